@@ -1,0 +1,1 @@
+"""Hypothesis: whole problems at random, laws that every right implementation obeys, and the verdict."""

@@ -1,0 +1,65 @@
+"""What an activation is: g, its derivatives, its kinks, and what rounding does to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reference.arrays import Array
+
+Elementwise = Callable[[Array], Array]
+Points = tuple[tuple[float, float], ...]
+
+
+def nothing(z: Array) -> Array:
+    """The scale of a function that is computed without any rounding."""
+    return np.zeros_like(z)
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How large the rounding of a function may be, in units of K u (see docs/tolerance.md, section 4).
+
+    right: with the most accurate formula known; lossy: with a textbook formula that loses digits.
+    """
+
+    right: Elementwise = nothing
+    lossy: Elementwise = nothing
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Equation 3's g and g', elementwise, with all that the rounding bound needs to know of them.
+
+    value, derivative, curvature: g, g', g'' of an array of any shape, accurate for every finite z.
+    kinks: (z, jump): where g' jumps, and by how much; every slope between the two sides is legal there.
+    steepest, most_bent: (z, size): where |g'| and |g''| have a local maximum, or their larger one-sided value at a
+        corner; between those points they are monotone, so that the largest value over an interval is at one of its ends or there.
+    value_scales, derivative_scales: what rounding does to g and g'.
+    lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
+    reach: largest z**reach must not overflow; the power of z that the definition itself computes (1 if none).
+    """
+
+    value: Elementwise
+    derivative: Elementwise
+    curvature: Elementwise
+    kinks: Points = ()
+    steepest: Points = ()
+    most_bent: Points = ()
+    value_scales: Scales = field(default_factory=Scales)
+    derivative_scales: Scales = field(default_factory=Scales)
+    lossy: str = ""
+    reach: int = 1
+
+
+def largest_between(size: Elementwise, peaks: Points, low: Array, high: Array) -> Array:
+    """sup |f| over [low, high], for an |f| that is monotone between its peaks (z, |f(z)|).
+
+    low, high: arrays of one shape; returns an array of that shape.
+    """
+    largest: Array = np.maximum(np.abs(size(low)), np.abs(size(high)))
+    for point, peak in peaks:
+        holds = (low <= point) & (point <= high)
+        if holds.any():
+            largest = np.where(holds, np.maximum(largest, peak), largest)
+    return largest

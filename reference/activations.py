@@ -1,0 +1,291 @@
+"""The table of activations: g, g' and g'' of each, by the most accurate formula known.
+
+Every formula holds its relative accuracy for each finite z: in the tails, near 0, and where the function saturates.
+Sources of the scales and of the extrema: docs/tolerance.md, section 4.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import erfc, expit
+
+from reference.activation import Activation, Scales, nothing
+from reference.arrays import Array
+
+SQRT_HALF = math.sqrt(0.5)
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def identity() -> Activation:
+    """g(z) = z."""
+    return Activation(value=lambda z: z.copy(), derivative=np.ones_like, curvature=nothing)
+
+
+def sigmoid() -> Activation:
+    """g(z) = 1 / (1 + e^-z), g' = s(z) s(-z), g'' = g' (s(-z) - s(z))."""
+
+    def derivative(z: Array) -> Array:
+        return expit(z) * expit(-z)
+
+    return Activation(
+        value=expit,
+        derivative=derivative,
+        curvature=lambda z: -derivative(z) * np.tanh(z / 2),
+        steepest=((0.0, 0.25),),
+        most_bent=((-1.3169578969248166, 0.09622504486493764), (1.3169578969248166, 0.09622504486493764)),
+        value_scales=Scales(expit, np.ones_like),
+        derivative_scales=Scales(derivative, np.ones_like),
+        lossy="sigmoid by tanh (z < 0), sigmoid' as a (1 - a) (z > 0)",
+    )
+
+
+def tanh() -> Activation:
+    """g(z) = tanh z, g' = 4 s(2z) s(-2z) = 1 / cosh(z)^2, g'' = -2 g g'."""
+
+    def derivative(z: Array) -> Array:
+        return 4 * expit(2 * z) * expit(-2 * z)
+
+    return Activation(
+        value=np.tanh,
+        derivative=derivative,
+        curvature=lambda z: -2 * np.tanh(z) * derivative(z),
+        steepest=((0.0, 1.0),),
+        most_bent=((-0.6584789484624083, 0.7698003589195011), (0.6584789484624083, 0.7698003589195011)),
+        value_scales=Scales(lambda z: np.abs(np.tanh(z)), np.ones_like),
+        derivative_scales=Scales(derivative, np.ones_like),
+        lossy="tanh by exponentials (z near 0), tanh' as 1 - a a (large |z|)",
+    )
+
+
+def relu() -> Activation:
+    """g(z) = max(z, 0); at 0 every slope from 0 to 1 is legal, and 0 is taken."""
+    return leaky_relu(0.0)
+
+
+def leaky_relu(slope: float = 0.01) -> Activation:
+    """g(z) = z for z > 0, slope z otherwise; the slope may have any sign."""
+    steep = abs(slope)
+    return Activation(
+        value=lambda z: np.where(z > 0, z, slope * z) + 0.0,
+        derivative=lambda z: np.where(z > 0, 1.0, slope),
+        curvature=nothing,
+        kinks=((0.0, abs(1 - slope)),) if slope != 1 else (),
+        steepest=((0.0, max(1.0, steep)),),
+        value_scales=Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep * np.abs(z)),)),
+        derivative_scales=Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep),)),
+    )
+
+
+def elu(alpha: float = 1.0) -> Activation:
+    """g(z) = z for z > 0, alpha (e^z - 1) otherwise; alpha may have any sign."""
+    return _exponential_linear(1.0, alpha, "elu")
+
+
+def selu() -> Activation:
+    """g(z) = lambda z for z > 0, lambda alpha (e^z - 1) otherwise (Klambauer et al. 2017)."""
+    return _exponential_linear(SELU_SCALE, SELU_SCALE * SELU_ALPHA, "selu")
+
+
+def _exponential_linear(right: float, left: float, name: str) -> Activation:
+    """g(z) = right z for z > 0, left (e^z - 1) otherwise."""
+    steep = abs(left)
+    rounded = 0.0 if right == 1 else right
+
+    def exp(z: Array) -> Array:
+        return np.exp(np.minimum(z, 0.0))
+
+    return Activation(
+        value=lambda z: np.where(z > 0, right * z, left * np.expm1(np.minimum(z, 0.0))) + 0.0,
+        derivative=lambda z: np.where(z > 0, right, left * exp(z)),
+        curvature=lambda z: np.where(z > 0, 0.0, left * exp(z)),
+        kinks=((0.0, abs(right - left)),) if left != right else (),
+        steepest=((0.0, max(right, steep)),),
+        most_bent=((0.0, steep),),
+        value_scales=Scales(
+            lambda z: np.where(z > 0, rounded * z, steep * -np.expm1(np.minimum(z, 0.0))),
+            lambda z: np.where(z > 0, rounded * z, steep),
+        ),
+        derivative_scales=Scales(
+            lambda z: np.where(z > 0, rounded, steep * exp(z)),
+            lambda z: np.where(z > 0, rounded, steep),
+        ),
+        lossy=f"{name} by exp(z) - 1 (z < 0, near 0), {name}' as a + alpha (z < 0, left tail)",
+    )
+
+
+def softplus() -> Activation:
+    """g(z) = log(1 + e^z) = max(z, 0) + log1p(e^-|z|), g' = s(z), g'' = s(z) s(-z)."""
+
+    def value(z: Array) -> Array:
+        return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+
+    return Activation(
+        value=value,
+        derivative=expit,
+        curvature=lambda z: expit(z) * expit(-z),
+        most_bent=((0.0, 0.25),),
+        value_scales=Scales(value, lambda z: 1 + value(z)),
+        derivative_scales=Scales(expit, lambda z: 1 + np.abs(z) * expit(z)),
+        lossy="softplus by log(1 + exp(z)) (z < 0), softplus' as 1 - exp(-a) or exp(z - a)",
+    )
+
+
+def _normal_density(z: Array) -> Array:
+    """phi(z) = e^(-z^2/2) / sqrt(2 pi)."""
+    return np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+def _normal_distribution(z: Array) -> Array:
+    """Phi(z) = erfc(-z / sqrt 2) / 2."""
+    return 0.5 * erfc(-z * SQRT_HALF)
+
+
+def gelu() -> Activation:
+    """g(z) = z Phi(z), g' = Phi(z) + z phi(z), g'' = (2 - z^2) phi(z) (Hendrycks and Gimpel 2016)."""
+
+    def weighed(z: Array, power: int) -> Array:
+        # |z|^power phi(z), with z clipped where phi has long been 0, so that the power cannot overflow
+        return np.abs(np.clip(z, -50, 50)) ** power * _normal_density(z)
+
+    return Activation(
+        value=lambda z: z * _normal_distribution(z),
+        derivative=lambda z: _normal_distribution(z) + np.sign(z) * weighed(z, 1),
+        curvature=lambda z: 2 * _normal_density(z) - weighed(z, 2),
+        steepest=((-math.sqrt(2), 0.12890414), (math.sqrt(2), 1.12890415)),
+        most_bent=((0.0, 0.79788457), (-2.0, 0.10798194), (2.0, 0.10798194)),
+        value_scales=Scales(
+            lambda z: np.abs(z) * _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2),
+            np.abs,
+        ),
+        derivative_scales=Scales(
+            lambda z: _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2) + weighed(z, 1) + weighed(z, 3),
+            lambda z: 1 + weighed(z, 3),
+        ),
+        lossy="gelu and gelu' by 1 + erf (left tail)",
+    )
+
+
+def gelu_tanh() -> Activation:
+    """g(z) = z s(2q) with q = sqrt(2/pi) (z + 0.044715 z^3): GELU's approximation by tanh."""
+
+    def twice_q(z: Array) -> Array:
+        return 2 * math.sqrt(2 / math.pi) * z * (1 + 0.044715 * z * z)
+
+    def clipped(z: Array) -> Array:
+        # beyond 50, s(2q) s(-2q) is 0 in every precision; clipped there, the powers of z cannot overflow
+        return np.clip(z, -50, 50)
+
+    def bell(z: Array) -> Array:
+        return expit(twice_q(z)) * expit(-twice_q(z))
+
+    def slope(z: Array) -> Array:
+        return 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z * z)
+
+    def derivative(z: Array) -> Array:
+        c = clipped(z)
+        return expit(twice_q(c)) + c * bell(c) * slope(c)
+
+    def curvature(z: Array) -> Array:
+        c = clipped(z)
+        bend = 2 * math.sqrt(2 / math.pi) * 6 * 0.044715 * c
+        return bell(c) * (2 * slope(c) + c * bend - c * slope(c) ** 2 * np.tanh(twice_q(c) / 2))
+
+    def right_derivative_scale(z: Array) -> Array:
+        c = clipped(z)
+        return expit(twice_q(c)) + np.abs(twice_q(c)) * bell(c) + np.abs(c) * bell(c) * slope(c) * (1 + np.abs(twice_q(c)))
+
+    return Activation(
+        value=lambda z: z * expit(twice_q(clipped(z))),
+        derivative=derivative,
+        curvature=curvature,
+        steepest=((-1.418504, 0.1289932), (1.418504, 1.1289932)),
+        most_bent=((0.0, 0.7978847), (-2.013481, 0.1079136), (2.013481, 0.1079136)),
+        value_scales=Scales(
+            lambda z: np.abs(z) * (expit(twice_q(clipped(z))) + np.abs(twice_q(clipped(z))) * bell(clipped(z))), np.abs
+        ),
+        derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(clipped(z)) * slope(clipped(z))),
+        lossy="gelu_tanh and its derivative by 1 + tanh (left tail)",
+        reach=3,
+    )
+
+
+def silu() -> Activation:
+    """g(z) = z s(z), g' = s(z) (1 + z s(-z)), g'' = s(z) s(-z) (2 + z (s(-z) - s(z)))."""
+    return Activation(
+        value=lambda z: z * expit(z),
+        derivative=lambda z: expit(z) * (1 + z * expit(-z)),
+        curvature=lambda z: expit(z) * expit(-z) * (2 - z * np.tanh(z / 2)),
+        steepest=((-2.399357280520, 0.09983932013), (2.399357280520, 1.09983932013)),
+        most_bent=((0.0, 0.5), (-3.435841, 0.0369145), (3.435841, 0.0369145)),
+        value_scales=Scales(*2 * (lambda z: np.abs(z) * expit(z),)),
+        derivative_scales=Scales(
+            lambda z: expit(z) * (1 + np.abs(z) * expit(-z)),
+            lambda z: expit(z) * (1 + np.abs(z)),
+        ),
+        lossy="silu' by s (1 + z (1 - s)) or a + s (1 - a) (large z)",
+    )
+
+
+def softsign() -> Activation:
+    """g(z) = z / (1 + |z|), g' = 1 / (1 + |z|)^2, g'' = -2 sign(z) / (1 + |z|)^3."""
+
+    def inverse(z: Array) -> Array:
+        return 1 / (1 + np.abs(z))
+
+    return Activation(
+        value=lambda z: z * inverse(z),
+        derivative=lambda z: inverse(z) ** 2,
+        curvature=lambda z: -2 * np.sign(z) * inverse(z) ** 3,
+        steepest=((0.0, 1.0),),
+        most_bent=((0.0, 2.0),),
+        value_scales=Scales(*2 * (lambda z: np.abs(z) * inverse(z),)),
+        derivative_scales=Scales(lambda z: inverse(z) ** 2, inverse),
+        lossy="softsign' as (1 - |a|)^2 or by the quotient rule (large |z|)",
+        reach=2,
+    )
+
+
+def hardtanh() -> Activation:
+    """g(z) = min(max(z, -1), 1); at -1 and 1 every slope from 0 to 1 is legal, and 0 is taken."""
+    return _clip(-1.0, 1.0)
+
+
+def relu6() -> Activation:
+    """g(z) = min(max(z, 0), 6); at 0 and 6 every slope from 0 to 1 is legal, and 0 is taken."""
+    return _clip(0.0, 6.0, Scales(lossy=np.abs), "relu6 as a difference of two relus (large z)")
+
+
+def _clip(low: float, high: float, scales: Scales | None = None, lossy: str = "") -> Activation:
+    return Activation(
+        value=lambda z: np.clip(z, low, high),
+        derivative=lambda z: np.where((z > low) & (z < high), 1.0, 0.0),
+        curvature=nothing,
+        kinks=((low, 1.0), (high, 1.0)),
+        # an interval that holds a kink holds a slope of 1 on one of its sides
+        steepest=((low, 1.0), (high, 1.0)),
+        value_scales=scales or Scales(),
+        lossy=lossy,
+    )
+
+
+ACTIVATIONS: dict[str, Callable[..., Activation]] = {
+    make.__name__: make
+    for make in (
+        identity,
+        sigmoid,
+        tanh,
+        relu,
+        leaky_relu,
+        elu,
+        selu,
+        softplus,
+        gelu,
+        gelu_tanh,
+        silu,
+        softsign,
+        hardtanh,
+        relu6,
+    )
+}

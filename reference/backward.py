@@ -1,0 +1,71 @@
+"""The backward pass: equations 10 and 11 composed over all layers, for all samples at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.activations import ACTIVATIONS
+from reference.arrays import Array
+from reference.choice import bind
+from reference.forward import Forward, forward
+from reference.losses import LOSSES
+from reference.problem import Gradient, Problem
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What the backward pass computes; each list is by layer.
+
+    errors: dC/da^l for l = 0, ..., L, each (batch, n_l); slopes: g'(z^l), deltas: dC/dz^l for l = 1, ..., L;
+    weights: dC/dW^l (n_l, n_{l-1}); biases: dC/db^l (n_l,), also of a layer without biases.
+    """
+
+    errors: tuple[Array, ...]
+    slopes: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+
+
+def output_error(problem: Problem, output: Array) -> Array:
+    """Equation 2 for a batch: dC/da^L, with the mean over samples where the problem asks for it."""
+    error = bind(LOSSES, problem.loss).derivative(output, problem.y)
+    return error / problem.batch if problem.reduction == "mean" else error
+
+
+def backward(problem: Problem, passed: Forward) -> Backward:
+    """delta^l = dC/da^l g'(z^l), dC/dW^l = (delta^l)^T a^{l-1}, dC/da^{l-1} = delta^l W^l, from the last layer down.
+
+    dC/da^0 is dC/dx: equation 11 carried to layer 0. A bias is a weight from a node that is always 1.
+    """
+    errors = [output_error(problem, passed.activations[-1])]
+    slopes, deltas, weights, biases = [], [], [], []
+    for layer in reversed(range(problem.depth)):
+        slope = bind(ACTIVATIONS, problem.activations[layer]).derivative(passed.pre_activations[layer])
+        delta = errors[-1] * slope
+        slopes.append(slope)
+        deltas.append(delta)
+        weights.append(np.swapaxes(delta, -1, -2) @ passed.activations[layer])
+        biases.append(delta.sum(axis=-2))
+        errors.append(delta @ problem.weights[layer])
+    return Backward(*(tuple(reversed(listed)) for listed in (errors, slopes, deltas, weights, biases)))
+
+
+def gradient(problem: Problem) -> Gradient:
+    """The reference's answer: everything that a gradient may hold."""
+    with np.errstate(all="ignore"):
+        passed = forward(problem)
+        return gradient_of_passes(passed, backward(problem, passed))
+
+
+def gradient_of_passes(passed: Forward, back: Backward) -> Gradient:
+    """The two passes as one answer."""
+    return Gradient(
+        back.weights,
+        back.biases,
+        x=back.errors[0],
+        loss=passed.loss,
+        pre_activations=passed.pre_activations,
+        activations=passed.activations[1:],
+        deltas=back.deltas,
+    )

@@ -1,0 +1,58 @@
+"""How a problem names an activation or a loss: a name, or a name with its parameters."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+Choice: TypeAlias = str | tuple[str, dict[str, float]]
+Row = TypeVar("Row")
+
+
+def defaults(make: Callable[..., Any]) -> dict[str, float]:
+    """The parameters of a table's row, with their default values."""
+    return {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
+
+
+def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun: str, where: str = "") -> Choice:
+    """The one way to write a choice: a bare name where every parameter has its default value.
+
+    table: name -> function of the parameters; choice: "elu", ("elu", {"alpha": -2.0}) or ["elu", {...}];
+    noun: "activation" or "loss", where: "layer 2: ", for the message.
+    Raises ValueError, saying what is allowed.
+    """
+    name, parameters = choice if isinstance(choice, (tuple, list)) and len(choice) == 2 else (choice, {})
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"{where}{noun} {name!r} is not known: expected one of {', '.join(table)}")
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"{where}{noun} {name!r}: parameters are {parameters!r}, expected a dict of numbers")
+    allowed = defaults(table[name])
+    for key, value in parameters.items():
+        if key not in allowed:
+            raise ValueError(f"{where}{noun} {name!r} has no parameter {key!r}: it takes {', '.join(allowed) or 'none'}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{where}{noun} {name!r}: {key} is {value!r}, expected a finite number")
+    changed = {key: float(parameters[key]) + 0.0 for key in allowed if parameters.get(key, allowed[key]) != allowed[key]}
+    chosen: Choice = (name, changed) if changed else name
+    try:
+        bind(table, chosen)
+    except ValueError as error:
+        raise ValueError(f"{where}{noun} {name!r}: {error}") from None
+    return chosen
+
+
+def split(choice: Choice) -> tuple[str, dict[str, float]]:
+    """A choice's name and those of its parameters that are not the default."""
+    return (choice, {}) if isinstance(choice, str) else choice
+
+
+def bind(table: Mapping[str, Callable[..., Row]], choice: Choice) -> Row:
+    """The row that a choice names, with its parameters filled in."""
+    name, parameters = split(choice)
+    return _bind(table[name], tuple(parameters.items()))
+
+
+@lru_cache(maxsize=1024)
+def _bind(make: Callable[..., Row], parameters: tuple[tuple[str, float], ...]) -> Row:
+    return make(**dict(parameters))

@@ -1,0 +1,213 @@
+"""The one JSON form of problems and gradients: by layer, with schema and version, exact to the bit.
+
+Numbers are the shortest decimals that give the same float64 back; NaN and infinities are the strings "NaN", "Infinity"
+and "-Infinity"; the sign of zero is not kept.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference.arrays import AnyArray
+from reference.choice import Choice
+from reference.problem import Gradient, Problem, ProblemError
+
+VERSION = 1
+PROBLEM = "backproof.problem"
+GRADIENT = "backproof.gradient"
+STRINGS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+LAYER_QUANTITIES = ("weights", "biases", "pre_activations", "activations", "deltas")
+
+
+def problem_data(problem: Problem) -> dict[str, Any]:
+    """A problem as plain data."""
+    return {
+        "schema": PROBLEM,
+        "version": VERSION,
+        "layers": [
+            {"weights": numbers(w), "biases": None if b is None else numbers(b), "activation": _choice_data(a)}
+            for w, b, a in zip(problem.weights, problem.biases, problem.activations, strict=True)
+        ],
+        "loss": _choice_data(problem.loss),
+        "reduction": problem.reduction,
+        "x": numbers(problem.x),
+        "y": numbers(problem.y),
+        "wants": list(problem.wants),
+    }
+
+
+def problem_of(data: Any) -> Problem:
+    """The problem of plain data. Raises ProblemError."""
+    _check(data, PROBLEM, ("layers", "x", "y"), ("loss", "reduction", "wants"))
+    layers = data["layers"]
+    if not isinstance(layers, list):
+        raise ProblemError(f"layers is {_kind(layers)}: expected a list with one object for each layer")
+    for i, layer in enumerate(layers, 1):
+        _check_names(layer, ("weights", "activation"), ("biases",), f"layer {i}: ")
+    wants = data.get("wants", [])
+    if not isinstance(wants, list):
+        raise ProblemError(f"wants is {_kind(wants)}: expected a list of names")
+    return Problem(
+        [_array(layer["weights"]) for layer in layers],
+        biases=[None if layer.get("biases") is None else _array(layer["biases"]) for layer in layers],
+        activations=[_choice_of(layer["activation"], f"layer {i}: activation") for i, layer in enumerate(layers, 1)],
+        x=_array(data["x"]),
+        y=_array(data["y"]),
+        loss=_choice_of(data.get("loss", "half_squared_error"), "loss"),
+        reduction=data.get("reduction", "sum"),
+        wants=wants,
+    )
+
+
+def gradient_data(gradient: Gradient) -> dict[str, Any]:
+    """A gradient as plain data; "dtype" names the narrowest floating-point type of its arrays."""
+    layers: list[dict[str, Any]] = [{} for _ in gradient.weights]
+    for quantity in LAYER_QUANTITIES:
+        for layer, array in zip(layers, getattr(gradient, quantity) or (), strict=False):
+            layer[quantity] = None if array is None else numbers(array)
+    data: dict[str, Any] = {"schema": GRADIENT, "version": VERSION, "dtype": narrowest_dtype(gradient), "layers": layers}
+    for quantity in ("x", "loss"):
+        if getattr(gradient, quantity) is not None:
+            data[quantity] = numbers(getattr(gradient, quantity))
+    return data
+
+
+def gradient_of(data: Any) -> Gradient:
+    """The gradient of plain data. Raises ProblemError."""
+    _check(data, GRADIENT, ("layers",), ("dtype", "x", "loss"))
+    layers = data["layers"]
+    if not isinstance(layers, list) or not layers:
+        raise ProblemError(f"layers is {_kind(layers)}: expected a list with one object for each layer")
+    for i, layer in enumerate(layers, 1):
+        _check_names(layer, ("weights",), LAYER_QUANTITIES[1:], f"layer {i}: ")
+    dtype = data.get("dtype", "float64")
+    if dtype not in ("float64", "float32", "float16"):
+        raise ProblemError(f"dtype is {dtype!r}: expected float64, float32 or float16")
+
+    def array(value: Any) -> AnyArray:
+        with np.errstate(over="ignore"):
+            return _array(value).astype(dtype)
+
+    given: dict[str, Any] = {}
+    for quantity in LAYER_QUANTITIES:
+        values = [layer.get(quantity) for layer in layers]
+        if any(value is not None for value in values):
+            given[quantity] = [None if value is None else array(value) for value in values]
+    for quantity in ("x", "loss"):
+        if data.get(quantity) is not None:
+            given[quantity] = array(data[quantity])
+    return Gradient(**given)
+
+
+def narrowest_dtype(gradient: Gradient) -> str:
+    """float64, float32 or float16: the narrowest among the arrays of a gradient."""
+    sizes = [min(np.asarray(array).dtype.itemsize, 8) for _, array in gradient.arrays() if np.asarray(array).dtype.kind == "f"]
+    return f"float{8 * min(sizes, default=8)}"
+
+
+def dump_problem(problem: Problem) -> str:
+    """A problem as JSON text."""
+    return dump(problem_data(problem))
+
+
+def dump_gradient(gradient: Gradient) -> str:
+    """A gradient as JSON text."""
+    return dump(gradient_data(gradient))
+
+
+def load_problem(text: str) -> Problem:
+    """The problem of JSON text. Raises ProblemError."""
+    return problem_of(parse(text))
+
+
+def load_gradient(text: str) -> Gradient:
+    """The gradient of JSON text. Raises ProblemError."""
+    return gradient_of(parse(text))
+
+
+def dump(data: Any) -> str:
+    """Plain data as JSON text of standard JSON only."""
+    return json.dumps(data, allow_nan=False, ensure_ascii=False)
+
+
+def parse(text: str) -> Any:
+    """Plain data of JSON text. Raises ProblemError, with line and column."""
+
+    def refuse(constant: str) -> Any:
+        raise ProblemError(f'not JSON: {constant} is no JSON number: expected "NaN", "Infinity" or "-Infinity" as a string')
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise ProblemError(f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ProblemError("not JSON of a problem: it is nested too deeply") from None
+
+
+def numbers(array: Any) -> Any:
+    """An array as nested lists of numbers, or a scalar as a number."""
+
+    def number(value: float) -> float | str:
+        if math.isfinite(value):
+            return value + 0.0
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+    def plain(values: Any) -> Any:
+        return [plain(value) for value in values] if isinstance(values, list) else number(values)
+
+    return plain(np.asarray(array, dtype=np.float64).tolist())
+
+
+def _array(value: Any) -> AnyArray:
+    def number(item: Any) -> Any:
+        if isinstance(item, list):
+            return [number(i) for i in item]
+        if isinstance(item, str) and item in STRINGS:
+            return STRINGS[item]
+        if isinstance(item, bool) or not isinstance(item, (int, float)):
+            raise ProblemError(f'{item!r} is no number: expected a number, "NaN", "Infinity" or "-Infinity"')
+        return item
+
+    try:
+        return np.array(number(value), dtype=np.float64)
+    except (ValueError, OverflowError):
+        raise ProblemError("rows of different lengths, or a number that is too large: expected a full array") from None
+
+
+def _choice_data(choice: Choice) -> Any:
+    return choice if isinstance(choice, str) else {"name": choice[0], **choice[1]}
+
+
+def _choice_of(data: Any, what: str) -> Any:
+    if isinstance(data, str):
+        return data
+    if not isinstance(data, dict) or "name" not in data:
+        raise ProblemError(f'{what} is {data!r}: expected a name, or an object such as {{"name": "elu", "alpha": 1.5}}')
+    return data["name"], {key: value for key, value in data.items() if key != "name"}
+
+
+def _check(data: Any, schema: str, needed: Sequence[str], optional: Sequence[str]) -> None:
+    if isinstance(data, dict) and data.get("schema") != schema:
+        raise ProblemError(f"schema is {data.get('schema')!r}: expected {schema!r}")
+    if isinstance(data, dict) and data.get("version") != VERSION:
+        raise ProblemError(f"version is {data.get('version')!r}: this backproof reads version {VERSION} of {schema}")
+    _check_names(data, ("schema", "version", *needed), optional, "")
+
+
+def _check_names(data: Any, needed: Sequence[str], optional: Sequence[str], where: str) -> None:
+    if not isinstance(data, dict):
+        raise ProblemError(f"{where}found {_kind(data)}: expected an object with {', '.join(needed)}")
+    for name in needed:
+        if name not in data:
+            raise ProblemError(f"{where}{name} is missing: expected {', '.join(needed)}")
+    for name in data:
+        if name not in needed and name not in optional:
+            raise ProblemError(f"{where}{name!r} is not known: expected {', '.join((*needed, *optional))}")
+
+
+def _kind(value: Any) -> str:
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")

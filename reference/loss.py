@@ -1,0 +1,26 @@
+"""What a loss is: C_0 of one sample, equation 2's derivative of it, and what rounding does to both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reference.arrays import Array
+from reference.model import Model
+
+
+@dataclass(frozen=True)
+class Loss:
+    """C_0(a, y) of the last layer's activations a and the expected outputs y, both (..., batch, n).
+
+    value: C_0, (..., batch).
+    derivative: equation 2, dC_0/da, (..., batch, n).
+    value_error, derivative_error: the rounding bound of both, of (a, y, E(a), model); shapes as above.
+    refusal: why y cannot be an expected output of this loss, or "".
+    lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
+    """
+
+    value: Callable[[Array, Array], Array]
+    derivative: Callable[[Array, Array], Array]
+    value_error: Callable[[Array, Array, Array, Model], Array]
+    derivative_error: Callable[[Array, Array, Array, Model], Array]
+    refusal: Callable[[Array], str] = lambda y: ""
+    lossy: str = ""

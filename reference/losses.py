@@ -1,0 +1,218 @@
+"""The table of losses: C_0, equation 2's dC_0/da, and their rounding bounds.
+
+The note leaves the loss open ("e.g. the L2 loss"); each row says which one it is by its sum or mean over outputs.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import expit, logsumexp, softmax
+
+from reference.arrays import Array
+from reference.loss import Loss
+from reference.model import K, Model
+
+
+def half_squared_error() -> Loss:
+    """C_0 = 1/2 sum_j (a_j - y_j)^2, dC_0/da_j = a_j - y_j."""
+    return _squares("half_squared_error", 0.5, mean=False)
+
+
+def squared_error() -> Loss:
+    """C_0 = sum_j (a_j - y_j)^2, dC_0/da_j = 2 (a_j - y_j): the note's L2 loss."""
+    return _squares("squared_error", 1.0, mean=False)
+
+
+def mean_squared_error() -> Loss:
+    """C_0 = 1/n sum_j (a_j - y_j)^2, dC_0/da_j = 2/n (a_j - y_j)."""
+    return _squares("mean_squared_error", 1.0, mean=True)
+
+
+def half_mean_squared_error() -> Loss:
+    """C_0 = 1/(2n) sum_j (a_j - y_j)^2, dC_0/da_j = (a_j - y_j) / n: scikit-learn's."""
+    return _squares("half_mean_squared_error", 0.5, mean=True)
+
+
+def _squares(name: str, factor: float, mean: bool) -> Loss:
+    def scale(a: Array) -> float:
+        return factor / a.shape[-1] if mean else factor
+
+    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        size = np.abs(a - y)
+        error = error + model.unit * (size + error)
+        terms = scale(a) * (error * (2 * size + error) + 4 * model.unit * (size + error) ** 2 + model.underflow)
+        return _sum(terms, scale(a) * (size + error) ** 2, model)
+
+    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        error = _difference(a, y, error, model, lossy=mean and model.allows(name))
+        return _scaled(2 * scale(a), a - y, error, model)
+
+    return Loss(
+        value=lambda a, y: scale(a) * np.sum((a - y) ** 2, axis=-1),
+        derivative=lambda a, y: 2 * scale(a) * (a - y),
+        value_error=value_error,
+        derivative_error=derivative_error,
+        lossy="the factor multiplied into a and y before the difference" if mean else "",
+    )
+
+
+def huber(delta: float = 1.0) -> Loss:
+    """C_0 = 1/n sum_j h(a_j - y_j), h(r) = r^2/2 for |r| <= delta, delta (|r| - delta/2) beyond; dC_0/da_j = clip(r, -delta, delta) / n."""
+    if not delta > 0:
+        raise ValueError(f"delta is {delta}, expected a number above 0")
+
+    def value(a: Array, y: Array) -> Array:
+        r = np.abs(a - y)
+        inside = np.minimum(r, delta)
+        return np.mean(inside * (r - 0.5 * inside), axis=-1)
+
+    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        r = np.abs(a - y)
+        error = error + model.unit * (r + error)
+        inside = np.minimum(r + error, delta)
+        # delta (r - delta/2) is a difference of two terms, each of which may be rounded, as may be delta
+        terms = inside * error + 6 * model.unit * inside * (r + error + delta) + model.underflow
+        return _sum(terms, inside * (r + error), model) / a.shape[-1]
+
+    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        clipped = np.clip(a - y, -delta, delta)
+        error = _difference(a, y, error, model) + model.unit * np.minimum(np.abs(a - y) + error, delta)
+        return _scaled(1 / a.shape[-1], clipped, np.minimum(error, 2 * delta), model)
+
+    return Loss(
+        value=value,
+        derivative=lambda a, y: np.clip(a - y, -delta, delta) / a.shape[-1],
+        value_error=value_error,
+        derivative_error=derivative_error,
+    )
+
+
+def binary_cross_entropy_with_logits() -> Loss:
+    """C_0 = 1/n sum_j log(1 + e^a_j) - y_j a_j, dC_0/da_j = ((1 - y_j) s(a_j) - y_j s(-a_j)) / n; y in [0, 1]."""
+
+    def value(a: Array, y: Array) -> Array:
+        # max(a, 0) - a y, as a difference that cannot cancel
+        linear = np.where(a > 0, a * (1 - y), -a * y)
+        return np.mean(linear + np.log1p(np.exp(-np.abs(a))), axis=-1)
+
+    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        size = 1 + (np.abs(a) + error) * (1 + y)
+        return _sum(error + K * model.unit * size + model.underflow, size, model) / a.shape[-1]
+
+    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        nearest = np.maximum(np.abs(a) - error, 0.0)
+        steepest = expit(nearest) * expit(-nearest)
+        above, below = expit(a + error), expit(error - a)
+        textbook = np.maximum(above, y) if model.allows("binary_cross_entropy_with_logits") else 0.0
+        scale = np.maximum((1 - y) * above + y * below, textbook)
+        terms = steepest * error + K * model.unit * scale + model.underflow * (1 + np.abs(a))
+        return _scaled(1 / a.shape[-1], (1 - y) * expit(a) - y * expit(-a), terms, model)
+
+    return Loss(
+        value=value,
+        derivative=lambda a, y: ((1 - y) * expit(a) - y * expit(-a)) / a.shape[-1],
+        value_error=value_error,
+        derivative_error=derivative_error,
+        refusal=lambda y: "" if ((y >= 0) & (y <= 1)).all() else "expected probabilities, from 0 to 1",
+        lossy="s(a) - y (logit far on the side of its label)",
+    )
+
+
+def softmax_cross_entropy() -> Loss:
+    """C_0 = -sum_j y_j log p_j with p = softmax(a), dC_0/da_j = p_j sum_i y_i - y_j; y a distribution.
+
+    Extends equation 2: the derivative by output j depends on all outputs of the layer, through p. As the softmax is taken into
+    the loss, equation 3 stays elementwise, and a, the last layer's activations, are the logits.
+    """
+
+    def derivative(a: Array, y: Array) -> Array:
+        p = softmax(a, axis=-1)
+        total = y.sum(axis=-1, keepdims=True)
+        # where y_j is the whole distribution, p_j - y_j is minus the sum of the others: no digits cancel
+        return np.where(y == total, -total * _others(p), p * total - y)
+
+    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        size = np.max(np.abs(a) + error, axis=-1) + np.log(a.shape[-1]) + 1
+        worst = np.max(error, axis=-1)
+        total: Array = y.sum(axis=-1)
+        rounding = K * model.unit + model.sum(2 * a.shape[-1]) + np.abs(total - 1)
+        return 2 * total * worst + rounding * size * (1 + total) + model.underflow
+
+    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        n = a.shape[-1]
+        p = softmax(a, axis=-1)
+        total = y.sum(axis=-1, keepdims=True)
+        spread = a.max(axis=-1, keepdims=True) - a
+        t = error + model.unit * (spread + error) + K * model.unit
+        textbook = model.allows("softmax_cross_entropy")
+        if textbook:
+            t = t + K * model.unit * (1 + np.abs(logsumexp(a, axis=-1, keepdims=True)))
+        # p_j changes by e^t_j at most, and its sum by the others' e^t_k: written so that nothing cancels
+        far = t > 300
+        t = np.where(far, 300, t)
+        others = _others(p)
+        up = (others * np.expm1(t) - _others(p * np.expm1(-t))) / (p * np.exp(t) + _others(p * np.exp(-t)))
+        down = (_others(p * np.expm1(t)) - others * np.expm1(-t)) / (p * np.exp(-t) + _others(p * np.exp(t)))
+        summed = model.sum(n + 1)
+        p_error = np.where(far, 1.0, p * (np.maximum(up, down) * (1 + summed) + summed) + model.underflow)
+        whole = (y == total) & (not textbook)
+        size = np.where(whole, total * others, np.abs(p * total - y))
+        change = np.where(whole, _others(p_error), p_error) + summed * size
+        if textbook:
+            change = change + 2 * model.unit * (p + y)
+        # p - y in place of p sum(y) - y is right too, also where the sum of y is 1 but for rounding
+        return change + p * np.abs(total - 1) + model.underflow
+
+    return Loss(
+        value=lambda a, y: np.sum(y, axis=-1) * logsumexp(a, axis=-1) - np.sum(y * a, axis=-1),
+        derivative=derivative,
+        value_error=value_error,
+        derivative_error=derivative_error,
+        refusal=_no_distribution,
+        lossy="softmax cross-entropy by p - y (p near 1), or by exp(z - logsumexp(z)) (large logits)",
+    )
+
+
+def _no_distribution(y: Array) -> str:
+    if (y < 0).any():
+        return "expected a distribution in each row, but it has a number below 0"
+    sums = y.sum(axis=-1)
+    far = np.abs(sums - 1) > 2.0**-8
+    return f"expected a distribution in each row, but row {int(np.argmax(far))} sums to {sums[far][0]:.6g}" if far.any() else ""
+
+
+def _others(x: Array) -> Array:
+    """The sum of all other entries of a row, summed without the entry itself: nothing cancels."""
+    n = x.shape[-1]
+    return x @ (1 - np.eye(n))
+
+
+def _difference(a: Array, y: Array, error: Array, model: Model, lossy: bool = False) -> Array:
+    """E(a - y): the error of a, and the rounding of the difference (of each term, where a factor is multiplied in before)."""
+    size = np.abs(a) + np.abs(y) if lossy else np.abs(a - y)
+    return error + (4 if lossy else 1) * model.unit * (size + error)
+
+
+def _scaled(factor: float, x: Array, error: Array, model: Model) -> Array:
+    """E(factor x): a factor that is no power of two is rounded, and so are quotient and product."""
+    rounded = 0.0 if np.frexp(factor)[0] == 0.5 else 3 * model.unit
+    return factor * (error + rounded * (np.abs(x) + error)) + (model.underflow if rounded else 0.0)
+
+
+def _sum(errors: Array, sizes: Array, model: Model) -> Array:
+    """E of a sum over the last axis: what its terms bring, and the rounding of the sum."""
+    return np.sum(errors + model.sum(sizes.shape[-1] + 1) * (sizes + errors), axis=-1)
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    make.__name__: make
+    for make in (
+        half_squared_error,
+        squared_error,
+        mean_squared_error,
+        half_mean_squared_error,
+        huber,
+        binary_cross_entropy_with_logits,
+        softmax_cross_entropy,
+    )
+}

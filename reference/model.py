@@ -1,0 +1,49 @@
+"""The model of rounding: what one operation of an honest implementation may add."""
+
+from dataclasses import dataclass
+from math import expm1, log1p
+
+import numpy as np
+
+from reference.arrays import Array
+from reference.precisions import PRECISIONS, Precision
+
+K = 16
+"""Elementary functions are within K u of the scale of their terms: 8 units in the last place."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Rounding of two passes that are compared: u and eta are the sums of both (docs/tolerance.md, section 1).
+
+    unit: u, relative error of one operation; underflow: eta, absolute error of one result that underflows;
+    largest: the largest number of the narrower range; lossy: the names of the activations and losses for which a textbook formula is allowed for, or None for all.
+    """
+
+    unit: float
+    underflow: float
+    largest: float
+    lossy: frozenset[str] | None = frozenset()
+
+    def allows(self, name: str) -> bool:
+        """Whether a textbook formula that loses digits is allowed for."""
+        return self.lossy is None or name in self.lossy
+
+    def sum(self, terms: int) -> float:
+        """th(n) = (1 + u)^n - 1: the relative error of a sum of n products, in any order."""
+        return expm1(terms * log1p(self.unit))
+
+
+def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Model:
+    """How far a target in this precision may be from the reference, which is a pass in float64 itself."""
+    own = PRECISIONS["float64"]
+    return Model(precision.unit + own.unit, precision.least_normal + own.least_normal, precision.largest, lossy)
+
+
+REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
+"""How far the reference, in float64, may be from the exact gradient."""
+
+
+def finite_or_infinite(bound: Array) -> Array:
+    """A bound in which what could not be computed (inf - inf, 0 times inf) is infinite: no claim is made there."""
+    return np.where(np.isnan(bound), np.inf, bound)

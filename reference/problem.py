@@ -1,0 +1,288 @@
+"""A problem: everything that a gradient depends on. A gradient: what an implementation answers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reference.activations import ACTIVATIONS
+from reference.arrays import AnyArray, Array
+from reference.choice import Choice, bind, normal_choice
+from reference.losses import LOSSES
+
+REDUCTIONS = ("sum", "mean")
+WANTS = ("weights", "biases", "x", "loss", "pre_activations", "activations", "deltas")
+"""What a problem may ask for; weights and biases always."""
+
+
+class ProblemError(ValueError):
+    """A problem that cannot be posed; the message says what was given, what is allowed and what to do."""
+
+
+class Problem:
+    """Weights, biases, activations, loss, inputs and expected outputs of one fully connected network.
+
+    weights: for each layer l an array (n_l, n_{l-1}), w[j, k] from node k to node j.
+    activations: for each layer a name of ACTIVATIONS, or (name, {parameter: value}).
+    x: (batch, n_0); y: (batch, n_L).
+    biases: for each layer an array (n_l,) or None; None for no biases at all.
+    loss: a name of LOSSES, or (name, {parameter: value}); reduction over samples: "sum" or "mean".
+    wants: what is asked for beside weights and biases: any of "x", "loss", "pre_activations", "activations", "deltas".
+
+    All numbers are finite and held as read-only float64 arrays. Raises ProblemError.
+    """
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array | None, ...]
+    activations: tuple[Choice, ...]
+    x: Array
+    y: Array
+    loss: Choice
+    reduction: str
+    wants: tuple[str, ...]
+
+    def __init__(
+        self,
+        weights: Sequence[Any],
+        *,
+        activations: Sequence[Any],
+        x: Any,
+        y: Any,
+        biases: Sequence[Any] | None = None,
+        loss: Any = "half_squared_error",
+        reduction: str = "sum",
+        wants: Sequence[str] = (),
+    ) -> None:
+        layers = len(weights)
+        if not layers:
+            raise ProblemError("weights is empty: a network has at least one layer")
+        for name, given in (("activations", activations), ("biases", biases)):
+            if isinstance(given, str) or (given is not None and len(given) != layers):
+                raise ProblemError(f"{name} has {len(given)} entries for {layers} layers: expected one for each layer, {layers}")
+        try:
+            chosen = tuple(normal_choice(ACTIVATIONS, a, "activation", f"layer {i}: ") for i, a in enumerate(activations, 1))
+            chosen_loss = normal_choice(LOSSES, loss, "loss")
+        except ValueError as error:
+            raise ProblemError(str(error)) from None
+        if reduction not in REDUCTIONS:
+            raise ProblemError(f"reduction is {reduction!r}: expected one of {', '.join(REDUCTIONS)}")
+        unknown = [want for want in wants if want not in WANTS]
+        if isinstance(wants, str) or unknown:
+            raise ProblemError(f"wants is {wants!r}: expected a list of {', '.join(WANTS[2:])}")
+        self.weights = tuple(_numbers(w, 2, f"layer {i}: weight") for i, w in enumerate(weights, 1))
+        self.biases = tuple(
+            None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(biases or [None] * layers, 1)
+        )
+        self.activations, self.loss, self.reduction = chosen, chosen_loss, reduction
+        self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
+        self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
+        self._check_shapes()
+        refusal = bind(LOSSES, self.loss).refusal(self.y)
+        if refusal:
+            raise ProblemError(f"y does not fit the loss {self.loss!r}: {refusal}")
+
+    def _check_shapes(self) -> None:
+        outputs, giver = self.x.shape[1], "x"
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            if weight.shape[1] != outputs:
+                raise ProblemError(
+                    f"layer {i}: weight has shape {weight.shape}, but {giver} gives {outputs} outputs: expected ({weight.shape[0]}, {outputs})"
+                )
+            outputs, giver = weight.shape[0], f"layer {i}"
+            if bias is not None and bias.shape != (outputs,):
+                raise ProblemError(f"layer {i}: bias has shape {bias.shape}, expected ({outputs},)")
+        if self.y.shape != (len(self.x), outputs):
+            raise ProblemError(
+                f"y has shape {self.y.shape}, but x has {len(self.x)} samples and {giver} gives {outputs} outputs: expected ({len(self.x)}, {outputs})"
+            )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """n_0, n_1, ..., n_L."""
+        return (self.x.shape[-1], *(w.shape[-2] for w in self.weights))
+
+    @property
+    def batch(self) -> int:
+        """The number of samples."""
+        return int(self.x.shape[-2])
+
+    @property
+    def depth(self) -> int:
+        """L, the number of layers that have weights."""
+        return len(self.weights)
+
+    def replaced(self, **changes: Any) -> "Problem":
+        """This problem with some of its parts changed, checked anew."""
+        parts = {name: getattr(self, name) for name in PARTS}
+        return Problem(**(parts | changes))
+
+    def copy(self, dtype: Any = np.float64) -> "Problem":
+        """A copy whose arrays are fresh, writable and of the given dtype: what a target is given."""
+        fresh = object.__new__(Problem)
+        fresh.weights = tuple(w.astype(dtype) for w in self.weights)
+        fresh.biases = tuple(None if b is None else b.astype(dtype) for b in self.biases)
+        fresh.activations = tuple(a if isinstance(a, str) else (a[0], dict(a[1])) for a in self.activations)
+        fresh.loss = self.loss if isinstance(self.loss, str) else (self.loss[0], dict(self.loss[1]))
+        fresh.x, fresh.y = self.x.astype(dtype), self.y.astype(dtype)
+        fresh.reduction, fresh.wants = self.reduction, self.wants
+        return fresh
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Each array with its name: "layer 1: weight", ..., "x", "y"."""
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            yield f"layer {i}: weight", weight
+            if bias is not None:
+                yield f"layer {i}: bias", bias
+        yield "x", self.x
+        yield "y", self.y
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Problem):
+            return NotImplemented
+        plain = ("activations", "loss", "reduction", "wants")
+        mine, theirs = dict(self.arrays()), dict(other.arrays())
+        return (
+            all(getattr(self, name) == getattr(other, name) for name in plain)
+            and mine.keys() == theirs.keys()
+            and all(np.array_equal(array, theirs[name]) for name, array in mine.items())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        weights = ", ".join(repr(w.tolist()) for w in self.weights)
+        parts = [f"[{weights}]", f"activations={list(self.activations)!r}", f"x={self.x.tolist()!r}", f"y={self.y.tolist()!r}"]
+        if any(b is not None for b in self.biases):
+            parts.append(f"biases=[{', '.join('None' if b is None else repr(b.tolist()) for b in self.biases)}]")
+        if self.loss != "half_squared_error":
+            parts.append(f"loss={self.loss!r}")
+        if self.reduction != "sum":
+            parts.append(f"reduction={self.reduction!r}")
+        if len(self.wants) > 2:
+            parts.append(f"wants={list(self.wants[2:])!r}")
+        return f"Problem({', '.join(parts)})"
+
+    def to_json(self) -> str:
+        """The problem as JSON, by layer and exact to the bit."""
+        from reference.json_form import dump_problem
+
+        return dump_problem(self)
+
+    @staticmethod
+    def from_json(text: str) -> "Problem":
+        """The problem that to_json wrote. Raises ProblemError."""
+        from reference.json_form import load_problem
+
+        return load_problem(text)
+
+    def save(self, path: str | Path) -> None:
+        """Write to_json to a file."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: str | Path) -> "Problem":
+        """Read what save wrote. Raises ProblemError, with the file's name, and OSError."""
+        try:
+            return Problem.from_json(Path(path).read_text(encoding="utf-8"))
+        except (ProblemError, UnicodeDecodeError) as error:
+            raise ProblemError(f"{path}: {error}") from None
+
+
+PARTS = ("weights", "biases", "activations", "x", "y", "loss", "reduction", "wants")
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient:
+    """What an implementation answers: dC/dW and dC/db for each layer, and what else it gives is judged too.
+
+    weights: for each layer an array (n_l, n_{l-1}); biases: for each layer an array (n_l,) or None.
+    x: dC/dx, (batch, n_0); loss: C, a scalar.
+    pre_activations z, activations a, deltas dC/dz: for each layer an array (batch, n_l).
+    """
+
+    weights: Sequence[AnyArray]
+    biases: Sequence[AnyArray | None] | None = None
+    x: AnyArray | None = None
+    loss: Any = None
+    pre_activations: Sequence[AnyArray] | None = None
+    activations: Sequence[AnyArray] | None = None
+    deltas: Sequence[AnyArray] | None = None
+
+    def arrays(self) -> Iterator[tuple["Place", AnyArray]]:
+        """Each array that is given, with its place."""
+        for quantity in (field.name for field in fields(self)):
+            given = getattr(self, quantity)
+            if given is None:
+                continue
+            if quantity in ("x", "loss"):
+                yield Place(quantity, None), given
+            else:
+                yield from ((Place(quantity, i), array) for i, array in enumerate(given, 1) if array is not None)
+
+    def to_json(self) -> str:
+        """The gradient as JSON, by layer and exact to the bit."""
+        from reference.json_form import dump_gradient
+
+        return dump_gradient(self)
+
+    @staticmethod
+    def from_json(text: str) -> "Gradient":
+        """The gradient that to_json wrote. Raises ProblemError."""
+        from reference.json_form import load_gradient
+
+        return load_gradient(text)
+
+    def save(self, path: str | Path) -> None:
+        """Write to_json to a file."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: str | Path) -> "Gradient":
+        """Read what save wrote. Raises ProblemError, with the file's name, and OSError."""
+        try:
+            return Gradient.from_json(Path(path).read_text(encoding="utf-8"))
+        except (ProblemError, UnicodeDecodeError) as error:
+            raise ProblemError(f"{path}: {error}") from None
+
+
+SYMBOLS = {
+    "weights": "dC/dW",
+    "biases": "dC/db",
+    "x": "dC/dx",
+    "loss": "C",
+    "pre_activations": "z",
+    "activations": "a",
+    "deltas": "delta",
+}
+"""How a quantity is written in messages."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One array of a gradient: a quantity, and its layer from 1, or None for dC/dx and C."""
+
+    quantity: str
+    layer: int | None
+
+    def __str__(self) -> str:
+        symbol = SYMBOLS[self.quantity]
+        return symbol if self.layer is None else f"layer {self.layer}: {symbol}"
+
+
+def _numbers(given: Any, dimensions: int, name: str) -> Array:
+    """A read-only float64 copy of what was given, in which -0.0 is 0.0."""
+    shape = "(batch, width)" if name in "xy" else "(outputs, inputs)" if dimensions == 2 else "(outputs,)"
+    try:
+        raw = np.asarray(given)
+        numbers: Array = raw.astype(np.float64, casting="same_kind" if raw.dtype.kind in "fiub" else "safe") + 0.0
+    except (TypeError, ValueError):
+        raise ProblemError(f"{name} is not an array of real numbers: expected numbers of shape {shape}") from None
+    if numbers.ndim != dimensions or 0 in numbers.shape:
+        raise ProblemError(f"{name} has shape {numbers.shape}, expected {shape}, each at least 1")
+    if not np.isfinite(numbers).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
+        raise ProblemError(f"{name}{list(where)} is {numbers[where]}: expected finite numbers")
+    numbers.flags.writeable = False
+    return numbers

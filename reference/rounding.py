@@ -1,0 +1,181 @@
+"""The rounding bound: how far two honest passes over one problem may be apart, worst case, for each entry.
+
+E(v) stands beside every value v of the reference: |target - reference| <= E(v) for every target that obeys the model of
+rounding. Model, rules and proof: docs/tolerance.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.activation import Activation, largest_between
+from reference.activations import ACTIVATIONS
+from reference.arrays import Array
+from reference.backward import Backward, backward
+from reference.choice import bind, split
+from reference.forward import Forward, forward
+from reference.losses import LOSSES
+from reference.model import K, Model, finite_or_infinite
+from reference.problem import Gradient, Problem
+
+INFLATION = 1 + 1e-9
+"""The bound is computed in float64 itself: all its terms are positive, so this covers its own rounding."""
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Both passes of the reference over one problem."""
+
+    problem: Problem
+    forward: Forward
+    backward: Backward
+
+
+def passes(problem: Problem) -> Passes:
+    """Both passes of the reference; overflow gives infinities and NaN, for which the bound makes no claim."""
+    with np.errstate(all="ignore"):
+        passed = forward(problem)
+        return Passes(problem, passed, backward(problem, passed))
+
+
+def rounding_bound(passed: Passes, model: Model) -> Gradient:
+    """E of every entry of the gradient, of z, a, delta, dC/dx and C; infinite where no claim is made.
+
+    passed: the reference's own passes; model: unit and underflow of the two passes that are compared, added.
+    """
+    with np.errstate(all="ignore"):
+        z_errors, a_errors = _forward_bound(passed, model)
+        return _backward_bound(passed, model, z_errors, a_errors)
+
+
+def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Array]]:
+    """E(z) for l = 1, ..., L and E(a) for l = 0, ..., L."""
+    problem = passed.problem
+    z_errors, a_errors = [], [np.zeros_like(problem.x)]
+    for layer, (weight, bias) in enumerate(zip(problem.weights, problem.biases, strict=True)):
+        a, a_error = passed.forward.activations[layer], a_errors[-1]
+        absolute = np.abs(weight)
+        terms = weight.shape[-1]
+        z_error = _product_bound(np.abs(a), a_error, np.swapaxes(absolute, -1, -2), terms + 1, terms, model)
+        size = (np.abs(a) + a_error) @ np.swapaxes(absolute, -1, -2)
+        if bias is not None:
+            z_error = z_error + model.sum(terms) * np.abs(bias)[..., None, :]
+            size = size + np.abs(bias)[..., None, :]
+        z_error = _claimed(z_error, size > model.largest)
+        z_errors.append(z_error)
+        a_errors.append(_value_bound(problem, layer, passed.forward.pre_activations[layer], z_error, model))
+    return z_errors, a_errors
+
+
+def _value_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model) -> Array:
+    """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]."""
+    activation = bind(ACTIVATIONS, problem.activations[layer])
+    low, high = z - z_error, z + z_error
+    steepest = largest_between(activation.derivative, activation.steepest, low, high)
+    scale = _scale(problem, layer, activation, low, high, model, "value_scales")
+    a_error = steepest * z_error + K * model.unit * scale + model.underflow * (1 + np.abs(z))
+    return _claimed(a_error, _out_of_reach(activation, low, high, model))
+
+
+def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model) -> Array:
+    """E(g') = sup|g''| E(z) + K u s'(z) + eta (1 + |z|), and the whole jump where a kink is within E(z)."""
+    activation = bind(ACTIVATIONS, problem.activations[layer])
+    low, high = z - z_error, z + z_error
+    bend = largest_between(activation.curvature, activation.most_bent, low, high)
+    scale = _scale(problem, layer, activation, low, high, model, "derivative_scales")
+    error = bend * z_error + K * model.unit * scale + model.underflow * (1 + np.abs(z))
+    for kink, jump in activation.kinks:
+        error = error + np.where((low <= kink) & (kink <= high), jump, 0.0)
+    return _claimed(error, _out_of_reach(activation, low, high, model))
+
+
+def _scale(
+    problem: Problem, layer: int, activation: Activation, low: Array, high: Array, model: Model, which: str
+) -> Array:
+    scales = getattr(activation, which)
+    scale = np.maximum(scales.right(low), scales.right(high))
+    if model.allows(split(problem.activations[layer])[0]):
+        scale = np.maximum(scale, np.maximum(scales.lossy(low), scales.lossy(high)))
+    return scale
+
+
+def _out_of_reach(activation: Activation, low: Array, high: Array, model: Model) -> Array:
+    return np.maximum(np.abs(low), np.abs(high)) >= (model.largest / 16) ** (1 / activation.reach)
+
+
+def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_errors: list[Array]) -> Gradient:
+    problem, back = passed.problem, passed.backward
+    batch = problem.batch
+    # a target may take means after its sums, so the sums must fit without them
+    widest = model.largest / (2 * problem.widths[-1] * (batch if problem.reduction == "mean" else 1))
+    error = _output_error_bound(passed, a_errors[-1], model)
+    weights, biases, deltas = [], [], []
+    for layer in reversed(range(problem.depth)):
+        e, slope, delta = np.abs(back.errors[layer + 1]), np.abs(back.slopes[layer]), np.abs(back.deltas[layer])
+        slope_error = _slope_bound(problem, layer, passed.forward.pre_activations[layer], z_errors[layer], model)
+        delta_error = (
+            e * slope_error
+            + slope * error
+            + error * slope_error
+            + model.unit * (e + error) * (slope + slope_error)
+            + model.underflow
+        )
+        delta_error = _claimed(delta_error, (e + error) * (slope + slope_error) > widest)
+        deltas.append(delta_error * INFLATION)
+        a, a_error = np.abs(passed.forward.activations[layer]), a_errors[layer]
+        turned, turned_error = np.swapaxes(delta, -1, -2), np.swapaxes(delta_error, -1, -2)
+        weight_error = _product_bound(turned, turned_error, a + a_error, batch, batch, model) + turned @ a_error
+        size = (turned + turned_error) @ (a + a_error)
+        weights.append(_claimed(weight_error, size > widest) * INFLATION)
+        size = delta + delta_error
+        bias_error = np.sum(model.sum(batch) * size + delta_error, axis=-2) + 2 * batch * model.underflow
+        biases.append(_claimed(bias_error, size.sum(axis=-2) > widest) * INFLATION)
+        absolute = np.abs(problem.weights[layer])
+        terms = absolute.shape[-2]
+        error = _product_bound(delta, delta_error, absolute, terms, terms, model)
+        error = _claimed(error, (delta + delta_error) @ absolute > widest)
+    return Gradient(
+        tuple(reversed(weights)),
+        tuple(reversed(biases)),
+        x=error * INFLATION,
+        loss=_loss_bound(passed, a_errors[-1], model),
+        pre_activations=tuple(z_error * INFLATION for z_error in z_errors),
+        activations=tuple(a_error * INFLATION for a_error in a_errors[1:]),
+        deltas=tuple(reversed(deltas)),
+    )
+
+
+def _product_bound(left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: Model) -> Array:
+    """E of left @ right: [th (|left| + E) + E] |right|, n products that may underflow, inputs that may be flushed to zero.
+
+    left (m, n) with its error, right (n, p), both absolute; roundings: how many a term may take.
+    """
+    rounded = model.sum(roundings) * (left + left_error) + left_error
+    flushed = left.sum(axis=-1, keepdims=True) + right.sum(axis=-2, keepdims=True)
+    return rounded @ right + model.underflow * (2 * (terms + 1) + flushed)
+
+
+def _output_error_bound(passed: Passes, a_error: Array, model: Model) -> Array:
+    problem, e = passed.problem, np.abs(passed.backward.errors[-1])
+    output = passed.forward.activations[-1]
+    error = bind(LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
+    if problem.reduction == "mean":
+        error = error / problem.batch + 3 * model.unit * (e + error / problem.batch) + model.underflow
+    size = np.abs(output) + a_error + np.abs(problem.y)
+    return _claimed(error, 2 * size > model.largest)
+
+
+def _loss_bound(passed: Passes, a_error: Array, model: Model) -> Array:
+    problem, output = passed.problem, passed.forward.activations[-1]
+    loss = bind(LOSSES, problem.loss)
+    errors = loss.value_error(output, problem.y, a_error, model)
+    sizes = np.abs(loss.value(output, problem.y)) + errors
+    summed = np.sum(errors + model.sum(problem.batch + 1) * sizes, axis=-1)
+    bound = summed / problem.batch + 3 * model.unit * sizes.mean(axis=-1) if problem.reduction == "mean" else summed
+    too_large = sizes.sum(axis=-1) * 2 * problem.widths[-1] > model.largest
+    return _claimed(bound + 2 * problem.batch * model.underflow, too_large) * INFLATION
+
+
+def _claimed(error: Array, overflows: Array) -> Array:
+    """The bound where a claim is made: nothing is said where a needed sum or product may leave the range."""
+    return finite_or_infinite(np.where(overflows, np.inf, error))
