@@ -202,9 +202,7 @@ def gelu_tanh() -> Activation:
         curvature=curvature,
         steepest=((-1.418504, 0.1289932), (1.418504, 1.1289932)),
         most_bent=((0.0, 0.7978847), (-2.013481, 0.1079136), (2.013481, 0.1079136)),
-        value_scales=Scales(
-            lambda z: np.abs(z) * (expit(twice_q(clipped(z))) + np.abs(twice_q(clipped(z))) * bell(clipped(z))), np.abs
-        ),
+        value_scales=Scales(lambda z: np.abs(z) * (expit(twice_q(clipped(z))) + np.abs(twice_q(clipped(z))) * bell(clipped(z))), np.abs),
         derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(clipped(z)) * slope(clipped(z))),
         lossy="gelu_tanh and its derivative by 1 + tanh (left tail)",
         reach=3,

@@ -126,9 +126,7 @@ def gradient_by_equations(problem: Problem, **instead: Callable[..., Any]) -> Gr
     return Gradient(weights, biases, x=dC_dx)
 
 
-def _one_sample(
-    problem: Problem, x: Array, y: Array, use: dict[str, Callable[..., Any]]
-) -> tuple[list[Array], list[Array], Array]:
+def _one_sample(problem: Problem, x: Array, y: Array, use: dict[str, Callable[..., Any]]) -> tuple[list[Array], list[Array], Array]:
     activations = [bind(ACTIVATIONS, choice) for choice in problem.activations]
     a, z = [x], []
     for w, b, activation in zip(problem.weights, problem.biases, activations, strict=True):
@@ -141,7 +139,11 @@ def _one_sample(
         w = problem.weights[layer]
         outputs, inputs = range(w.shape[0]), range(w.shape[1])
         da_dz = [use["activation_derivative"](activations[layer], z[layer][j]) for j in outputs]
-        by_weight = use[{last: "output_weight_derivative", last - 1: "hidden_weight_derivative", last - 2: "deep_weight_derivative"}.get(layer, "weight_derivative")]
+        by_weight = use[
+            {last: "output_weight_derivative", last - 1: "hidden_weight_derivative", last - 2: "deep_weight_derivative"}.get(
+                layer, "weight_derivative"
+            )
+        ]
         for j in outputs:
             for k in inputs:
                 weights[layer][j, k] = by_weight(dC_da[j], da_dz[j], use["pre_activation_by_weight"](a[layer], j, k))

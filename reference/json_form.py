@@ -6,7 +6,7 @@ and "-Infinity"; the sign of zero is not kept.
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np

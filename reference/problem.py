@@ -72,9 +72,7 @@ class Problem:
         if isinstance(wants, str) or unknown:
             raise ProblemError(f"wants is {wants!r}: expected a list of {', '.join(WANTS[2:])}")
         self.weights = tuple(_numbers(w, 2, f"layer {i}: weight") for i, w in enumerate(weights, 1))
-        self.biases = tuple(
-            None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(biases or [None] * layers, 1)
-        )
+        self.biases = tuple(None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(biases or [None] * layers, 1))
         self.activations, self.loss, self.reduction = chosen, chosen_loss, reduction
         self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
@@ -87,16 +85,15 @@ class Problem:
         outputs, giver = self.x.shape[1], "x"
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             if weight.shape[1] != outputs:
-                raise ProblemError(
-                    f"layer {i}: weight has shape {weight.shape}, but {giver} gives {outputs} outputs: expected ({weight.shape[0]}, {outputs})"
-                )
+                expected = f"expected ({weight.shape[0]}, {outputs})"
+                raise ProblemError(f"layer {i}: weight has shape {weight.shape}, but {giver} gives {outputs} outputs: {expected}")
             outputs, giver = weight.shape[0], f"layer {i}"
             if bias is not None and bias.shape != (outputs,):
                 raise ProblemError(f"layer {i}: bias has shape {bias.shape}, expected ({outputs},)")
         if self.y.shape != (len(self.x), outputs):
-            raise ProblemError(
-                f"y has shape {self.y.shape}, but x has {len(self.x)} samples and {giver} gives {outputs} outputs: expected ({len(self.x)}, {outputs})"
-            )
+            samples = len(self.x)
+            given = f"y has shape {self.y.shape}, but x has {samples} samples and {giver} gives {outputs} outputs"
+            raise ProblemError(f"{given}: expected ({samples}, {outputs})")
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reference.activation import Activation, largest_between
 from reference.activations import ACTIVATIONS
-from reference.arrays import Array
+from reference.arrays import AnyArray, Array
 from reference.backward import Backward, backward
 from reference.choice import bind, split
 from reference.forward import Forward, forward
@@ -51,15 +51,17 @@ def rounding_bound(passed: Passes, model: Model) -> Gradient:
 def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Array]]:
     """E(z) for l = 1, ..., L and E(a) for l = 0, ..., L."""
     problem = passed.problem
-    z_errors, a_errors = [], [np.zeros_like(problem.x)]
+    z_errors, a_errors = [], [model.input_error(problem.x) + np.zeros_like(problem.x)]
     for layer, (weight, bias) in enumerate(zip(problem.weights, problem.biases, strict=True)):
         a, a_error = passed.forward.activations[layer], a_errors[-1]
         absolute = np.abs(weight)
         terms = weight.shape[-1]
         z_error = _product_bound(np.abs(a), a_error, np.swapaxes(absolute, -1, -2), terms + 1, terms, model)
         size = (np.abs(a) + a_error) @ np.swapaxes(absolute, -1, -2)
+        if np.any(weight_error := model.input_error(weight)):
+            z_error = z_error + (1 + model.sum(terms)) * ((np.abs(a) + a_error) @ np.swapaxes(weight_error, -1, -2))
         if bias is not None:
-            z_error = z_error + model.sum(terms) * np.abs(bias)[..., None, :]
+            z_error = z_error + (model.sum(terms) * np.abs(bias) + model.input_error(bias))[..., None, :]
             size = size + np.abs(bias)[..., None, :]
         z_error = _claimed(z_error, size > model.largest)
         z_errors.append(z_error)
@@ -89,9 +91,7 @@ def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: 
     return _claimed(error, _out_of_reach(activation, low, high, model))
 
 
-def _scale(
-    problem: Problem, layer: int, activation: Activation, low: Array, high: Array, model: Model, which: str
-) -> Array:
+def _scale(problem: Problem, layer: int, activation: Activation, low: Array, high: Array, model: Model, which: str) -> Array:
     scales = getattr(activation, which)
     scale = np.maximum(scales.right(low), scales.right(high))
     if model.allows(split(problem.activations[layer])[0]):
@@ -114,11 +114,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
         e, slope, delta = np.abs(back.errors[layer + 1]), np.abs(back.slopes[layer]), np.abs(back.deltas[layer])
         slope_error = _slope_bound(problem, layer, passed.forward.pre_activations[layer], z_errors[layer], model)
         delta_error = (
-            e * slope_error
-            + slope * error
-            + error * slope_error
-            + model.unit * (e + error) * (slope + slope_error)
-            + model.underflow
+            e * slope_error + slope * error + error * slope_error + model.unit * (e + error) * (slope + slope_error) + model.underflow
         )
         delta_error = _claimed(delta_error, (e + error) * (slope + slope_error) > widest)
         deltas.append(delta_error * INFLATION)
@@ -133,6 +129,8 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
         absolute = np.abs(problem.weights[layer])
         terms = absolute.shape[-2]
         error = _product_bound(delta, delta_error, absolute, terms, terms, model)
+        if np.any(input_error := model.input_error(problem.weights[layer])):
+            error = error + (1 + model.sum(terms)) * ((delta + delta_error) @ input_error)
         error = _claimed(error, (delta + delta_error) @ absolute > widest)
     return Gradient(
         tuple(reversed(weights)),
@@ -158,7 +156,8 @@ def _product_bound(left: Array, left_error: Array, right: Array, roundings: int,
 def _output_error_bound(passed: Passes, a_error: Array, model: Model) -> Array:
     problem, e = passed.problem, np.abs(passed.backward.errors[-1])
     output = passed.forward.activations[-1]
-    error = bind(LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
+    # an expected output that is off by some amount moves the derivative no further than an output that is
+    error = bind(LOSSES, problem.loss).derivative_error(output, problem.y, a_error + model.input_error(problem.y), model)
     if problem.reduction == "mean":
         error = error / problem.batch + 3 * model.unit * (e + error / problem.batch) + model.underflow
     size = np.abs(output) + a_error + np.abs(problem.y)
@@ -168,7 +167,7 @@ def _output_error_bound(passed: Passes, a_error: Array, model: Model) -> Array:
 def _loss_bound(passed: Passes, a_error: Array, model: Model) -> Array:
     problem, output = passed.problem, passed.forward.activations[-1]
     loss = bind(LOSSES, problem.loss)
-    errors = loss.value_error(output, problem.y, a_error, model)
+    errors = loss.value_error(output, problem.y, a_error + model.input_error(problem.y), model)
     sizes = np.abs(loss.value(output, problem.y)) + errors
     summed = np.sum(errors + model.sum(problem.batch + 1) * sizes, axis=-1)
     bound = summed / problem.batch + 3 * model.unit * sizes.mean(axis=-1) if problem.reduction == "mean" else summed
@@ -176,6 +175,6 @@ def _loss_bound(passed: Passes, a_error: Array, model: Model) -> Array:
     return _claimed(bound + 2 * problem.batch * model.underflow, too_large) * INFLATION
 
 
-def _claimed(error: Array, overflows: Array) -> Array:
+def _claimed(error: Array, overflows: AnyArray) -> Array:
     """The bound where a claim is made: nothing is said where a needed sum or product may leave the range."""
     return finite_or_infinite(np.where(overflows, np.inf, error))

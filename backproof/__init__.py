@@ -1,0 +1,60 @@
+"""backproof says whether an implementation of backpropagation is right, and where it is wrong if it is not."""
+
+from typing import TYPE_CHECKING, Any
+
+from backproof.version import VERSION as __version__
+from reference.backward import gradient
+from reference.problem import Gradient, Problem, ProblemError
+
+if TYPE_CHECKING:
+    from backproof.face import (
+        Enclosure,
+        Finding,
+        Judgement,
+        OracleError,
+        Report,
+        SupportError,
+        TargetError,
+        Verdict,
+        adapt,
+        assert_right,
+        check,
+        enclosure,
+        strategies,
+        verify,
+    )
+
+__all__ = [
+    "Enclosure",
+    "Finding",
+    "Gradient",
+    "Judgement",
+    "OracleError",
+    "Problem",
+    "ProblemError",
+    "Report",
+    "SupportError",
+    "TargetError",
+    "Verdict",
+    "__version__",
+    "adapt",
+    "assert_right",
+    "check",
+    "enclosure",
+    "gradient",
+    "strategies",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The names that need Hypothesis or FLINT, imported when one is first used: `import backproof` stays light."""
+    if name in __all__:
+        from backproof import face
+
+        return getattr(face, name)
+    raise AttributeError(f"module 'backproof' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

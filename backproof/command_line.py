@@ -1,0 +1,258 @@
+"""The command line: thin over check, verify and the tables."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backproof import __version__
+from backproof.finding import Finding, finding_of, judgement_data
+from backproof.report import Report
+from backproof.reports.terminal import finding_view, judgement_view, printable, report_view
+from backproof.run import check as run_check
+from backproof.run import replay as run_replay
+from backproof.target import TargetError
+from oracles.available import ORACLES, missing, version
+from properties.judgement import verify as judge_answer
+from properties.laws import LAWS, OracleError
+from properties.laws_of_agreement import ORACLE_LAWS
+from properties.support import SupportError
+from properties.verdict import Verdict
+from reference.activations import ACTIVATIONS
+from reference.choice import defaults
+from reference.json_form import dump
+from reference.losses import LOSSES
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem, ProblemError
+
+RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
+EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
+SAVED_IN = ".backproof"
+
+
+class Failure(click.ClickException):
+    """What was asked for cannot be done; the message says what to do."""
+
+    exit_code = COULD_NOT_RUN
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"backproof: {printable(self.format_message())}", err=True)
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="backproof")
+def cli() -> None:
+    """Says whether an implementation of backpropagation is right, and where it is wrong if it is not."""
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
+json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
+precision_option = click.option(
+    "--precision", type=click.Choice(list(PRECISIONS)), help="Judge by this precision, not by the answers' dtype."
+)
+strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as well: right, but by a formula that loses digits.")
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("target")
+@click.option("--max-examples", default=200, show_default=True, type=click.IntRange(1), help="How many random problems.")
+@click.option("--seed", type=click.IntRange(0), help="Draw the same problems as a run that printed this seed.")
+@click.option("--activations", callback=_names, metavar="NAMES", help="Only these activations, separated by commas.")
+@click.option("--losses", callback=_names, metavar="NAMES", help="Only these losses, separated by commas.")
+@precision_option
+@strict_option
+@click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Ask this oracle as well (repeatable): see `backproof oracles`.")
+@click.option("--time-limit", default=10.0, show_default=True, type=click.FloatRange(0.01), help="Seconds for one call of the target.")
+@click.option("--shrink-seconds", default=10.0, show_default=True, type=click.FloatRange(0), help="Seconds for shrinking what fails.")
+@click.option(
+    "--save", default=SAVED_IN, show_default=True, type=click.Path(path_type=Path), help="Folder for the files that replay findings."
+)
+@json_option
+def check(target: str, json_file: str | None, save: Path, max_examples: int, **options: Any) -> None:
+    """Check TARGET on random problems.
+
+    TARGET is package.module:function or path/to/file.py:function. The function takes a backproof.Problem and returns a
+    backproof.Gradient, or a pair (list of dC/dW, list of dC/db or None). It runs in a process of its own.
+    """
+    with _progress() as progress:
+        report = _run(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
+    saved = _save(report, save)
+    if json_file != "-":
+        _console().print(report_view(report, saved), soft_wrap=True)
+    _write_json(json_file, report.to_json())
+    if report.interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(_exit_code(report.verdict, report.strict))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("problem", type=click.Path(path_type=Path))
+@click.argument("answer", type=click.Path(path_type=Path))
+@precision_option
+@strict_option
+@json_option
+def verify(problem: Path, answer: Path, precision: str | None, strict: bool, json_file: str | None) -> None:
+    """Judge one ANSWER to one PROBLEM, both JSON files (Problem.save and Gradient.save write them)."""
+    judgement = _run(lambda: judge_answer(Problem.load(problem), Gradient.load(answer), precision=precision, strict=strict))
+    if json_file != "-":
+        _console().print(judgement_view(judgement), soft_wrap=True)
+    _write_json(json_file, dump(judgement_data(judgement)))
+    sys.exit(_exit_code(judgement.verdict, strict))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--target", help="Ask this target, not the one that the file names.")
+@click.option("--time-limit", default=10.0, show_default=True, type=click.FloatRange(0.01), help="Seconds for one call of the target.")
+@json_option
+def replay(file: Path, target: str | None, time_limit: float, json_file: str | None) -> None:
+    """Put the problem of a finding, saved in FILE, to the target again.
+
+    Exits with 1 if the target still fails, and with 0 if it does no more.
+    """
+    finding = _run(lambda: _load_finding(file))
+    again = _run(lambda: run_replay(finding, target=target, time_limit=time_limit))
+    if json_file != "-":
+        if again is None:
+            _console().print(f"right: {printable(target or finding.target)} no longer breaks {finding.law} on this problem", soft_wrap=True)
+        else:
+            _console().print(finding_view(again), soft_wrap=True)
+    _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
+    sys.exit(RIGHT if again is None else _exit_code(again.verdict, True))
+
+
+@cli.command()
+def laws() -> None:
+    """List the laws that every right target obeys."""
+    _table(
+        ("law", "statement"), [(name, law.statement) for name, law in {**LAWS, **{law.name: law for law in ORACLE_LAWS.values()}}.items()]
+    )
+
+
+@cli.command()
+def activations() -> None:
+    """List the activations, with their parameters and formulas."""
+    _table(("activation", "parameters", "formula"), [_row(name, make) for name, make in ACTIVATIONS.items()])
+
+
+@cli.command()
+def losses() -> None:
+    """List the losses, with their parameters and formulas."""
+    _table(("loss", "parameters", "formula"), [_row(name, make) for name, make in LOSSES.items()])
+
+
+@cli.command()
+def oracles() -> None:
+    """List the oracles: versions, how far each may be trusted, and how to install what is missing."""
+    rows = [(name, version(oracle) or "not installed", missing(oracle) or "ready", oracle.trust) for name, oracle in ORACLES.items()]
+    _table(("oracle", "version", "state", "trust"), rows)
+
+
+def _row(name: str, make: Callable[..., Any]) -> tuple[str, str, str]:
+    parameters = ", ".join(f"{key}={value:g}" for key, value in defaults(make).items())
+    return name, parameters, (make.__doc__ or "").strip().splitlines()[0]
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Standard output; plain where it is no terminal, or where NO_COLOR is set."""
+    return Console(highlight=False, markup=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error where that is a terminal; silence elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
+
+
+def _run(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except (TargetError, SupportError, OracleError, ProblemError) as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
+
+
+def _load_finding(file: Path) -> Finding:
+    try:
+        return finding_of(file.read_text(encoding="utf-8"))
+    except (ProblemError, UnicodeDecodeError) as error:
+        raise ProblemError(f"{file}: {error}") from None
+
+
+def _save(report: Report, folder: Path) -> dict[int, Path]:
+    """Write a replay file for each finding; where that cannot be done, say so and go on."""
+    saved: dict[int, Path] = {}
+    for i, finding in enumerate(report.findings):
+        name = "".join(c if c.isalnum() else "-" for c in Path(report.target).name)
+        path = folder / f"{name}-{finding.law}-{report.seed}-{i}.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(finding.to_json() + "\n", encoding="utf-8")
+            saved[i] = path
+        except OSError as error:
+            click.echo(f"backproof: the finding cannot be saved in {path}: {error.strerror}", err=True)
+            break
+    return saved
+
+
+def _write_json(file: str | None, text: str) -> None:
+    if file == "-":
+        click.echo(text)
+    elif file is not None:
+        try:
+            Path(file).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise Failure(f"the result cannot be written to {file}: {error.strerror}") from None
+
+
+def _exit_code(verdict: Verdict, strict: bool) -> int:
+    if verdict is Verdict.INCONCLUSIVE:
+        return COULD_NOT_RUN
+    return RIGHT if verdict.passes(strict) else NOT_RIGHT
+
+
+def main() -> None:
+    """The command `backproof`."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(COULD_NOT_RUN)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("backproof: interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read the output has gone: nothing more can be told
+        sys.stderr.close()
+        sys.exit(NOT_RIGHT)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        click.echo(f"backproof: this is a bug of backproof ({type(error).__name__}): please report it with the lines above", err=True)
+        sys.exit(OUR_BUG)

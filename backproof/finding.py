@@ -1,0 +1,138 @@
+"""A finding: what is not right, as plain data that any report can tell and any run can replay."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backproof.version import VERSION
+from properties.judgement import Judgement
+from properties.verdict import Verdict
+from reference.json_form import dump, gradient_data, gradient_of, numbers, parse, problem_data, problem_of
+from reference.problem import Gradient, Place, Problem, ProblemError
+
+SCHEMA, SCHEMA_VERSION = "backproof.finding", 1
+
+COMPUTED_BY = {
+    "weights": "equations 1, 5, 8 and 10",
+    "biases": "equation 10, for a weight from a node that is always 1",
+    "x": "equation 11, carried to layer 0",
+    "loss": "the loss itself",
+    "pre_activations": "the definition of z",
+    "activations": "the definition of a",
+    "deltas": "equations 2, 3 and 11",
+}
+"""Which equation of the note says what a quantity must be."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is not right with a target, on the smallest problem that shows it.
+
+    target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
+    answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
+    seed: of the run; shrunk: "in full", "cut short" (by its time limit) or "not at all".
+    """
+
+    target: str
+    verdict: Verdict
+    law: str
+    message: str
+    problem: Problem
+    judgement: Judgement | None
+    answer: Gradient | None
+    precision: str | None
+    seed: int
+    seen: int = 1
+    shrunk: str = "not at all"
+    oracles: tuple[str, ...] = ()
+
+    def data(self) -> dict[str, Any]:
+        """The finding as plain data; a replay needs no more."""
+        return {
+            "schema": SCHEMA,
+            "version": SCHEMA_VERSION,
+            "backproof": VERSION,
+            "target": self.target,
+            "verdict": self.verdict.value,
+            "law": self.law,
+            "message": self.message,
+            "precision": self.precision,
+            "seed": self.seed,
+            "seen": self.seen,
+            "shrunk": self.shrunk,
+            "oracles": list(self.oracles),
+            "judgement": None if self.judgement is None else judgement_data(self.judgement),
+            "problem": problem_data(self.problem),
+            "answer": None if self.answer is None else gradient_data(self.answer),
+        }
+
+    def to_json(self) -> str:
+        """The finding as JSON."""
+        return dump(self.data())
+
+
+def finding_of(text: str) -> Finding:
+    """The finding that to_json wrote; its judgement is made anew by whoever replays it. Raises ProblemError."""
+    data = parse(text)
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ProblemError(f"no finding: expected an object with schema {SCHEMA!r}, as a run saves it")
+    if data.get("version") != SCHEMA_VERSION:
+        raise ProblemError(f"version is {data.get('version')!r}: this backproof reads version {SCHEMA_VERSION} of {SCHEMA}")
+    try:
+        return Finding(
+            target=_text(data, "target"),
+            verdict=Verdict(data["verdict"]),
+            law=_text(data, "law"),
+            message=_text(data, "message"),
+            problem=problem_of(data["problem"]),
+            judgement=None,
+            answer=None if data["answer"] is None else gradient_of(data["answer"]),
+            precision=None if data["precision"] is None else _text(data, "precision"),
+            seed=int(data["seed"]),
+            seen=int(data["seen"]),
+            shrunk=_text(data, "shrunk"),
+            oracles=tuple(str(name) for name in data["oracles"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ProblemError):
+            raise
+        raise ProblemError(f"no finding: {error.args[0]!r} is missing or of a wrong type") from None
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    if not isinstance(data[name], str):
+        raise TypeError(name)
+    return str(data[name])
+
+
+def judgement_data(judgement: Judgement) -> dict[str, Any]:
+    """A judgement as plain data."""
+    place = judgement.place
+    return {
+        "verdict": judgement.verdict.value,
+        "precision": judgement.precision,
+        "quantity": None if place is None else place.quantity,
+        "layer": None if place is None else place.layer,
+        "index": list(judgement.index),
+        "got": numbers(judgement.got),
+        "exact": numbers(judgement.exact),
+        "distance": numbers(judgement.distance),
+        "allowed": numbers(judgement.allowed),
+        "outside": judgement.outside,
+        "judged": judgement.judged,
+        "bound": judgement.bound,
+        "reason": judgement.reason,
+        "functions": list(judgement.functions),
+    }
+
+
+def entry_of(judgement: Judgement) -> str:
+    """Where the worst entry stands: "layer 1: dC/dW[0, 1]"."""
+    place: Place | None = judgement.place
+    if place is None:
+        return ""
+    return f"{place}[{', '.join(map(str, judgement.index))}]" if judgement.index else str(place)
+
+
+def without_judgement(finding: Finding) -> Finding:
+    """The finding as a replay file holds it."""
+    return replace(finding, judgement=None)

@@ -1,0 +1,108 @@
+"""A target in a process of its own, where it may hang or die: problems and answers go back and forth as JSON."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+from backproof.target import InProcess, TargetError, load_target
+from properties.answer import Answer
+from properties.verdict import Verdict
+from reference.json_form import dump, gradient_data, gradient_of, parse, problem_data, problem_of
+from reference.problem import Problem
+
+LOADING_LIMIT = 120.0
+"""Seconds that a target may take to be imported."""
+
+
+class OwnProcess:
+    """A target, named by "package.module:function" or "path/to/file.py:function", in a process of its own.
+
+    A call that takes longer than time_limit seconds is ended with its process, and a process that dies is replaced.
+    Raises TargetError where the target cannot be loaded.
+    """
+
+    def __init__(self, spec: str, *, precision: str | None = None, time_limit: float = 10.0) -> None:
+        self.name, self._time_limit, self._asked_precision = spec, time_limit, precision
+        self._process: Any = None
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self.name, self._asked_precision), daemon=True)
+        self._process.start()
+        theirs.close()
+        ready = self._receive(LOADING_LIMIT)
+        if ready is None or "error" in ready:
+            self.close()
+            reason = ready["error"] if ready else f"target {self.name!r} did not load: its process died or took over {LOADING_LIMIT:g} s"
+            raise TargetError(reason)
+        self.supports, self.precision = ready["supports"], ready["precision"]
+
+    def __call__(self, problem: Problem) -> Answer:
+        if not self._process.is_alive():
+            self._start()
+        try:
+            self._pipe.send_bytes(dump(problem_data(problem)).encode())
+            reply = self._receive(self._time_limit)
+        except (BrokenPipeError, ConnectionResetError):
+            reply = None
+        if reply is not None:
+            gradient = gradient_of(reply["gradient"]) if "gradient" in reply else None
+            verdict = Verdict(reply["verdict"]) if "verdict" in reply else None
+            return Answer(gradient, verdict, reply.get("message", ""), tuple(reply.get("changed", ())))
+        self._process.join(0.5)
+        code = self._process.exitcode
+        self.close()
+        if code is None:
+            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s; its process was ended")
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return Answer(None, Verdict.RAISES, f"the target's process died with {how}")
+
+    def _receive(self, seconds: float) -> Any:
+        """What the target's process says, or None where it says nothing in time, or has died."""
+        try:
+            return parse(self._pipe.recv_bytes().decode()) if self._pipe.poll(seconds) else None
+        except (EOFError, ConnectionResetError):
+            return None
+
+    def close(self) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
+    """The target's process: load it, then answer problem after problem until the pipe is closed."""
+    # what the target prints must not get between the results of the command line
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        asker = InProcess(load_target(spec), name=spec, precision=precision, time_limit=0)
+        ready = {"supports": _plain(asker.supports), "precision": asker.precision}
+    except TargetError as error:
+        ready = {"error": str(error)}
+    pipe.send_bytes(dump(ready).encode())
+    while "error" not in ready:
+        try:
+            problem = problem_of(parse(pipe.recv_bytes().decode()))
+        except (EOFError, KeyboardInterrupt):
+            return
+        answer = asker(problem)
+        reply: dict[str, Any] = {"message": answer.message, "changed": list(answer.changed)}
+        if answer.gradient is not None:
+            reply["gradient"] = gradient_data(answer.gradient)
+        if answer.verdict is not None:
+            reply["verdict"] = answer.verdict.value
+        pipe.send_bytes(dump(reply).encode())
+
+
+def _plain(supports: Any) -> Any:
+    """`supports` as plain data; what is no plain data is refused where it is read."""
+    if isinstance(supports, dict):
+        return {str(key): _plain(value) for key, value in supports.items()}
+    if isinstance(supports, (list, tuple)):
+        return [_plain(value) for value in supports]
+    return supports if isinstance(supports, (str, int, float, bool, type(None))) else repr(supports)

@@ -1,0 +1,91 @@
+"""A report: what a run found, and what it rests on, as plain data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from backproof.finding import Finding
+from backproof.version import VERSION
+from properties.verdict import Verdict, worst
+from reference.json_form import dump
+
+SCHEMA, SCHEMA_VERSION = "backproof.report", 1
+
+
+@dataclass
+class LawCount:
+    """How often one law was held, broken, and not applicable, with the reasons for the last and their counts."""
+
+    held: int = 0
+    broken: int = 0
+    not_applicable: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """held, broken or not applicable: one word for the run."""
+        return "broken" if self.broken else "held" if self.held else "not applicable"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run of check found.
+
+    findings: what is not right, the worst first; laws: by name, how each fared; examples: problems that were posed;
+    judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked about as well;
+    precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know.
+    """
+
+    target: str
+    findings: tuple[Finding, ...]
+    laws: dict[str, LawCount]
+    seed: int
+    examples: int
+    judged: int
+    audited: int
+    precision: str
+    strict: bool = False
+    interrupted: bool = False
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that was found; right only if something was judged, and nothing is inconclusive."""
+        found = [finding.verdict for finding in self.findings]
+        return worst([*found, Verdict.RIGHT if self.judged else Verdict.INCONCLUSIVE])
+
+    @property
+    def passed(self) -> bool:
+        """Whether the target may pass: right, or lossy unless the run was strict."""
+        return self.verdict.passes(self.strict)
+
+    def data(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "schema": SCHEMA,
+            "version": SCHEMA_VERSION,
+            "backproof": VERSION,
+            "target": self.target,
+            "verdict": self.verdict.value,
+            "passed": self.passed,
+            "strict": self.strict,
+            "precision": self.precision,
+            "seed": self.seed,
+            "examples": self.examples,
+            "judged": self.judged,
+            "audited": self.audited,
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+            "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
+            "findings": [finding.data() for finding in self.findings],
+        }
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return dump(self.data())
+
+    def __str__(self) -> str:
+        from backproof.reports.terminal import report_text
+
+        return report_text(self)

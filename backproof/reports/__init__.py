@@ -1,0 +1,1 @@
+"""Reports: each tells the same data in its own way."""

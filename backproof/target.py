@@ -1,0 +1,194 @@
+"""What a target is: any callable that returns a gradient; how it is found, and asked in this process."""
+
+import importlib
+import importlib.util
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from properties.answer import Answer, Malformed, as_gradient
+from properties.verdict import Verdict
+from reference.arrays import AnyArray
+from reference.problem import Gradient, Place, Problem
+
+T = TypeVar("T")
+Target = Callable[[Problem], Any]
+"""target(problem) returns a Gradient, or a pair (list of dC/dW, list of dC/db or None).
+
+It may have attributes: `supports`, a dict of what it can do (see Support), and `precision`, what it computes in.
+"""
+
+
+class TargetError(Exception):
+    """A target that cannot be found or loaded; the message says what was given and what is expected."""
+
+
+class Asker(Protocol):
+    """How a run puts problems to a target."""
+
+    name: str
+    supports: Any
+    precision: str | None
+
+    def __call__(self, problem: Problem) -> Answer:
+        """The target's answer; problems of the target are in the answer, never raised."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the target holds."""
+        ...
+
+
+def load_target(spec: str) -> Target:
+    """The callable of "package.module:function" or "path/to/file.py:function", also "module:Class.method".
+
+    Raises TargetError.
+    """
+    module_name, colon, function = spec.rpartition(":")
+    if not colon or not module_name or not function:
+        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
+    found: Any = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
+    for name in function.split("."):
+        if not hasattr(found, name):
+            raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
+        found = getattr(found, name)
+    if isinstance(found, type):
+        found = found()
+    if not callable(found):
+        raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
+    target: Target = found
+    return target
+
+
+def _load_file(name: str) -> ModuleType:
+    path = Path(name)
+    if not path.is_file():
+        raise TargetError(f"there is no file {name!r}: expected path/to/file.py:function")
+    # as Python does for a script: what lies beside the file can be imported
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    _executed(name, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, "")
+    return _executed(name, lambda: importlib.import_module(name))
+
+
+def _executed(name: str, load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except Exception as error:
+        raise TargetError(f"{name} cannot be loaded: {_told(error)}") from error
+
+
+def _offered(module: Any) -> str:
+    public = [name for name in vars(module) if not name.startswith("_") and callable(getattr(module, name))]
+    return ", ".join(public[:12]) or "no public functions"
+
+
+class InProcess:
+    """A target that is called in this process.
+
+    time_limit: seconds for one call, kept where signals can interrupt it: in the main thread of a POSIX process.
+    precision: what the problem's arrays are given in, and the answers are judged by; None for the target's own.
+    """
+
+    def __init__(self, target: Target, *, name: str = "", precision: str | None = None, time_limit: float = 10.0) -> None:
+        if not callable(target):
+            raise TargetError(f"target is a {type(target).__name__}: expected a function of a problem")
+        self.name = name or _name_of(target)
+        self.supports = getattr(target, "supports", None)
+        self.precision = precision or getattr(target, "precision", None)
+        self._target, self._time_limit = target, time_limit
+        self._dtype = np.dtype(self.precision or "float64")
+        self._given: list[tuple[Place, AnyArray, AnyArray]] = []
+
+    def __call__(self, problem: Problem) -> Answer:
+        fresh = problem.copy(self._dtype)
+        inputs = [(name, array, array.copy()) for name, array in fresh.arrays()]
+        try:
+            with _limited(self._time_limit), np.errstate(all="ignore"):
+                given = self._target(fresh)
+        except _TimeIsUp:
+            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s", self._changes(inputs))
+        except Exception as error:
+            return Answer(None, Verdict.RAISES, _told(error), self._changes(inputs))
+        changes = self._changes(inputs)
+        try:
+            gradient = as_gradient(given, problem)
+        except Malformed as error:
+            return Answer(None, Verdict.MALFORMED, str(error), changes)
+        kept = [(place, array, array.copy()) for place, array in gradient.arrays()]
+        self._given = kept
+        return Answer(copy_of(gradient), None, "", changes)
+
+    def _changes(self, inputs: list[tuple[str, AnyArray, AnyArray]]) -> tuple[str, ...]:
+        """Which inputs, and which arrays of the answer before, are no longer what they were."""
+        inputs_changed = [name for name, array, before in inputs if not np.array_equal(array, before)]
+        earlier = [
+            f"{place} of an earlier answer (they share memory)"
+            for place, array, before in self._given
+            if not np.array_equal(array, before, equal_nan=True)
+        ]
+        self._given = []
+        return (*inputs_changed, *earlier)
+
+    def close(self) -> None:
+        self._given = []
+
+
+def copy_of(gradient: Gradient) -> Gradient:
+    """A copy that shares no memory with the target."""
+    copied: dict[str, Any] = {}
+    for quantity, given in vars(gradient).items():
+        if given is not None:
+            single = quantity in ("x", "loss")
+            copied[quantity] = np.array(given) if single else [None if a is None else np.array(a) for a in given]
+    return Gradient(**copied)
+
+
+class _TimeIsUp(BaseException):
+    """Raised inside the target by the alarm; no `except Exception` of its own catches it."""
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread() or not seconds:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _name_of(target: Target) -> str:
+    return getattr(target, "__qualname__", "") or type(target).__name__
+
+
+def _told(error: BaseException) -> str:
+    """An error of the target with the lines of its own code that led to it."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() != Path(__file__).resolve()]
+    places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames if "importlib" not in f.filename][-3:]
+    return f"{type(error).__name__}: {error}" + (f" ({' > '.join(places)})" if places else "")

@@ -1,0 +1,121 @@
+"""Honest implementations: variants of the reference that round otherwise, and frameworks. None of them may be accused."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from oracles import jax_autodiff, torch_autograd
+from reference.activations import ACTIVATIONS
+from reference.choice import bind
+from reference.losses import LOSSES
+from reference.problem import Gradient, Problem
+
+Product = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Both passes of the reference, rounded in another way: a target.
+
+    product: how matrices are multiplied; dtype: of sums; at_kink: which slope is taken at a kink, from 0 (left) to 1 (right);
+    reordered: whether the nodes of hidden layers and the samples stand in another order; mean_last: whether a mean is taken after the sums.
+    """
+
+    product: Product = np.matmul
+    dtype: Any = np.float64
+    at_kink: float | None = None
+    reordered: bool = False
+    mean_last: bool = False
+
+    def __call__(self, problem: Problem) -> Gradient:
+        if not self.reordered:
+            return self._passes(problem)
+        orders = [np.random.default_rng(1).permutation(n) for n in problem.widths]
+        orders[0], orders[-1] = np.arange(problem.widths[0]), np.arange(problem.widths[-1])
+        samples = np.random.default_rng(2).permutation(problem.batch)
+        answer = self._passes(
+            problem.replaced(
+                weights=[w[np.ix_(orders[i + 1], orders[i])] for i, w in enumerate(problem.weights)],
+                biases=[None if b is None else b[orders[i + 1]] for i, b in enumerate(problem.biases)],
+                x=problem.x[samples],
+                y=problem.y[samples],
+            )
+        )
+        back = [np.argsort(order) for order in orders]
+        weights = [w[np.ix_(back[i + 1], back[i])] for i, w in enumerate(answer.weights)]
+        return Gradient(weights, [b[back[i + 1]] for i, b in enumerate(answer.biases or ())])
+
+    def _passes(self, problem: Problem) -> Gradient:
+        a, z = [problem.x.astype(self.dtype)], []
+        for weight, bias, choice in zip(problem.weights, problem.biases, problem.activations, strict=True):
+            z.append(self.product(a[-1], weight.T.astype(self.dtype)) + (0 if bias is None else bias))
+            a.append(bind(ACTIVATIONS, choice).value(z[-1].astype(np.float64)).astype(self.dtype))
+        share = problem.batch if problem.reduction == "mean" else 1
+        error = bind(LOSSES, problem.loss).derivative(a[-1].astype(np.float64), problem.y).astype(self.dtype)
+        error = error if self.mean_last else error / share
+        weights, biases = [], []
+        for layer in reversed(range(problem.depth)):
+            delta = error * self._slope(problem.activations[layer], z[layer].astype(np.float64))
+            weights.insert(0, self.product(delta.T, a[layer]) / (share if self.mean_last else 1))
+            biases.insert(0, delta.sum(axis=0) / (share if self.mean_last else 1))
+            error = self.product(delta, problem.weights[layer].astype(self.dtype))
+        return Gradient(weights, biases)
+
+    def _slope(self, choice: Any, z: Any) -> Any:
+        activation = bind(ACTIVATIONS, choice)
+        slope = activation.derivative(z)
+        for kink, _ in activation.kinks if self.at_kink is not None else ():
+            left, right = (activation.derivative(np.nextafter(kink, side)) for side in (-np.inf, np.inf))
+            slope = np.where(z == kink, left + self.at_kink * (right - left), slope)
+        return slope
+
+
+def backwards(left: Any, right: Any) -> Any:
+    """The product by loops, each sum from its last term to its first."""
+    total = np.zeros((left.shape[0], right.shape[1]), dtype=np.result_type(left, right))
+    for k in reversed(range(left.shape[1])):
+        total = total + left[:, k, None] * right[k]
+    return total
+
+
+def pairwise(left: Any, right: Any) -> Any:
+    """The product with each sum halved again and again."""
+    terms = left.shape[1]
+    if terms == 1:
+        return left * right
+    return pairwise(left[:, : terms // 2], right[: terms // 2]) + pairwise(left[:, terms // 2 :], right[terms // 2 :])
+
+
+def torch_float64(problem: Problem) -> Gradient:
+    return torch_autograd.answer(problem).gradient
+
+
+def torch_float32(problem: Problem) -> Gradient:
+    return torch_autograd.answer(problem, "float32").gradient
+
+
+def jax_float64(problem: Problem) -> Gradient:
+    return jax_autodiff.answer(problem).gradient
+
+
+def jax_float32(problem: Problem) -> Gradient:
+    return jax_autodiff.answer(problem, "float32").gradient
+
+
+HONEST: dict[str, tuple[Callable[[Problem], Gradient], str]] = {
+    "reference, loops from the last term": (Variant(product=backwards), "float64"),
+    "reference, sums by halves": (Variant(product=pairwise), "float64"),
+    "reference, nodes and samples reordered": (Variant(reordered=True), "float64"),
+    "reference, long double sums": (Variant(dtype=np.longdouble), "float64"),
+    "reference, mean after the sums": (Variant(mean_last=True), "float64"),
+    "reference, slope 0 at kinks": (Variant(at_kink=0.0), "float64"),
+    "reference, slope 1/2 at kinks": (Variant(at_kink=0.5), "float64"),
+    "reference, slope 1 at kinks": (Variant(at_kink=1.0), "float64"),
+    "torch, float64": (torch_float64, "float64"),
+    "torch, float32": (torch_float32, "float32"),
+    "jax, float64": (jax_float64, "float64"),
+    "jax, float32": (jax_float32, "float32"),
+}
+"""By name: the target, and the precision that it computes in."""

@@ -1,0 +1,194 @@
+"""Ball arithmetic: an enclosure of the exact gradient, rigorous by construction (python-flint's arb).
+
+Every number is a ball [m - r, m + r] that contains the exact value, as real arithmetic gives it at the given float64 numbers:
+both passes are written anew, by equations 2, 3, 4, 7, 10 and 11, over balls.
+Trust: certain, up to a mistake in FLINT or in these formulas, which share no line with reference/.
+Limit: at an exact kink the enclosure holds what every slope between both sides gives, as it must. SELU's constants and GELU's
+0.044715 are the float64 nearest to them. Numbers beyond float64's range are enclosed by infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from oracles.ball_functions import BALL_ACTIVATIONS, BALL_LOSSES
+from oracles.directed_rounding import LARGEST, to_floats
+from oracles.oracle import Reply
+from reference.arrays import AnyArray, Array
+from reference.choice import bind
+from reference.problem import Gradient, Problem
+
+if TYPE_CHECKING:
+    from flint import arb, arb_mat
+
+PRECISIONS_TRIED = (128, 512, 4400)
+"""In bits; with the last one, sums of products of float64 numbers are exact."""
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """lower <= exact gradient <= upper, entry by entry: weights, biases (of every layer), x, loss, z, a and delta.
+
+    float64 arrays rounded outward; infinite where no bound in range is known.
+    """
+
+    lower: Gradient
+    upper: Gradient
+
+
+def enclosure(problem: Problem) -> Enclosure:
+    """The enclosure of a problem's gradient, as narrow as float64 can say wherever that can be had.
+
+    The precision rises until no entry is blurred, or until more digits sharpen none, as at an exact kink.
+    """
+    with np.errstate(all="ignore"):
+        found = _enclosure(problem, PRECISIONS_TRIED[0])
+        for bits in PRECISIONS_TRIED[1:]:
+            if not any(_blurred(*ends).any() for ends in _pairs(found)):
+                break
+            coarser, found = found, _enclosure(problem, bits)
+            if not _sharpens(coarser, found):
+                break
+        return found
+
+
+def answer(problem: Problem) -> Reply:
+    """The middle of the enclosure and, as its error, half the width, rounded up."""
+    found = enclosure(problem)
+    with np.errstate(all="ignore"):
+        return Reply(_joined(_middle, found), _joined(_half_width, found))
+
+
+def _middle(lower: Array, upper: Array) -> Array:
+    return np.where(np.isinf(lower) & np.isinf(upper) & (lower < upper), 0.0, lower / 2 + upper / 2)
+
+
+def _half_width(lower: Array, upper: Array) -> Array:
+    middle = _middle(lower, upper)
+    width = np.maximum(middle - lower, upper - middle)
+    # one float64 up, for the rounding of the difference
+    width = np.where(width > 0, np.nextafter(width, np.inf), width)
+    return np.where(np.isnan(width), np.inf, width)
+
+
+def _joined(join: Callable[[Array, Array], Array], found: Enclosure) -> Gradient:
+    """join(lower, upper) of every array."""
+    by_layer: dict[str, list[Array]] = {}
+    for (place, lower), (_, upper) in zip(found.lower.arrays(), found.upper.arrays(), strict=True):
+        by_layer.setdefault(place.quantity, []).append(join(lower, upper))
+    (x,), (loss,) = by_layer.pop("x"), by_layer.pop("loss")
+    return Gradient(**by_layer, x=x, loss=loss)
+
+
+def _blurred(lower: Array, upper: Array) -> AnyArray:
+    """Where an entry is wider than two units in the last place."""
+    largest = np.clip(np.maximum(np.abs(lower), np.abs(upper)), 0, LARGEST)
+    return np.asarray(upper > lower + 2 * np.spacing(largest))
+
+
+def _sharpens(coarser: Enclosure, finer: Enclosure) -> bool:
+    """Whether some blurred entry became narrower with more digits, or is not bounded yet."""
+    for (coarser_lower, coarser_upper), (lower, upper) in zip(_pairs(coarser), _pairs(finer), strict=True):
+        width = upper - lower
+        narrower = (width < 0.99 * (coarser_upper - coarser_lower)) | np.isinf(width)
+        if (_blurred(lower, upper) & narrower).any():
+            return True
+    return False
+
+
+def _pairs(found: Enclosure) -> list[tuple[Array, Array]]:
+    lower, upper = ([array for _, array in side.arrays()] for side in (found.lower, found.upper))
+    return list(zip(lower, upper, strict=True))
+
+
+def _enclosure(problem: Problem, bits: int) -> Enclosure:
+    from flint import ctx
+
+    with ctx.workprec(bits):
+        passed = _passes(problem)
+        return Enclosure(passed.bounds(up=False), passed.bounds(up=True))
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """Both passes as matrices of balls, each list by layer: dC/dW (n_l, n_{l-1}), dC/db (1, n_l), z, a, delta (batch, n_l)."""
+
+    weights: list[arb_mat]
+    biases: list[arb_mat]
+    x: arb_mat
+    loss: arb_mat
+    pre_activations: list[arb_mat]
+    activations: list[arb_mat]
+    deltas: list[arb_mat]
+
+    def bounds(self, up: bool) -> Gradient:
+        """All upper ends, or all lower ends, as float64."""
+
+        def ends(matrices: list[arb_mat]) -> tuple[Array, ...]:
+            return tuple(to_floats(matrix, up) for matrix in matrices)
+
+        return Gradient(
+            ends(self.weights),
+            tuple(row[0] for row in ends(self.biases)),
+            x=to_floats(self.x, up),
+            loss=to_floats(self.loss, up)[0, 0],
+            pre_activations=ends(self.pre_activations),
+            activations=ends(self.activations),
+            deltas=ends(self.deltas),
+        )
+
+
+def _passes(problem: Problem) -> _Passes:
+    """Equations 10 and 11 over balls: delta = dC/da g'(z), dC/dW = delta^T a, dC/da of the layer below = delta W."""
+    z, a = _forward(problem)
+    loss, error = _loss(problem, a[-1])
+    ones = _balls(np.ones((1, problem.batch)))
+    weights, biases, deltas = [], [], []
+    for layer in reversed(range(problem.depth)):
+        slope = _mapped(bind(BALL_ACTIVATIONS, problem.activations[layer]).derivative, z[layer])
+        delta = _matrix(error.nrows(), [e * s for e, s in zip(error.entries(), slope.entries(), strict=True)])
+        weights.append(delta.transpose() * a[layer])
+        biases.append(ones * delta)
+        deltas.append(delta)
+        error = delta * _balls(problem.weights[layer])
+    return _Passes(weights[::-1], biases[::-1], error, loss, z, a[1:], deltas[::-1])
+
+
+def _forward(problem: Problem) -> tuple[list[arb_mat], list[arb_mat]]:
+    """z^l = a^{l-1} (W^l)^T + b^l for l = 1, ..., L and a^l = g^l(z^l) for l = 0, ..., L, a^0 = x."""
+    z, a = [], [_balls(problem.x)]
+    for weight, bias, activation in zip(problem.weights, problem.biases, problem.activations, strict=True):
+        product = a[-1] * _balls(weight.T)
+        z.append(product if bias is None else product + _balls(np.tile(bias, (problem.batch, 1))))
+        a.append(_mapped(bind(BALL_ACTIVATIONS, activation).value, z[-1]))
+    return z, a
+
+
+def _loss(problem: Problem, output: arb_mat) -> tuple[arb_mat, arb_mat]:
+    """C as a matrix (1, 1) and equation 2, dC/da^L (batch, n_L): the sum or mean over samples."""
+    loss = bind(BALL_LOSSES, problem.loss)
+    samples = list(zip(output.tolist(), _balls(problem.y).tolist(), strict=True))
+    share = problem.batch if problem.reduction == "mean" else 1
+    values = _matrix(1, [loss.value(a, y) for a, y in samples])
+    slopes = _matrix(problem.batch, [slope for a, y in samples for slope in loss.derivative(a, y)])
+    return values * _balls(np.ones((problem.batch, 1))) / share, slopes / share
+
+
+def _balls(numbers: Array) -> arb_mat:
+    """A matrix of float64 numbers, each as the ball that holds it alone."""
+    return _matrix(len(numbers), numbers.ravel().tolist())
+
+
+def _matrix(rows: int, entries: Sequence[arb | float]) -> arb_mat:
+    from flint import arb_mat
+
+    return arb_mat(rows, len(entries) // rows, entries)
+
+
+def _mapped(function: Callable[[arb], arb], balls: arb_mat) -> arb_mat:
+    """The function of every entry."""
+    return _matrix(balls.nrows(), [function(ball) for ball in balls.entries()])

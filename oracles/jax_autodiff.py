@@ -1,0 +1,88 @@
+"""JAX: its own functions and its own automatic differentiation.
+
+Trust: a second framework, which shares no line with PyTorch or reference/, but one honest pass in floating point: within the
+rounding bound where its formulas hold their digits.
+At a kink it answers one of the legal slopes, often another one than PyTorch. jax is imported when an answer is asked for, and
+works in 64 bits only inside the call: the user's configuration is left alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from oracles.oracle import Reply
+from reference.choice import split
+from reference.problem import Gradient, Problem
+
+JAX_ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "identity": lambda jax, z: z,
+    "sigmoid": lambda jax, z: jax.nn.sigmoid(z),
+    "tanh": lambda jax, z: jax.nn.tanh(z),
+    "relu": lambda jax, z: jax.nn.relu(z),
+    "leaky_relu": lambda jax, z, slope=0.01: jax.nn.leaky_relu(z, slope),
+    "elu": lambda jax, z, alpha=1.0: jax.nn.elu(z, alpha),
+    "selu": lambda jax, z: jax.nn.selu(z),
+    "softplus": lambda jax, z: jax.nn.softplus(z),
+    "gelu": lambda jax, z: jax.nn.gelu(z, approximate=False),
+    "gelu_tanh": lambda jax, z: jax.nn.gelu(z, approximate=True),
+    "silu": lambda jax, z: jax.nn.silu(z),
+    "softsign": lambda jax, z: jax.nn.soft_sign(z),
+    "hardtanh": lambda jax, z: jax.nn.hard_tanh(z),
+    "relu6": lambda jax, z: jax.nn.relu6(z),
+}
+"""Name -> function of the module jax, z and the parameters."""
+
+
+def _huber(jax: Any, a: Any, y: Any, delta: float = 1.0) -> Any:
+    """The two branches by where: optax's 0.5 m^2 + delta (|r| - m), m = min(|r|, delta), loses digits where |r| is far below delta."""
+    r = a - y
+    return jax.numpy.where(abs(r) <= delta, 0.5 * r**2, delta * (abs(r) - 0.5 * delta)).mean(-1)
+
+
+def _binary_cross_entropy_with_logits(jax: Any, a: Any, y: Any) -> Any:
+    """As optax writes it: -y log s(a) - (1 - y) log s(-a)."""
+    return (-y * jax.nn.log_sigmoid(a) - (1 - y) * jax.nn.log_sigmoid(-a)).mean(-1)
+
+
+JAX_LOSSES: dict[str, Callable[..., Any]] = {
+    "half_squared_error": lambda jax, a, y: ((a - y) ** 2).sum(-1) / 2,
+    "squared_error": lambda jax, a, y: ((a - y) ** 2).sum(-1),
+    "mean_squared_error": lambda jax, a, y: ((a - y) ** 2).mean(-1),
+    "half_mean_squared_error": lambda jax, a, y: ((a - y) ** 2).mean(-1) / 2,
+    "huber": _huber,
+    "binary_cross_entropy_with_logits": _binary_cross_entropy_with_logits,
+    "softmax_cross_entropy": lambda jax, a, y: -(y * jax.nn.log_softmax(a)).sum(-1),
+}
+"""Name -> function of the module jax, a, y (batch, n_L) and the parameters: C_0 of each sample, (batch,)."""
+
+
+def answer(problem: Problem, dtype: str = "float64") -> Reply:
+    """dC/dW, dC/db, dC/dx and C by jax.value_and_grad, without compilation; arrays of the given dtype.
+
+    dtype: "float64", "float32", "float16".
+    """
+    import jax
+
+    with jax.enable_x64(True):
+
+        def numbers(array: Any) -> Any:
+            return None if array is None else jax.numpy.asarray(array, dtype=dtype)
+
+        y = numbers(problem.y)
+        given = ([numbers(w) for w in problem.weights], [numbers(b) for b in problem.biases], numbers(problem.x))
+        loss, derivatives = jax.value_and_grad(lambda parts: _loss(jax, problem, parts, y))(given)
+        weights, biases, x = jax.tree.map(np.asarray, derivatives)
+        return Reply(Gradient(weights, biases, x=x, loss=np.asarray(loss)))
+
+
+def _loss(jax: Any, problem: Problem, parts: Any, y: Any) -> Any:
+    """C of JAX arrays, a scalar; parts: the weights, the biases and x."""
+    weights, biases, a = parts
+    for weight, bias, choice in zip(weights, biases, problem.activations, strict=True):
+        z = a @ weight.T if bias is None else a @ weight.T + bias
+        activation, parameters = split(choice)
+        a = JAX_ACTIVATIONS[activation](jax, z, **parameters)
+    name, parameters = split(problem.loss)
+    losses = JAX_LOSSES[name](jax, a, y, **parameters)
+    return losses.mean() if problem.reduction == "mean" else losses.sum()

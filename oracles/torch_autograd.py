@@ -1,0 +1,88 @@
+"""PyTorch: its own layers, activations, losses and autograd.
+
+Trust: an implementation that millions use and that shares no line with reference/, but one honest pass in floating point: within the
+rounding bound where its formulas hold their digits. Known to lose them: GELU's gradient in the left tail (1 + erf) and the gradient
+of binary cross-entropy at a logit far on the side of its label.
+At a kink it answers one of the legal slopes. torch is imported when an answer is asked for.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from oracles.oracle import Reply
+from reference.arrays import AnyArray
+from reference.choice import split
+from reference.problem import Gradient, Problem
+
+TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "identity": lambda F, z: z,
+    "sigmoid": lambda F, z: F.sigmoid(z),
+    "tanh": lambda F, z: F.tanh(z),
+    "relu": lambda F, z: F.relu(z),
+    "leaky_relu": lambda F, z, slope=0.01: F.leaky_relu(z, slope),
+    "elu": lambda F, z, alpha=1.0: F.elu(z, alpha),
+    "selu": lambda F, z: F.selu(z),
+    # beyond its threshold PyTorch answers z: at its own 20 that is off by e^-20 = 2e-9, as documented; at 40 by less than u
+    "softplus": lambda F, z: F.softplus(z, threshold=40),
+    "gelu": lambda F, z: F.gelu(z),
+    "gelu_tanh": lambda F, z: F.gelu(z, approximate="tanh"),
+    "silu": lambda F, z: F.silu(z),
+    "softsign": lambda F, z: F.softsign(z),
+    "hardtanh": lambda F, z: F.hardtanh(z),
+    "relu6": lambda F, z: F.relu6(z),
+}
+"""Name -> function of torch.nn.functional, z and the parameters."""
+
+TORCH_LOSSES: dict[str, Callable[..., Any]] = {
+    "half_squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum") / 2,
+    "squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum"),
+    "mean_squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum") / a.shape[-1],
+    "half_mean_squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum") / (2 * a.shape[-1]),
+    "huber": lambda F, a, y, delta=1.0: F.huber_loss(a, y, reduction="sum", delta=delta) / a.shape[-1],
+    "binary_cross_entropy_with_logits": lambda F, a, y: F.binary_cross_entropy_with_logits(a, y, reduction="sum") / a.shape[-1],
+    "softmax_cross_entropy": lambda F, a, y: F.cross_entropy(a, y, reduction="sum"),
+}
+"""Name -> function of torch.nn.functional, a, y (batch, n_L) and the parameters: the sum of C_0 over samples."""
+
+
+def answer(problem: Problem, dtype: str = "float64") -> Reply:
+    """All that a gradient holds, by torch.nn.functional.linear and autograd; arrays of the given dtype.
+
+    dtype: a floating-point dtype that PyTorch and NumPy share: "float64", "float32", "float16".
+    """
+    import torch
+    import torch.nn.functional as F
+
+    def leaf(numbers: AnyArray) -> torch.Tensor:
+        return torch.tensor(numbers, dtype=getattr(torch, dtype), requires_grad=True)
+
+    weights = [leaf(weight) for weight in problem.weights]
+    biases = [None if bias is None else leaf(bias) for bias in problem.biases]
+    x = leaf(problem.x)
+    z, a = [], [x]
+    for weight, bias, choice in zip(weights, biases, problem.activations, strict=True):
+        z.append(F.linear(a[-1], weight, bias))
+        z[-1].retain_grad()
+        activation, parameters = split(choice)
+        a.append(TORCH_ACTIVATIONS[activation](F, z[-1], **parameters))
+    name, parameters = split(problem.loss)
+    loss = TORCH_LOSSES[name](F, a[-1], leaf(problem.y).detach(), **parameters)
+    if problem.reduction == "mean":
+        loss = loss / problem.batch
+    loss.backward()
+    return Reply(
+        Gradient(
+            [_array(weight.grad) for weight in weights],
+            [None if bias is None else _array(bias.grad) for bias in biases],
+            x=_array(x.grad),
+            loss=_array(loss),
+            pre_activations=[_array(z_l) for z_l in z],
+            activations=[_array(a_l) for a_l in a[1:]],
+            deltas=[_array(z_l.grad) for z_l in z],
+        )
+    )
+
+
+def _array(tensor: Any) -> AnyArray:
+    numbers: AnyArray = tensor.detach().numpy()
+    return numbers

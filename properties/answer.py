@@ -1,0 +1,120 @@
+"""What a target gave back for one problem, whatever it was."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from properties.verdict import Verdict
+from reference.arrays import AnyArray
+from reference.problem import Gradient, Place, Problem
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A gradient, or why there is none; and what the target wrote to: its inputs, or the answer that it gave before.
+
+    verdict: MALFORMED, RAISES or TIMES_OUT where gradient is None, with the message (and traceback, if there is one).
+    """
+
+    gradient: Gradient | None
+    verdict: Verdict | None = None
+    message: str = ""
+    changed: tuple[str, ...] = ()
+
+
+Ask: TypeAlias = Callable[[Problem], Answer]
+"""How laws put a problem to a target: each call gets fresh writable copies."""
+
+
+class Malformed(ValueError):
+    """An answer that cannot be judged; the message says what was given and what is expected."""
+
+
+def as_gradient(given: Any, problem: Problem) -> Gradient:
+    """What a target returned, as a Gradient of real floating-point arrays in the shapes that the problem asks for.
+
+    given: a Gradient, or a pair (list of dC/dW, list of dC/db or None). Raises Malformed.
+    """
+    if not isinstance(given, Gradient):
+        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            raise Malformed(f"the answer is {_described(given)}: expected a Gradient, or a pair (list of dC/dW, list of dC/db or None)")
+        given = Gradient(given[0], given[1])
+    layers = problem.depth
+    parts: dict[str, Any] = {}
+    for quantity in ("weights", "biases", "pre_activations", "activations", "deltas"):
+        listed = getattr(given, quantity)
+        if listed is not None:
+            parts[quantity] = _by_layer(listed, quantity, layers)
+    for quantity in ("x", "loss"):
+        if getattr(given, quantity) is not None:
+            parts[quantity] = _floats(getattr(given, quantity), Place(quantity, None))
+    if "weights" not in parts:
+        raise Malformed("dC/dW is missing: expected a list with one array for each layer")
+    parts.setdefault("biases", [None] * layers)
+    gradient = Gradient(**parts)
+    _check(gradient, problem)
+    return gradient
+
+
+def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
+    symbol = str(Place(quantity, None))
+    try:
+        listed = list(listed)
+    except TypeError:
+        raise Malformed(f"{symbol} is {_described(listed)}: expected a list with one array for each layer") from None
+    if len(listed) != layers:
+        raise Malformed(f"{symbol} has {len(listed)} arrays: expected one for each layer, {layers}")
+    return [None if array is None else _floats(array, Place(quantity, i)) for i, array in enumerate(listed, 1)]
+
+
+def _floats(given: Any, place: Place) -> AnyArray:
+    if hasattr(given, "detach"):
+        given = given.detach()
+    try:
+        array = np.asarray(given)
+    except Exception as error:
+        raise Malformed(f"{place} is {_described(given)}, which NumPy cannot read as an array ({error})") from None
+    if array.dtype.kind != "f":
+        raise Malformed(f"{place} has dtype {array.dtype}: expected floating-point numbers, such as float64 or float32")
+    return array
+
+
+def _check(gradient: Gradient, problem: Problem) -> None:
+    given = dict(gradient.arrays())
+    for place in wanted(problem):
+        if place not in given:
+            raise Malformed(f"{place} is missing: the problem asks for it")
+    for place, array in given.items():
+        expected = shape_of(problem, place)
+        if array.shape != expected:
+            hint = "; it is transposed" if array.ndim == 2 and array.shape[::-1] == expected else ""
+            raise Malformed(f"{place} has shape {array.shape}, expected {expected}{hint}")
+
+
+def wanted(problem: Problem) -> list[Place]:
+    """The places that an answer must fill."""
+    places: list[Place] = []
+    for quantity in problem.wants:
+        if quantity in ("x", "loss"):
+            places.append(Place(quantity, None))
+        else:
+            layers = range(1, problem.depth + 1)
+            places.extend(Place(quantity, i) for i in layers if quantity != "biases" or problem.biases[i - 1] is not None)
+    return places
+
+
+def shape_of(problem: Problem, place: Place) -> tuple[int, ...]:
+    """The shape of one array of the gradient."""
+    if place.layer is None:
+        return () if place.quantity == "loss" else problem.x.shape
+    outputs, inputs = problem.weights[place.layer - 1].shape
+    return {"weights": (outputs, inputs), "biases": (outputs,)}.get(place.quantity, (problem.batch, outputs))
+
+
+def _described(given: Any) -> str:
+    if given is None:
+        return "None"
+    length = f" of {len(given)}" if isinstance(given, (tuple, list, dict)) else ""
+    return f"a {type(given).__name__}{length}"

@@ -1,0 +1,78 @@
+"""The structure of a problem: everything but its numbers, and the one way in which it is chosen."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from properties.support import Support
+from reference.choice import Choice
+from reference.problem import Problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Widths n_0 to n_L, batch, and for each layer its activation and whether it has biases."""
+
+    widths: tuple[int, ...]
+    batch: int
+    activations: tuple[Choice, ...]
+    biased: tuple[bool, ...]
+    loss: Choice
+    reduction: str
+
+
+class Picker(Protocol):
+    """Whoever decides: Hypothesis draws, a Recorder gives back what a known problem has."""
+
+    def pick(self, key: Hashable, options: Sequence[T]) -> T:
+        """One of the options, which stand from simple to complicated."""
+        ...
+
+    def number(self, key: Hashable) -> float:
+        """Any number that the precision holds."""
+        ...
+
+
+def pick_architecture(picker: Picker, support: Support) -> Architecture:
+    """An architecture that the support allows."""
+    depth = picker.pick("depth", _range(support.depth))
+    batch = picker.pick("batch", _range(support.batch))
+    widths = tuple(picker.pick(("width", i), _range(support.width)) for i in range(depth + 1))
+    activations: list[Choice] = []
+    for i in range(depth - 1):
+        repeated = support.same_hidden and i > 0
+        activations.append(activations[0] if repeated else picker.pick(("activation", i), support.activation_choices))
+    activations.append(picker.pick(("activation", depth - 1), support.output_choices))
+    options = {None: ("none", "all", "some"), True: ("all",), False: ("none",)}[support.biases]
+    biases = picker.pick("biases", options)
+    biased = [picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)]
+    loss = picker.pick("loss", support.loss_choices)
+    reduction = picker.pick("reduction", support.reductions)
+    return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction)
+
+
+def architecture_of(problem: Problem) -> Architecture:
+    """The structure of a problem."""
+    biased = tuple(b is not None for b in problem.biases)
+    return Architecture(problem.widths, problem.batch, problem.activations, biased, problem.loss, problem.reduction)
+
+
+def answers_of(architecture: Architecture) -> dict[Hashable, Any]:
+    """What pick_architecture must be told, key by key, to give this architecture."""
+    biased = architecture.biased
+    return {
+        "depth": len(biased),
+        "batch": architecture.batch,
+        "biases": "all" if all(biased) else "some" if any(biased) else "none",
+        "loss": architecture.loss,
+        "reduction": architecture.reduction,
+        **{("width", i): width for i, width in enumerate(architecture.widths)},
+        **{("activation", i): activation for i, activation in enumerate(architecture.activations)},
+        **{("biased", i): b for i, b in enumerate(biased)},
+    }
+
+
+def _range(limits: tuple[int, int]) -> range:
+    return range(limits[0], limits[1] + 1)

@@ -1,0 +1,109 @@
+"""What a law is: a statement that every right target obeys, and how one is judged on one problem."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+
+from properties.answer import Answer, Ask
+from properties.judgement import Exact, Judgement, judge, precision_of
+from properties.verdict import Verdict
+from reference.precisions import Precision
+from reference.problem import Gradient, Problem
+
+
+class Status(StrEnum):
+    """How a law fared on one problem."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one law fared on one problem.
+
+    verdict: right where it held, lossy where it held by a textbook formula, what is wrong where it is broken;
+    message: why it is broken or not applicable; judgement: the entries, where entries were compared;
+    answer: what the target gave, if it gave a gradient.
+    """
+
+    status: Status
+    verdict: Verdict = Verdict.RIGHT
+    message: str = ""
+    judgement: Judgement | None = None
+    answer: Gradient | None = None
+
+
+HELD = Outcome(Status.HELD)
+
+
+def not_applicable(reason: str) -> Outcome:
+    """The law cannot be judged on this problem, and why."""
+    return Outcome(Status.NOT_APPLICABLE, message=reason)
+
+
+def broken(verdict: Verdict, message: str, judgement: Judgement | None = None) -> Outcome:
+    """The law is broken, in which way, and why."""
+    return Outcome(Status.BROKEN, verdict, message, judgement)
+
+
+class Trial:
+    """One problem put to one target: what several laws ask of it is computed once."""
+
+    def __init__(self, problem: Problem, ask: Ask, precision: str | None = None) -> None:
+        self.problem, self.ask = problem, ask
+        self._precision = precision
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The target's first answer."""
+        return self.ask(self.problem)
+
+    @property
+    def gradient(self) -> Gradient:
+        """The gradient of the first answer; only where there is one."""
+        assert self.answer.gradient is not None
+        return self.answer.gradient
+
+    @cached_property
+    def exact(self) -> Exact:
+        """What is known of the exact gradient."""
+        return Exact(self.problem)
+
+    @cached_property
+    def precision(self) -> Precision:
+        """What the answer is judged by."""
+        return precision_of(self.gradient, self._precision)
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """The answer against the exact gradient."""
+        return judge(self.exact, self.gradient, self.precision)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A row of LAWS. A law may assume that the target answered, unless it says otherwise.
+
+    judge: how it fares on one trial; its docstring says the statement, what the law cannot see and what it needs.
+    """
+
+    judge: Callable[[Trial], Outcome]
+    needs_answer: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.judge.__name__
+
+    @property
+    def statement(self) -> str:
+        """The first line of the docstring."""
+        return (self.judge.__doc__ or "").strip().splitlines()[0]
+
+    def on(self, trial: Trial) -> Outcome:
+        """How the law fares on one trial."""
+        if self.needs_answer and trial.answer.gradient is None:
+            return not_applicable("the target gave no answer that can be judged")
+        return replace(self.judge(trial), answer=trial.answer.gradient)

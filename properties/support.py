@@ -1,0 +1,116 @@
+"""What a target can do: the problems that it may be asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from reference.activations import ACTIVATIONS
+from reference.choice import Choice, normal_choice
+from reference.losses import LOSSES
+
+PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
+    "leaky_relu": ({}, {"slope": -0.5}, {"slope": 2.0}, {"slope": 0.0}),
+    "elu": ({}, {"alpha": -2.0}, {"alpha": 0.5}),
+    "huber": ({}, {"delta": 0.5}, {"delta": 4.0}),
+}
+"""The parameters that are tried of each function that has some: default first, then those that shipped bugs needed."""
+
+
+class SupportError(ValueError):
+    """`supports` of a target, or what check was asked for, cannot be understood; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """Which problems may be drawn.
+
+    activations, losses: names, which stand for their default parameters, or (name, parameters); None for all that there are,
+        with other parameters too; output_activations: those of the last layer, None for the same as activations.
+    biases: True for always, False for never, None for both; depth, batch, width: (least, most);
+    reductions: over samples; same_hidden: whether all hidden layers must have one activation.
+    """
+
+    activations: tuple[Choice, ...] | None = None
+    losses: tuple[Choice, ...] | None = None
+    output_activations: tuple[Choice, ...] | None = None
+    biases: bool | None = None
+    depth: tuple[int, int] = (1, 6)
+    batch: tuple[int, int] = (1, 5)
+    width: tuple[int, int] = (1, 6)
+    reductions: tuple[str, ...] = ("sum", "mean")
+    same_hidden: bool = False
+
+    @staticmethod
+    def of(given: Any) -> "Support":
+        """What a target's `supports` says: a Support, a dict of its fields, or None. Raises SupportError."""
+        if isinstance(given, Support):
+            return given
+        if given is None:
+            return Support()
+        names = [field.name for field in fields(Support)]
+        if not isinstance(given, Mapping):
+            raise SupportError(f"supports is a {type(given).__name__}: expected a dict with any of {', '.join(names)}")
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
+        return Support(**{name: _field(name, value) for name, value in given.items()})
+
+    def limited(self, **asked: Any) -> "Support":
+        """This support, narrowed to what a run asks for. Raises SupportError where nothing is left."""
+        changes: dict[str, Any] = {}
+        for name, value in asked.items():
+            if value is None:
+                continue
+            wanted = _field(name, value)
+            if name in ("activations", "losses"):
+                mine = getattr(self, name)
+                changes[name] = wanted if mine is None else tuple(choice for choice in wanted if choice in mine)
+                if not changes[name]:
+                    raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")
+            else:
+                changes[name] = wanted
+        return Support(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Support)})
+
+    @property
+    def activation_choices(self) -> tuple[Choice, ...]:
+        """Every activation that may be drawn, simplest first."""
+        return _all_choices(ACTIVATIONS) if self.activations is None else self.activations
+
+    @property
+    def output_choices(self) -> tuple[Choice, ...]:
+        """Every activation that may be drawn for the last layer."""
+        return self.activation_choices if self.output_activations is None else self.output_activations
+
+    @property
+    def loss_choices(self) -> tuple[Choice, ...]:
+        """Every loss that may be drawn, simplest first."""
+        return _all_choices(LOSSES) if self.losses is None else self.losses
+
+
+def _all_choices(table: Mapping[str, Any]) -> tuple[Choice, ...]:
+    return tuple((name, dict(chosen)) if chosen else name for name in table for chosen in PARAMETERS.get(name, ({},)))
+
+
+def _field(name: str, value: Any) -> Any:
+    if value is None:
+        return getattr(Support(), name)
+    if name in ("activations", "output_activations", "losses"):
+        table, noun = (LOSSES, "loss") if name == "losses" else (ACTIVATIONS, "activation")
+        if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+            raise SupportError(f"{name} is {value!r}: expected a list of names, any of {', '.join(table)}")
+        try:
+            return tuple(normal_choice(table, item, noun) for item in value)
+        except ValueError as error:
+            raise SupportError(f"{name}: {error}") from None
+    if name in ("depth", "batch", "width"):
+        pair = (1, value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not (isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, int) for n in pair) and 1 <= pair[0] <= pair[1]):
+            raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
+        return tuple(pair)
+    if name == "reductions":
+        if isinstance(value, str) or not set(value) or not set(value) <= {"sum", "mean"}:
+            raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")
+        return tuple(value)
+    if not isinstance(value, bool):
+        raise SupportError(f"{name} is {value!r}: expected True, False{' or None' if name == 'biases' else ''}")
+    return value
