@@ -1,5 +1,8 @@
-"""Hypothesis profiles, and no logic. Another than "default": pytest --hypothesis-profile=thorough."""
+"""Hypothesis profiles, and the seed of the run. Another profile than "default": pytest --hypothesis-profile=thorough."""
 
+import secrets
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # New random problems in every run, in CI as well. Where CI is set, Hypothesis starts from its own profile "ci", which draws the
@@ -14,3 +17,15 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile("default")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A run without a seed of its own gets one here, before workers start, so that it can be told and had again."""
+    if config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The seed stands at the end, where -q shows it too."""
+    terminalreporter.write_line(f"to draw the same problems: --hypothesis-seed={config.getoption('--hypothesis-seed')}")

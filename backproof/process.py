@@ -1,8 +1,12 @@
 """A target in a process of its own, where it may hang or die: problems and answers go back and forth as JSON."""
 
+import math
 import multiprocessing
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,7 +36,8 @@ class OwnProcess:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self.name, self._asked_precision), daemon=True)
-        self._process.start()
+        with _main_left_out():
+            self._process.start()
         theirs.close()
         ready = self._receive(LOADING_LIMIT)
         if ready is None or "error" in ready:
@@ -75,10 +80,25 @@ class OwnProcess:
         self._pipe.close()
 
 
+@contextmanager
+def _main_left_out() -> Iterator[None]:
+    """The target's process needs nothing of the script that starts it, and must not run that script again."""
+    main = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
+
+
 def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
     """The target's process: load it, then answer problem after problem until the pipe is closed."""
     # what the target prints must not get between the results of the command line
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # Ctrl-C goes to both processes: the other one ends the run, and this one with it
+    signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         asker = InProcess(load_target(spec), name=spec, precision=precision, time_limit=0)
         ready = {"supports": _plain(asker.supports), "precision": asker.precision}
@@ -105,4 +125,5 @@ def _plain(supports: Any) -> Any:
         return {str(key): _plain(value) for key, value in supports.items()}
     if isinstance(supports, (list, tuple)):
         return [_plain(value) for value in supports]
-    return supports if isinstance(supports, (str, int, float, bool, type(None))) else repr(supports)
+    plain = isinstance(supports, (str, int, bool, type(None))) or (isinstance(supports, float) and math.isfinite(supports))
+    return supports if plain else repr(supports)

@@ -1,5 +1,6 @@
 """The check: problem after problem is put to a target, laws judge its answers, and what fails is shrunk to a finding."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from backproof.process import OwnProcess
 from backproof.report import LawCount, Report
 from backproof.target import Asker, InProcess, Target
 from properties.drawing import draw_problems, simplest_problem
-from properties.judgement import measured, precision_of
+from properties.judgement import measured, precision_named, precision_of
 from properties.law import Law, Outcome, Status, Trial
 from properties.laws import laws_for
 from properties.shrinking import shrink
@@ -61,6 +62,10 @@ def check(
     """
     if max_examples < 1:
         raise ValueError(f"max_examples is {max_examples}: expected at least 1")
+    if not 0 < time_limit < math.inf:
+        raise ProblemError(f"time_limit is {time_limit}: expected seconds, more than 0")
+    if precision is not None:
+        precision_named(precision)
     laws = laws_for(oracles)
     asker = _asker(target, precision, time_limit)
     try:
@@ -168,13 +173,13 @@ class Run:
     def judge_all(self, count: int, seed: int) -> None:
         """Draw problems and judge the target on each."""
         self.seed = seed
-        self.judged_by = self.precision or self._precision_of_target()
 
         def visit(problem: Problem) -> None:
             self._judge(problem)
             self.progress("judging", self.examples, count)
 
         try:
+            self.judged_by = self.precision or self._precision_of_target()
             draw_problems(visit, self.support, self.judged_by, seed, count)
         except _Enough:
             self.notes.append(f"ended after {self.examples} of {count} problems: the target gave no answer in time")
@@ -197,8 +202,8 @@ class Run:
                 seen.count += 1
                 if _size(problem) < _size(seen.problem):
                     seen.problem, seen.outcome = problem, outcome
-        if trial.answer.verdict is Verdict.TIMES_OUT:
-            raise _Enough
+            if outcome.verdict is Verdict.TIMES_OUT:
+                raise _Enough
         if trial.answer.gradient is not None and trial.judgement.verdict is not Verdict.INCONCLUSIVE:
             self.judged += 1
             if self.judged % AUDITED_EACH == 1 and trial.judgement.verdict is Verdict.RIGHT:

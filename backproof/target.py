@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import inspect
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,11 @@ import numpy as np
 from properties.answer import Answer, Malformed, as_gradient
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
+from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Place, Problem
+
+LONGEST_MESSAGE = 2000
+"""Characters of a target's own error message that are kept."""
 
 T = TypeVar("T")
 Target = Callable[[Problem], Any]
@@ -57,11 +63,13 @@ def load_target(spec: str) -> Target:
         raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
     found: Any = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
     for name in function.split("."):
+        if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, name, None)):
+            found = _executed(spec, found)  # a method needs an instance
         if not hasattr(found, name):
             raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
         found = getattr(found, name)
     if isinstance(found, type):
-        found = found()
+        found = _executed(spec, found)
     if not callable(found):
         raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
     target: Target = found
@@ -91,12 +99,12 @@ def _load_module(name: str) -> ModuleType:
 def _executed(name: str, load: Callable[[], T]) -> T:
     try:
         return load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TargetError(f"{name} cannot be loaded: {_told(error)}") from error
 
 
 def _offered(module: Any) -> str:
-    public = [name for name in vars(module) if not name.startswith("_") and callable(getattr(module, name))]
+    public = [name for name in getattr(module, "__dict__", ()) if not name.startswith("_") and callable(getattr(module, name))]
     return ", ".join(public[:12]) or "no public functions"
 
 
@@ -111,8 +119,10 @@ class InProcess:
         if not callable(target):
             raise TargetError(f"target is a {type(target).__name__}: expected a function of a problem")
         self.name = name or _name_of(target)
-        self.supports = getattr(target, "supports", None)
-        self.precision = precision or getattr(target, "precision", None)
+        self.supports = _executed(f"supports of {self.name}", lambda: getattr(target, "supports", None))
+        self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
+        if self.precision is not None and self.precision not in PRECISIONS:
+            raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self._target, self._time_limit = target, time_limit
         self._dtype = np.dtype(self.precision or "float64")
         self._given: list[tuple[Place, AnyArray, AnyArray]] = []
@@ -121,17 +131,18 @@ class InProcess:
         fresh = problem.copy(self._dtype)
         inputs = [(name, array, array.copy()) for name, array in fresh.arrays()]
         try:
+            # an answer may be lazy, so that reading it is the target's work too
             with _limited(self._time_limit), np.errstate(all="ignore"):
-                given = self._target(fresh)
+                gradient = as_gradient(self._target(fresh), problem)
+        except Malformed as error:
+            return Answer(None, Verdict.MALFORMED, _encodable(str(error)), self._changes(inputs))
         except _TimeIsUp:
             return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s", self._changes(inputs))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
             return Answer(None, Verdict.RAISES, _told(error), self._changes(inputs))
         changes = self._changes(inputs)
-        try:
-            gradient = as_gradient(given, problem)
-        except Malformed as error:
-            return Answer(None, Verdict.MALFORMED, str(error), changes)
         kept = [(place, array, array.copy()) for place, array in gradient.arrays()]
         self._given = kept
         return Answer(copy_of(gradient), None, "", changes)
@@ -174,13 +185,15 @@ def _limited(seconds: float) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise _TimeIsUp
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    started, before = time.monotonic(), signal.signal(signal.SIGALRM, stop)
+    others, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if others:  # an alarm that was set before, by a test runner say, goes on
+            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - started), 1e-3), interval)
 
 
 def _name_of(target: Target) -> str:
@@ -191,4 +204,14 @@ def _told(error: BaseException) -> str:
     """An error of the target with the lines of its own code that led to it."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() != Path(__file__).resolve()]
     places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames if "importlib" not in f.filename][-3:]
-    return f"{type(error).__name__}: {error}" + (f" ({' > '.join(places)})" if places else "")
+    try:
+        said = str(error)
+    except Exception:
+        said = "(its message cannot be read)"
+    said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}... ({len(said)} characters in all)"
+    return _encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
+
+
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate, as in names of files, is written by its number."""
+    return text.encode("utf-8", "backslashreplace").decode()

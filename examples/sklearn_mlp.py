@@ -7,6 +7,8 @@ over outputs too, so that the two differ by the number of outputs (scikit-learn 
 import numpy as np
 from sklearn.neural_network import MLPRegressor
 
+import backproof
+
 NAMES = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
 
 
@@ -24,16 +26,21 @@ class Regressor:
         }
 
     def __call__(self, problem):
+        answer = self.with_loss(problem)
+        return answer.weights, answer.biases
+
+    def with_loss(self, problem):
+        """The gradient, and the loss that scikit-learn returns beside it."""
         hidden = problem.activations[0] if len(problem.activations) > 1 else "identity"
         model = MLPRegressor(activation=NAMES[hidden], alpha=0.0)
         model.n_layers_, model.n_outputs_, model.out_activation_ = len(problem.weights) + 1, problem.y.shape[1], "identity"
         model.coefs_, model.intercepts_ = [weight.T for weight in problem.weights], list(problem.biases)
         layers = len(problem.weights)
         activations = [problem.x] + [np.empty(0)] * layers
-        _, coefficients, intercepts = model._backprop(
+        loss, coefficients, intercepts = model._backprop(
             problem.x, problem.y, None, activations, [None] * layers, [None] * layers, [None] * layers
         )
-        return [coefficient.T for coefficient in coefficients], intercepts
+        return backproof.Gradient([coefficient.T for coefficient in coefficients], intercepts, loss=loss)
 
 
 gradient = Regressor(["identity", "relu"])

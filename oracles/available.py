@@ -25,7 +25,7 @@ ORACLES: dict[str, Oracle] = {
         Oracle(
             "torch",
             torch_autograd.answer,
-            "PyTorch's own layers, losses and autograd, one pass in float64: within the rounding bound where its formulas hold their digits.",
+            "PyTorch's own layers, losses and autograd, in float64: within the rounding bound where its formulas hold their digits.",
             module="torch",
             install='pip install "backproof[torch]"',
         ),
@@ -34,7 +34,7 @@ ORACLES: dict[str, Oracle] = {
             balls.answer,
             "Certain: ball arithmetic encloses the exact gradient, up to a mistake in FLINT or in the formulas written for it.",
             module="flint",
-            install='pip install "backproof[balls]"',
+            install="pip install python-flint",
         ),
     )
 }

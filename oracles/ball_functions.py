@@ -280,22 +280,7 @@ def _others(terms: Sequence[arb]) -> list[arb]:
 
 BALL_ACTIVATIONS: dict[str, Callable[..., BallActivation]] = {
     make.__name__: make
-    for make in (
-        identity,
-        sigmoid,
-        tanh,
-        relu,
-        leaky_relu,
-        elu,
-        selu,
-        softplus,
-        gelu,
-        gelu_tanh,
-        silu,
-        softsign,
-        hardtanh,
-        relu6,
-    )
+    for make in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, softsign, hardtanh, relu6)
 }
 
 BALL_LOSSES: dict[str, Callable[..., BallLoss]] = {

@@ -7,25 +7,30 @@ for every entry p of W, b and x; Richardson extrapolation of D(h), D(h/4), D(h/1
 Trust: knows the forward pass and nothing else, so no mistake of a backward pass can hide in it; 6 to 13 digits, and its error is
 an estimate, from the table and the measured noise of C, not a bound.
 Limits: one number C carries all, so small derivatives beside a large C drown in its rounding; no answer where a kink is within
-reach of all but the largest steps. Cost: 24 forward passes for each entry.
+reach of all but the largest steps. Cost: 96 forward passes for each entry.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from oracles.oracle import NotApplicable, Reply
 from reference.activations import ACTIVATIONS
-from reference.arrays import Array
+from reference.arrays import AnyArray, Array
 from reference.choice import bind, split
 from reference.forward import Forward, forward
 from reference.problem import Gradient, Problem
 
+Part: TypeAlias = tuple[str, int]
+
 ROWS = 12
 RATIO = 4.0
 COLUMNS = 6
+SHAKES = 3
 UNIT = 2.0**-53
+LEAST_NORMAL = 2.0**-1022
 CAUTION = 4.0
 """How many times the noise that was seen, and the steps of the table, may be exceeded."""
 
@@ -38,26 +43,30 @@ def answer(problem: Problem) -> Reply:
 
     Raises NotApplicable where C is not finite, or an entry has too few steps that cross no kink.
     """
+    random = np.random.default_rng(0)
     with np.errstate(all="ignore"):
         passed = forward(problem)
         if not all(np.isfinite(numbers).all() for numbers in (passed.loss, *passed.pre_activations)):
             raise NotApplicable(f"the loss is {passed.loss}, or a pre-activation overflows: finite differences need finite values")
-        base = _Base(problem, passed, _noise(problem, passed))
-        found = {part: base.derivative(*part) for part in _parts(problem)}
-
-    def side(which: int, loss: Array) -> Gradient:
-        layers = range(problem.depth)
-        return Gradient(
-            [found["weights", i][which] for i in layers],
-            [found["biases", i][which] if ("biases", i) in found else None for i in layers],
-            x=found["x", 0][which],
-            loss=loss,
-        )
-
-    return Reply(side(0, passed.loss), side(1, np.asarray(base.noise)))
+        noise = _noise(problem, passed, random)
+        found = _derivatives(problem, noise)
+        # rounding inside the network also changes the slope of what is computed, and no step tells
+        shaken = [_derivatives(_shaken(problem, random), noise) for _ in range(SHAKES)]
+    values = {part: value for part, (value, _) in found.items()}
+    errors = {
+        part: error + CAUTION * np.max([np.abs(other[part][0] - value) for other in shaken], axis=0) + LEAST_NORMAL
+        for part, (value, error) in found.items()
+    }
+    return Reply(_gradient(problem, values, passed.loss), _gradient(problem, errors, np.asarray(noise)))
 
 
-def _parts(problem: Problem) -> Iterator[tuple[str, int]]:
+def _gradient(problem: Problem, found: dict[Part, Array], loss: Array) -> Gradient:
+    layers = range(problem.depth)
+    weights, biases = ([found.get((quantity, layer)) for layer in layers] for quantity in ("weights", "biases"))
+    return Gradient([weight for weight in weights if weight is not None], biases, x=found["x", 0], loss=loss)
+
+
+def _parts(problem: Problem) -> Iterator[Part]:
     """The arrays to differentiate by: ("weights", 0), ("biases", 0), ..., ("x", 0)."""
     for layer, bias in enumerate(problem.biases):
         yield "weights", layer
@@ -66,25 +75,36 @@ def _parts(problem: Problem) -> Iterator[tuple[str, int]]:
     yield "x", 0
 
 
-def _noise(problem: Problem, passed: Forward) -> float:
-    """How far C may be from its exact value: what it moves by when every number moves by a few units in the last place."""
-    random = np.random.default_rng(0)
+def _shaken(problem: Problem, random: np.random.Generator, copies: tuple[int, ...] = ()) -> Problem:
+    """The problem with every number moved by 4 u, up or down: what rounding inside the network may amount to."""
 
     def shaken(array: Array) -> Array:
-        return array * (1 + random.choice([-4, 4], (16, *array.shape)) * UNIT)
+        moved: Array = array * (1 + random.choice([-4, 4], (*copies, *array.shape)) * UNIT)
+        return moved
 
     copy = problem.copy()
     copy.weights = tuple(shaken(weight) for weight in problem.weights)
     copy.biases = tuple(None if bias is None else shaken(bias) for bias in problem.biases)
     copy.x, copy.y = shaken(problem.x), shaken(problem.y)
-    moved = np.abs(forward(copy).loss - passed.loss).max()
+    return copy
+
+
+def _noise(problem: Problem, passed: Forward, random: np.random.Generator) -> float:
+    """How far C may be from its exact value: how far shaking moves it, and the rounding of the loss itself."""
+    moved = np.abs(forward(_shaken(problem, random, (16,))).loss - passed.loss).max()
     # log sum exp(a) - sum y a: what both have in common is lost
     common = np.abs(passed.activations[-1]).max(axis=-1).sum() if split(problem.loss)[0] == "softmax_cross_entropy" else 0.0
     return float(CAUTION * (moved + CAUTION * UNIT * (np.abs(passed.loss) + common)))
 
 
+def _derivatives(problem: Problem, noise: float) -> dict[Part, tuple[Array, Array]]:
+    """By array, the derivative of C and its estimated error, both of the array's shape."""
+    point = _Point(problem, forward(problem), noise)
+    return {part: point.derivative(*part) for part in _parts(problem)}
+
+
 @dataclass(frozen=True)
-class _Base:
+class _Point:
     """The point at which the derivatives are taken: the problem, its forward pass, the noise of C."""
 
     problem: Problem
@@ -124,8 +144,8 @@ class _Base:
         width = copies[0][:, *moved] - copies[1][:, *moved]
         passed = forward(_with(self.problem, quantity, layer, copies.reshape(2, ROWS, len(entries), *array.shape)))
         above, below = np.broadcast_to(passed.loss, (2, ROWS, len(entries)))
-        crossed = self._crossed(passed, quantity, layer)
-        usable = np.isfinite(above) & np.isfinite(below) & (width > 0)
+        near, crossed = self._reached(passed, layer)
+        usable = near & np.isfinite(above) & np.isfinite(below) & (width > 0)
         for crosses in crossed.values():
             usable &= np.logical_not(crosses)
         noise = self.noise + CAUTION**2 * UNIT * np.maximum(np.abs(above), np.abs(below))
@@ -135,15 +155,19 @@ class _Base:
             raise NotApplicable(_refusal(self.problem, [at for at, crosses in crossed.items() if crosses[-1][unanswered].any()]))
         return value, error
 
-    def _crossed(self, passed: Forward, quantity: str, layer: int) -> dict[int, Array]:
-        """By layer: whether some pre-activation is on another side of a kink than at the base; (ROWS, entries), none where no kinks are."""
-        crossed: dict[int, Array] = {}
+    def _reached(self, passed: Forward, layer: int) -> tuple[AnyArray, dict[int, AnyArray]]:
+        """Which steps move no pre-activation by more than 1, so that none jumps over what an activation or a loss does there; and
+        by layer, which steps bring some pre-activation to another side of a kink. Both (ROWS, entries).
+        """
+        near: AnyArray = np.array(True)
+        crossed: dict[int, AnyArray] = {}
         for at in range(layer, self.problem.depth):
-            base = self.passed.pre_activations[at]
+            z, base = passed.pre_activations[at], self.passed.pre_activations[at]
+            near = near & (np.abs(z - base) <= 1).all(axis=(0, -2, -1))
             for kink, _ in bind(ACTIVATIONS, self.problem.activations[at]).kinks:
-                other = (np.sign(passed.pre_activations[at] - kink) != np.sign(base - kink)).any(axis=(0, -2, -1))
-                crossed[at] = crossed.get(at, False) | other
-        return crossed
+                other = (np.sign(z - kink) != np.sign(base - kink)).any(axis=(0, -2, -1))
+                crossed[at] = crossed.get(at, np.array(False)) | other
+        return near, crossed
 
 
 def _with(problem: Problem, quantity: str, layer: int, stack: Array) -> Problem:
@@ -178,6 +202,6 @@ def _extrapolated(column: Array, noise: Array) -> tuple[Array, Array]:
 
 def _refusal(problem: Problem, layers: list[int]) -> str:
     if not layers:
-        return "the loss is not finite, or does not change, within the steps of finite differences"
+        return "the loss is not finite, changes too fast or does not change, within the steps of finite differences"
     name = split(problem.activations[layers[0]])[0]
     return f"layer {layers[0] + 1}: a pre-activation is at a kink of {name}, or too near for the steps of finite differences"

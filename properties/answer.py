@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,19 +62,18 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
 def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
     symbol = str(Place(quantity, None))
     try:
-        listed = list(listed)
-    except TypeError:
-        raise Malformed(f"{symbol} is {_described(listed)}: expected a list with one array for each layer") from None
+        listed = list(islice(listed, layers + 1000))  # a generator may have no end
+    except Exception as error:
+        why = "" if isinstance(error, TypeError) else f" that cannot be listed ({error})"
+        raise Malformed(f"{symbol} is {_described(listed)}{why}: expected a list with one array for each layer") from None
     if len(listed) != layers:
         raise Malformed(f"{symbol} has {len(listed)} arrays: expected one for each layer, {layers}")
     return [None if array is None else _floats(array, Place(quantity, i)) for i, array in enumerate(listed, 1)]
 
 
 def _floats(given: Any, place: Place) -> AnyArray:
-    if hasattr(given, "detach"):
-        given = given.detach()
     try:
-        array = np.asarray(given)
+        array = np.asarray(given.detach() if hasattr(given, "detach") else given)
     except Exception as error:
         raise Malformed(f"{place} is {_described(given)}, which NumPy cannot read as an array ({error})") from None
     if array.dtype.kind != "f":

@@ -249,7 +249,11 @@ def _arguments(exact: Exact, name: str) -> Array:
 
 def precision_of(answer: Gradient, precision: str | None = None) -> Precision:
     """The precision to judge by: the one that is named, or the narrowest of the answer's own dtypes."""
-    name = precision or narrowest_dtype(answer)
+    return precision_named(precision or narrowest_dtype(answer))
+
+
+def precision_named(name: str) -> Precision:
+    """The row of PRECISIONS. Raises ProblemError."""
     if name not in PRECISIONS:
         raise ProblemError(f"precision is {name!r}: expected one of {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
@@ -264,6 +268,8 @@ def verify(problem: Problem, answer: Any, *, precision: str | None = None, stric
     """
     if not isinstance(problem, Problem):
         raise ProblemError(f"problem is a {type(problem).__name__}: expected a backproof.Problem")
+    if precision is not None:
+        precision_named(precision)
     try:
         gradient = as_gradient(answer, problem)
     except Malformed as error:

@@ -45,7 +45,7 @@ def two_calls_agree(trial: Trial) -> Outcome:
     call to call, so each call may be off by the bound of its own.
     """
     first, again = trial.gradient, trial.ask(trial.problem)
-    if again.changed:
+    if again.changed and not trial.answer.changed:
         return broken(Verdict.IMPURE, f"the second call wrote to {', '.join(again.changed)}")
     if again.gradient is None:
         return broken(again.verdict or Verdict.UNSTABLE, f"it answers the first time, but not the second: {again.message}")
@@ -56,7 +56,7 @@ def two_calls_agree(trial: Trial) -> Outcome:
         return HELD
     for entry in measured(again.gradient, first, first, trial.exact.bound(trial.precision, None)):
         # each call is within the bound, so both are within twice the bound of each other
-        apart = ~(entry.distance <= 2 * entry.allowed) & ~(np.isnan(entry.got) & np.isnan(entry.low))
+        apart = ~(entry.distance <= 2 * entry.allowed) & ~(np.isnan(entry.got) & np.isnan(entry.low)) & np.isfinite(entry.allowed)
         if apart.any():
             index = tuple(int(i) for i in np.argwhere(apart)[0])
             numbers = f"{float(entry.low[index])!r} the first time and {float(entry.got[index])!r} the second"

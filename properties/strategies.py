@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.architecture import Architecture, Picker, answers_of, architecture_of, pick_architecture
-from properties.support import Support
+from properties.support import Support, SupportError
 from properties.values import EXTREMES, LABELS, SPECIALS, VALUE_CLASSES, ValuePlan, labels, problem_of_seed, rounded
 from reference.choice import split
 from reference.precisions import PRECISIONS
@@ -116,6 +116,8 @@ def problems(
     depth, width, batch: the most, or (least, most). precision: the numbers are exact in it. supports: what a target supports.
     Raises SupportError.
     """
+    if precision not in PRECISIONS:
+        raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
     support = Support.of(supports).limited(activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch)
     return problems_of(support, precision)
 

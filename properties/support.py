@@ -7,6 +7,7 @@ from typing import Any
 from reference.activations import ACTIVATIONS
 from reference.choice import Choice, normal_choice
 from reference.losses import LOSSES
+from reference.problem import REDUCTIONS
 
 PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
     "leaky_relu": ({}, {"slope": -0.5}, {"slope": 2.0}, {"slope": 0.0}),
@@ -68,8 +69,18 @@ class Support:
                 if not changes[name]:
                     raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")
             else:
-                changes[name] = wanted
+                changes[name] = self._narrowed(name, wanted)
         return Support(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Support)})
+
+    def _narrowed(self, name: str, wanted: Any) -> Any:
+        """biases, depth, width or batch as a run asks for it, where the target says nothing of it; what both allow, where it does."""
+        mine = getattr(self, name)
+        if mine == getattr(Support(), name) or mine == wanted:
+            return wanted
+        both = None if name == "biases" else (max(mine[0], wanted[0]), min(mine[1], wanted[1]))
+        if both is None or both[0] > both[1]:
+            raise SupportError(f"{name} is {wanted}, but the target supports only {mine}")
+        return both
 
     @property
     def activation_choices(self) -> tuple[Choice, ...]:
@@ -108,7 +119,7 @@ def _field(name: str, value: Any) -> Any:
             raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
         return tuple(pair)
     if name == "reductions":
-        if isinstance(value, str) or not set(value) or not set(value) <= {"sum", "mean"}:
+        if isinstance(value, str) or not isinstance(value, Sequence) or not value or not all(item in REDUCTIONS for item in value):
             raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")
         return tuple(value)
     if not isinstance(value, bool):

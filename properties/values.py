@@ -97,7 +97,7 @@ def _make_extreme(array: Array, extreme: str, rng: np.random.Generator, precisio
     exponent = {
         "tiny": int(rng.integers(lowest // 2, -4)),
         "subnormal": int(rng.integers(row.least_exponent, lowest + 2)),
-        "huge": int(rng.integers(4, highest // 4)),
+        "huge": int(rng.integers(4, max(5, highest // 4))),
     }[extreme]
     array *= 2.0 ** (exponent // 2)
     array *= 2.0 ** (exponent - exponent // 2)

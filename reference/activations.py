@@ -153,7 +153,7 @@ def gelu() -> Activation:
         value=lambda z: z * _normal_distribution(z),
         derivative=lambda z: _normal_distribution(z) + np.sign(z) * weighed(z, 1),
         curvature=lambda z: 2 * _normal_density(z) - weighed(z, 2),
-        steepest=((-math.sqrt(2), 0.12890414), (math.sqrt(2), 1.12890415)),
+        steepest=((-math.sqrt(2), 0.1289041452), (math.sqrt(2), 1.1289041452)),
         most_bent=((0.0, 0.79788457), (-2.0, 0.10798194), (2.0, 0.10798194)),
         value_scales=Scales(
             lambda z: np.abs(z) * _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2),

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import numbers
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
@@ -31,7 +32,7 @@ def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun:
     for key, value in parameters.items():
         if key not in allowed:
             raise ValueError(f"{where}{noun} {name!r} has no parameter {key!r}: it takes {', '.join(allowed) or 'none'}")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if not _is_finite(value):
             raise ValueError(f"{where}{noun} {name!r}: {key} is {value!r}, expected a finite number")
     changed = {key: float(parameters[key]) + 0.0 for key in allowed if parameters.get(key, allowed[key]) != allowed[key]}
     chosen: Choice = (name, changed) if changed else name
@@ -40,6 +41,15 @@ def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun:
     except ValueError as error:
         raise ValueError(f"{where}{noun} {name!r}: {error}") from None
     return chosen
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond float64
+        return False
 
 
 def split(choice: Choice) -> tuple[str, dict[str, float]]:

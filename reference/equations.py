@@ -112,7 +112,10 @@ def gradient_by_equations(problem: Problem, **instead: Callable[..., Any]) -> Gr
 
     instead: functions to use in place of this module's own, by name, so that a misprint can be tried.
     """
-    use = {row.function.__name__: row.function for row in EQUATIONS.values()} | {"pre_activation": pre_activation} | instead
+    own = {row.function.__name__: row.function for row in EQUATIONS.values()} | {"pre_activation": pre_activation}
+    if unknown := instead.keys() - own.keys():
+        raise ValueError(f"{', '.join(sorted(unknown))}: no equation of this name: expected some of {', '.join(own)}")
+    use = own | instead
     share = 1 / problem.batch if problem.reduction == "mean" else 1.0
     weights = [np.zeros_like(w) for w in problem.weights]
     biases = [np.zeros(len(w)) for w in problem.weights]

@@ -51,11 +51,13 @@ def problem_of(data: Any) -> Problem:
     if not isinstance(wants, list):
         raise ProblemError(f"wants is {_kind(wants)}: expected a list of names")
     return Problem(
-        [_array(layer["weights"]) for layer in layers],
-        biases=[None if layer.get("biases") is None else _array(layer["biases"]) for layer in layers],
+        [_array(layer["weights"], f"layer {i}: weights") for i, layer in enumerate(layers, 1)],
+        biases=[
+            None if layer.get("biases") is None else _array(layer["biases"], f"layer {i}: biases") for i, layer in enumerate(layers, 1)
+        ],
         activations=[_choice_of(layer["activation"], f"layer {i}: activation") for i, layer in enumerate(layers, 1)],
-        x=_array(data["x"]),
-        y=_array(data["y"]),
+        x=_array(data["x"], "x"),
+        y=_array(data["y"], "y"),
         loss=_choice_of(data.get("loss", "half_squared_error"), "loss"),
         reduction=data.get("reduction", "sum"),
         wants=wants,
@@ -83,22 +85,26 @@ def gradient_of(data: Any) -> Gradient:
         raise ProblemError(f"layers is {_kind(layers)}: expected a list with one object for each layer")
     for i, layer in enumerate(layers, 1):
         _check_names(layer, ("weights",), LAYER_QUANTITIES[1:], f"layer {i}: ")
+        if layer["weights"] is None:
+            raise ProblemError(f"layer {i}: weights is null: expected an array")
     dtype = data.get("dtype", "float64")
     if dtype not in ("float64", "float32", "float16"):
         raise ProblemError(f"dtype is {dtype!r}: expected float64, float32 or float16")
 
-    def array(value: Any) -> AnyArray:
+    def array(value: Any, where: str) -> AnyArray:
+        wide = _array(value, where)
         with np.errstate(over="ignore"):
-            return _array(value).astype(dtype)
+            narrow = wide.astype(dtype)
+        return narrow if np.array_equal(narrow, wide, equal_nan=True) else wide
 
     given: dict[str, Any] = {}
     for quantity in LAYER_QUANTITIES:
         values = [layer.get(quantity) for layer in layers]
         if any(value is not None for value in values):
-            given[quantity] = [None if value is None else array(value) for value in values]
+            given[quantity] = [None if value is None else array(value, f"layer {i}: {quantity}") for i, value in enumerate(values, 1)]
     for quantity in ("x", "loss"):
         if data.get(quantity) is not None:
-            given[quantity] = array(data[quantity])
+            given[quantity] = array(data[quantity], quantity)
     return Gradient(**given)
 
 
@@ -139,10 +145,22 @@ def parse(text: str) -> Any:
     def refuse(constant: str) -> Any:
         raise ProblemError(f'not JSON: {constant} is no JSON number: expected "NaN", "Infinity" or "-Infinity" as a string')
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        data = dict(pairs)
+        if len(data) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ProblemError(f"{twice!r} is given twice in one object: expected once")
+        return data
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
+    except ProblemError:
+        raise
     except json.JSONDecodeError as error:
         raise ProblemError(f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+    except ValueError:  # Python's limit on the digits of an integer
+        raise ProblemError("not JSON of a problem: an integer has too many digits") from None
     except RecursionError:
         raise ProblemError("not JSON of a problem: it is nested too deeply") from None
 
@@ -161,20 +179,29 @@ def numbers(array: Any) -> Any:
     return plain(np.asarray(array, dtype=np.float64).tolist())
 
 
-def _array(value: Any) -> AnyArray:
+def _array(value: Any, where: str) -> AnyArray:
     def number(item: Any) -> Any:
         if isinstance(item, list):
             return [number(i) for i in item]
         if isinstance(item, str) and item in STRINGS:
             return STRINGS[item]
         if isinstance(item, bool) or not isinstance(item, (int, float)):
-            raise ProblemError(f'{item!r} is no number: expected a number, "NaN", "Infinity" or "-Infinity"')
+            raise ProblemError(f'{where}: {_written(item)} is no number: expected a number, "NaN", "Infinity" or "-Infinity"')
         return item
 
     try:
         return np.array(number(value), dtype=np.float64)
+    except ProblemError:
+        raise
+    except RecursionError:
+        raise ProblemError(f"{where} is nested too deeply: expected lists of numbers") from None
     except (ValueError, OverflowError):
-        raise ProblemError("rows of different lengths, or a number that is too large: expected a full array") from None
+        raise ProblemError(f"{where} has rows of different lengths, or a number that is too large: expected a full array") from None
+
+
+def _written(item: Any) -> str:
+    """A value as a message shows it: true and null as in JSON, an object by its kind."""
+    return _kind(item) if isinstance(item, dict) else json.dumps(item) if item is None or isinstance(item, bool) else repr(item)
 
 
 def _choice_data(choice: Choice) -> Any:
@@ -192,7 +219,7 @@ def _choice_of(data: Any, what: str) -> Any:
 def _check(data: Any, schema: str, needed: Sequence[str], optional: Sequence[str]) -> None:
     if isinstance(data, dict) and data.get("schema") != schema:
         raise ProblemError(f"schema is {data.get('schema')!r}: expected {schema!r}")
-    if isinstance(data, dict) and data.get("version") != VERSION:
+    if isinstance(data, dict) and (data.get("version") != VERSION or isinstance(data["version"], bool)):
         raise ProblemError(f"version is {data.get('version')!r}: this backproof reads version {VERSION} of {schema}")
     _check_names(data, ("schema", "version", *needed), optional, "")
 

@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from reference.arrays import Array
 from reference.loss import Loss
-from reference.model import K, Model
+from reference.model import REFERENCE, K, Model
 
 
 def half_squared_error() -> Loss:
@@ -39,8 +39,8 @@ def _squares(name: str, factor: float, mean: bool) -> Loss:
 
     def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         size = np.abs(a - y)
-        error = error + model.unit * (size + error)
-        terms = scale(a) * (error * (2 * size + error) + 4 * model.unit * (size + error) ** 2 + model.underflow)
+        error = _difference(a, y, error, model) + model.underflow
+        terms = scale(a) * (error * (2 * size + error) + 4 * model.unit * (size + error) ** 2) + 2 * model.underflow
         return _sum(terms, scale(a) * (size + error) ** 2, model)
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
@@ -68,16 +68,16 @@ def huber(delta: float = 1.0) -> Loss:
 
     def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         r = np.abs(a - y)
-        error = error + model.unit * (r + error)
+        error = _difference(a, y, error, model) + model.underflow
         inside = np.minimum(r + error, delta)
         # delta (r - delta/2) is a difference of two terms, each of which may be rounded, as may be delta
         terms = inside * error + 6 * model.unit * inside * (r + error + delta) + model.underflow
-        return _sum(terms, inside * (r + error), model) / a.shape[-1]
+        return _sum(terms, inside * (r + error), model) / a.shape[-1] + a.shape[-1] * model.underflow
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         clipped = np.clip(a - y, -delta, delta)
         error = _difference(a, y, error, model) + model.unit * np.minimum(np.abs(a - y) + error, delta)
-        return _scaled(1 / a.shape[-1], clipped, np.minimum(error, 2 * delta), model)
+        return _scaled(1 / a.shape[-1], clipped, np.minimum(error, 2 * delta * (1 + model.unit)), model)
 
     return Loss(
         value=value,
@@ -97,15 +97,18 @@ def binary_cross_entropy_with_logits() -> Loss:
 
     def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         size = 1 + (np.abs(a) + error) * (1 + y)
-        return _sum(error + K * model.unit * size + model.underflow, size, model) / a.shape[-1]
+        # the value moves by a with y, so an inexact y counts |a| times
+        error = error + (np.abs(a) + error) * model.input_error(y)
+        return _sum(error + K * model.unit * size + model.underflow, size, model) / a.shape[-1] + a.shape[-1] * model.underflow
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         nearest = np.maximum(np.abs(a) - error, 0.0)
         steepest = expit(nearest) * expit(-nearest)
         above, below = expit(a + error), expit(error - a)
-        textbook = np.maximum(above, y) if model.allows("binary_cross_entropy_with_logits") else 0.0
+        # a sigmoid by a textbook formula of its own is off by u times 1
+        textbook = 1.0 if model.allows("binary_cross_entropy_with_logits") else 0.0
         scale = np.maximum((1 - y) * above + y * below, textbook)
-        terms = steepest * error + K * model.unit * scale + model.underflow * (1 + np.abs(a))
+        terms = steepest * error + model.input_error(y) + K * model.unit * scale + model.underflow * (1 + np.abs(a) + error)
         return _scaled(1 / a.shape[-1], (1 - y) * expit(a) - y * expit(-a), terms, model)
 
     return Loss(
@@ -136,20 +139,23 @@ def softmax_cross_entropy() -> Loss:
         worst = np.max(error, axis=-1)
         total: Array = y.sum(axis=-1)
         rounding = K * model.unit + model.sum(2 * a.shape[-1]) + np.abs(total - 1)
-        return 2 * total * worst + rounding * size * (1 + total) + model.underflow
+        inexact = np.sum(model.input_error(y) + np.zeros_like(y), axis=-1)
+        return 2 * total * worst + (rounding * (1 + total) + 2 * inexact) * size + model.underflow
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         n = a.shape[-1]
         p = softmax(a, axis=-1)
         total = y.sum(axis=-1, keepdims=True)
         spread = a.max(axis=-1, keepdims=True) - a
-        t = error + model.unit * (spread + error) + K * model.unit
+        worst = error.max(axis=-1, keepdims=True)
+        t = error + model.unit * (spread + error + worst) + K * model.unit
         textbook = model.allows("softmax_cross_entropy")
         if textbook:
-            t = t + K * model.unit * (1 + np.abs(logsumexp(a, axis=-1, keepdims=True)))
+            t = t + K * model.unit * (1 + np.abs(logsumexp(a, axis=-1, keepdims=True)) + worst)
         # p_j changes by e^t_j at most, and its sum by the others' e^t_k: written so that nothing cancels
-        far = t > 300
-        t = np.where(far, 300, t)
+        far = (t > 300).any(axis=-1, keepdims=True)
+        t = np.minimum(t, 300)
+        p = np.maximum(p, REFERENCE.underflow)  # what has left the range may come back, times e^t
         others = _others(p)
         up = (others * np.expm1(t) - _others(p * np.expm1(-t))) / (p * np.exp(t) + _others(p * np.exp(-t)))
         down = (_others(p * np.expm1(t)) - others * np.expm1(-t)) / (p * np.exp(-t) + _others(p * np.exp(t)))
@@ -157,9 +163,12 @@ def softmax_cross_entropy() -> Loss:
         p_error = np.where(far, 1.0, p * (np.maximum(up, down) * (1 + summed) + summed) + model.underflow)
         whole = (y == total) & (not textbook)
         size = np.where(whole, total * others, np.abs(p * total - y))
-        change = np.where(whole, _others(p_error), p_error) + summed * size
+        # p sum(y) - y: the product is rounded, and the sum; -sum(y) others: no more than that, relative to all of it
+        change = np.where(whole, total * _others(p_error), total * p_error + summed * p * total) + summed * size
+        inexact = model.input_error(y) + np.zeros_like(y)
+        change = change + inexact + p * inexact.sum(axis=-1, keepdims=True)
         if textbook:
-            change = change + 2 * model.unit * (p + y)
+            change = change + 2 * model.unit * (p + y) + summed * p * total
         # p - y in place of p sum(y) - y is right too, also where the sum of y is 1 but for rounding
         return change + p * np.abs(total - 1) + model.underflow
 
@@ -190,13 +199,14 @@ def _others(x: Array) -> Array:
 def _difference(a: Array, y: Array, error: Array, model: Model, lossy: bool = False) -> Array:
     """E(a - y): the error of a, and the rounding of the difference (of each term, where a factor is multiplied in before)."""
     size = np.abs(a) + np.abs(y) if lossy else np.abs(a - y)
+    error = error + model.input_error(y)
     return error + (4 if lossy else 1) * model.unit * (size + error)
 
 
 def _scaled(factor: float, x: Array, error: Array, model: Model) -> Array:
-    """E(factor x): a factor that is no power of two is rounded, and so are quotient and product."""
+    """E(factor x): a factor that is no power of two is rounded, and so are quotient and product; each of three results may underflow."""
     rounded = 0.0 if np.frexp(factor)[0] == 0.5 else 3 * model.unit
-    return factor * (error + rounded * (np.abs(x) + error)) + (model.underflow if rounded else 0.0)
+    return factor * (error + rounded * (np.abs(x) + error)) + 3 * model.underflow
 
 
 def _sum(errors: Array, sizes: Array, model: Model) -> Array:

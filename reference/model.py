@@ -37,9 +37,10 @@ class Model:
 
     def input_error(self, array: Array) -> Array | float:
         """How far a problem's numbers are from what the narrower format holds of them; usually 0."""
-        if self.dtype == "float64" or np.array_equal(array.astype(self.dtype), array):
+        if self.dtype == "float64":
             return 0.0
-        return self.unit * np.abs(array) + self.underflow
+        held = array.astype(self.dtype)
+        return np.where(held == array, 0.0, np.where(np.isfinite(held), self.unit * np.abs(array) + self.underflow, np.inf))
 
 
 def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Model:

@@ -1,6 +1,6 @@
 """A problem: everything that a gradient depends on. A gradient: what an implementation answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,15 @@ class Problem:
         reduction: str = "sum",
         wants: Sequence[str] = (),
     ) -> None:
+        listed = {"weights": weights, "activations": activations} | ({} if biases is None else {"biases": biases})
+        for name, given in listed.items():
+            if isinstance(given, (str, Mapping)) or not hasattr(given, "__len__") or not hasattr(given, "__getitem__"):
+                raise ProblemError(f"{name} is {given!r}: expected a list with one entry for each layer")
         layers = len(weights)
         if not layers:
             raise ProblemError("weights is empty: a network has at least one layer")
-        for name, given in (("activations", activations), ("biases", biases)):
-            if isinstance(given, str) or (given is not None and len(given) != layers):
+        for name, given in listed.items():
+            if len(given) != layers:
                 raise ProblemError(f"{name} has {len(given)} entries for {layers} layers: expected one for each layer, {layers}")
         try:
             chosen = tuple(normal_choice(ACTIVATIONS, a, "activation", f"layer {i}: ") for i, a in enumerate(activations, 1))
@@ -68,11 +72,11 @@ class Problem:
             raise ProblemError(str(error)) from None
         if reduction not in REDUCTIONS:
             raise ProblemError(f"reduction is {reduction!r}: expected one of {', '.join(REDUCTIONS)}")
-        unknown = [want for want in wants if want not in WANTS]
-        if isinstance(wants, str) or unknown:
+        if not isinstance(wants, (list, tuple)) or any(want not in WANTS for want in wants):
             raise ProblemError(f"wants is {wants!r}: expected a list of {', '.join(WANTS[2:])}")
         self.weights = tuple(_numbers(w, 2, f"layer {i}: weight") for i, w in enumerate(weights, 1))
-        self.biases = tuple(None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(biases or [None] * layers, 1))
+        listed_biases = [None] * layers if biases is None else biases
+        self.biases = tuple(None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(listed_biases, 1))
         self.activations, self.loss, self.reduction = chosen, chosen_loss, reduction
         self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
@@ -273,8 +277,9 @@ def _numbers(given: Any, dimensions: int, name: str) -> Array:
     shape = "(batch, width)" if name in "xy" else "(outputs, inputs)" if dimensions == 2 else "(outputs,)"
     try:
         raw = np.asarray(given)
-        numbers: Array = raw.astype(np.float64, casting="same_kind" if raw.dtype.kind in "fiub" else "safe") + 0.0
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):
+            numbers: Array = raw.astype(np.float64, casting="same_kind" if raw.dtype.kind in "fiub" else "safe") + 0.0
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a torch tensor that requires its gradient
         raise ProblemError(f"{name} is not an array of real numbers: expected numbers of shape {shape}") from None
     if numbers.ndim != dimensions or 0 in numbers.shape:
         raise ProblemError(f"{name} has shape {numbers.shape}, expected {shape}, each at least 1")

@@ -63,43 +63,54 @@ def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Arra
         if bias is not None:
             z_error = z_error + (model.sum(terms) * np.abs(bias) + model.input_error(bias))[..., None, :]
             size = size + np.abs(bias)[..., None, :]
-        z_error = _claimed(z_error, size > model.largest)
+        z_error = _claimed(z_error, size + z_error >= model.largest)
         z_errors.append(z_error)
-        a_errors.append(_value_bound(problem, layer, passed.forward.pre_activations[layer], z_error, model))
+        a_errors.append(_value_bound(passed, layer, z_error, model))
     return z_errors, a_errors
 
 
-def _value_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model) -> Array:
+def _value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Array:
     """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]."""
+    problem, z = passed.problem, passed.forward.pre_activations[layer]
     activation = bind(ACTIVATIONS, problem.activations[layer])
-    low, high = z - z_error, z + z_error
+    low, high = _interval(z, z_error)
     steepest = largest_between(activation.derivative, activation.steepest, low, high)
     scale = _scale(problem, layer, activation, low, high, model, "value_scales")
-    a_error = steepest * z_error + K * model.unit * scale + model.underflow * (1 + np.abs(z))
-    return _claimed(a_error, _out_of_reach(activation, low, high, model))
+    a_error = steepest * z_error + K * model.unit * scale + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
+    # a slope of g beyond the range is a parameter beyond it
+    overflows = (np.abs(passed.forward.activations[layer + 1]) + a_error > model.largest) | (steepest > model.largest)
+    return _claimed(a_error, overflows | _out_of_reach(activation, low, high, model))
 
 
 def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model) -> Array:
     """E(g') = sup|g''| E(z) + K u s'(z) + eta (1 + |z|), and the whole jump where a kink is within E(z)."""
     activation = bind(ACTIVATIONS, problem.activations[layer])
-    low, high = z - z_error, z + z_error
+    low, high = _interval(z, z_error)
     bend = largest_between(activation.curvature, activation.most_bent, low, high)
     scale = _scale(problem, layer, activation, low, high, model, "derivative_scales")
-    error = bend * z_error + K * model.unit * scale + model.underflow * (1 + np.abs(z))
+    error = bend * z_error + K * model.unit * scale + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
     for kink, jump in activation.kinks:
         error = error + np.where((low <= kink) & (kink <= high), jump, 0.0)
-    return _claimed(error, _out_of_reach(activation, low, high, model))
+    overflows = largest_between(activation.derivative, activation.steepest, low, high) + error > model.largest
+    return _claimed(error, overflows | _out_of_reach(activation, low, high, model))
+
+
+def _interval(z: Array, error: Array) -> tuple[Array, Array]:
+    """[z - E, z + E], rounded outwards: a kink at its very end is not lost."""
+    return np.nextafter(z - error, -np.inf), np.nextafter(z + error, np.inf)
 
 
 def _scale(problem: Problem, layer: int, activation: Activation, low: Array, high: Array, model: Model, which: str) -> Array:
     scales = getattr(activation, which)
-    scale = np.maximum(scales.right(low), scales.right(high))
+    # the point nearest 0 too: the scale of ELU's derivative has its corner there
+    points = (low, high, np.clip(0.0, low, high))
+    scale = np.maximum.reduce([scales.right(point) for point in points])
     if model.allows(split(problem.activations[layer])[0]):
-        scale = np.maximum(scale, np.maximum(scales.lossy(low), scales.lossy(high)))
+        scale = np.maximum.reduce([scale, *(scales.lossy(point) for point in points)])
     return scale
 
 
-def _out_of_reach(activation: Activation, low: Array, high: Array, model: Model) -> Array:
+def _out_of_reach(activation: Activation, low: Array, high: Array, model: Model) -> AnyArray:
     return np.maximum(np.abs(low), np.abs(high)) >= (model.largest / 16) ** (1 / activation.reach)
 
 
@@ -124,7 +135,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
         size = (turned + turned_error) @ (a + a_error)
         weights.append(_claimed(weight_error, size > widest) * INFLATION)
         size = delta + delta_error
-        bias_error = np.sum(model.sum(batch) * size + delta_error, axis=-2) + 2 * batch * model.underflow
+        bias_error = np.sum(model.sum(batch) * size + delta_error, axis=-2) + 2 * batch * (1 + model.sum(batch)) * model.underflow
         biases.append(_claimed(bias_error, size.sum(axis=-2) > widest) * INFLATION)
         absolute = np.abs(problem.weights[layer])
         terms = absolute.shape[-2]
@@ -150,14 +161,14 @@ def _product_bound(left: Array, left_error: Array, right: Array, roundings: int,
     """
     rounded = model.sum(roundings) * (left + left_error) + left_error
     flushed = left.sum(axis=-1, keepdims=True) + right.sum(axis=-2, keepdims=True)
-    return rounded @ right + model.underflow * (2 * (terms + 1) + flushed)
+    # what underflows early is rounded with the rest of the sum
+    return rounded @ right + model.underflow * (1 + model.sum(roundings)) * (2 * (terms + 1) + flushed)
 
 
 def _output_error_bound(passed: Passes, a_error: Array, model: Model) -> Array:
     problem, e = passed.problem, np.abs(passed.backward.errors[-1])
     output = passed.forward.activations[-1]
-    # an expected output that is off by some amount moves the derivative no further than an output that is
-    error = bind(LOSSES, problem.loss).derivative_error(output, problem.y, a_error + model.input_error(problem.y), model)
+    error = bind(LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
     if problem.reduction == "mean":
         error = error / problem.batch + 3 * model.unit * (e + error / problem.batch) + model.underflow
     size = np.abs(output) + a_error + np.abs(problem.y)
@@ -167,7 +178,7 @@ def _output_error_bound(passed: Passes, a_error: Array, model: Model) -> Array:
 def _loss_bound(passed: Passes, a_error: Array, model: Model) -> Array:
     problem, output = passed.problem, passed.forward.activations[-1]
     loss = bind(LOSSES, problem.loss)
-    errors = loss.value_error(output, problem.y, a_error + model.input_error(problem.y), model)
+    errors = loss.value_error(output, problem.y, a_error, model)
     sizes = np.abs(loss.value(output, problem.y)) + errors
     summed = np.sum(errors + model.sum(problem.batch + 1) * sizes, axis=-1)
     bound = summed / problem.batch + 3 * model.unit * sizes.mean(axis=-1) if problem.reduction == "mean" else summed

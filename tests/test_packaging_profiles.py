@@ -33,15 +33,21 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def draws(project: Path, *options: str, said: str = "default False 100") -> str:
-    """What the test draws in one run with CI set."""
+def run(project: Path, *options: str) -> tuple[str, str]:
+    """What the test draws in one run with CI set, and what the run prints."""
     command = [sys.executable, "-m", "pytest", "-q", "-s", "--rootdir", str(project), *options]
     done = subprocess.run(command, cwd=project, env=os.environ | {"CI": "true"}, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert said in done.stdout
     file = project / "draws"
     drawn = file.read_text()
     file.unlink()
+    return drawn, done.stdout
+
+
+def draws(project: Path, *options: str, said: str = "default False 100") -> str:
+    """What the test draws in one run with CI set."""
+    drawn, printed = run(project, *options)
+    assert said in printed
     return drawn
 
 
@@ -60,3 +66,10 @@ def test_thorough_profile_is_chosen_by_an_option(project: Path) -> None:
 def test_draws_that_stay_the_same_would_be_seen(project: Path) -> None:
     ci = "ci True 100"
     assert draws(project, "--hypothesis-profile=ci", said=ci) == draws(project, "--hypothesis-profile=ci", said=ci)
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_seed_that_is_printed_gives_the_draws_back(project: Path, workers: str) -> None:
+    drawn, printed = run(project, workers)
+    (line,) = [line for line in printed.splitlines() if line.startswith("to draw the same problems: ")]
+    assert drawn == draws(project, line.split(": ")[1])

@@ -111,7 +111,6 @@ def test_suite_passes_against_the_installed_wheel(sdist: Path, installed: Path, 
     """A quick part of it; .ci/run puts all of it to a wheel in an environment of its own."""
     suite = tmp_path / "suite"
     rewrite(sdist, suite)
-    tests = sorted((suite / "tests").glob("test_reference_*.py"))
-    assert tests, "without a path pytest would run everything, this test too"
-    report = output(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=suite, PYTHONPATH=str(installed))
+    quick = ("tests/test_reference_activations.py", "tests/test_reference_equations.py")
+    report = output(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *quick, cwd=suite, PYTHONPATH=str(installed))
     assert " passed" in report

@@ -1,6 +1,7 @@
 """Equations 1 to 11: complete, the same as the backward pass, and the note's misprints taken literally are found out."""
 
 import inspect
+import itertools
 from functools import partial
 
 import numpy as np
@@ -45,12 +46,14 @@ def problems(draw, square=False):
     """Depth 1 to 4, widths 1 to 4 (all equal if square), 1 to 3 samples; the numbers are NumPy's, of a drawn seed."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     depth = draw(st.integers(1, 4))
-    widths = [draw(st.integers(2, 4))] * (depth + 1) if square else draw(st.lists(st.integers(1, 4), min_size=depth + 1, max_size=depth + 1))
+    widths = (
+        [draw(st.integers(2, 4))] * (depth + 1) if square else draw(st.lists(st.integers(1, 4), min_size=depth + 1, max_size=depth + 1))
+    )
     batch = draw(st.integers(1, 3))
     loss = draw(st.sampled_from(sorted(LOSSES)))
     y = rng.random((batch, widths[-1]))
     return Problem(
-        [rng.normal(size=(n, m)) for m, n in zip(widths, widths[1:], strict=False)],
+        [rng.normal(size=(n, m)) for m, n in itertools.pairwise(widths)],
         biases=[rng.normal(size=n) if draw(st.booleans()) else None for n in widths[1:]],
         activations=[draw(st.sampled_from(sorted(ACTIVATIONS))) for _ in widths[1:]],
         x=rng.normal(size=(batch, widths[0])),

@@ -348,8 +348,8 @@ def test_refuses_expected_outputs_that_do_not_fit(loss, y, lines):
 
 
 def test_names_the_row_that_is_no_distribution():
+    y = [[0.0, 1.0], [0.5, 0.5], [1.0, 2.0]]
     with pytest.raises(ProblemError, match="row 2 sums to 3"):
-        y = [[0.0, 1.0], [0.5, 0.5], [1.0, 2.0]]
         Problem([np.eye(2)], activations=["identity"], x=np.ones((3, 2)), y=y, loss="softmax_cross_entropy")
 
 

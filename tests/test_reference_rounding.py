@@ -1,5 +1,6 @@
 """The rounding bound holds every honest pass, bites on small mistakes, and says nothing where it cannot."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from reference.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
 from reference.backward import gradient, gradient_of_passes
 from reference.choice import bind, split
 from reference.losses import LOSSES
-from reference.model import REFERENCE, Model, model_of
+from reference.model import REFERENCE, K, Model, model_of
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
 from reference.rounding import passes, rounding_bound
@@ -128,7 +129,12 @@ class Honest:
     mean: str = "first"
     formulas: str = "accurate"
 
+    def given(self, x):
+        """A number of the problem."""
+        return Honest.kept(self, x)
+
     def kept(self, x):
+        """The result of one operation."""
         return np.where(np.abs(x) < np.finfo(self.dtype).tiny, 0, x).astype(self.dtype) if self.flush else x.astype(self.dtype)
 
     def total(self, terms):
@@ -136,8 +142,8 @@ class Honest:
         if self.seed is None and not self.flush:
             return terms.sum(axis=0, dtype=self.dtype)
         order = np.random.default_rng(self.seed).permutation(len(terms)) if self.seed else range(len(terms))[::-1]
-        total = np.zeros(terms.shape[1:], self.dtype)
-        for i in order:
+        total = terms[order[0]]
+        for i in order[1:]:
             total = self.kept(total + terms[i])
         return total
 
@@ -149,14 +155,12 @@ class Honest:
 
     def gradient(self, problem):
         p = problem.copy(self.dtype)
-        table = ACCURATE if self.formulas == "accurate" else TEXTBOOK
-        a, zs = [self.kept(p.x)], []
+        a, zs = [self.given(p.x)], []
         for w, b, choice in zip(p.weights, p.biases, p.activations, strict=True):
-            name, parameters = split(choice)
-            z = self.product(a[-1], self.kept(w).T)
-            zs.append(z if b is None else self.kept(z + self.kept(b)))
-            a.append(self.kept(table[name][0](zs[-1], **parameters)))
-        e = self.kept(self.output_error(problem.loss, a[-1], self.kept(p.y)))
+            z = self.product(a[-1], self.given(w).T)
+            zs.append(z if b is None else self.kept(z + self.given(b)))
+            a.append(self.function(choice, "value", zs[-1]))
+        e = self.kept(self.output_error(problem.loss, a[-1], self.given(p.y)))
         batch = self.dtype(problem.batch)
         mean = self.mean if problem.reduction == "mean" else None
         if mean in ("first", "share"):
@@ -164,17 +168,22 @@ class Honest:
         last = (lambda x: self.kept(x / batch)) if mean == "last" else (lambda x: x)
         weights, biases, deltas = [], [], []
         for w, z, before, choice in reversed(list(zip(p.weights, zs, a, p.activations, strict=False))):
-            name, parameters = split(choice)
-            slope = self.kept(table[name][1](z, **parameters))
+            slope = self.function(choice, "derivative", z)
             for kink, _ in bind(ACTIVATIONS, choice).kinks:
-                left, right = (table[name][1](np.full_like(z, kink + d), **parameters) for d in (-1e-3, 1e-3))
+                left, right = (self.function(choice, "derivative", np.nextafter(np.full_like(z, kink), z.dtype.type(d))) for d in (-9, 9))
                 slope = np.where(z == kink, left + self.dtype(self.side) * (right - left), slope)
             delta = self.kept(e * slope)
             deltas.append(last(delta))
             weights.append(last(self.product(delta.T, before)))
             biases.append(last(self.total(delta)))
-            e = self.product(delta, self.kept(w))
+            e = self.product(delta, self.given(w))
         return Gradient(weights[::-1], biases[::-1], x=last(e), pre_activations=zs, activations=a[1:], deltas=deltas[::-1])
+
+    def function(self, choice, quantity, z):
+        """g or g'"""
+        name, parameters = split(choice)
+        table = ACCURATE if self.formulas == "accurate" else TEXTBOOK
+        return self.kept(table[name][("value", "derivative").index(quantity)](z, **parameters))
 
     def output_error(self, loss, a, y):
         name, parameters = split(loss)
@@ -198,6 +207,36 @@ class Honest:
         p = exp / exp.sum(axis=1, keepdims=True)
         others = np.stack([np.delete(p, j, 1).sum(axis=1) for j in range(p.shape[1])], 1)
         return np.where((y == 1) & (self.formulas == "accurate"), -others, p - y).astype(self.dtype)
+
+
+@dataclass
+class Adverse(Honest):
+    """A pass in which every operation errs by all that the model of rounding allows, u, and every function by K u of its scale.
+
+    sign: all errors upwards (1), downwards (-1) or each at random (0). Computed in float64, whose own rounding comes on top.
+    """
+
+    unit: float = 2.0**-11
+    sign: int = 0
+
+    def __post_init__(self):
+        self.seed, self.rng = 1, np.random.default_rng(0)
+
+    def error(self, x):
+        # a little less than u, for the rounding of float64
+        return self.unit * (1 - 1e-6) * (self.sign or self.rng.choice([-1.0, 1.0], np.shape(x)))
+
+    def kept(self, x):
+        return x * (1 + self.error(x))
+
+    def function(self, choice, quantity, z):
+        row = bind(ACTIVATIONS, choice)
+        scales = getattr(row, f"{quantity}_scales")
+        scale = scales.right(z) if self.formulas == "accurate" else np.maximum(scales.right(z), scales.lossy(z))
+        return getattr(row, quantity)(z) + K * self.error(z) * scale
+
+    def output_error(self, loss, a, y):
+        return bind(LOSSES, loss).derivative(a, y)
 
 
 # ---- problems with all that is special ----
@@ -239,14 +278,18 @@ def chosen(rng, table):
 def random_problem(seed, kind, dtype=np.float64):
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     widths, batch = rng.integers(1, 5, rng.integers(2, 5)), int(rng.integers(1, 5))
-    weights = [values(rng, kind, (n, m), dtype) for m, n in zip(widths, widths[1:], strict=False)]
+    weights = [values(rng, kind, (n, m), dtype) for m, n in itertools.pairwise(widths)]
     biases = [None if rng.random() < 0.3 else values(rng, kind, (len(w),), dtype) for w in weights]
     loss = chosen(rng, LOSSES)
     y = values(rng, kind, (batch, widths[-1]), dtype)
     if loss == "binary_cross_entropy_with_logits":
         y = rng.integers(0, 9, y.shape) / 8
     elif loss == "softmax_cross_entropy":
-        y = rng.multinomial(8, np.ones(widths[-1]) / widths[-1], size=batch) / 8 if rng.random() < 0.5 else np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
+        y = (
+            rng.multinomial(8, np.ones(widths[-1]) / widths[-1], size=batch) / 8
+            if rng.random() < 0.5
+            else np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
+        )
     return Problem(
         weights,
         biases=biases,
@@ -300,7 +343,7 @@ def test_holds_honest_passes(kind, precision, formulas):
     dtype = DTYPES[precision]
     model = model_of(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     claimed = []
-    for seed in range(40):
+    for seed in range(25):
         problem = random_problem(seed, kind, dtype)
         truth, bound = judged(problem, model)
         claimed.append(claims(bound))
@@ -308,11 +351,26 @@ def test_holds_honest_passes(kind, precision, formulas):
             found = outside(Honest(dtype=dtype, formulas=formulas, **options).gradient(problem), truth, bound)
             assert not found, f"{name}: {found} on {problem!r}"
     # the test is not idle: a claim is made nearly everywhere, but where numbers leave the range on purpose
-    assert np.mean(claimed) > (0.1 if kind == "huge" else 0.7 if precision == "float16" or kind == "mixed" else 0.95)
+    assert np.mean(claimed) > (0.1 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95)
+
+
+@pytest.mark.parametrize("formulas", ["accurate", "textbook"])
+@pytest.mark.parametrize("sign", [1, -1, 0])
+@pytest.mark.parametrize("unit", [2.0**-8, 2.0**-11, 2.0**-24])
+def test_holds_the_largest_errors_that_the_model_allows(unit, sign, formulas):
+    float64 = PRECISIONS["float64"]
+    model = Model(unit + float64.unit, 2 * float64.least_normal, float64.largest, frozenset() if formulas == "accurate" else None)
+    for seed in range(20):
+        for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
+            problem = random_problem(seed, kind)
+            for mean in ("first", "last"):
+                target = Adverse(unit=unit, sign=sign, mean=mean, formulas=formulas).gradient(problem)
+                found = outside(target, *judged(problem, model))
+                assert not found, f"{found} on {problem!r}"
 
 
 def test_holds_a_pass_in_long_double():
-    for seed in range(60):
+    for seed in range(25):
         for kind in KINDS:
             problem = random_problem(seed, kind)
             target = Honest(dtype=np.longdouble, seed=1).gradient(problem)
@@ -353,9 +411,7 @@ SPECIAL = {
     "an activation that leaves the range, then a small weight": Problem(
         [[[1.0]], [[2.0**-60]]], activations=[("leaky_relu", {"slope": 64.0}), "identity"], x=[[-(2.0**123)]], y=[[0.0]]
     ),
-    "a slope that leaves the range": Problem(
-        [[[1.0]]], activations=[("leaky_relu", {"slope": 1e39})], x=[[-1e-10]], y=[[0.0]]
-    ),
+    "a slope that leaves the range": Problem([[[1.0]]], activations=[("leaky_relu", {"slope": 1e39})], x=[[-1e-10]], y=[[0.0]]),
     "an input that leaves the range": Problem([[[1e-20]]], activations=["identity"], x=[[1e39]], y=[[0.0]]),
     "a sum that fits, but not with its rounding, from the last term to the first": Problem(
         [[[1.0] * 8]], activations=["identity"], x=[[2.0**127 - 11 * 2.0**103, *[2.0**103 + 2.0**80] * 6, 2.0**127 + 2.0**104]], y=[[0.0]]
@@ -498,7 +554,7 @@ def test_claims_of_float64_are_none_of_float32():
 
 
 def test_a_claim_is_made_for_what_does_not_depend_on_an_overflow():
-    problem = Problem([np.eye(2), np.eye(2)], activations=["identity", "tanh"], x=[[1.0, 1e300]], y=[[0.0, 0.0]])
+    problem = Problem([np.diag([1.0, 2.0])], activations=["identity"], x=[[1.0, 3e38]], y=[[0.0, 0.0]])
     bound = rounding_bound(passes(problem), model_of(PRECISIONS["float32"]))
     assert np.isfinite(bound.pre_activations[0]).tolist() == [[True, False]]
 
@@ -511,8 +567,11 @@ def test_grows_with_the_unit_and_the_underflow(kind):
     largest = PRECISIONS["float64"].largest
     for seed in range(40):
         passed = passes(random_problem(seed, kind))
-        bounds = [rounding_bound(passed, Model(unit, eta, largest)) for unit, eta in ((2.0**-53, 1e-307), (2.0**-40, 1e-307), (2.0**-40, 1e-40), (2.0**-10, 1e-5))]
-        for less, more in zip(bounds, bounds[1:], strict=False):
+        bounds = [
+            rounding_bound(passed, Model(unit, eta, largest))
+            for unit, eta in ((2.0**-53, 1e-307), (2.0**-40, 1e-307), (2.0**-40, 1e-40), (2.0**-10, 1e-5))
+        ]
+        for less, more in itertools.pairwise(bounds):
             for (place, a), (_, b) in zip(less.arrays(), more.arrays(), strict=True):
                 assert np.all(np.asarray(a) <= np.asarray(b) * (1 + 1e-9)), place
 

@@ -1,0 +1,300 @@
+"""check puts problem after problem to a target, and reports what it found, the worst first."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import backproof
+from backproof import Gradient, OracleError, ProblemError, SupportError, TargetError, Verdict, assert_right, check, gradient
+from backproof import run as run_module
+from properties.laws import LAWS
+
+
+def doubled(problem):
+    return [2 * w for w in gradient(problem).weights], gradient(problem).biases
+
+
+def raises(problem):
+    raise ValueError("not today")
+
+
+def writes(problem):
+    answer = gradient(problem)
+    problem.x[:] = 7.5
+    return answer
+
+
+def saturating(problem):
+    """tanh' as 1 - a a, in one layer of one activation."""
+    z = problem.x @ problem.weights[0].T
+    a = np.tanh(z)
+    delta = (a - problem.y) * (1 - a * a)
+    return [delta.T @ problem.x], None
+
+
+saturating.supports = {"activations": ["tanh"], "depth": 1, "biases": False, "losses": ["half_squared_error"], "reductions": ["sum"]}
+
+
+def counted(report):
+    return {name: (count.held, count.broken, count.not_applicable) for name, count in report.laws.items()}
+
+
+def without_seconds(report):
+    return json.loads(report.to_json()) | {"seconds": 0}
+
+
+def test_the_reference_is_right():
+    report = check(gradient, max_examples=50, seed=5)
+    assert (report.verdict, report.passed, report.findings, report.notes) == ("right", True, (), ())
+    assert (report.examples, report.seed, report.precision, report.target) == (50, 5, "float64", "gradient")
+    assert 40 <= report.judged <= 50
+    assert report.audited > 0
+    assert list(report.laws) == list(LAWS)
+    assert all(sum(counts) == 50 for counts in counted(report).values())
+    assert counted(report)["it_answers"] == (50, 0, 0)
+    assert counted(report)["it_agrees_with_the_exact_gradient"][0] == report.judged
+
+
+WRONG = [
+    ("doubled", doubled, "wrong", "it_agrees_with_the_exact_gradient"),
+    ("raises", raises, "raises", "it_answers"),
+    ("writes", writes, "impure", "inputs_are_left_alone"),
+    ("None", lambda problem: None, "malformed", "shapes_and_dtypes_are_right"),
+]
+
+
+@pytest.mark.parametrize(("target", "verdict", "law"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_what_is_not_right_is_found(target, verdict, law):
+    report = check(target, max_examples=20, seed=1, shrink_seconds=2)
+    assert (report.verdict, report.passed) == (verdict, False)
+    assert report.findings[0].law == law
+    assert report.findings[0].seed == 1
+    assert report.laws[law].broken == report.findings[0].seen > 0
+    assert report.laws[law].status == "broken"
+
+
+def test_findings_stand_the_worst_first():
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        if problem.batch == 1:
+            raise ValueError("one sample")
+        if problem.batch == 2:
+            return None
+        if problem.batch == 3:
+            problem.y += 1
+        return doubled(problem)
+
+    report = check(target, max_examples=40, seed=2, shrink_seconds=0)
+    verdicts = [finding.verdict for finding in report.findings]
+    assert verdicts == ["raises", "malformed", "impure", "wrong"]
+    assert report.verdict is Verdict.RAISES
+
+
+def test_lossy_passes_but_not_strictly():
+    report = check(saturating, max_examples=80, seed=1)
+    assert (report.verdict, report.passed) == ("lossy", True)
+    (finding,) = report.findings
+    assert finding.judgement.functions == ("tanh",)
+    assert finding.judgement.passed
+    strict = check(saturating, max_examples=80, seed=1, strict=True)
+    assert (strict.verdict, strict.passed, strict.strict) == ("lossy", False, True)
+    assert not strict.findings[0].judgement.passed
+    assert strict.laws["it_agrees_with_the_exact_gradient"].broken == finding.seen
+    assert report.laws["it_agrees_with_the_exact_gradient"].broken == 0
+
+
+def test_what_is_lossy_is_not_told_where_something_is_wrong():
+    def target(problem):
+        weights, _ = saturating(problem)
+        return [2 * weights[0] if problem.batch == 1 else weights[0]], None
+
+    target.supports = saturating.supports
+    assert [finding.verdict for finding in check(target, max_examples=80, seed=1).findings] == ["wrong"]
+
+
+def test_the_same_seed_gives_the_same_report():
+    def reported(seed):
+        return without_seconds(check(doubled, max_examples=15, seed=seed, width=2, depth=1, losses=["half_squared_error"]))
+
+    assert reported(8) == reported(8)
+    assert reported(8) != reported(9)
+
+
+def test_each_run_draws_new_problems():
+    seeds = {check(gradient, max_examples=1).seed for _ in range(4)}
+    assert len(seeds) == 4
+
+
+def test_only_what_was_asked_for_is_drawn():
+    asked = []
+
+    def target(problem):
+        asked.append(problem)
+        return gradient(problem)
+
+    target.supports = {"activations": ["relu", "tanh"], "depth": 3}
+    limits = {"activations": ["tanh", "elu"], "losses": ["huber"], "biases": True, "depth": (2, 5), "width": 2, "batch": (2, 2)}
+    assert check(target, max_examples=20, **limits).passed
+    for problem in asked:
+        assert set(problem.activations) == {"tanh"}
+        assert problem.loss == "huber"
+        assert problem.depth in (2, 3)
+        assert problem.batch == 2
+        assert max(problem.widths) <= 2
+        assert all(b is not None for b in problem.biases)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_precision_is_given_to_the_target_and_judged_by(precision):
+    dtypes = set()
+
+    def target(problem):
+        dtypes.update(array.dtype.name for _, array in problem.arrays())
+        return Gradient(*([a.astype(precision) for a in part] for part in (gradient(problem).weights, gradient(problem).biases)))
+
+    target.supports = {"activations": ["identity", "relu"], "losses": ["half_squared_error"]}
+    asked = check(target, max_examples=20, seed=1, precision=precision)
+    assert (asked.verdict, asked.precision, dtypes) == ("right", precision, {precision})
+    dtypes.clear()
+    told = check(target, max_examples=20, seed=1)
+    assert (told.verdict, told.precision, dtypes) == ("right", precision, {"float64"})
+    target.precision = precision
+    dtypes.clear()
+    assert check(target, max_examples=5, seed=1).precision == precision
+    assert dtypes == {precision}
+
+
+def test_oracles_are_laws_too():
+    report = check(doubled, max_examples=4, seed=1, oracles=["finite_differences", "balls"], depth=1, shrink_seconds=1)
+    assert {finding.law for finding in report.findings} >= {"it_agrees_with_balls", "it_agrees_with_the_exact_gradient"}
+    assert report.findings[0].oracles == ("finite_differences", "balls")
+    assert list(report.laws)[5:] == ["it_agrees_with_finite_differences", "it_agrees_with_balls"]
+
+
+def test_progress_is_told():
+    told = []
+    check(doubled, max_examples=5, seed=1, shrink_seconds=0.5, progress=lambda *step: told.append(step))
+    assert ("judging", 5, 5) in told
+    assert ("shrinking", 0, 1) in told
+
+
+def unclear(problem):
+    return [w * np.inf for w in gradient(problem).weights], None
+
+
+def test_nothing_judged_is_inconclusive(monkeypatch):
+    huge = backproof.Problem([[[1e200]]], activations=["identity"], x=[[1e200]], y=[[0.0]])
+    monkeypatch.setattr(run_module, "draw_problems", lambda visit, *limits: visit(huge))
+    report = check(unclear, seed=1)
+    assert (report.verdict, report.passed, report.judged) == ("inconclusive", False, 0)
+    (reason,) = report.laws["it_agrees_with_the_exact_gradient"].reasons
+    assert "leaves the range" in reason
+
+
+def test_an_audit_that_fails_is_a_finding(monkeypatch):
+    monkeypatch.setattr("properties.judgement.Exact.confirmed", lambda self: False)
+    report = check(gradient, max_examples=10, seed=1)
+    assert (report.verdict, report.passed) == ("inconclusive", False)
+    assert "a mistake in backproof" in report.findings[0].message
+
+
+@pytest.mark.parametrize("at", [1, 2, 9])
+def test_an_interrupt_gives_the_report_so_far(at):
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        if calls[0] == at:
+            raise KeyboardInterrupt
+        return doubled(problem)
+
+    report = check(target, max_examples=50, seed=1)
+    assert report.interrupted
+    assert report.examples == (0, 1, 4)[(1, 2, 9).index(at)]
+    assert "interrupted: this is the report so far" in report.notes
+    assert not report.passed
+
+
+def test_an_interrupt_while_shrinking_gives_the_report_so_far():
+    state = []
+
+    def progress(step, done, total):
+        state.append(step)
+
+    def target(problem):
+        if "shrinking" in state:
+            raise KeyboardInterrupt
+        return doubled(problem)
+
+    report = check(target, max_examples=10, seed=1, progress=progress)
+    assert report.interrupted
+    assert (report.verdict, report.examples) == ("wrong", 10)
+
+
+def test_a_target_that_hangs_ends_the_run():
+    report = check(lambda problem: time.sleep(30), max_examples=50, seed=1, time_limit=0.05)
+    assert (report.verdict, report.examples) == ("times_out", 1)
+    assert report.findings[0].message == "no answer within 0.05 s"
+    assert report.notes == ("ended after 1 of 50 problems: the target gave no answer in time",)
+
+
+def test_a_target_that_hangs_the_second_time_ends_the_run():
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        if calls[0] > 2:
+            time.sleep(30)
+        return gradient(problem)
+
+    report = check(target, max_examples=50, seed=1, time_limit=0.05)
+    assert (report.verdict, report.examples) == ("times_out", 1)
+    assert report.findings[0].law == "two_calls_agree"
+
+
+def test_it_runs_in_a_thread_too():
+    reports = []
+    thread = threading.Thread(target=lambda: reports.append(check(gradient, max_examples=3, seed=1)))
+    thread.start()
+    thread.join()
+    assert reports[0].passed
+
+
+REFUSED = [
+    ("max_examples", {"max_examples": 0}, ValueError, "max_examples is 0: expected at least 1"),
+    ("precision", {"precision": "half"}, ProblemError, "precision is 'half': expected one of float64, float32, float16"),
+    ("longdouble", {"precision": "longdouble"}, ProblemError, "precision is 'longdouble'"),
+    ("time_limit", {"time_limit": 0}, ProblemError, "time_limit is 0: expected seconds, more than 0"),
+    ("time_limit NaN", {"time_limit": float("nan")}, ProblemError, "time_limit is nan: expected seconds"),
+    ("oracle", {"oracles": ["crystal"]}, OracleError, "oracle 'crystal' is not known"),
+    ("activations", {"activations": ["rleu"]}, SupportError, "activation 'rleu' is not known"),
+    ("losses", {"losses": []}, SupportError, "losses is []"),
+    ("depth", {"depth": 0}, SupportError, "depth is 0"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_a_run_that_cannot_begin_is_refused(options, error, message):
+    with pytest.raises(error) as refused:
+        check(gradient, **options)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("target", [3, None, gradient(backproof.Problem([[[1.0]]], activations=["relu"], x=[[1.0]], y=[[1.0]]))])
+def test_what_cannot_be_called_is_refused(target):
+    with pytest.raises(TargetError, match=r"target is a .*: expected a function of a problem"):
+        check(target)
+
+
+def test_assert_right_passes_or_tells_the_report():
+    assert assert_right(gradient, max_examples=5) is None
+    with pytest.raises(AssertionError) as told:
+        assert_right(doubled, max_examples=20, seed=6)
+    lines = [line.split()[0] for line in str(told.value).splitlines() if line.strip()]
+    assert str(told.value).startswith("\nwrong: doubled (further from the exact gradient")
+    assert {"law", "entry", "got", "exact", "allowed", "problem", "shrunk", "seed"} <= set(lines)

@@ -1,0 +1,246 @@
+"""A target in a process of its own may raise, hang, die, print or answer nonsense: the run goes on, and tells."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backproof import Problem, TargetError, check, gradient
+from backproof.process import OwnProcess
+from backproof.target import InProcess
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+
+TARGETS = """
+import ctypes, itertools, os, sys, time
+from backproof import gradient
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+def unspeakable(problem):
+    raise Unspeakable
+
+def surrogate(problem):
+    raise ValueError("a file named \\udcff")
+
+def long(problem):
+    raise ValueError("x" * 1_000_000)
+
+def leaves(problem):
+    sys.exit(3)
+
+def dies(problem):
+    os._exit(9)
+
+def crashes(problem):
+    ctypes.string_at(0)
+
+def hangs(problem):
+    while True:
+        time.sleep(0.01)
+
+def lazy(problem):
+    def never():
+        yield from ()
+        raise ValueError("broke off")
+    return (w for w in never()), None
+
+def prints(problem):
+    print("noise")
+    os.write(1, b"raw noise")
+    return gradient(problem)
+
+def nothing(problem):
+    return None
+
+def dies_once(problem):
+    marker = os.environ["MARKER"]
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        os._exit(1)
+    return gradient(problem)
+
+def sleeps(problem):
+    open(os.environ["MARKER"], "w").close()
+    time.sleep(0.05)
+    return gradient(problem)
+
+def right(problem):
+    return gradient(problem)
+
+def torn(problem):
+    return gradient(problem)
+
+torn.supports = {"depth": float("nan")}
+
+class Vague:
+    precision = "bfloat16"
+
+    def __call__(self, problem):
+        return gradient(problem)
+"""
+PROBLEM = Problem([[[1.0, 2.0]]], biases=[[0.5]], activations=["tanh"], x=[[1.0, -1.0]], y=[[0.0]])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "t.py").write_text(TARGETS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
+    return tmp_path
+
+
+HERE = [
+    ("unspeakable", "raises", "Unspeakable: (its message cannot be read) (t.py:10 in unspeakable)"),
+    ("surrogate", "raises", r"ValueError: a file named \udcff (t.py:"),
+    ("long", "raises", "x... (1000000 characters in all) (t.py:"),
+    ("leaves", "raises", "SystemExit: 3 (t.py:"),
+    ("hangs", "times_out", "no answer within 0.2 s"),
+    ("lazy", "malformed", "dC/dW is a generator that cannot be listed (broke off): expected a list"),
+    ("nothing", "malformed", "the answer is None: expected a Gradient, or a pair"),
+]
+APART = [
+    ("dies", "raises", "the target's process died with exit code 9"),
+    ("crashes", "raises", f"the target's process died with signal {int(signal.SIGSEGV)}"),
+]
+
+
+@pytest.mark.parametrize(("name", "verdict", "message"), HERE, ids=[row[0] for row in HERE])
+def test_a_bad_target_in_this_process(folder, monkeypatch, name, verdict, message):
+    namespace = {"__name__": "t"}
+    exec(compile(TARGETS, str(folder / "t.py"), "exec"), namespace)
+    answer = InProcess(namespace[name], time_limit=0.2)(PROBLEM)
+    assert (answer.gradient, answer.verdict) == (None, verdict)
+    assert message in answer.message
+    answer.message.encode()
+
+
+@pytest.fixture
+def own(folder):
+    """One process after another, each closed in the end."""
+    opened = []
+
+    def start(name, **options):
+        opened.append(OwnProcess(f"t.py:{name}", **options))
+        return opened[-1]
+
+    yield start
+    for asker in opened:
+        asker.close()
+
+
+@pytest.mark.parametrize(("name", "verdict", "message"), [*HERE[1::2], *APART], ids=[row[0] for row in [*HERE[1::2], *APART]])
+def test_a_bad_target_in_a_process_of_its_own(own, name, verdict, message):
+    limit = 0.5 if name == "hangs" else 20
+    answer = own(name, time_limit=limit)(PROBLEM)
+    assert (answer.gradient, answer.verdict) == (None, verdict)
+    assert message in answer.message
+
+
+def test_a_hanging_process_is_ended(own):
+    asker = own("hangs", time_limit=0.3)
+    answer = asker(PROBLEM)
+    assert (answer.verdict, answer.message) == ("times_out", "no answer within 0.3 s; its process was ended")
+    assert not asker._process.is_alive()
+
+
+def test_a_process_that_died_is_replaced(own):
+    asker = own("dies_once")
+    assert asker(PROBLEM).verdict == "raises"
+    assert asker(PROBLEM).gradient is not None
+
+
+def test_an_answer_from_another_process_is_exact_to_the_bit(own):
+    there, here = own("right")(PROBLEM).gradient, gradient(PROBLEM)
+    assert [(str(place), a.tobytes()) for place, a in there.arrays()] == [(str(place), a.tobytes()) for place, a in here.arrays()]
+
+
+REFUSED = [
+    ("a broken supports", "torn", None),
+    ("an unknown precision", "Vague", "precision of t.py:Vague is 'bfloat16': expected one of float64, float32, float16"),
+    ("a missing function", "nobody", "target 't.py:nobody': t.py has no 'nobody'; it has "),
+]
+
+
+@pytest.mark.parametrize(("name", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_a_target_that_cannot_be_asked_is_refused(folder, name, message):
+    if message is None:
+        with pytest.raises(ValueError, match="depth is 'nan': expected the most allowed"):
+            check(f"t.py:{name}", max_examples=1)
+        return
+    with pytest.raises(TargetError) as refused:
+        OwnProcess(f"t.py:{name}")
+    assert message in str(refused.value)
+
+
+def backproof(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "backproof", *arguments], capture_output=True, text=True, **options)
+
+
+def test_what_a_target_prints_does_not_spoil_json(folder):
+    done = backproof("check", "t.py:prints", "--max-examples", "3", "--json", "-")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["verdict"]) == (0, "right")
+    assert "raw noise" in done.stderr
+
+
+def test_ctrl_c_gives_the_report_so_far(folder):
+    command = [sys.executable, "-m", "backproof", "check", "t.py:sleeps", "--max-examples", "100000"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    for _ in range(600):
+        if (folder / "marker").exists():
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    # the terminal sends it to both processes
+    os.killpg(started.pid, signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert "note: interrupted: this is the report so far" in out
+    assert "Traceback" not in err
+
+
+DRAWN = """
+from backproof import check, gradient
+
+for seed in (None, 3):
+    drawn = []
+    check(lambda problem: drawn.append(problem.to_json()) or gradient(problem), max_examples=6, seed=seed)
+    print(hash(tuple(drawn)))
+"""
+
+
+def test_new_problems_in_each_run_and_the_same_for_a_seed_where_ci_is_set(folder):
+    environment = os.environ | {"CI": "true", "PYTHONHASHSEED": "0"}
+    runs = [subprocess.run([sys.executable, "-c", DRAWN], capture_output=True, text=True, env=environment, check=True) for _ in range(2)]
+    (new, seeded), (other, again) = (run.stdout.split() for run in runs)
+    assert new != other
+    assert seeded == again
+
+
+def test_a_script_needs_no_guard(folder):
+    (folder / "script.py").write_text("import backproof\nprint('begins')\nprint(backproof.check('t.py:right', max_examples=2).verdict)\n")
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("begins\nright\n", 0)
+
+
+def test_an_alarm_that_was_set_before_goes_on():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 100)
+        InProcess(gradient, time_limit=1)(PROBLEM)
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert 0 < left < 100
+    assert not rung

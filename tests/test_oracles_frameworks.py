@@ -1,0 +1,109 @@
+"""PyTorch and JAX agree with the reference within the rounding bound, and leave everything as it was."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from oracles import jax_autodiff, torch_autograd
+from reference.activations import ACTIVATIONS
+from reference.backward import gradient
+from reference.losses import LOSSES
+from reference.model import model_of
+from reference.precisions import PRECISIONS
+from reference.problem import Problem
+from reference.rounding import passes, rounding_bound
+
+# 21 lies beyond PyTorch's own threshold of softplus, -1, 0, 1 and 6 are kinks
+GRID = [-40.0, -6.5, -3.0, -1.0, -0.5, -1e-8, 0.0, 1e-300, 0.25, 1.0, 3.0, 6.0, 21.0, 800.0]
+MORE_ACTIVATIONS = [("elu", {"alpha": -2.0}), ("elu", {"alpha": 0.5}), ("leaky_relu", {"slope": -0.5}), ("leaky_relu", {"slope": 0.0})]
+MORE_LOSSES = [("huber", {"delta": 0.5})]
+LABELS = {
+    "binary_cross_entropy_with_logits": [[0.0, 1.0, 0.25]] * 4,
+    "softmax_cross_entropy": [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.25, 0.25, 0.5], [0.0, 0.5, 0.5]],
+}
+
+
+@pytest.fixture(params=["torch", "jax"])
+def answer(request):
+    pytest.importorskip(request.param)
+    return {"torch": torch_autograd, "jax": jax_autodiff}[request.param].answer
+
+
+def problem_of_activation(choice, **parts):
+    """Two layers, the first node's pre-activations are the grid."""
+    given = {
+        "activations": [choice, "identity"],
+        "biases": [None, [0.25]],
+        "x": [[z] for z in GRID],
+        "y": [[0.5]] * len(GRID),
+        "loss": "half_squared_error",
+    }
+    return Problem([[[1.0], [0.5]], [[0.75, -1.5]]], **(given | parts))
+
+
+def problem_of_loss(choice, reduction):
+    name = choice if isinstance(choice, str) else choice[0]
+    y = LABELS.get(name, [[0.0, 1.0, 0.5], [2.0, -1.0, 0.25], [0.0, 0.0, 0.0], [0.75, -40.0, 1e-8]])
+    x = [[0.3, -1.2], [0.0, 0.0], [30.0, 20.0], [1e-9, 2.0]]
+    weight = [[0.7, -0.4], [-1.1, 0.2], [0.5, 0.9]]
+    return Problem([weight], activations=["identity"], biases=[[0.1, -0.2, 0.0]], x=x, y=y, loss=choice, reduction=reduction)
+
+
+def outside(answered, problem, precision="float64"):
+    """The places where an answer is farther from the reference than rounding can explain."""
+    bound = dict(items(rounding_bound(passes(problem), model_of(PRECISIONS[precision], None))))
+    exact = dict(items(gradient(problem)))
+    return [place for place, array in items(answered) if not (np.abs(array.astype(float) - exact[place]) <= bound[place]).all()]
+
+
+def items(answered):
+    return [(str(place), np.asarray(array)) for place, array in answered.arrays()]
+
+
+@pytest.mark.parametrize("choice", [*ACTIVATIONS, *MORE_ACTIVATIONS], ids=str)
+def test_activations_agree(answer, choice):
+    problem = problem_of_activation(choice)
+    assert outside(answer(problem).gradient, problem) == []
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("choice", [*LOSSES, *MORE_LOSSES], ids=str)
+def test_losses_agree(answer, choice, reduction):
+    problem = problem_of_loss(choice, reduction)
+    assert outside(answer(problem).gradient, problem) == []
+
+
+def test_single_precision_agrees_in_its_own_rounding(answer):
+    problem = problem_of_activation("tanh", x=[[z] for z in (-3.0, -0.5, 0.25, 2.0)], y=[[0.5]] * 4)
+    answered = answer(problem, dtype="float32").gradient
+    assert {array.dtype for _, array in items(answered)} == {np.dtype(np.float32)}
+    assert outside(answered, problem, "float32") == []
+    assert outside(answered, problem)
+
+
+def test_biases_are_given_where_the_problem_has_them(answer):
+    answered = answer(problem_of_activation("tanh")).gradient
+    assert answered.biases[0] is None
+    assert answered.biases[1].shape == (1,)
+
+
+def test_torch_gives_what_lies_between():
+    pytest.importorskip("torch")
+    answered = torch_autograd.answer(problem_of_activation("tanh")).gradient
+    for by_layer in (answered.pre_activations, answered.activations, answered.deltas):
+        assert [array.shape for array in by_layer] == [(len(GRID), 2), (len(GRID), 1)]
+
+
+def test_a_relative_mistake_of_a_billionth_is_seen(answer):
+    problem = problem_of_activation("tanh", x=[[0.3]], y=[[0.5]])
+    answered = answer(problem).gradient
+    wrong = replace(answered, weights=[answered.weights[0] * (1 + 1e-9), *answered.weights[1:]])
+    assert outside(wrong, problem) == ["layer 1: dC/dW"]
+
+
+def test_jax_keeps_its_own_configuration():
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    assert jax_autodiff.answer(problem_of_activation("tanh")).gradient.x.dtype == np.float64
+    assert jax.config.jax_enable_x64 == before

@@ -1,0 +1,131 @@
+"""What a target returns is read if it can be, and refused with what was given and what is expected if it cannot."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from backproof import Gradient, Problem, gradient, verify
+from properties.answer import as_gradient, shape_of, wanted
+from reference.problem import Place
+
+PROBLEM = Problem(
+    [[[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], [[1.5, -0.5, 1.0]]],
+    biases=[[0.1, -0.2, 0.3], None],
+    activations=["tanh", "identity"],
+    x=[[1.0, 0.5]],
+    y=[[0.0]],
+)
+WANTING = PROBLEM.replaced(wants=["x", "loss", "deltas"])
+W = [np.array(w) for w in gradient(PROBLEM).weights]
+B = [np.array(gradient(PROBLEM).biases[0]), None]
+PAIR = "expected a Gradient, or a pair (list of dC/dW, list of dC/db or None)"
+
+
+class Undetachable:
+    def detach(self):
+        raise RuntimeError("no way")
+
+
+def breaks_off():
+    yield W[0]
+    raise ValueError("broke off")
+
+
+MALFORMED = [
+    ("None", None, f"the answer is None: {PAIR}"),
+    ("a string", "hello", f"the answer is a str: {PAIR}"),
+    ("a number", 3.0, f"the answer is a float: {PAIR}"),
+    ("an array", W[0], f"the answer is a ndarray: {PAIR}"),
+    ("a dict", {"weights": W, "biases": B}, f"the answer is a dict of 2: {PAIR}"),
+    ("a triple", (W, B, 0.0), f"the answer is a tuple of 3: {PAIR}"),
+    ("no weights", (None, B), "dC/dW is missing: expected a list with one array for each layer"),
+    ("weights are a number", (1.0, B), "dC/dW is a float: expected a list with one array for each layer"),
+    ("too few", (W[:1], B), "dC/dW has 1 arrays: expected one for each layer, 2"),
+    ("too many", ([*W, W[1]], B), "dC/dW has 3 arrays: expected one for each layer, 2"),
+    ("no end", (itertools.repeat(W[0]), B), "dC/dW has 1002 arrays: expected one for each layer, 2"),
+    ("a list that breaks off", (breaks_off(), B), "that cannot be listed (broke off): expected a list"),
+    ("too few biases", (W, B[:1]), "dC/db has 1 arrays: expected one for each layer, 2"),
+    ("one weight is None", ([W[0], None], B), "layer 2: dC/dW is missing: the problem asks for it"),
+    ("no biases", (W, None), "layer 1: dC/db is missing: the problem asks for it"),
+    ("one bias is None", (W, [None, None]), "layer 1: dC/db is missing: the problem asks for it"),
+    ("transposed", ([W[0].T, W[1]], B), "layer 1: dC/dW has shape (2, 3), expected (3, 2); it is transposed"),
+    ("flat", ([W[0].ravel(), W[1]], B), "layer 1: dC/dW has shape (6,), expected (3, 2)"),
+    ("a column", (W, [B[0][:, None], None]), "layer 1: dC/db has shape (3, 1), expected (3,)"),
+    ("a row", (W, [B[0][None], None]), "layer 1: dC/db has shape (1, 3), expected (3,)"),
+    (
+        "integers",
+        ([W[0].astype(int), W[1]], B),
+        "layer 1: dC/dW has dtype int64: expected floating-point numbers, such as",
+    ),
+    ("booleans", ([W[0] > 0, W[1]], B), "layer 1: dC/dW has dtype bool: expected floating-point numbers"),
+    ("complex", ([W[0] + 0j, W[1]], B), "layer 1: dC/dW has dtype complex128: expected floating-point numbers"),
+    ("objects", ([W[0].astype(object), W[1]], B), "layer 1: dC/dW has dtype object: expected floating-point numbers"),
+    ("strings", (["a", "b"], B), "layer 1: dC/dW has dtype <U1: expected floating-point numbers"),
+    ("ragged", ([[[1.0], [1.0, 2.0]], W[1]], B), "layer 1: dC/dW is a list of 2, which NumPy cannot read as an array ("),
+    ("undetachable", ([Undetachable(), W[1]], B), "layer 1: dC/dW is a Undetachable, which NumPy cannot read as an array (no way)"),
+    ("x has a wrong shape", Gradient(W, B, x=np.zeros(2)), "dC/dx has shape (2,), expected (1, 2)"),
+    ("the loss is an integer", Gradient(W, B, loss=1), "C has dtype int64: expected floating-point numbers"),
+    ("the loss is a vector", Gradient(W, B, loss=np.zeros(1)), "C has shape (1,), expected ()"),
+    ("too few deltas", Gradient(W, B, deltas=[np.zeros((1, 3))]), "delta has 1 arrays: expected one for each layer, 2"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), [row[1:] for row in MALFORMED], ids=[row[0] for row in MALFORMED])
+def test_a_malformed_answer_is_told(given, message):
+    judged = verify(PROBLEM, given)
+    assert (judged.verdict, judged.passed, judged.place) == ("malformed", False, None)
+    assert message in judged.reason
+
+
+MISSING = [
+    ("x", Gradient(W, B, loss=0.5), "dC/dx is missing: the problem asks for it"),
+    ("loss", Gradient(W, B, x=np.zeros((1, 2))), "C is missing: the problem asks for it"),
+    ("deltas", Gradient(W, B, x=np.zeros((1, 2)), loss=0.5), "layer 1: delta is missing: the problem asks for it"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), [row[1:] for row in MISSING], ids=[row[0] for row in MISSING])
+def test_what_the_problem_wants_must_be_there(given, message):
+    assert verify(WANTING, given).reason == message
+
+
+def test_what_is_wanted_and_given_is_judged():
+    assert verify(WANTING, gradient(WANTING)).verdict == "right"
+
+
+ACCEPTED = [
+    ("lists of numbers", ([w.tolist() for w in W], [B[0].tolist(), None])),
+    ("tuples", (tuple(W), tuple(B))),
+    ("a list of two", [W, B]),
+    ("generators", ((w for w in W), (b for b in B))),
+    ("fortran order", ([np.asfortranarray(w) for w in W], B)),
+    ("read-only views", ([w[:] for w in W], B)),
+    ("big endian", ([w.astype(">f8") for w in W], B)),
+    ("a bias gradient where there is no bias", (W, list(gradient(PROBLEM).biases))),
+    ("a python number as loss", Gradient(W, B, loss=float(gradient(PROBLEM).loss))),
+]
+
+
+@pytest.mark.parametrize("given", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
+def test_what_can_be_read_is_accepted(given):
+    assert verify(PROBLEM, given).verdict == "right"
+
+
+def test_a_needless_bias_gradient_is_judged_too():
+    judged = verify(PROBLEM, (W, [B[0], np.array([7.0])]))
+    assert (judged.verdict, judged.place) == ("wrong", Place("biases", 2))
+
+
+def test_wanted_and_shapes_of_every_place():
+    everything = PROBLEM.replaced(wants=["x", "loss", "pre_activations", "activations", "deltas"])
+    exact = dict(gradient(everything).arrays())
+    for place in wanted(everything):
+        assert np.shape(exact[place]) == shape_of(everything, place)
+    assert len(wanted(everything)) == 2 + 1 + 2 + 3 * 2
+
+
+def test_reading_copies_nothing_that_is_an_array_already():
+    read = as_gradient((W, B), PROBLEM)
+    assert read.weights[0] is W[0]
+    assert read.biases[1] is None
