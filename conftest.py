@@ -1,6 +1,7 @@
 """Hypothesis profiles, and the seed of the run. Another profile than "default": pytest --hypothesis-profile=thorough."""
 
 import secrets
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,9 +22,16 @@ settings.load_profile("default")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """A run without a seed of its own gets one here, before workers start, so that it can be told and had again."""
+    """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run."""
     if config.getoption("--hypothesis-seed") is None:
-        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+        given = getattr(config, "workerinput", {})
+        config.option.hypothesis_seed = given.get("hypothesis_seed") or str(secrets.randbelow(2**32))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """What pytest-xdist tells each worker."""
+    node.workerinput["hypothesis_seed"] = node.config.getoption("--hypothesis-seed")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

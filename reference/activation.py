@@ -37,7 +37,8 @@ class Activation:
         corner; between those points they are monotone, so that the largest value over an interval is at one of its ends or there.
     value_scales, derivative_scales: what rounding does to g and g'.
     lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
-    reach: largest z**reach must not overflow; the power of z that the definition itself computes (1 if none).
+    reach: the power of z that the definition itself computes (1 if none); no claim is made where it leaves the range.
+    times_z: whether g is z times a function: the chain rule then multiplies dC/da by z, and no claim is made where that overflows.
     """
 
     value: Elementwise
@@ -50,6 +51,7 @@ class Activation:
     derivative_scales: Scales = field(default_factory=Scales)
     lossy: str = ""
     reach: int = 1
+    times_z: bool = False
 
 
 def largest_between(size: Elementwise, peaks: Points, low: Array, high: Array) -> Array:

@@ -164,6 +164,7 @@ def gelu() -> Activation:
             lambda z: 1 + weighed(z, 3),
         ),
         lossy="gelu and gelu' by 1 + erf (left tail)",
+        times_z=True,
     )
 
 
@@ -206,6 +207,7 @@ def gelu_tanh() -> Activation:
         derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(clipped(z)) * slope(clipped(z))),
         lossy="gelu_tanh and its derivative by 1 + tanh (left tail)",
         reach=3,
+        times_z=True,
     )
 
 
@@ -223,6 +225,7 @@ def silu() -> Activation:
             lambda z: expit(z) * (1 + np.abs(z)),
         ),
         lossy="silu' by s (1 + z (1 - s)) or a + s (1 - a) (large z)",
+        times_z=True,
     )
 
 

@@ -76,14 +76,16 @@ def huber(delta: float = 1.0) -> Loss:
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         clipped = np.clip(a - y, -delta, delta)
-        error = _difference(a, y, error, model) + model.unit * np.minimum(np.abs(a - y) + error, delta)
-        return _scaled(1 / a.shape[-1], clipped, np.minimum(error, 2 * delta * (1 + model.unit)), model)
+        rounded = delta if model.allows("huber") else np.minimum(np.abs(a - y) + error, delta)
+        error = _difference(a, y, error, model) + (4 if model.allows("huber") else 1) * model.unit * rounded
+        return _scaled(1 / a.shape[-1], clipped, np.minimum(error, 2 * delta * (1 + 4 * model.unit)), model)
 
     return Loss(
         value=value,
         derivative=lambda a, y: np.clip(a - y, -delta, delta) / a.shape[-1],
         value_error=value_error,
         derivative_error=derivative_error,
+        lossy="huber by m^2/2 + delta (|r| - m) with m = min(|r|, delta) (small r)",
     )
 
 
@@ -170,7 +172,9 @@ def softmax_cross_entropy() -> Loss:
         if textbook:
             change = change + 2 * model.unit * (p + y) + summed * p * total
         # p - y in place of p sum(y) - y is right too, also where the sum of y is 1 but for rounding
-        return change + p * np.abs(total - 1) + model.underflow
+        change = change + p * np.abs(total - 1) + model.underflow
+        # one logit without a claim, and all of the row is without
+        return np.where(np.isfinite(worst), change, np.inf)
 
     return Loss(
         value=lambda a, y: np.sum(y, axis=-1) * logsumexp(a, axis=-1) - np.sum(y * a, axis=-1),

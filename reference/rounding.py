@@ -127,7 +127,10 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
         delta_error = (
             e * slope_error + slope * error + error * slope_error + model.unit * (e + error) * (slope + slope_error) + model.underflow
         )
-        delta_error = _claimed(delta_error, (e + error) * (slope + slope_error) > widest)
+        factor = slope + slope_error
+        if bind(ACTIVATIONS, problem.activations[layer]).times_z:
+            factor = np.maximum(factor, np.abs(passed.forward.pre_activations[layer]) + z_errors[layer])
+        delta_error = _claimed(delta_error, (e + error) * factor > widest)
         deltas.append(delta_error * INFLATION)
         a, a_error = np.abs(passed.forward.activations[layer]), a_errors[layer]
         turned, turned_error = np.swapaxes(delta, -1, -2), np.swapaxes(delta_error, -1, -2)

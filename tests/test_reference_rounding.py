@@ -538,6 +538,7 @@ OVERFLOWS = {
     "a product in z overflows and cancels": Problem([[[1e200, 1e200]]], activations=["tanh"], x=[[1e200, -1e200]], y=[[0.0]]),
     "gelu_tanh's cube overflows": Problem([[[1.0]]], activations=["gelu_tanh"], x=[[1e150]], y=[[0.0]]),
     "the error overflows": Problem([[[1.0]]], activations=["identity"], x=[[1e308]], y=[[-1e308]]),
+    "the error times z overflows": Problem([[[1.0]]], activations=["silu"], x=[[1e160]], y=[[0.0]]),
 }
 
 
@@ -545,6 +546,14 @@ OVERFLOWS = {
 def test_is_infinite_where_numbers_leave_the_range(name):
     bound = rounding_bound(passes(OVERFLOWS[name]), model_of(PRECISIONS["float64"]))
     assert np.isinf(bound.weights[0]).all() and np.isinf(bound.deltas[0]).all()
+
+
+def test_no_claim_is_made_for_a_softmax_with_a_logit_that_has_none():
+    weights, y = [[[1e200, -1e200], [1.0, 0.0]]], [[0.0, 1.0]]
+    problem = Problem(weights, activations=["tanh"], x=[[1e200, 1e200]], y=y, loss="softmax_cross_entropy")
+    bound = rounding_bound(passes(problem), model_of(PRECISIONS["float64"]))
+    assert np.isfinite(bound.activations[0]).tolist() == [[False, True]]
+    assert np.isinf(bound.deltas[0]).all()
 
 
 def test_claims_of_float64_are_none_of_float32():
