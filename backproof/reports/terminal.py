@@ -99,7 +99,7 @@ def _laws(report: Report) -> RenderableType:
         broken = Text(str(count.broken), style="bold red" if count.broken else "")
         table.add_row(name, str(count.held), broken, str(count.not_applicable))
     reasons = [
-        Text(printable(f"not applicable: {name}, {times} times: {reason}"), style="dim")
+        Text(printable(f"not applicable: {name}, in {times} of {report.examples} problems: {reason}"), style="dim")
         for name, count in report.laws.items()
         for reason, times in count.reasons.items()
     ]
