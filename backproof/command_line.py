@@ -68,6 +68,7 @@ strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as we
 @click.option("--seed", type=click.IntRange(0), help="Draw the same problems as a run that printed this seed.")
 @click.option("--activations", callback=_names, metavar="NAMES", help="Only these activations, separated by commas.")
 @click.option("--losses", callback=_names, metavar="NAMES", help="Only these losses, separated by commas.")
+@click.option("--wants", callback=_names, metavar="NAMES", help="Ask for these as well: x, loss, pre_activations, activations, deltas.")
 @precision_option
 @strict_option
 @click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Ask this oracle as well (repeatable): see `backproof oracles`.")
@@ -83,6 +84,7 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
     TARGET is package.module:function or path/to/file.py:function. The function takes a backproof.Problem and returns a
     backproof.Gradient, or a pair (list of dC/dW, list of dC/db or None). It runs in a process of its own.
     """
+    _check_writable(json_file)
     with _progress() as progress:
         report = _run(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
     saved = _save(report, save)
@@ -123,7 +125,9 @@ def replay(file: Path, target: str | None, time_limit: float, json_file: str | N
     again = _run(lambda: run_replay(finding, target=target, time_limit=time_limit))
     if json_file != "-":
         if again is None:
-            _console().print(f"right: {printable(target or finding.target)} no longer breaks {finding.law} on this problem", soft_wrap=True)
+            hint = "" if finding.fresh else " (it kept something from call to call, which one problem cannot show: check it again)"
+            text = f"not reproduced: {printable(target or finding.target)} does not break {finding.law} on this problem{hint}"
+            _console().print(text, soft_wrap=True)
         else:
             _console().print(finding_view(again), soft_wrap=True)
     _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
@@ -218,6 +222,12 @@ def _save(report: Report, folder: Path) -> dict[int, Path]:
     return saved
 
 
+def _check_writable(file: str | None) -> None:
+    """What cannot be written in the end is refused before a long run, not after it."""
+    if file not in (None, "-") and not Path(str(file)).resolve().parent.is_dir():
+        raise Failure(f"the result cannot be written to {file}: there is no such folder")
+
+
 def _write_json(file: str | None, text: str) -> None:
     if file == "-":
         click.echo(text)
@@ -237,9 +247,7 @@ def _exit_code(verdict: Verdict, strict: bool) -> int:
 def main() -> None:
     """The command `backproof`."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        sys.exit(cli.main(standalone_mode=False) or RIGHT)
     except click.ClickException as error:
         error.show()
         sys.exit(COULD_NOT_RUN)

@@ -1,26 +1,15 @@
 """A finding: what is not right, as plain data that any report can tell and any run can replay."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from backproof.version import VERSION
 from properties.judgement import Judgement
 from properties.verdict import Verdict
 from reference.json_form import dump, gradient_data, gradient_of, numbers, parse, problem_data, problem_of
-from reference.problem import Gradient, Place, Problem, ProblemError
+from reference.problem import Gradient, Problem, ProblemError
 
 SCHEMA, SCHEMA_VERSION = "backproof.finding", 1
-
-COMPUTED_BY = {
-    "weights": "equations 1, 5, 8 and 10",
-    "biases": "equation 10, for a weight from a node that is always 1",
-    "x": "equation 11, carried to layer 0",
-    "loss": "the loss itself",
-    "pre_activations": "the definition of z",
-    "activations": "the definition of a",
-    "deltas": "equations 2, 3 and 11",
-}
-"""Which equation of the note says what a quantity must be."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +18,8 @@ class Finding:
 
     target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
     answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
-    seed: of the run; shrunk: "in full", "cut short" (by its time limit) or "not at all".
+    seed: of the run; shrunk: "in full", "cut short" (by its time limit) or "not at all";
+    fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
     """
 
     target: str
@@ -44,6 +34,7 @@ class Finding:
     seen: int = 1
     shrunk: str = "not at all"
     oracles: tuple[str, ...] = ()
+    fresh: bool = True
 
     def data(self) -> dict[str, Any]:
         """The finding as plain data; a replay needs no more."""
@@ -59,6 +50,7 @@ class Finding:
             "seed": self.seed,
             "seen": self.seen,
             "shrunk": self.shrunk,
+            "fresh": self.fresh,
             "oracles": list(self.oracles),
             "judgement": None if self.judgement is None else judgement_data(self.judgement),
             "problem": problem_data(self.problem),
@@ -91,16 +83,19 @@ def finding_of(text: str) -> Finding:
             seen=int(data["seen"]),
             shrunk=_text(data, "shrunk"),
             oracles=tuple(str(name) for name in data["oracles"]),
+            fresh=bool(data["fresh"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ProblemError):
-            raise
-        raise ProblemError(f"no finding: {error.args[0]!r} is missing or of a wrong type") from None
+    except ProblemError:
+        raise
+    except KeyError as error:
+        raise ProblemError(f"no finding: {error.args[0]!r} is missing") from None
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"no finding: {error}") from None
 
 
 def _text(data: dict[str, Any], name: str) -> str:
     if not isinstance(data[name], str):
-        raise TypeError(name)
+        raise TypeError(f"{name!r} is {data[name]!r}, expected a string")
     return str(data[name])
 
 
@@ -123,16 +118,3 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
         "reason": judgement.reason,
         "functions": list(judgement.functions),
     }
-
-
-def entry_of(judgement: Judgement) -> str:
-    """Where the worst entry stands: "layer 1: dC/dW[0, 1]"."""
-    place: Place | None = judgement.place
-    if place is None:
-        return ""
-    return f"{place}[{', '.join(map(str, judgement.index))}]" if judgement.index else str(place)
-
-
-def without_judgement(finding: Finding) -> Finding:
-    """The finding as a replay file holds it."""
-    return replace(finding, judgement=None)

@@ -35,7 +35,8 @@ def adapt(
     biases: "vector" if a bias is (n_l,), "column" if it is (n_l, 1), "row" if (1, n_l).
     returns: "weights_biases" for (list of dC/dW, list of dC/db), "biases_weights" for the other order, "pairs" for a list with
         one (dC/dW, dC/db) for each layer.
-    supports: what f can do. As f is told no loss, its losses are half_squared_error and its reductions sum, unless said here.
+    supports: what f can do, f.supports if not given. As f is told no loss, its losses are half_squared_error and its reductions sum,
+        unless said there; with samples="one", a mean over samples is taken here.
     Raises TargetError.
     """
     for name, value in {"samples": samples, "weights": weights, "biases": biases, "returns": returns}.items():
@@ -43,7 +44,8 @@ def adapt(
             raise TargetError(f"adapt: {name} is {value!r}: expected one of {', '.join(LAYOUTS[name])}")
 
     def turned(arrays: Sequence[Any]) -> list[AnyArray]:
-        return [np.array(np.asarray(w).T) if weights == "in_out" else w for w in arrays]
+        # views, so that what f writes to its inputs is seen
+        return [np.asarray(w).T if weights == "in_out" else w for w in arrays]
 
     def read(answer: Any) -> tuple[Any, Any]:
         if returns == "pairs":
@@ -60,21 +62,22 @@ def adapt(
             return Gradient(turned(dW), flat)
 
         if samples == "one":
-            return _added([call(x, y) for x, y in zip(problem.x, problem.y, strict=True)])
-        if samples == "columns":
-            return call(np.array(problem.x.T), np.array(problem.y.T))
-        return call(problem.x, problem.y)
+            share = 1 / problem.batch if problem.reduction == "mean" else 1.0
+            return _added([call(x, y) for x, y in zip(problem.x, problem.y, strict=True)], share)
+        return call(problem.x.T, problem.y.T) if samples == "columns" else call(problem.x, problem.y)
 
-    target.supports = {"losses": ["half_squared_error"], "reductions": ["sum"], **(supports or {})}  # type: ignore[attr-defined]
+    said = getattr(f, "supports", None) if supports is None else supports
+    target.supports = {"losses": ["half_squared_error"], "reductions": ["sum"], **(said or {})}  # type: ignore[attr-defined]
+    target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
     target.__qualname__ = getattr(f, "__qualname__", "adapted")
     return target
 
 
-def _added(gradients: list[Gradient]) -> Gradient:
-    """The sum over samples."""
+def _added(gradients: list[Gradient], share: float) -> Gradient:
+    """The sum over samples, each with its share."""
 
     def total(parts: Sequence[Any]) -> Any:
-        return None if parts[0] is None else np.sum(parts, axis=0)
+        return None if parts[0] is None else np.sum(parts, axis=0) * share
 
     weights = [total(parts) for parts in zip(*(g.weights for g in gradients), strict=True)]
     if gradients[0].biases is None:

@@ -5,13 +5,14 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 from backproof.target import InProcess, TargetError, load_target
 from properties.answer import Answer
+from properties.support import Support
 from properties.verdict import Verdict
 from reference.json_form import dump, gradient_data, gradient_of, parse, problem_data, problem_of
 from reference.problem import Problem
@@ -46,25 +47,34 @@ class OwnProcess:
             raise TargetError(reason)
         self.supports, self.precision = ready["supports"], ready["precision"]
 
-    def __call__(self, problem: Problem) -> Answer:
-        if not self._process.is_alive():
-            self._start()
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
         try:
-            self._pipe.send_bytes(dump(problem_data(problem)).encode())
+            if not self._process.is_alive():
+                self._start()
+            self._pipe.send_bytes(f"{arrangement} {dump(problem_data(problem))}".encode())
             reply = self._receive(self._time_limit)
         except (BrokenPipeError, ConnectionResetError):
             reply = None
+        except TargetError as error:
+            return Answer(None, Verdict.RAISES, f"its process died, and a new one did not load it: {error}", gone=True)
         if reply is not None:
             gradient = gradient_of(reply["gradient"]) if "gradient" in reply else None
             verdict = Verdict(reply["verdict"]) if "verdict" in reply else None
-            return Answer(gradient, verdict, reply.get("message", ""), tuple(reply.get("changed", ())))
-        self._process.join(0.5)
+            return Answer(gradient, verdict, reply.get("message", ""), tuple(reply["changed"]), tuple(reply["overwritten"]))
+        self._process.join(5.0 if self._pipe_is_closed() else 0.1)
         code = self._process.exitcode
         self.close()
         if code is None:
-            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s; its process was ended")
+            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s; its process was ended", gone=True)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return Answer(None, Verdict.RAISES, f"the target's process died with {how}")
+        return Answer(None, Verdict.RAISES, f"the target's process died with {how}", gone=True)
+
+    def _pipe_is_closed(self) -> bool:
+        """Whether the target's process has let go of the pipe, and so is about to end."""
+        try:
+            return self._pipe.poll(0) and not self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            return True
 
     def _receive(self, seconds: float) -> Any:
         """What the target's process says, or None where it says nothing in time, or has died."""
@@ -72,6 +82,14 @@ class OwnProcess:
             return parse(self._pipe.recv_bytes().decode()) if self._pipe.poll(seconds) else None
         except (EOFError, ConnectionResetError):
             return None
+
+    def renew(self) -> bool:
+        self.close()
+        try:
+            self._start()
+        except TargetError:
+            return False
+        return True
 
     def close(self) -> None:
         if self._process.is_alive():
@@ -107,11 +125,11 @@ def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
     pipe.send_bytes(dump(ready).encode())
     while "error" not in ready:
         try:
-            problem = problem_of(parse(pipe.recv_bytes().decode()))
+            arrangement, text = pipe.recv_bytes().decode().split(" ", 1)
         except (EOFError, KeyboardInterrupt):
             return
-        answer = asker(problem)
-        reply: dict[str, Any] = {"message": answer.message, "changed": list(answer.changed)}
+        answer = asker(problem_of(parse(text)), arrangement)
+        reply: dict[str, Any] = {"message": answer.message, "changed": answer.changed, "overwritten": answer.overwritten}
         if answer.gradient is not None:
             reply["gradient"] = gradient_data(answer.gradient)
         if answer.verdict is not None:
@@ -121,7 +139,9 @@ def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
 
 def _plain(supports: Any) -> Any:
     """`supports` as plain data; what is no plain data is refused where it is read."""
-    if isinstance(supports, dict):
+    if isinstance(supports, Support):
+        supports = {name: value for name, value in vars(supports).items() if value is not None}
+    if isinstance(supports, Mapping):
         return {str(key): _plain(value) for key, value in supports.items()}
     if isinstance(supports, (list, tuple)):
         return [_plain(value) for value in supports]

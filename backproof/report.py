@@ -50,9 +50,9 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found; right only if something was judged, and nothing is inconclusive."""
+        """The worst that was found; right only if something was judged, in a run that came to its end."""
         found = [finding.verdict for finding in self.findings]
-        return worst([*found, Verdict.RIGHT if self.judged else Verdict.INCONCLUSIVE])
+        return worst([*found, Verdict.RIGHT if self.judged and not self.interrupted else Verdict.INCONCLUSIVE])
 
     @property
     def passed(self) -> bool:

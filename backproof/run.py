@@ -3,25 +3,35 @@
 import math
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+
+import hypothesis.core
 
 from backproof.finding import Finding
 from backproof.process import OwnProcess
 from backproof.report import LawCount, Report
 from backproof.target import Asker, InProcess, Target
 from properties.drawing import draw_problems, simplest_problem
-from properties.judgement import measured, precision_named, precision_of
-from properties.law import Law, Outcome, Status, Trial
+from properties.law import Law, Outcome, Status, Trial, Turn
 from properties.laws import laws_for
+from properties.laws_of_agreement import what_is_right_stands_an_audit
 from properties.shrinking import shrink
-from properties.support import Support
+from properties.support import Support, SupportError
 from properties.verdict import Verdict
+from reference.precisions import PRECISIONS
 from reference.problem import Problem, ProblemError
 
 AUDITED_EACH = 20
 """Every so manieth right answer is held against ball arithmetic as well."""
+
+IN_TURN = 2
+"""How many of the laws that ask further problems are judged on each problem."""
+
+DEATHS = 3
+"""So many times a target's process may die before a run ends: each costs a new process."""
 
 LOSSY_SECONDS = 3.0
 """The time limit for shrinking what is merely lossy, and fails nothing."""
@@ -41,6 +51,7 @@ def check(
     depth: int | tuple[int, int] | None = None,
     width: int | tuple[int, int] | None = None,
     batch: int | tuple[int, int] | None = None,
+    wants: Sequence[str] | None = None,
     precision: str | None = None,
     strict: bool = False,
     oracles: Sequence[str] = (),
@@ -53,27 +64,22 @@ def check(
     target: a callable, called in this process; or "package.module:function" or "path/to/file.py:function", called in a process
         of its own, where it may hang or die.
     max_examples: how many problems; seed: from 0, None for a new one in every run.
-    activations, losses, biases, depth, width, batch: which problems, within what the target supports (see strategies.problems).
+    activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
     precision: "float64", "float32", "float16"; None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
     time_limit: seconds for one call; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
 
-    Raises TargetError, SupportError, OracleError and ProblemError where the run cannot begin. Ctrl-C ends the run, with the report so far.
+    Raises TargetError, SupportError and OracleError where the run cannot begin. Ctrl-C ends the run, with the report so far.
     """
-    if max_examples < 1:
-        raise ValueError(f"max_examples is {max_examples}: expected at least 1")
-    if not 0 < time_limit < math.inf:
-        raise ProblemError(f"time_limit is {time_limit}: expected seconds, more than 0")
-    if precision is not None:
-        precision_named(precision)
+    _check_options(max_examples, seed, precision, time_limit, shrink_seconds)
     laws = laws_for(oracles)
     asker = _asker(target, precision, time_limit)
     try:
         support = Support.of(asker.supports).limited(
-            activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch
+            activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
         )
         run = Run(asker, laws, support, precision or asker.precision, strict, progress or (lambda *told: None))
-        run.judge_all(max_examples, secrets.randbelow(2**32) if seed is None else seed)
+        run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed)
         run.shrink_all(shrink_seconds)
         return run.report(tuple(oracles))
     finally:
@@ -81,8 +87,10 @@ def check(
 
 
 def assert_right(target: Target | str, **options: Any) -> None:
-    """Raise AssertionError, with the report as its message, unless check passes. options: those of check."""
+    """Raise AssertionError, with the report as its message, unless check passes. options: those of check. Ctrl-C goes on."""
     report = check(target, **options)
+    if report.interrupted:
+        raise KeyboardInterrupt
     if not report.passed:
         raise AssertionError(f"\n{report}")
 
@@ -97,7 +105,8 @@ def replay(finding: Finding, *, target: Target | str | None = None, time_limit: 
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
     asker = _asker(target or finding.target, finding.precision, time_limit)
     try:
-        outcome = laws[finding.law].on(Trial(finding.problem, asker, finding.precision))
+        support = Support.of(asker.supports)
+        outcome = laws[finding.law].on(Trial(finding.problem, asker, finding.precision, support))
         if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
             return None
         return replace(
@@ -138,12 +147,8 @@ class _Way(NamedTuple):
     functions: tuple[str, ...] = ()
 
 
-AUDIT = _Way("audit", Verdict.INCONCLUSIVE)
-"""The way to fail of backproof itself."""
-
-
 class _Enough(BaseException):
-    """Ends the drawing: the target hangs, and each further problem would cost the whole time limit."""
+    """Ends the drawing; the message says why each further problem would cost too much."""
 
 
 @dataclass
@@ -161,17 +166,18 @@ class Run:
     notes: list[str] = field(default_factory=list)
     examples: int = 0
     judged: int = 0
-    audited: int = 0
+    right: int = 0
+    deaths: int = 0
     seed: int = 0
     interrupted: bool = False
-    judged_by: str = "float64"
+    judged_by: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self.counts = {law.name: LawCount() for law in self.laws}
 
     def judge_all(self, count: int, seed: int) -> None:
-        """Draw problems and judge the target on each."""
+        """Draw problems and judge the target on each: first the simplest, which tells what the target computes in."""
         self.seed = seed
 
         def visit(problem: Problem) -> None:
@@ -179,22 +185,23 @@ class Run:
             self.progress("judging", self.examples, count)
 
         try:
-            self.judged_by = self.precision or self._precision_of_target()
-            draw_problems(visit, self.support, self.judged_by, seed, count)
-        except _Enough:
-            self.notes.append(f"ended after {self.examples} of {count} problems: the target gave no answer in time")
+            visit(simplest_problem(self.support))
+            if count > 1:
+                draw_problems(visit, self.support, self.exact_in, seed, count - 1)
+        except _Enough as reason:
+            self.notes.append(f"ended after {self.examples} of {count} problems: {reason}")
         except KeyboardInterrupt:
             self.interrupted = True
 
-    def _precision_of_target(self) -> str:
-        """What the target's answer to the simplest problem says that it computes in."""
-        gradient = self.asker(simplest_problem(self.support)).gradient
-        return "float64" if gradient is None else precision_of(gradient).name
+    @property
+    def exact_in(self) -> str:
+        """The precision in which the problems' numbers are exact: the narrowest that the target has answered in."""
+        narrowest = [name for name in PRECISIONS if name in self.judged_by][-1:]
+        return self.precision or (narrowest[0] if narrowest else "float64")
 
     def _judge(self, problem: Problem) -> None:
-        trial = Trial(problem, self.asker, self.precision)
-        self.examples += 1
-        for law in self.laws:
+        trial = Trial(problem, self.asker, self.precision, self.support)
+        for law in self._laws_of(trial):
             outcome = law.on(trial)
             self._count(law, outcome)
             if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
@@ -203,22 +210,26 @@ class Run:
                 if _size(problem) < _size(seen.problem):
                     seen.problem, seen.outcome = problem, outcome
             if outcome.verdict is Verdict.TIMES_OUT:
-                raise _Enough
-        if trial.answer.gradient is not None and trial.judgement.verdict is not Verdict.INCONCLUSIVE:
-            self.judged += 1
-            if self.judged % AUDITED_EACH == 1 and trial.judgement.verdict is Verdict.RIGHT:
-                self._audit(trial)
+                self.examples += 1
+                raise _Enough("the target gave no answer in time")
+        self.examples += 1
+        self.deaths += trial.answer.gone
+        if self.deaths >= DEATHS:
+            raise _Enough(f"the target's process died {self.deaths} times")
 
-    def _audit(self, trial: Trial) -> None:
-        """Hold a right answer against ball arithmetic: it must agree, and confirm the reference too."""
-        exact, allowed = trial.exact, trial.exact.bound(trial.precision)
-        self.audited += 1
-        inside = all(not e.outside.any() for e in measured(trial.gradient, exact.enclosure.lower, exact.enclosure.upper, allowed))
-        if not (inside and exact.confirmed()):
-            message = "the reference and ball arithmetic disagree: a mistake in backproof, please report this problem"
-            outcome = Outcome(Status.BROKEN, Verdict.INCONCLUSIVE, message)
-            law = next(law for law in self.laws if law.name == "it_agrees_with_the_exact_gradient")
-            self.failures.setdefault(AUDIT, _Seen(law, trial.problem, outcome)).count += 1
+    def _laws_of(self, trial: Trial) -> Iterator[Law]:
+        """The laws to judge on one problem: those of each problem, some in turn, and now and then the audit."""
+        yield from (law for law in self.laws if law.turn is Turn.ALWAYS)
+        in_turn = [law for law in self.laws if law.turn is Turn.IN_TURN]
+        for i in range(min(IN_TURN, len(in_turn))):
+            yield in_turn[(IN_TURN * self.examples + i) % len(in_turn)]
+        if trial.answer.gradient is None:
+            return
+        self.judged_by[trial.precision.name] += 1
+        self.judged += trial.judgement.verdict is not Verdict.INCONCLUSIVE
+        if trial.judgement.verdict is Verdict.RIGHT:
+            self.right += 1
+            yield from (law for law in self.laws if law.turn is Turn.AUDIT and self.right % AUDITED_EACH == 1)
 
     def _count(self, law: Law, outcome: Outcome) -> None:
         count = self.counts[law.name]
@@ -235,7 +246,7 @@ class Run:
 
     def shrink_all(self, seconds: float) -> None:
         """Make the problem of each failure as small as it can be; the worst first, all within one time limit."""
-        ways = sorted(self.failures, key=lambda way: -self.failures[way].outcome.verdict.severity)
+        ways = sorted(self._told(), key=lambda way: -way.verdict.severity)
         failing = [way for way in ways if self._fails(self.failures[way].outcome)]
         self._shrink_each(failing, seconds)
         self._shrink_each([way for way in ways if way not in failing], min(seconds, LOSSY_SECONDS))
@@ -246,7 +257,7 @@ class Run:
             self.progress("shrinking", done, len(ways))
             # what one failure leaves of its share of the time is there for those after it
             seen, left = self.failures[way], (deadline - time.monotonic()) / (len(ways) - done)
-            if self.interrupted or left <= 0 or way == AUDIT or seen.outcome.verdict is Verdict.TIMES_OUT:
+            if self.interrupted or left <= 0 or seen.outcome.verdict is Verdict.TIMES_OUT or self.deaths >= DEATHS:
                 continue
             try:
                 self._shrink(way, seen, left)
@@ -255,9 +266,9 @@ class Run:
 
     def _shrink(self, way: _Way, seen: _Seen, seconds: float) -> None:
         def judged(problem: Problem) -> Outcome:
-            return seen.law.on(Trial(problem, self.asker, self.precision))
+            return seen.law.on(Trial(problem, self.asker, self.precision, self.support))
 
-        shrunk = shrink(seen.problem, lambda p: _way_to_fail(seen.law, judged(p)) == way, self.support, self.judged_by, seconds)
+        shrunk = shrink(seen.problem, lambda p: _way_to_fail(seen.law, judged(p)) == way, self.support, self.exact_in, seconds)
         outcome = judged(shrunk.problem)
         if _way_to_fail(seen.law, outcome) == way:
             seen.problem, seen.outcome = shrunk.problem, outcome
@@ -265,9 +276,16 @@ class Run:
 
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
-        ordered = sorted(self._told(), key=lambda seen: (-seen.outcome.verdict.severity, _size(seen.problem)))
+        told = [self.failures[way] for way in self._told()]
+        ordered = sorted(told, key=lambda seen: (-seen.outcome.verdict.severity, _size(seen.problem)))
         if self.interrupted:
             self.notes.append("interrupted: this is the report so far")
+        if len(self.judged_by) > 1:
+            by = ", ".join(f"{count} in {name}" for name, count in self.judged_by.most_common())
+            self.notes.append(f"the target answers in several precisions: {by}")
+        if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
+            self.notes += self._why_it_may_raise()
+        audit = self.counts[what_is_right_stands_an_audit.__name__]
         return Report(
             self.asker.name,
             tuple(self._finding(seen, oracles) for seen in ordered),
@@ -275,23 +293,38 @@ class Run:
             self.seed,
             self.examples,
             self.judged,
-            self.audited,
-            self.judged_by,
+            audit.held + audit.broken,
+            self.exact_in,
             self.strict,
             self.interrupted,
             time.monotonic() - self.started,
             tuple(self.notes),
         )
 
-    def _told(self) -> list[_Seen]:
-        """What is worth telling: of lossy answers only those of a target that is right otherwise, each function by itself if it can."""
-        if any(self._fails(seen.outcome) and seen.outcome.verdict is not Verdict.LOSSY for seen in self.failures.values()):
-            return [seen for seen in self.failures.values() if self._fails(seen.outcome)]
+    def _why_it_may_raise(self) -> list[str]:
+        if self.asker.supports is None:
+            return ["the target has no `supports`, so it was asked every activation, loss and reduction, with and without biases"]
+        if self.support.biases is None:
+            return ["layers without biases were posed, as None: if there must be some, say supports = {'biases': True, ...}"]
+        return []
+
+    def _told(self) -> list[_Way]:
+        """What is worth telling: the same mistake once, by the law that says most of it.
+
+        Where the exact gradient is broken, laws that compare answers with one another say no more; where something fails, what is
+        merely lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by itself.
+        """
+        failing = {way: seen for way, seen in self.failures.items() if self._fails(seen.outcome)}
+        plain = [way for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN or way.verdict is not Verdict.WRONG]
+        if any(way.verdict is not Verdict.LOSSY for way in failing):
+            return plain if any(way.verdict is Verdict.WRONG for way in plain) else list(failing)
         alone = {way.functions[0] for way in self.failures if len(way.functions) == 1}
-        return [seen for way, seen in self.failures.items() if len(way.functions) < 2 or not alone.issuperset(way.functions)]
+        return [way for way in self.failures if len(way.functions) < 2 or not alone.issuperset(way.functions)]
 
     def _finding(self, seen: _Seen, oracles: tuple[str, ...]) -> Finding:
         outcome = seen.outcome
+        ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.deaths >= DEATHS
+        fresh = ended or not self.asker.renew() or self._fails_alone(seen)
         return Finding(
             self.asker.name,
             outcome.verdict,
@@ -305,7 +338,32 @@ class Run:
             seen.count,
             seen.shrunk,
             oracles,
+            fresh,
         )
+
+    def _fails_alone(self, seen: _Seen) -> bool:
+        """Whether the law fares as badly on the problem alone, whatever was asked before."""
+        outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self.support))
+        return outcome.verdict is seen.outcome.verdict
+
+
+def _check_options(max_examples: Any, seed: Any, precision: str | None, time_limit: float, shrink_seconds: float) -> None:
+    if not isinstance(max_examples, int) or max_examples < 1:
+        raise SupportError(f"max_examples is {max_examples!r}: expected a whole number, at least 1")
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SupportError(f"seed is {seed!r}: expected a whole number, at least 0, or None for a new one")
+    if precision is not None and precision not in PRECISIONS:
+        raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if not 0 < time_limit < math.inf:
+        raise SupportError(f"time_limit is {time_limit!r}: expected seconds, more than 0")
+    if not 0 <= shrink_seconds < math.inf:
+        raise SupportError(f"shrink_seconds is {shrink_seconds!r}: expected seconds, at least 0")
+
+
+def _seed_of_the_run() -> int:
+    """The seed of --hypothesis-seed, where a test run has one, so that it gives back what check draws too; else a new one."""
+    forced = getattr(hypothesis.core, "global_force_seed", None)
+    return secrets.randbelow(2**32) if forced is None else int(forced)
 
 
 def _way_to_fail(law: Law, outcome: Outcome) -> _Way:

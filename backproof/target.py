@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from properties.answer import Answer, Malformed, as_gradient
+from properties.arrangements import ARRANGEMENTS
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.precisions import PRECISIONS
@@ -44,8 +45,12 @@ class Asker(Protocol):
     supports: Any
     precision: str | None
 
-    def __call__(self, problem: Problem) -> Answer:
-        """The target's answer; problems of the target are in the answer, never raised."""
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+        """The target's answer; what goes wrong with the target is in the answer, never raised."""
+        ...
+
+    def renew(self) -> bool:
+        """Begin anew with a target that remembers no call; False where that cannot be done."""
         ...
 
     def close(self) -> None:
@@ -127,36 +132,33 @@ class InProcess:
         self._dtype = np.dtype(self.precision or "float64")
         self._given: list[tuple[Place, AnyArray, AnyArray]] = []
 
-    def __call__(self, problem: Problem) -> Answer:
-        fresh = problem.copy(self._dtype)
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+        fresh = problem.copy(self._dtype, ARRANGEMENTS[arrangement])
         inputs = [(name, array, array.copy()) for name, array in fresh.arrays()]
         try:
             # an answer may be lazy, so that reading it is the target's work too
             with _limited(self._time_limit), np.errstate(all="ignore"):
                 gradient = as_gradient(self._target(fresh), problem)
         except Malformed as error:
-            return Answer(None, Verdict.MALFORMED, _encodable(str(error)), self._changes(inputs))
+            return Answer(None, Verdict.MALFORMED, _encodable(str(error)), *self._changes(inputs))
         except _TimeIsUp:
-            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s", self._changes(inputs))
+            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s", *self._changes(inputs))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
-            return Answer(None, Verdict.RAISES, _told(error), self._changes(inputs))
+            return Answer(None, Verdict.RAISES, _told(error), *self._changes(inputs))
         changes = self._changes(inputs)
-        kept = [(place, array, array.copy()) for place, array in gradient.arrays()]
-        self._given = kept
-        return Answer(copy_of(gradient), None, "", changes)
+        self._given = [(place, array, array.copy()) for place, array in gradient.arrays()]
+        return Answer(copy_of(gradient), None, "", *changes)
 
-    def _changes(self, inputs: list[tuple[str, AnyArray, AnyArray]]) -> tuple[str, ...]:
+    def _changes(self, inputs: list[tuple[str, AnyArray, AnyArray]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Which inputs, and which arrays of the answer before, are no longer what they were."""
-        inputs_changed = [name for name, array, before in inputs if not np.array_equal(array, before)]
-        earlier = [
-            f"{place} of an earlier answer (they share memory)"
-            for place, array, before in self._given
-            if not np.array_equal(array, before, equal_nan=True)
-        ]
-        self._given = []
-        return (*inputs_changed, *earlier)
+        changed = tuple(name for name, array, before in inputs if not np.array_equal(array, before))
+        given, self._given = self._given, []
+        return changed, tuple(str(place) for place, array, before in given if not np.array_equal(array, before, equal_nan=True))
+
+    def renew(self) -> bool:
+        return False
 
     def close(self) -> None:
         self._given = []
@@ -186,7 +188,8 @@ def _limited(seconds: float) -> Iterator[None]:
         raise _TimeIsUp
 
     started, before = time.monotonic(), signal.signal(signal.SIGALRM, stop)
-    others, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    # again and again, for a target whose own `except:` swallows the first
+    others, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
     try:
         yield
     finally:

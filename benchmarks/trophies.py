@@ -13,7 +13,6 @@ import torch
 
 import backproof
 from backproof import Gradient, Problem
-from backproof.finding import entry_of
 from oracles import torch_autograd
 
 
@@ -44,7 +43,7 @@ def tell(what: str, problem: Problem, dtype: str) -> None:
 def say(what: str, judgement: Any) -> None:
     exact = (judgement.exact[0] + judgement.exact[1]) / 2
     off = f"{100 * judgement.distance / abs(exact):.2g} %" if exact else "all"
-    print(f"{what}: {judgement.verdict.value}; {entry_of(judgement)} is {judgement.got:.12g}, exact {exact:.12g}, off by {off}")
+    print(f"{what}: {judgement.verdict.value}; {judgement.entry} is {judgement.got:.12g}, exact {exact:.12g}, off by {off}")
 
 
 def softplus() -> None:

@@ -20,14 +20,14 @@ ORACLES: dict[str, Oracle] = {
             jax_autodiff.answer,
             "JAX's own functions and autodiff, one honest pass in float64: within the rounding bound, away from kinks.",
             module="jax",
-            install='pip install "backproof[jax]"',
+            install="pip install jax",
         ),
         Oracle(
             "torch",
             torch_autograd.answer,
             "PyTorch's own layers, losses and autograd, in float64: within the rounding bound where its formulas hold their digits.",
             module="torch",
-            install='pip install "backproof[torch]"',
+            install="pip install torch",
         ),
         Oracle(
             "balls",

@@ -18,6 +18,7 @@ import numpy as np
 from oracles.ball_functions import BALL_ACTIVATIONS, BALL_LOSSES
 from oracles.directed_rounding import LARGEST, to_floats
 from oracles.oracle import Reply
+from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
 from reference.choice import bind
 from reference.problem import Gradient, Problem
@@ -40,17 +41,19 @@ class Enclosure:
     upper: Gradient
 
 
-def enclosure(problem: Problem) -> Enclosure:
+def enclosure(problem: Problem, near: Sequence[Array] | None = None) -> Enclosure:
     """The enclosure of a problem's gradient, as narrow as float64 can say wherever that can be had.
 
+    near: for each layer (batch, n_l): a pre-activation no further than this from a kink counts as on it, so that every slope between
+    both sides is legal; None for those on a kink alone. What is infinite or NaN in it widens nothing.
     The precision rises until no entry is blurred, or until more digits sharpen none, as at an exact kink.
     """
     with np.errstate(all="ignore"):
-        found = _enclosure(problem, PRECISIONS_TRIED[0])
+        found = _enclosure(problem, PRECISIONS_TRIED[0], near)
         for bits in PRECISIONS_TRIED[1:]:
             if not any(_blurred(*ends).any() for ends in _pairs(found)):
                 break
-            coarser, found = found, _enclosure(problem, bits)
+            coarser, found = found, _enclosure(problem, bits, near)
             if not _sharpens(coarser, found):
                 break
         return found
@@ -105,11 +108,11 @@ def _pairs(found: Enclosure) -> list[tuple[Array, Array]]:
     return list(zip(lower, upper, strict=True))
 
 
-def _enclosure(problem: Problem, bits: int) -> Enclosure:
+def _enclosure(problem: Problem, bits: int, near: Sequence[Array] | None) -> Enclosure:
     from flint import ctx
 
     with ctx.workprec(bits):
-        passed = _passes(problem)
+        passed = _passes(problem, near)
         return Enclosure(passed.bounds(up=False), passed.bounds(up=True))
 
 
@@ -142,14 +145,16 @@ class _Passes:
         )
 
 
-def _passes(problem: Problem) -> _Passes:
+def _passes(problem: Problem, near: Sequence[Array] | None) -> _Passes:
     """Equations 10 and 11 over balls: delta = dC/da g'(z), dC/dW = delta^T a, dC/da of the layer below = delta W."""
     z, a = _forward(problem)
     loss, error = _loss(problem, a[-1])
     ones = _balls(np.ones((1, problem.batch)))
     weights, biases, deltas = [], [], []
     for layer in reversed(range(problem.depth)):
-        slope = _mapped(bind(BALL_ACTIVATIONS, problem.activations[layer]).derivative, z[layer])
+        kinks = [kink for kink, _ in bind(ACTIVATIONS, problem.activations[layer]).kinks]
+        reached = z[layer] if near is None or not kinks else _reaching(z[layer], near[layer], kinks)
+        slope = _mapped(bind(BALL_ACTIVATIONS, problem.activations[layer]).derivative, reached)
         delta = _matrix(error.nrows(), [e * s for e, s in zip(error.entries(), slope.entries(), strict=True)])
         weights.append(delta.transpose() * a[layer])
         biases.append(ones * delta)
@@ -166,6 +171,17 @@ def _forward(problem: Problem) -> tuple[list[arb_mat], list[arb_mat]]:
         z.append(product if bias is None else product + _balls(np.tile(bias, (problem.batch, 1))))
         a.append(_mapped(bind(BALL_ACTIVATIONS, activation).value, z[-1]))
     return z, a
+
+
+def _reaching(z: arb_mat, near: Array, kinks: Sequence[float]) -> arb_mat:
+    """z, each ball widened to every kink that is no further than its number in near."""
+    balls = []
+    for ball, reach in zip(z.entries(), near.ravel().tolist(), strict=True):
+        for kink in kinks:
+            if np.isfinite(reach) and not abs(ball - kink) > reach:
+                ball = ball.union(kink)
+        balls.append(ball)
+    return _matrix(z.nrows(), balls)
 
 
 def _loss(problem: Problem, output: arb_mat) -> tuple[arb_mat, arb_mat]:

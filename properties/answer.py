@@ -1,9 +1,8 @@
 """What a target gave back for one problem, whatever it was."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,19 +13,25 @@ from reference.problem import Gradient, Place, Problem
 
 @dataclass(frozen=True)
 class Answer:
-    """A gradient, or why there is none; and what the target wrote to: its inputs, or the answer that it gave before.
+    """A gradient, or why there is none.
 
-    verdict: MALFORMED, RAISES or TIMES_OUT where gradient is None, with the message (and traceback, if there is one).
+    verdict: MALFORMED, RAISES or TIMES_OUT where gradient is None, with the message (and where it was raised);
+    changed: which of its inputs it wrote to; overwritten: which arrays of the answer before this one;
+    gone: whether its process died, or was ended.
     """
 
     gradient: Gradient | None
     verdict: Verdict | None = None
     message: str = ""
     changed: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    gone: bool = False
 
 
-Ask: TypeAlias = Callable[[Problem], Answer]
-"""How laws put a problem to a target: each call gets fresh writable copies."""
+class Ask(Protocol):
+    """How laws put a problem to a target: each call gets fresh copies of its arrays, arranged as a row of ARRANGEMENTS says."""
+
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer: ...
 
 
 class Malformed(ValueError):
@@ -54,6 +59,8 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
     if "weights" not in parts:
         raise Malformed("dC/dW is missing: expected a list with one array for each layer")
     parts.setdefault("biases", [None] * layers)
+    # a layer without biases has no derivative by them, whatever stands in its place
+    parts["biases"] = [None if b is None else given_b for b, given_b in zip(problem.biases, parts["biases"], strict=True)]
     gradient = Gradient(**parts)
     _check(gradient, problem)
     return gradient

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
+import numpy as np
+
 from properties.answer import Answer, Ask
 from properties.judgement import Exact, Judgement, judge, precision_of
+from properties.support import Support
 from properties.verdict import Verdict
 from reference.precisions import Precision
 from reference.problem import Gradient, Problem
@@ -49,11 +52,18 @@ def broken(verdict: Verdict, message: str, judgement: Judgement | None = None) -
     return Outcome(Status.BROKEN, verdict, message, judgement)
 
 
-class Trial:
-    """One problem put to one target: what several laws ask of it is computed once."""
+class NotPosable(Exception):
+    """A law cannot be judged on this problem; the message says why."""
 
-    def __init__(self, problem: Problem, ask: Ask, precision: str | None = None) -> None:
-        self.problem, self.ask = problem, ask
+
+class Trial:
+    """One problem put to one target: what several laws ask of it is computed once.
+
+    support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says.
+    """
+
+    def __init__(self, problem: Problem, ask: Ask, precision: str | None = None, support: Support | None = None) -> None:
+        self.problem, self.ask, self.support = problem, ask, support or Support()
         self._precision = precision
 
     @cached_property
@@ -83,15 +93,26 @@ class Trial:
         return judge(self.exact, self.gradient, self.precision)
 
 
+class Turn(StrEnum):
+    """On which problems of a run a law is judged."""
+
+    ALWAYS = "always"
+    IN_TURN = "in turn"
+    AUDIT = "audit"
+
+
 @dataclass(frozen=True)
 class Law:
     """A row of LAWS. A law may assume that the target answered, unless it says otherwise.
 
-    judge: how it fares on one trial; its docstring says the statement, what the law cannot see and what it needs.
+    judge: how it fares on one trial; its docstring says the statement, what the law cannot see and what it needs;
+    turn: ALWAYS, for each problem; IN_TURN, for a law that asks the target further problems, so that a run judges only some of them on
+    each; AUDIT, for a sample of the right answers.
     """
 
     judge: Callable[[Trial], Outcome]
     needs_answer: bool = True
+    turn: Turn = Turn.ALWAYS
 
     @property
     def name(self) -> str:
@@ -106,4 +127,8 @@ class Law:
         """How the law fares on one trial."""
         if self.needs_answer and trial.answer.gradient is None:
             return not_applicable("the target gave no answer that can be judged")
-        return replace(self.judge(trial), answer=trial.answer.gradient)
+        try:
+            with np.errstate(all="ignore"):
+                return replace(self.judge(trial), answer=trial.answer.gradient)
+        except NotPosable as reason:
+            return not_applicable(str(reason))

@@ -3,9 +3,37 @@
 from collections.abc import Sequence
 
 from oracles.available import ORACLES, missing
-from properties.law import Law
-from properties.laws_of_agreement import ORACLE_LAWS, it_agrees_with_the_exact_gradient
-from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
+from properties.law import Law, Turn
+from properties.laws_of_agreement import ORACLE_LAWS, it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
+from properties.laws_of_conduct import (
+    inputs_are_left_alone,
+    it_answers,
+    shapes_and_dtypes_are_right,
+    the_memory_layout_does_not_matter,
+    the_problem_before_does_not_matter,
+    two_calls_agree,
+)
+from properties.laws_of_layers import (
+    a_bias_gradient_is_delta,
+    a_dead_node_has_no_gradient,
+    a_weight_gradient_is_an_outer_product,
+    softmax_deltas_sum_to_zero,
+    the_loss_changes_as_the_gradient_says,
+    what_comes_in_goes_out,
+)
+from properties.laws_of_samples import (
+    a_duplicated_sample_counts_twice,
+    a_sample_without_error_adds_nothing,
+    batch_gradients_add,
+    the_mean_is_the_sum_over_the_batch_size,
+    the_order_of_samples_does_not_matter,
+)
+from properties.laws_of_structure import (
+    a_node_without_outgoing_weights_changes_nothing,
+    a_split_network_chains,
+    an_inserted_identity_layer_changes_nothing,
+    permuted_nodes_permute_the_gradient,
+)
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -15,6 +43,29 @@ LAWS: dict[str, Law] = {
         Law(inputs_are_left_alone, needs_answer=False),
         Law(two_calls_agree),
         Law(it_agrees_with_the_exact_gradient),
+        Law(what_is_right_stands_an_audit, turn=Turn.AUDIT),
+        *(
+            Law(judge, turn=Turn.IN_TURN)
+            for judge in (
+                batch_gradients_add,
+                the_mean_is_the_sum_over_the_batch_size,
+                a_duplicated_sample_counts_twice,
+                the_order_of_samples_does_not_matter,
+                a_sample_without_error_adds_nothing,
+                permuted_nodes_permute_the_gradient,
+                a_node_without_outgoing_weights_changes_nothing,
+                an_inserted_identity_layer_changes_nothing,
+                a_split_network_chains,
+                a_weight_gradient_is_an_outer_product,
+                a_bias_gradient_is_delta,
+                a_dead_node_has_no_gradient,
+                what_comes_in_goes_out,
+                softmax_deltas_sum_to_zero,
+                the_loss_changes_as_the_gradient_says,
+                the_memory_layout_does_not_matter,
+                the_problem_before_does_not_matter,
+            )
+        ),
     )
 }
 
@@ -25,6 +76,8 @@ class OracleError(ValueError):
 
 def laws_for(oracles: Sequence[str] = ()) -> list[Law]:
     """All laws, and those of the oracles that are asked for. Raises OracleError."""
+    if isinstance(oracles, str):
+        raise OracleError(f"oracles is {oracles!r}: expected a list of names")
     for name in oracles:
         if name not in ORACLES:
             raise OracleError(f"oracle {name!r} is not known: expected one of {', '.join(ORACLES)}")

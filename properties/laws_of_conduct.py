@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from properties.arrangements import ARRANGEMENTS
 from properties.judgement import measured
-from properties.law import HELD, Outcome, Trial, broken, not_applicable
+from properties.law import HELD, NotPosable, Outcome, Trial, broken, not_applicable
 from properties.verdict import Verdict
+from reference.problem import Gradient
 
 
 def it_answers(trial: Trial) -> Outcome:
@@ -30,10 +32,12 @@ def shapes_and_dtypes_are_right(trial: Trial) -> Outcome:
 
 
 def inputs_are_left_alone(trial: Trial) -> Outcome:
-    """The target does not write to what it is given, nor to an answer that it gave before.
+    """The target does not write to what it is given.
 
-    Cannot see: writes that put the same numbers back, or to what the problem does not hold. Needs: nothing.
+    Cannot see: writes that put the same numbers back, or to what the problem does not hold. Needs: a target that outlives the call.
     """
+    if trial.answer.gone:
+        return not_applicable("the target's process is gone, and its inputs with it")
     changed = trial.answer.changed
     return broken(Verdict.IMPURE, f"it wrote to {', '.join(changed)}") if changed else HELD
 
@@ -44,21 +48,62 @@ def two_calls_agree(trial: Trial) -> Outcome:
     Cannot see: what is the same each time. Needs: two answers. Rounding: some engines sum in an order that changes from
     call to call, so each call may be off by the bound of its own.
     """
-    first, again = trial.gradient, trial.ask(trial.problem)
-    if again.changed and not trial.answer.changed:
-        return broken(Verdict.IMPURE, f"the second call wrote to {', '.join(again.changed)}")
+    again = trial.ask(trial.problem)
     if again.gradient is None:
         return broken(again.verdict or Verdict.UNSTABLE, f"it answers the first time, but not the second: {again.message}")
-    pairs = list(zip(first.arrays(), again.gradient.arrays(), strict=False))
-    if [place for place, _ in first.arrays()] != [place for place, _ in again.gradient.arrays()]:
-        return broken(Verdict.UNSTABLE, "it gives other quantities the second time")
-    if all(np.array_equal(a, b, equal_nan=True) for (_, a), (_, b) in pairs):
+    return _same_but_for_rounding(trial, again.gradient, "the second time")
+
+
+def the_memory_layout_does_not_matter(trial: Trial) -> Outcome:
+    """Inputs in Fortran order, strided, with negative strides and read-only have the same gradient.
+
+    Cannot see: a target that refuses a layout with an error, which is its right. Needs: an answer to some other layout.
+    """
+    refused = []
+    for arrangement in (name for name in ARRANGEMENTS if name != "contiguous"):
+        again = trial.ask(trial.problem, arrangement)
+        if again.gradient is None:
+            refused.append(f"{arrangement} ({again.message})")
+        elif (outcome := _same_but_for_rounding(trial, again.gradient, f"with inputs that are {arrangement}")) is not HELD:
+            return outcome
+    return not_applicable(f"it refuses all layouts: {'; '.join(refused)}") if len(refused) == len(ARRANGEMENTS) - 1 else HELD
+
+
+def the_problem_before_does_not_matter(trial: Trial) -> Outcome:
+    """The answer to a problem is the same whichever problem came before it, and stays as it is when others come after it.
+
+    Cannot see: what is kept from the very first problem on. Needs: answers to two problems.
+    """
+    problem = trial.problem
+    others = [problem.replaced(x=-problem.x)]
+    if problem.batch > 1:
+        others.append(problem.replaced(x=problem.x[:-1], y=problem.y[:-1]))
+    posed = [other for other in others if not trial.support.refusal(other)]
+    if not posed:
+        raise NotPosable("it needs another problem that the target supports")
+    trial.ask(problem)
+    for other in posed:
+        overwritten = trial.ask(other).overwritten
+        if overwritten:
+            return broken(Verdict.IMPURE, f"another problem's answer overwrote {', '.join(overwritten)} of this one: they share memory")
+    again = trial.ask(problem)
+    if again.gradient is None:
+        return broken(again.verdict or Verdict.UNSTABLE, f"after another problem it gives no answer: {again.message}")
+    return _same_but_for_rounding(trial, again.gradient, "after another problem")
+
+
+def _same_but_for_rounding(trial: Trial, again: Gradient, when: str) -> Outcome:
+    """Whether the first answer and a later one to the same problem are within twice the bound: each may be off by it."""
+    first = trial.gradient
+    if [place for place, _ in first.arrays()] != [place for place, _ in again.arrays()]:
+        return broken(Verdict.UNSTABLE, f"it gives other quantities {when}")
+    if all(np.array_equal(a, b, equal_nan=True) for (_, a), (_, b) in zip(first.arrays(), again.arrays(), strict=True)):
         return HELD
-    for entry in measured(again.gradient, first, first, trial.exact.bound(trial.precision, None)):
-        # each call is within the bound, so both are within twice the bound of each other
-        apart = ~(entry.distance <= 2 * entry.allowed) & ~(np.isnan(entry.got) & np.isnan(entry.low)) & np.isfinite(entry.allowed)
+    for entry in measured(again, first, first, trial.exact.bound(trial.precision, None, jumps=True)):
+        both_nan = np.isnan(entry.got) & np.isnan(entry.low)
+        apart = ~(entry.distance <= 2 * entry.allowed) & ~both_nan & np.isfinite(entry.allowed)
         if apart.any():
             index = tuple(int(i) for i in np.argwhere(apart)[0])
-            numbers = f"{float(entry.low[index])!r} the first time and {float(entry.got[index])!r} the second"
+            numbers = f"{float(entry.low[index])!r} the first time and {float(entry.got[index])!r} {when}"
             return broken(Verdict.UNSTABLE, f"{entry.place}{list(index)} is {numbers}")
     return HELD

@@ -30,19 +30,21 @@ def _simpler(problem: Problem, support: Support) -> Iterator[Problem]:
     """Problems with one part less or one part simpler, what saves most first."""
     for change in _changes(problem, support):
         try:
-            yield problem.replaced(**change)
+            smaller = problem.replaced(**change)
         except ProblemError:
             continue  # an expected output that is no longer one, as half of a distribution
+        if not support.refusal(smaller):
+            yield smaller
 
 
 def _changes(problem: Problem, support: Support) -> Iterator[dict[str, Any]]:
-    if problem.batch > support.batch[0]:
+    if problem.batch > support.drawn("batch")[0]:
         for s in range(problem.batch):
             yield {"x": np.delete(problem.x, s, 0), "y": np.delete(problem.y, s, 0)}
-    if problem.depth > support.depth[0]:
+    if problem.depth > support.drawn("depth")[0]:
         yield from _without_layers(problem)
     for layer, width in enumerate(problem.widths):
-        if width > support.width[0]:
+        if width > support.drawn("width")[0]:
             for node in range(width):
                 yield _without_node(problem, layer, node)
     yield from _simpler_choices(problem, support)
@@ -57,7 +59,9 @@ def _without_layers(problem: Problem) -> Iterator[dict[str, Any]]:
     weights, biases, activations = list(problem.weights), list(problem.biases), list(problem.activations)
     for i in range(problem.depth):
         rest = {"weights": weights[:i] + weights[i + 1 :], "biases": biases[:i] + biases[i + 1 :]}
-        rest["activations"] = activations[:i] + activations[i + 1 :]
+        # the last layer's activation stays the last: an output may need its own
+        left_out = min(i, problem.depth - 2)
+        rest["activations"] = activations[:left_out] + activations[left_out + 1 :]
         if i == 0:
             yield rest | {"x": np.resize(problem.x, (problem.batch, weights[1].shape[1]))}
         elif i == problem.depth - 1:

@@ -51,11 +51,12 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
     try:
         smallest = reduce(problem, still_fails, support)
         recorder = Recorder(smallest)
-        pick_problem(recorder, support, precision, FREE)
+        try:
+            pick_problem(recorder, support, precision, FREE)
+        except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks
+            return Shrunk(smallest, complete=False)
         smallest = _shrunk_by_hypothesis(recorder, still_fails, support, precision)
     except _TimeIsUp:
-        return Shrunk(smallest, complete=False)
-    except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks
         return Shrunk(smallest, complete=False)
     except (Flaky, NoSuchExample):  # a target that does not fail twice in the same way: the smallest that failed stands
         return Shrunk(smallest, complete=False)

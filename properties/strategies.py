@@ -44,7 +44,7 @@ class Recorder:
 
     def __init__(self, problem: Problem) -> None:
         self.choices: list[int | float] = []
-        self._answers = answers_of(architecture_of(problem)) | {"style": "free"}
+        self._answers = answers_of(architecture_of(problem)) | {"style": "free", "wants": problem.wants[2:]}
         for name, array in problem.arrays():
             self._answers |= {(name, *index): float(value) for index, value in np.ndenumerate(array)}
         loss = split(problem.loss)[0]
@@ -70,11 +70,14 @@ class Recorder:
 def pick_problem(picker: Picker, support: Support, precision: str, styles: Sequence[str] = STYLES) -> Problem:
     """A problem that the support allows, exact in the precision, in one of the styles."""
     architecture = pick_architecture(picker, support)
+    wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
     style = picker.pick("style", styles)
     if style == "free":
-        return _free(picker, architecture)
-    plan = ValuePlan(style, picker.pick("extreme", (*3 * ("",), *EXTREMES[1:])), picker.pick("special", (*2 * ("",), *SPECIALS[1:])))
-    return problem_of_seed(architecture, plan, picker.pick("seed", range(2**32)), precision)
+        problem = _free(picker, architecture)
+    else:
+        plan = ValuePlan(style, picker.pick("extreme", (*3 * ("",), *EXTREMES[1:])), picker.pick("special", (*2 * ("",), *SPECIALS[1:])))
+        problem = problem_of_seed(architecture, plan, picker.pick("seed", range(2**32)), precision)
+    return problem.replaced(wants=wants) if wants else problem
 
 
 def _free(picker: Picker, architecture: Architecture) -> Problem:
@@ -107,18 +110,22 @@ def problems(
     depth: int | tuple[int, int] | None = None,
     width: int | tuple[int, int] | None = None,
     batch: int | tuple[int, int] | None = None,
+    wants: Sequence[str] | None = None,
     precision: str = "float64",
     supports: Any = None,
 ) -> st.SearchStrategy[Problem]:
     """A Hypothesis strategy for whole problems, for your own @given.
 
     activations, losses: names, or (name, parameters); None for all. biases: True for always, False for never, None for both.
-    depth, width, batch: the most, or (least, most). precision: the numbers are exact in it. supports: what a target supports.
+    depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
+    "pre_activations", "activations", "deltas". precision: the numbers are exact in it. supports: what a target supports.
     Raises SupportError.
     """
     if precision not in PRECISIONS:
         raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
-    support = Support.of(supports).limited(activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch)
+    support = Support.of(supports).limited(
+        activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
+    )
     return problems_of(support, precision)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from reference.activations import ACTIVATIONS
 from reference.choice import Choice, normal_choice
 from reference.losses import LOSSES
-from reference.problem import REDUCTIONS
+from reference.problem import REDUCTIONS, WANTS, Problem
 
 PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
     "leaky_relu": ({}, {"slope": -0.5}, {"slope": 2.0}, {"slope": 0.0}),
@@ -15,6 +15,10 @@ PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
     "huber": ({}, {"delta": 0.5}, {"delta": 4.0}),
 }
 """The parameters that are tried of each function that has some: default first, then those that shipped bugs needed."""
+
+
+DRAWN = {"depth": (1, 6), "batch": (1, 5), "width": (1, 6)}
+"""What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance."""
 
 
 class SupportError(ValueError):
@@ -27,19 +31,21 @@ class Support:
 
     activations, losses: names, which stand for their default parameters, or (name, parameters); None for all that there are,
         with other parameters too; output_activations: those of the last layer, None for the same as activations.
-    biases: True for always, False for never, None for both; depth, batch, width: (least, most);
-    reductions: over samples; same_hidden: whether all hidden layers must have one activation.
+    biases: True for always, False for never, None for both; depth, batch, width: (least, most), None for any;
+    reductions: over samples; same_hidden: whether all hidden layers must have one activation;
+    wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on.
     """
 
     activations: tuple[Choice, ...] | None = None
     losses: tuple[Choice, ...] | None = None
     output_activations: tuple[Choice, ...] | None = None
     biases: bool | None = None
-    depth: tuple[int, int] = (1, 6)
-    batch: tuple[int, int] = (1, 5)
-    width: tuple[int, int] = (1, 6)
+    depth: tuple[int, int] | None = None
+    batch: tuple[int, int] | None = None
+    width: tuple[int, int] | None = None
     reductions: tuple[str, ...] = ("sum", "mean")
     same_hidden: bool = False
+    wants: tuple[str, ...] = ()
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -68,6 +74,8 @@ class Support:
                 changes[name] = wanted if mine is None else tuple(choice for choice in wanted if choice in mine)
                 if not changes[name]:
                     raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")
+            elif name == "wants":
+                changes[name] = wanted
             else:
                 changes[name] = self._narrowed(name, wanted)
         return Support(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Support)})
@@ -75,12 +83,36 @@ class Support:
     def _narrowed(self, name: str, wanted: Any) -> Any:
         """biases, depth, width or batch as a run asks for it, where the target says nothing of it; what both allow, where it does."""
         mine = getattr(self, name)
-        if mine == getattr(Support(), name) or mine == wanted:
+        if mine is None or mine == wanted:
             return wanted
         both = None if name == "biases" else (max(mine[0], wanted[0]), min(mine[1], wanted[1]))
         if both is None or both[0] > both[1]:
             raise SupportError(f"{name} is {wanted}, but the target supports only {mine}")
         return both
+
+    def drawn(self, name: str) -> tuple[int, int]:
+        """The least and the most depth, batch or width that is drawn."""
+        limits: tuple[int, int] | None = getattr(self, name)
+        return DRAWN[name] if limits is None else limits
+
+    def refusal(self, problem: Problem) -> str:
+        """What of a problem the target does not support, or "": limits that it does not set are none."""
+        sizes = {"depth": [problem.depth], "batch": [problem.batch], "width": problem.widths}
+        for name, found in sizes.items():
+            limits = getattr(self, name)
+            if limits is not None and not all(limits[0] <= size <= limits[1] for size in found):
+                return f"{name} {', '.join(map(str, found))}"
+        biased = [bias is not None for bias in problem.biases]
+        if self.biases is not None and biased != [self.biases] * problem.depth:
+            return "biases" if any(biased) else "no biases"
+        if problem.reduction not in self.reductions:
+            return f"the reduction {problem.reduction}"
+        *hidden, last = problem.activations
+        choices = [(self.loss_choices, problem.loss), (self.output_choices, last), *((self.activation_choices, a) for a in hidden)]
+        unknown = [choice for options, choice in choices if choice not in options]
+        if unknown:
+            return str(unknown[0])
+        return "different hidden activations" if self.same_hidden and any(a != hidden[0] for a in hidden) else ""
 
     @property
     def activation_choices(self) -> tuple[Choice, ...]:
@@ -118,6 +150,10 @@ def _field(name: str, value: Any) -> Any:
         if not (isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, int) for n in pair) and 1 <= pair[0] <= pair[1]):
             raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
         return tuple(pair)
+    if name == "wants":
+        if isinstance(value, str) or not isinstance(value, Sequence) or not all(item in WANTS[2:] for item in value):
+            raise SupportError(f"wants is {value!r}: expected a list of {', '.join(WANTS[2:])}")
+        return tuple(value)
     if name == "reductions":
         if isinstance(value, str) or not isinstance(value, Sequence) or not value or not all(item in REDUCTIONS for item in value):
             raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")

@@ -20,11 +20,13 @@ def nothing(z: Array) -> Array:
 class Scales:
     """How large the rounding of a function may be, in units of K u (see docs/tolerance.md, section 4).
 
-    right: with the most accurate formula known; lossy: with a textbook formula that loses digits.
+    right: with the most accurate formula known; lossy: with a textbook formula that loses digits, which textbook names: what it
+    computes, how, and where its digits go; empty if there is none.
     """
 
     right: Elementwise = nothing
     lossy: Elementwise = nothing
+    textbook: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,6 @@ class Activation:
     steepest, most_bent: (z, size): where |g'| and |g''| have a local maximum, or their larger one-sided value at a
         corner; between those points they are monotone, so that the largest value over an interval is at one of its ends or there.
     value_scales, derivative_scales: what rounding does to g and g'.
-    lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
     reach: the power of z that the definition itself computes (1 if none); no claim is made where it leaves the range.
     times_z: whether g is z times a function: the chain rule then multiplies dC/da by z, and no claim is made where that overflows.
     """
@@ -49,9 +50,13 @@ class Activation:
     most_bent: Points = ()
     value_scales: Scales = field(default_factory=Scales)
     derivative_scales: Scales = field(default_factory=Scales)
-    lossy: str = ""
     reach: int = 1
     times_z: bool = False
+
+    @property
+    def lossy(self) -> str:
+        """The textbook formulas that lose digits, of g and g'; empty if there are none."""
+        return ", ".join(scales.textbook for scales in (self.value_scales, self.derivative_scales) if scales.textbook)
 
 
 def largest_between(size: Elementwise, peaks: Points, low: Array, high: Array) -> Array:

@@ -35,9 +35,8 @@ def sigmoid() -> Activation:
         curvature=lambda z: -derivative(z) * np.tanh(z / 2),
         steepest=((0.0, 0.25),),
         most_bent=((-1.3169578969248166, 0.09622504486493764), (1.3169578969248166, 0.09622504486493764)),
-        value_scales=Scales(expit, np.ones_like),
-        derivative_scales=Scales(derivative, np.ones_like),
-        lossy="sigmoid by tanh (z < 0), sigmoid' as a (1 - a) (z > 0)",
+        value_scales=Scales(expit, np.ones_like, "sigmoid by tanh (z < 0)"),
+        derivative_scales=Scales(derivative, np.ones_like, "sigmoid' as a (1 - a) (large |z|)"),
     )
 
 
@@ -53,9 +52,8 @@ def tanh() -> Activation:
         curvature=lambda z: -2 * np.tanh(z) * derivative(z),
         steepest=((0.0, 1.0),),
         most_bent=((-0.6584789484624083, 0.7698003589195011), (0.6584789484624083, 0.7698003589195011)),
-        value_scales=Scales(lambda z: np.abs(np.tanh(z)), np.ones_like),
-        derivative_scales=Scales(derivative, np.ones_like),
-        lossy="tanh by exponentials (z near 0), tanh' as 1 - a a (large |z|)",
+        value_scales=Scales(lambda z: np.abs(np.tanh(z)), np.ones_like, "tanh by exponentials (z near 0)"),
+        derivative_scales=Scales(derivative, np.ones_like, "tanh' as 1 - a a (large |z|)"),
     )
 
 
@@ -106,12 +104,13 @@ def _exponential_linear(right: float, left: float, name: str) -> Activation:
         value_scales=Scales(
             lambda z: np.where(z > 0, rounded * z, steep * -np.expm1(np.minimum(z, 0.0))),
             lambda z: np.where(z > 0, rounded * z, steep),
+            f"{name} by exp(z) - 1 (z < 0, near 0)",
         ),
         derivative_scales=Scales(
             lambda z: np.where(z > 0, rounded, steep * exp(z)),
             lambda z: np.where(z > 0, rounded, steep),
+            f"{name}' as a + alpha (z < 0, left tail)",
         ),
-        lossy=f"{name} by exp(z) - 1 (z < 0, near 0), {name}' as a + alpha (z < 0, left tail)",
     )
 
 
@@ -126,9 +125,8 @@ def softplus() -> Activation:
         derivative=expit,
         curvature=lambda z: expit(z) * expit(-z),
         most_bent=((0.0, 0.25),),
-        value_scales=Scales(value, lambda z: 1 + value(z)),
-        derivative_scales=Scales(expit, lambda z: 1 + np.abs(z) * expit(z)),
-        lossy="softplus by log(1 + exp(z)) (z < 0), softplus' as 1 - exp(-a) or exp(z - a)",
+        value_scales=Scales(value, lambda z: 1 + value(z), "softplus by log(1 + exp(z)) (z < 0)"),
+        derivative_scales=Scales(expit, lambda z: 1 + np.abs(z) * expit(z), "softplus' as 1 - exp(-a) or exp(z - a)"),
     )
 
 
@@ -158,12 +156,13 @@ def gelu() -> Activation:
         value_scales=Scales(
             lambda z: np.abs(z) * _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2),
             np.abs,
+            "gelu by 1 + erf (left tail)",
         ),
         derivative_scales=Scales(
             lambda z: _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2) + weighed(z, 1) + weighed(z, 3),
             lambda z: 1 + weighed(z, 3),
+            "gelu' by 1 + erf (left tail)",
         ),
-        lossy="gelu and gelu' by 1 + erf (left tail)",
         times_z=True,
     )
 
@@ -203,9 +202,14 @@ def gelu_tanh() -> Activation:
         curvature=curvature,
         steepest=((-1.418504, 0.1289932), (1.418504, 1.1289932)),
         most_bent=((0.0, 0.7978847), (-2.013481, 0.1079136), (2.013481, 0.1079136)),
-        value_scales=Scales(lambda z: np.abs(z) * (expit(twice_q(clipped(z))) + np.abs(twice_q(clipped(z))) * bell(clipped(z))), np.abs),
-        derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(clipped(z)) * slope(clipped(z))),
-        lossy="gelu_tanh and its derivative by 1 + tanh (left tail)",
+        value_scales=Scales(
+            lambda z: np.abs(z) * (expit(twice_q(clipped(z))) + np.abs(twice_q(clipped(z))) * bell(clipped(z))),
+            np.abs,
+            "gelu_tanh by 1 + tanh (left tail)",
+        ),
+        derivative_scales=Scales(
+            right_derivative_scale, lambda z: 1 + np.abs(clipped(z)) * slope(clipped(z)), "gelu_tanh' by 1 + tanh (tails)"
+        ),
         reach=3,
         times_z=True,
     )
@@ -223,8 +227,8 @@ def silu() -> Activation:
         derivative_scales=Scales(
             lambda z: expit(z) * (1 + np.abs(z) * expit(-z)),
             lambda z: expit(z) * (1 + np.abs(z)),
+            "silu' by s (1 + z (1 - s)) or a + s (1 - a) (large z)",
         ),
-        lossy="silu' by s (1 + z (1 - s)) or a + s (1 - a) (large z)",
         times_z=True,
     )
 
@@ -242,8 +246,7 @@ def softsign() -> Activation:
         steepest=((0.0, 1.0),),
         most_bent=((0.0, 2.0),),
         value_scales=Scales(*2 * (lambda z: np.abs(z) * inverse(z),)),
-        derivative_scales=Scales(lambda z: inverse(z) ** 2, inverse),
-        lossy="softsign' as (1 - |a|)^2 or by the quotient rule (large |z|)",
+        derivative_scales=Scales(lambda z: inverse(z) ** 2, inverse, "softsign' as (1 - |a|)^2 or by the quotient rule (large |z|)"),
         reach=2,
     )
 
@@ -255,10 +258,10 @@ def hardtanh() -> Activation:
 
 def relu6() -> Activation:
     """g(z) = min(max(z, 0), 6); at 0 and 6 every slope from 0 to 1 is legal, and 0 is taken."""
-    return _clip(0.0, 6.0, Scales(lossy=np.abs), "relu6 as a difference of two relus (large z)")
+    return _clip(0.0, 6.0, Scales(lossy=np.abs, textbook="relu6 as a difference of two relus (large z)"))
 
 
-def _clip(low: float, high: float, scales: Scales | None = None, lossy: str = "") -> Activation:
+def _clip(low: float, high: float, scales: Scales | None = None) -> Activation:
     return Activation(
         value=lambda z: np.clip(z, low, high),
         derivative=lambda z: np.where((z > low) & (z < high), 1.0, 0.0),
@@ -267,7 +270,6 @@ def _clip(low: float, high: float, scales: Scales | None = None, lossy: str = ""
         # an interval that holds a kink holds a slope of 1 on one of its sides
         steepest=((low, 1.0), (high, 1.0)),
         value_scales=scales or Scales(),
-        lossy=lossy,
     )
 
 

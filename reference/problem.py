@@ -1,6 +1,6 @@
 """A problem: everything that a gradient depends on. A gradient: what an implementation answers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -119,14 +119,18 @@ class Problem:
         parts = {name: getattr(self, name) for name in PARTS}
         return Problem(**(parts | changes))
 
-    def copy(self, dtype: Any = np.float64) -> "Problem":
-        """A copy whose arrays are fresh, writable and of the given dtype: what a target is given."""
+    def copy(self, dtype: Any = np.float64, arrange: Callable[[AnyArray], AnyArray] = np.asarray) -> "Problem":
+        """A copy whose arrays are fresh, writable and of the given dtype: what a target is given; arrange: into another memory layout."""
+
+        def given(array: Array) -> AnyArray:
+            return arrange(array.astype(dtype))
+
         fresh = object.__new__(Problem)
-        fresh.weights = tuple(w.astype(dtype) for w in self.weights)
-        fresh.biases = tuple(None if b is None else b.astype(dtype) for b in self.biases)
+        fresh.weights = tuple(given(w) for w in self.weights)
+        fresh.biases = tuple(None if b is None else given(b) for b in self.biases)
         fresh.activations = tuple(a if isinstance(a, str) else (a[0], dict(a[1])) for a in self.activations)
         fresh.loss = self.loss if isinstance(self.loss, str) else (self.loss[0], dict(self.loss[1]))
-        fresh.x, fresh.y = self.x.astype(dtype), self.y.astype(dtype)
+        fresh.x, fresh.y = given(self.x), given(self.y)
         fresh.reduction, fresh.wants = self.reduction, self.wants
         return fresh
 
@@ -277,10 +281,12 @@ def _numbers(given: Any, dimensions: int, name: str) -> Array:
     shape = "(batch, width)" if name in "xy" else "(outputs, inputs)" if dimensions == 2 else "(outputs,)"
     try:
         raw = np.asarray(given)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             numbers: Array = raw.astype(np.float64, casting="same_kind" if raw.dtype.kind in "fiub" else "safe") + 0.0
     except (TypeError, ValueError, RuntimeError):  # RuntimeError: a torch tensor that requires its gradient
         raise ProblemError(f"{name} is not an array of real numbers: expected numbers of shape {shape}") from None
+    if raw.dtype.kind in "iu" and (np.abs(numbers) > 2.0**53).any():
+        raise ProblemError(f"{name} has whole numbers beyond 2**53, which float64 may not hold: expected floating-point numbers")
     if numbers.ndim != dimensions or 0 in numbers.shape:
         raise ProblemError(f"{name} has shape {numbers.shape}, expected {shape}, each at least 1")
     if not np.isfinite(numbers).all():

@@ -38,14 +38,62 @@ def passes(problem: Problem) -> Passes:
         return Passes(problem, passed, backward(problem, passed))
 
 
-def rounding_bound(passed: Passes, model: Model) -> Gradient:
+def rounding_bound(passed: Passes, model: Model, *, jumps: bool = True, apart: Array | float = 0.0) -> Gradient:
     """E of every entry of the gradient, of z, a, delta, dC/dx and C; infinite where no claim is made.
 
     passed: the reference's own passes; model: unit and underflow of the two passes that are compared, added.
+    jumps: whether two passes may be on different sides of a kink that is within E(z); if not, E is the rounding alone, of passes
+        that take the same slope there, whichever it is.
+    apart: how far the two passes' expected outputs are apart, (batch, n_L), for a loss of differences a - y.
     """
     with np.errstate(all="ignore"):
         z_errors, a_errors = _forward_bound(passed, model)
-        return _backward_bound(passed, model, z_errors, a_errors)
+        a_errors[-1] = a_errors[-1] + apart
+        sizes = Sizes.of(passed)
+        whole = _backward_bound(passed, model, z_errors, a_errors, sizes, jumps=True)
+        if jumps or not _near_kinks(passed, z_errors):
+            return whole.gradient
+        # a pass that takes another slope than the reference has other sizes, and its rounding is relative to them
+        return _backward_bound(passed, model, z_errors, a_errors, sizes.raised(whole), jumps=False).gradient
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the numbers of the backward pass are, or may be: |dC/da|, |g'| and |delta|, each by layer."""
+
+    errors: tuple[Array, ...]
+    slopes: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+
+    @staticmethod
+    def of(passed: Passes) -> "Sizes":
+        """Those of the reference."""
+        back = passed.backward
+        return Sizes(*(tuple(np.abs(array) for array in arrays) for arrays in (back.errors, back.slopes, back.deltas)))
+
+    def raised(self, bound: "BackwardBound") -> "Sizes":
+        """Those of any pass within a bound."""
+        pairs = ((self.errors, bound.errors), (self.slopes, bound.slopes), (self.deltas, bound.gradient.deltas or ()))
+        return Sizes(*(tuple(size + error for size, error in zip(*pair, strict=True)) for pair in pairs))
+
+
+@dataclass(frozen=True)
+class BackwardBound:
+    """E of the gradient, and of dC/da (l = 0, ..., L) and g' on the way to it."""
+
+    gradient: Gradient
+    errors: tuple[Array, ...]
+    slopes: tuple[Array, ...]
+
+
+def _near_kinks(passed: Passes, z_errors: list[Array]) -> bool:
+    """Whether some pre-activation is within E(z) of a kink."""
+    for choice, z, z_error in zip(passed.problem.activations, passed.forward.pre_activations, z_errors, strict=True):
+        for kink, _ in bind(ACTIVATIONS, choice).kinks:
+            low, high = _interval(z, z_error)
+            if ((low <= kink) & (kink <= high)).any():
+                return True
+    return False
 
 
 def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Array]]:
@@ -82,14 +130,14 @@ def _value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Ar
     return _claimed(a_error, overflows | _out_of_reach(activation, low, high, model))
 
 
-def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model) -> Array:
-    """E(g') = sup|g''| E(z) + K u s'(z) + eta (1 + |z|), and the whole jump where a kink is within E(z)."""
+def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model, jumps: bool) -> Array:
+    """E(g') = sup|g''| E(z) + K u s'(z) + eta (1 + |z|), and with jumps the whole jump where a kink is within E(z)."""
     activation = bind(ACTIVATIONS, problem.activations[layer])
     low, high = _interval(z, z_error)
     bend = largest_between(activation.curvature, activation.most_bent, low, high)
     scale = _scale(problem, layer, activation, low, high, model, "derivative_scales")
     error = bend * z_error + K * model.unit * scale + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
-    for kink, jump in activation.kinks:
+    for kink, jump in activation.kinks if jumps else ():
         error = error + np.where((low <= kink) & (kink <= high), jump, 0.0)
     overflows = largest_between(activation.derivative, activation.steepest, low, high) + error > model.largest
     return _claimed(error, overflows | _out_of_reach(activation, low, high, model))
@@ -114,16 +162,17 @@ def _out_of_reach(activation: Activation, low: Array, high: Array, model: Model)
     return np.maximum(np.abs(low), np.abs(high)) >= (model.largest / 16) ** (1 / activation.reach)
 
 
-def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_errors: list[Array]) -> Gradient:
-    problem, back = passed.problem, passed.backward
+def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_errors: list[Array], sizes: Sizes, jumps: bool) -> BackwardBound:
+    problem = passed.problem
     batch = problem.batch
     # a target may take means after its sums, so the sums must fit without them
     widest = model.largest / (2 * problem.widths[-1] * (batch if problem.reduction == "mean" else 1))
-    error = _output_error_bound(passed, a_errors[-1], model)
-    weights, biases, deltas = [], [], []
+    errors = [_output_error_bound(passed, a_errors[-1], model)]
+    weights, biases, deltas, slopes = [], [], [], []
     for layer in reversed(range(problem.depth)):
-        e, slope, delta = np.abs(back.errors[layer + 1]), np.abs(back.slopes[layer]), np.abs(back.deltas[layer])
-        slope_error = _slope_bound(problem, layer, passed.forward.pre_activations[layer], z_errors[layer], model)
+        error, e, slope, delta = errors[-1], sizes.errors[layer + 1], sizes.slopes[layer], sizes.deltas[layer]
+        slope_error = _slope_bound(problem, layer, passed.forward.pre_activations[layer], z_errors[layer], model, jumps)
+        slopes.append(slope_error)
         delta_error = (
             e * slope_error + slope * error + error * slope_error + model.unit * (e + error) * (slope + slope_error) + model.underflow
         )
@@ -145,16 +194,17 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
         error = _product_bound(delta, delta_error, absolute, terms, terms, model)
         if np.any(input_error := model.input_error(problem.weights[layer])):
             error = error + (1 + model.sum(terms)) * ((delta + delta_error) @ input_error)
-        error = _claimed(error, (delta + delta_error) @ absolute > widest)
-    return Gradient(
+        errors.append(_claimed(error, (delta + delta_error) @ absolute > widest))
+    gradient = Gradient(
         tuple(reversed(weights)),
         tuple(reversed(biases)),
-        x=error * INFLATION,
+        x=errors[-1] * INFLATION,
         loss=_loss_bound(passed, a_errors[-1], model),
         pre_activations=tuple(z_error * INFLATION for z_error in z_errors),
         activations=tuple(a_error * INFLATION for a_error in a_errors[1:]),
         deltas=tuple(reversed(deltas)),
     )
+    return BackwardBound(gradient, tuple(reversed(errors)), tuple(reversed(slopes)))
 
 
 def _product_bound(left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: Model) -> Array:

@@ -10,7 +10,7 @@ import pytest
 
 import backproof
 from backproof import Finding, Problem, ProblemError, Verdict, check, gradient, verify
-from backproof.finding import finding_of, without_judgement
+from backproof.finding import finding_of
 from backproof.report import LawCount, Report
 from backproof.reports.terminal import printable, report_text
 from backproof.run import replay
@@ -55,7 +55,7 @@ def test_a_report_has_a_line_for_everything(tmp_path):
     assert said["exact"] == repr(judgement.exact[0])
     assert float(said["off"].removeprefix("by ")) == pytest.approx(judgement.distance, rel=0.01)
     assert said["allowed"] == f"{judgement.allowed:.3g}: worst-case rounding bound (certain), float64"
-    assert said["outside"] == "3 of 5 entries"
+    assert said["outside"] == "3 of 4 entries"
     assert said["problem"] == repr(PROBLEM)
     assert said["shrunk"] == "in full; seen in 3 problems of the run"
     assert said["seed"] == "42"
@@ -108,7 +108,7 @@ def test_a_finding_survives_json():
     finding = found(message="why \x1b δ", precision="float32")
     again = finding_of(finding.to_json())
     assert again.problem == finding.problem
-    assert again.to_json() == without_judgement(finding).to_json()
+    assert again.to_json() == replace(finding, judgement=None).to_json()
     assert np.array_equal(again.answer.weights[0], finding.answer.weights[0])
     for name in ("target", "verdict", "law", "message", "precision", "seed", "seen", "shrunk", "oracles"):
         assert getattr(again, name) == getattr(finding, name)
@@ -133,8 +133,8 @@ NO_FINDINGS = [
     ("another schema", broken(schema="x"), "no finding: expected an object with schema 'backproof.finding'"),
     ("another version", broken(version=2), "version is 2: this backproof reads version 1 of backproof.finding"),
     ("no problem", broken(problem=None), "expected an object with schema"),
-    ("law is a number", broken(law=3), "no finding: 'law' is missing or of a wrong type"),
-    ("nothing in it", '{"schema": "backproof.finding", "version": 1}', "no finding: 'target' is missing or of a wrong type"),
+    ("law is a number", broken(law=3), "no finding: 'law' is 3, expected a string"),
+    ("nothing in it", '{"schema": "backproof.finding", "version": 1}', "no finding: 'target' is missing"),
     ("an answer without layers", broken(answer={"schema": "backproof.gradient", "version": 1}), "layers is missing"),
 ]
 
@@ -198,7 +198,6 @@ def test_a_finding_is_replayed_in_python():
         replay(replace(finding, law="it_shines"), target=doubled)
 
 
-@pytest.mark.xfail(strict=True, reason="a write to an earlier answer shows only with a second problem, and a replay asks one")
 def test_a_shared_buffer_is_replayed_too():
     def maker():
         buffers = {}

@@ -32,8 +32,8 @@ def fares(name, target, problem=PROBLEM, precision=None):
 
 
 def test_the_laws_stand_in_the_order_in_which_they_are_judged():
-    assert list(LAWS) == NAMES
-    assert [law.name for law in laws_for()] == NAMES
+    assert list(LAWS)[: len(NAMES)] == NAMES
+    assert [law.name for law in laws_for()] == list(LAWS)
 
 
 @pytest.mark.parametrize("law", [*LAWS.values(), *ORACLE_LAWS.values()], ids=lambda law: law.name)
@@ -159,13 +159,14 @@ BITES = [
     ("wrong shape", "shapes_and_dtypes_are_right", wrong_shape, "malformed", "layer 1: dC/dW has shape (1, 2), expected (2, 2)"),
     ("writes to x", "inputs_are_left_alone", writes_to_x, "impure", "it wrote to x"),
     ("writes NaN", "inputs_are_left_alone", writes_nan_to_a_bias, "impure", "it wrote to layer 1: bias"),
-    ("one buffer", "two_calls_agree", one_buffer(1e-3), "impure", "layer 1: dC/dW of an earlier answer (they share memory)"),
+    ("one buffer", "the_problem_before_does_not_matter", one_buffer(0), "impure", "overwrote layer 1: dC/dW, layer 2: dC/dW of this one"),
     ("noise", "two_calls_agree", noisy(1e-6), "unstable", "the first time and"),
+    ("little noise", "two_calls_agree", noisy(1e-12), "unstable", "the first time and"),
     ("fails later", "two_calls_agree", fails_later, "raises", "it answers the first time, but not the second: ValueError: once"),
     ("says more later", "two_calls_agree", says_more_later(), "unstable", "other quantities the second time"),
     ("NaN later", "two_calls_agree", nan_later(), "unstable", "nan the second"),
     ("doubled", "it_agrees_with_the_exact_gradient", doubled, "wrong", ""),
-    ("NaN", "it_agrees_with_the_exact_gradient", nan, "nonfinite", "overflows"),
+    ("NaN", "it_agrees_with_the_exact_gradient", nan, "nonfinite", "infinite or NaN, where the exact number is finite"),
     ("doubled", "it_agrees_with_finite_differences", doubled, "wrong", "layer 1: dC/dW differs from finite_differences"),
     ("doubled", "it_agrees_with_balls", doubled, "wrong", "layer 1: dC/dW differs from balls"),
     ("doubled", "it_agrees_with_torch", doubled, "wrong", "layer 1: dC/dW differs from torch"),
@@ -257,7 +258,7 @@ def test_an_oracle_that_is_off_accuses_nobody(answer, target, status, message):
 
 
 def test_oracles_that_are_asked_for_are_judged_once():
-    assert [law.name for law in laws_for(["balls", "finite_differences", "balls"])][5:] == [
+    assert [law.name for law in laws_for(["balls", "finite_differences", "balls"])][len(LAWS) :] == [
         "it_agrees_with_balls",
         "it_agrees_with_finite_differences",
     ]
@@ -271,5 +272,5 @@ def test_an_unknown_oracle_is_refused():
 def test_an_oracle_that_is_missing_says_how_to_install_it(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(available, "find_spec", lambda name: None if name == "jax" else found(name))
-    with pytest.raises(OracleError, match=r'oracle .jax. cannot run here: .*pip install "backproof\[jax\]"'):
+    with pytest.raises(OracleError, match=r"oracle .jax. cannot run here: .*pip install jax"):
         laws_for(["jax"])

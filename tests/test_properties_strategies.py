@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import backproof
 from backproof import Problem
-from properties.architecture import architecture_of
+from properties.architecture import Architecture, architecture_of
 from properties.drawing import draw_problems, simplest_problem
 from properties.strategies import STYLES, HypothesisPicker, Recorder, pick_problem
 from properties.support import Support
@@ -110,6 +110,36 @@ def test_every_plan_gives_a_problem(value_class, precision):
             for seed in range(4):
                 plan = ValuePlan(value_class, extreme, special)
                 assert problem_of_seed(architecture, plan, seed, precision) == problem_of_seed(architecture, plan, seed, precision)
+
+
+WIDE = Architecture((3, 4, 4, 3), 4, ("tanh", "relu", "hardtanh"), (True, False, True), "half_squared_error", "sum")
+PLANS = [
+    ("subnormal", ValuePlan("normal", "subnormal"), lambda a: 0 < np.abs(a).max() < 2.0**-1018),
+    ("tiny", ValuePlan("normal", "tiny"), lambda a: 0 < np.abs(a).max() < 0.5),
+    ("huge", ValuePlan("one_sign", "huge"), lambda a: np.abs(a).max() > 8),
+]
+
+
+@pytest.mark.parametrize(("plan", "holds"), [row[1:] for row in PLANS], ids=[row[0] for row in PLANS])
+def test_one_array_is_extreme(plan, holds):
+    for seed in range(20):
+        plain = dict(problem_of_seed(WIDE, ValuePlan(plan.value_class), seed).arrays())
+        extreme = dict(problem_of_seed(WIDE, plan, seed).arrays())
+        (changed,) = [name for name in plain if not np.array_equal(plain[name], extreme[name])]
+        assert holds(extreme[changed])
+
+
+def test_special_plans_do_what_they_say():
+    for seed in range(20):
+        twins = problem_of_seed(WIDE, ValuePlan("normal", special="equal_samples"), seed)
+        assert np.array_equal(twins.x[-1], twins.x[0])
+        assert np.array_equal(twins.y[-1], twins.y[0])
+        nodes = problem_of_seed(WIDE, ValuePlan("normal", special="equal_nodes"), seed).weights
+        assert all(np.array_equal(w[-1], w[0]) for w in nodes[:-1])
+        exact = problem_of_seed(WIDE, ValuePlan("normal", special="no_error"), seed)
+        assert np.array_equal(forward(exact).activations[-1][0], exact.y[0])
+    ties = sum(on_a_kink(problem_of_seed(WIDE, ValuePlan("normal", special="tie"), seed)) for seed in range(40))
+    assert ties >= 20
 
 
 @pytest.mark.parametrize("precision", PRECISION_NAMES)

@@ -1,15 +1,13 @@
 """The report for a person at a terminal: rich where it is one, plain text elsewhere."""
 
 import io
-import math
 import unicodedata
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from backproof.finding import COMPUTED_BY, Finding, entry_of
+from backproof.finding import Finding
 from backproof.report import Report
 from properties.judgement import Judgement
 from properties.verdict import Verdict
@@ -50,35 +48,24 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
     """One finding, a line for each thing that is said; long lines are left to the terminal, so that they can be copied."""
     rows: list[tuple[str, str]] = [("law", finding.law), ("why", finding.message)]
     if finding.judgement is not None:
-        rows += judgement_rows(finding.judgement)
+        rows += [row for row in finding.judgement.rows() if row != ("why", finding.message)]
     shown = repr(finding.problem)
     rows.append(("problem", shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}... ({len(shown)} characters in all)"))
     rows.append(("shrunk", f"{finding.shrunk}; seen in {finding.seen} problem{'s' if finding.seen != 1 else ''} of the run"))
+    if not finding.fresh:
+        rows.append(
+            ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
+        )
     rows.append(("seed", str(finding.seed)))
     if saved is not None:
         rows.append(("replay", f"backproof replay {saved}"))
     return Group(Text(), Text(finding.verdict.value, style=_style(finding.verdict)), _lines(rows))
 
 
-def judgement_rows(judgement: Judgement) -> list[tuple[str, str]]:
-    """The worst entry: where, got, exact, allowed and why so much."""
-    if judgement.place is None:
-        return []
-    low, high = judgement.exact
-    return [
-        ("entry", f"{entry_of(judgement)}, computed by {COMPUTED_BY[judgement.place.quantity]}"),
-        ("got", repr(judgement.got)),
-        ("exact", repr(low) if high - low <= 2 * math.ulp(low) else f"from {low!r} to {high!r}"),
-        ("off by", f"{judgement.distance:.3g}"),
-        ("allowed", f"{judgement.allowed:.3g}: {judgement.bound}, {judgement.precision}"),
-        ("outside", f"{judgement.outside} of {judgement.judged} entries"),
-    ]
-
-
 def judgement_view(judgement: Judgement) -> RenderableType:
     """The judgement of one answer."""
     headline = Text.assemble((judgement.verdict.value, _style(judgement.verdict)), (f" ({judgement.verdict.meaning})", "dim"))
-    return Group(headline, _lines([("why", judgement.reason), *judgement_rows(judgement)]))
+    return Group(headline, _lines(judgement.rows()))
 
 
 def _lines(rows: list[tuple[str, str]]) -> Text:
@@ -92,18 +79,17 @@ def _style(verdict: Verdict) -> str:
 
 
 def _laws(report: Report) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("law", "held", "broken", "not applicable"):
-        table.add_column(heading, justify="left" if heading == "law" else "right")
+    """How many laws were held, and of the others how each fared: broken, or never applicable, and why."""
+    held = [name for name, count in report.laws.items() if count.status == "held"]
+    lines = [Text(), Text(f"{len(held)} of {len(report.laws)} laws held wherever they applied")]
     for name, count in report.laws.items():
-        broken = Text(str(count.broken), style="bold red" if count.broken else "")
-        table.add_row(name, str(count.held), broken, str(count.not_applicable))
-    reasons = [
-        Text(printable(f"not applicable: {name}, in {times} of {report.examples} problems: {reason}"), style="dim")
-        for name, count in report.laws.items()
-        for reason, times in count.reasons.items()
-    ]
-    return Group(Text(), table, *reasons[:8])
+        if count.broken:
+            posed = count.held + count.broken
+            lines.append(Text.assemble(("broken", "bold red"), f": {name}, in {count.broken} of {posed} problems"))
+        elif not count.held:
+            why = "; ".join(count.reasons) or "no problem came to it"
+            lines.append(Text(printable(f"not applicable: {name}: {why}"), style="dim"))
+    return Group(*lines)
 
 
 def _summary(report: Report) -> str:

@@ -1,0 +1,167 @@
+"""Posing: a law puts related problems to the target, and compares its answers with one another.
+
+No exact gradient is needed: each answer may be off by the rounding bound of its own problem, so that two may differ by the sum.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+
+from properties.judgement import Exact, Judgement
+from properties.law import HELD, NotPosable, Outcome, Trial, broken
+from properties.verdict import Verdict
+from reference.arrays import Array
+from reference.precisions import PRECISIONS, Precision
+from reference.problem import Gradient, Place, Problem
+
+OWN_ROUNDING = 2.0**-50
+"""What a law's own sums of a few terms may round, relative to the sum of their sizes."""
+
+LEAST = PRECISIONS["float64"].least_normal
+"""What a product of the law's own may lose by underflow."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """One array of an answer, or of a sum of answers: values, and how far each may be from the exact one."""
+
+    values: Array
+    allowed: Array
+
+    def scaled(self, factor: float) -> "Entries":
+        """Both times a factor."""
+        return Entries(self.values * factor, self.allowed * abs(factor) + OWN_ROUNDING * np.abs(self.values * factor))
+
+    def plus(self, other: "Entries") -> "Entries":
+        """The sum of two arrays."""
+        rounding = OWN_ROUNDING * (np.abs(self.values) + np.abs(other.values))
+        return Entries(self.values + other.values, self.allowed + other.allowed + rounding)
+
+    def times(self, other: "Entries") -> "Entries":
+        """The product, entry by entry."""
+        a, b = np.abs(self.values), np.abs(other.values)
+        allowed = a * other.allowed + b * self.allowed + self.allowed * other.allowed
+        return Entries(self.values * other.values, allowed + OWN_ROUNDING * a * b + LEAST)
+
+    def summed(self, axis: int) -> "Entries":
+        """The sum along an axis."""
+        rounding = OWN_ROUNDING * self.values.shape[axis] * np.abs(self.values).sum(axis=axis)
+        return Entries(self.values.sum(axis=axis), self.allowed.sum(axis=axis) + rounding)
+
+    def mapped(self, function: Callable[[Array], Array]) -> "Entries":
+        """A selection or another order of the entries."""
+        return Entries(function(self.values), function(self.allowed))
+
+
+Side: TypeAlias = dict[Place, Entries]
+"""One side of a comparison: arrays by their places."""
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A problem, and what the target answered.
+
+    exact: the reference's passes and bounds; only its forward pass is used, and how far answers may be off.
+    """
+
+    problem: Problem
+    gradient: Gradient
+    precision: Precision
+    exact: Exact
+
+    @cached_property
+    def given(self) -> Side:
+        """All that was answered."""
+        return entries_of(self.gradient, self.exact.bound(self.precision, None, jumps=True))
+
+    @cached_property
+    def side(self) -> Side:
+        """The gradient of weights and biases, and the loss where it is given: what is a sum over samples."""
+        return {place: entries for place, entries in self.given.items() if place.quantity in ("weights", "biases", "loss")}
+
+    def inputs(self, layer: int) -> Entries:
+        """a^{l-1}, what layer l is given, by the reference's forward pass: (batch, n_{l-1}); layer from 1."""
+        values = self.exact.passes.forward.activations[layer - 1]
+        if layer == 1:
+            return Entries(values, np.zeros_like(values))
+        return Entries(values, np.asarray((self.exact.own_bound.activations or ())[layer - 2]))
+
+
+def entries_of(gradient: Gradient, bound: Gradient) -> Side:
+    """An answer beside its bound."""
+    allowed = dict(bound.arrays())
+    return {place: Entries(np.asarray(array, dtype=np.float64), allowed[place]) for place, array in gradient.arrays()}
+
+
+def pose(trial: Trial, problem: Problem) -> Posed:
+    """The target's answer to one more problem. Raises NotPosable where it cannot be asked, or does not answer."""
+    refusal = trial.support.refusal(problem)
+    if refusal:
+        raise NotPosable(f"the target does not support {refusal}")
+    answer = trial.ask(problem)
+    if answer.gradient is None:
+        raise NotPosable(f"the target did not answer a related problem: {answer.message}")
+    return Posed(problem, answer.gradient, trial.precision, Exact(problem))
+
+
+def first(trial: Trial) -> Posed:
+    """The problem of the trial, and the first answer to it."""
+    return Posed(trial.problem, trial.gradient, trial.precision, trial.exact)
+
+
+def total(sides: Iterable[Side]) -> Side:
+    """The sum of several sides, place by place."""
+    summed: Side = {}
+    for side in sides:
+        for place, entries in side.items():
+            summed[place] = summed[place].plus(entries) if place in summed else entries
+    return summed
+
+
+def times(factor: float, side: Side) -> Side:
+    """A side times a factor."""
+    return {place: entries.scaled(factor) for place, entries in side.items()}
+
+
+def agree(left: Side, right: Side, statement: str) -> Outcome:
+    """Whether both sides are equal at every place that both hold, but for what both allow.
+
+    statement: what is broken where they are not. NaN and infinity against NaN and infinity says nothing.
+    """
+    worst: tuple[float, Judgement | None] = (1.0, None)
+    judged = 0
+    for place in left:
+        if place not in right:
+            continue
+        a, b = left[place], right[place]
+        with np.errstate(all="ignore"):
+            allowed = a.allowed + b.allowed + OWN_ROUNDING * (np.abs(a.values) + np.abs(b.values))
+            ratio = np.abs(a.values - b.values) / allowed
+        claimed = np.isfinite(a.allowed) & np.isfinite(b.allowed) & (np.isfinite(a.values) | np.isfinite(b.values))
+        ratio = np.where(claimed, np.where(np.isnan(ratio), np.inf, ratio), 0.0)
+        judged += int(claimed.sum())
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
+        if ratio[index] > worst[0]:
+            expected = float(b.values[index])
+            judgement = Judgement(
+                Verdict.WRONG,
+                "",
+                place,
+                index,
+                float(a.values[index]),
+                (expected, expected),
+                float(allowed[index]),
+                bound="the rounding bounds of all calls that are compared (certain)",
+            )
+            worst = (float(ratio[index]), judgement)
+    if not judged:
+        raise NotPosable("no entry that can be compared")
+    return HELD if worst[1] is None else broken(Verdict.WRONG, statement, worst[1])
+
+
+def zeros_like(entries: Entries) -> Entries:
+    """Exactly nothing, in the shape of some entries."""
+    return Entries(np.zeros_like(entries.values), np.zeros_like(entries.values))
