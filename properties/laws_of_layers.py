@@ -10,7 +10,11 @@ from properties.values import rounded
 from reference.activations import ACTIVATIONS
 from reference.arrays import Array
 from reference.choice import bind, split
+from reference.forward import forward
 from reference.problem import Place, Problem
+
+SHORT_MOVE = 2.0**-4
+"""So far may a pre-activation move along the line of the loss."""
 
 HOMOGENEOUS = ("identity", "relu", "leaky_relu")
 """The activations with g(z) = g'(z) z."""
@@ -55,19 +59,22 @@ def a_bias_gradient_is_delta(trial: Trial) -> Outcome:
 def a_dead_node_has_no_gradient(trial: Trial) -> Outcome:
     """A node whose slope is 0 for every sample has no gradient.
 
-    Cannot see: live nodes. Needs: relu, relu6, hardtanh or a slope of 0. A node of the first such layer that has a bias is made dead.
+    Cannot see: live nodes. Needs: relu, relu6, hardtanh or a slope of 0, and a bias, by which one node is made dead.
     """
     problem = trial.problem
-    able = [i for i in range(problem.depth) if _is_flat_below(problem, i) and problem.biases[i] is not None]
+    able = [(i, side) for i in range(problem.depth) for side in (-1.0, 1.0) if problem.biases[i] is not None and _is_flat(problem, i, side)]
     if not able:
-        raise NotPosable("it needs a layer with biases that is flat below a kink")
-    layer = able[problem.batch % len(able)]
-    weights, biases = [w.copy() for w in problem.weights], [None if b is None else b.copy() for b in problem.biases]
-    weights[layer][0] = 0.0
+        raise NotPosable("it needs a layer with biases that is flat beyond a kink")
+    layer, side = able[(problem.batch + problem.depth) % len(able)]
+    biases = [None if b is None else b.copy() for b in problem.biases]
     bias = biases[layer]
     assert bias is not None
-    bias[0] = -2.0
-    dead = pose(trial, problem.replaced(weights=weights, biases=biases))
+    # far beyond the kink, whatever the inputs: a power of two, exact in every precision
+    reach = float(np.max(np.abs(first(trial).inputs(layer + 1).values @ problem.weights[layer][0])))
+    if not reach < trial.precision.largest / 32:
+        raise NotPosable("its pre-activations are too large for a bias beyond them")
+    bias[0] = side * 2.0 ** np.ceil(np.log2(2 * reach + 16))
+    dead = pose(trial, problem.replaced(biases=biases))
     rows = {place: dead.given[place].mapped(lambda array: array[:1]) for place in (Place("weights", layer + 1), Place("biases", layer + 1))}
     return agree(rows, {place: zeros_like(entries) for place, entries in rows.items()}, f"a dead node of layer {layer + 1} has a gradient")
 
@@ -112,19 +119,19 @@ def the_loss_changes_as_the_gradient_says(trial: Trial) -> Outcome:
     """Between two points of a line through the weights, the loss that is given changes as the gradients that are given say.
 
     Cannot see: errors below the square of the step. Needs: the loss value, and no kink between. Rounding: Simpson's rule over
-    three gradients is off by less than its distance from the rule of two, once the step is small.
+    three gradients is off by less than its distance from the rule of two, on a step so short that no pre-activation moves by 1/16.
     """
     if trial.gradient.loss is None:
         raise NotPosable("it needs the loss value, which the target does not give")
-    problem, steps = trial.problem, (-1, 0, 1)
-    rng = np.random.default_rng(problem.batch)
-    direction = [rng.choice([-1.0, 1.0], w.shape) * (np.abs(w) + 2.0**-4) for w in problem.weights]
-    weights = [
-        [rounded(w + step * 2.0**-8 * d, trial.precision.name) for w, d in zip(problem.weights, direction, strict=True)] for step in steps
-    ]
-    points = [first(trial) if step == 0 else pose(trial, problem.replaced(weights=w)) for step, w in zip(steps, weights, strict=True)]
+    step = 2.0**-8
+    while not _is_short(trial.problem, trial.precision.name, step):
+        step /= 16
+        if step < 2.0**-40:
+            raise NotPosable("no step is short enough")
+    points = [pose(trial, _moved(trial.problem, trial.precision.name, way * step)) if way else first(trial) for way in (-1, 0, 1)]
     _no_kink_between(points)
-    moved = [_exactly(after - before) for before, after in zip(weights[0], weights[2], strict=True)]
+    before, after = dict(points[0].problem.arrays()), dict(points[2].problem.arrays())
+    moved = {name: after[name] - array for name, array in before.items() if name.startswith("layer")}
     low, middle, high = (_along(point, moved) for point in points)
     ends = low.plus(high).scaled(0.5)
     simpson = ends.scaled(1 / 3).plus(middle.scaled(2 / 3))
@@ -134,12 +141,31 @@ def the_loss_changes_as_the_gradient_says(trial: Trial) -> Outcome:
     return agree({place: change}, {place: truncated}, "the loss does not change along a line as its gradient says")
 
 
-def _along(point: Posed, moved: list[Entries]) -> Entries:
-    """The sum of dC/dw times the move of w."""
-    parts = [point.given[Place("weights", i)].times(move).summed(1).summed(0) for i, move in enumerate(moved, 1)]
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.plus(part)
+def _moved(problem: Problem, precision: str, step: float) -> Problem:
+    """The problem with all its weights and biases a step along a line, which is the same for both ways."""
+    rng = np.random.default_rng(problem.batch)
+
+    def move(array: Array) -> Array:
+        return rounded(array + step * rng.choice([-1.0, 1.0], array.shape) * (np.abs(array) + 2.0**-4), precision)
+
+    weights = [move(w) for w in problem.weights]
+    return problem.replaced(weights=weights, biases=[None if b is None else move(b) for b in problem.biases])
+
+
+def _is_short(problem: Problem, precision: str, step: float) -> bool:
+    """Whether pre-activations move so little that three points say what is between."""
+    ends = [forward(_moved(problem, precision, way * step)).pre_activations for way in (-1, 1)]
+    return all(not (np.abs(high - low) > SHORT_MOVE).any() for low, high in zip(*ends, strict=True))
+
+
+def _along(point: Posed, moved: dict[str, Array]) -> Entries:
+    """The sum of dC/dw times the move of w, and of dC/db times that of b."""
+    nothing = np.zeros(())
+    whole = Entries(nothing, nothing)
+    for name, move in moved.items():
+        place = Place("biases" if name.endswith("bias") else "weights", int(name.split()[1].rstrip(":")))
+        part = point.given[place].times(_exactly(move))
+        whole = whole.plus(part.mapped(np.ravel).summed(0))
     return whole
 
 
@@ -163,10 +189,10 @@ def _places(quantity: str, posed: Posed) -> Iterator[tuple[int, Place]]:
             yield place.layer, place
 
 
-def _is_flat_below(problem: Problem, layer: int) -> bool:
-    """Whether g' is 0 at z = -2, and a kink lies between there and 0."""
+def _is_flat(problem: Problem, layer: int, side: float) -> bool:
+    """Whether g' is 0 beyond all kinks, on one side."""
     activation = bind(ACTIVATIONS, problem.activations[layer])
-    return bool(activation.kinks) and not activation.derivative(np.array(-2.0)).any()
+    return bool(activation.kinks) and not activation.derivative(np.array(side * 8.0)).any()
 
 
 def _exactly(values: Array) -> Entries:

@@ -55,7 +55,7 @@ def test_every_oracle_says_how_far_it_may_be_trusted(name):
 
 def test_an_oracle_that_cannot_run_here_says_what_to_do():
     absent = replace(ORACLES["torch"], module="no_such_module")
-    assert missing(absent) == 'oracle torch needs the module no_such_module, which is not installed: pip install "backproof[torch]"'
+    assert missing(absent) == "oracle torch needs the module no_such_module, which is not installed: pip install torch"
     assert version(absent) == ""
     assert missing(ORACLES["finite_differences"]) == ""
 

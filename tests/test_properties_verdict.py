@@ -3,6 +3,7 @@
 import itertools
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -165,6 +166,38 @@ def test_every_slope_is_right_on_the_kink_of_relu(slope):
 def test_no_slope_beyond_both_sides_is_right_on_the_kink(slope):
     problem = Problem([[[1.0]]], biases=[[-1.0]], activations=["relu"], x=[[1.0]], y=[[3.0]])
     assert verify(problem, ([[[-3.0 * slope]]], [[-3.0 * slope]])).verdict == "wrong"
+
+
+def test_a_pre_activation_near_a_kink_may_be_on_either_side_of_it_in_a_narrow_precision():
+    near = Problem([[[1.0, 1.0]]], activations=["relu"], x=[[1.0, -1.0 + 2.0**-24]], y=[[1.0]])
+    sides = [np.float32([[0.0, 0.0]]), np.float32([[-1.0, 1.0 - 2.0**-24]]), np.float32([[1.0, -1.0]])]
+    assert [verify(near, ([side], None)).verdict for side in sides] == ["right", "right", "wrong"]
+    assert [verify(near, ([np.float64(side)], None)).verdict for side in sides] == ["wrong", "wrong", "wrong"]
+
+
+def test_rounding_at_a_kink_is_allowed_for_whichever_slope_is_taken():
+    tie = Problem([[[0.0]], [[0.1]]], activations=["relu", "identity"], x=[[0.7]], y=[[-0.3]])
+    error = 0.1 * 0.3
+    assert verify(tie, ([[[error * 0.7 * (1 + 2.0**-52)]], [[0.0]]], None)).verdict == "right"
+    assert verify(tie, ([[[error * 0.7 * (1 + 1e-7)]], [[0.0]]], None)).verdict == "wrong"
+
+
+def test_a_bound_wider_than_the_gradient_is_inconclusive():
+    rng = np.random.default_rng(1)
+    widths = [64, *6 * [128]]
+    weights = [rng.normal(size=(n, m)).astype(np.float32) / 4 for m, n in pairwise(widths)]
+    x, y = rng.normal(size=(2, 64)).astype(np.float32), rng.normal(size=(2, 128)).astype(np.float32)
+    problem = Problem(weights, activations=["tanh"] * 6, x=x, y=y)
+    judged = verify(problem, ([np.zeros_like(w) for w in weights], None))
+    assert judged.verdict == "inconclusive"
+    assert "wider than the gradient itself" in judged.reason
+
+
+def test_an_answer_right_to_a_narrower_precision_says_so():
+    rounded = [np.float64(np.float32(w)) for w in backproof.gradient(PROBLEM).weights]
+    judged = verify(PROBLEM, (rounded, backproof.gradient(PROBLEM).biases))
+    assert judged.verdict == "wrong"
+    assert judged.reason.startswith("right to float32, though its answers are judged by float64")
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan, 0.0])

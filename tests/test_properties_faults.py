@@ -1,0 +1,159 @@
+"""The table of faults is complete, the unchanged network is right, and each fault is caught."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from backproof import Problem
+from backproof.target import InProcess
+from properties import fault as fault_module
+from properties.drawing import draw_problems
+from properties.fault import STEPS, Fault, Network, fault
+from properties.faults import FAULTS
+from properties.law import Status, Trial
+from properties.laws import LAWS
+from properties.support import Support
+from properties.verdict import Verdict
+from reference.problem import WANTS
+
+KNOWN = {value for name, value in vars(fault_module).items() if name.isupper() and isinstance(value, str)}
+NOT_YET = KNOWN - set(LAWS)
+"""Laws that faults name and the table of laws lacks so far."""
+
+CHECKED = [pytest.param(f, id=name) for name, f in FAULTS.items() if set(f.laws) - NOT_YET]
+EXACT = LAWS["it_agrees_with_the_exact_gradient"]
+
+PROBLEM = Problem(
+    [[[0.5, -1.0], [2.0, 0.25]], [[1.5, -0.5]]],
+    biases=[[0.125, -0.25], None],
+    activations=["tanh", "identity"],
+    x=[[1.0, 0.5], [-1.0, 2.0]],
+    y=[[0.0], [1.0]],
+)
+
+
+def drawn(support, seed, count, precision="float64"):
+    problems = []
+    draw_problems(problems.append, Support.of(support), precision, seed, count)
+    return problems
+
+
+def test_the_unchanged_network_is_right():
+    asker = InProcess(Network())
+    outcomes = [(problem, EXACT.on(Trial(problem, asker))) for problem in drawn(None, 1, 400)]
+    assert [problem for problem, o in outcomes if o.status is Status.BROKEN or o.verdict is Verdict.LOSSY] == []
+    assert sum(o.status is Status.HELD for _, o in outcomes) > 300
+
+
+def test_the_unchanged_network_obeys_all_laws():
+    asker = InProcess(Network())
+    for problem in drawn(None, 2, 40):
+        trial = Trial(problem, asker)
+        assert not [law.name for law in LAWS.values() if law.on(trial).status is Status.BROKEN]
+
+
+@pytest.mark.parametrize("answers", [("weights", "biases"), ("weights", "biases", "x"), WANTS])
+def test_a_network_answers_what_it_is_told_to(answers):
+    gradient = Network(answers=answers)(PROBLEM)
+    assert {name for name, value in vars(gradient).items() if value is not None} == set(answers)
+    assert gradient.biases[1] is None
+
+
+def test_a_network_answers_what_the_problem_asks_for():
+    gradient = Network(answers=("weights", "biases"))(PROBLEM.replaced(wants=["loss", "deltas"]))
+    assert gradient.loss is not None
+    assert gradient.deltas is not None
+    assert gradient.x is None
+
+
+def test_there_are_faults_of_every_equation_that_can_be_wrong_by_itself():
+    assert len(FAULTS) >= 40
+    assert {number for f in FAULTS.values() for number in f.equations} >= {2, 3, 4, 7, 10, 11}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_says_what_it_is(name):
+    f = FAULTS[name]
+    assert f.name == name
+    assert name.islower()
+    assert name.isidentifier()
+    assert f.explanation.endswith(".")
+    assert 1 <= f.explanation.count(". ") + 1 <= 3
+    assert all(1 <= number <= 11 for number in f.equations)
+    assert set(f.changed) <= set(STEPS)
+    assert f.laws or f.blind
+    assert len(set(f.laws)) == len(f.laws)
+    assert set(f.laws) <= set(LAWS) | NOT_YET
+    assert Support.of(f.supports)
+    assert f.thread == "" or any(mark.isdigit() for mark in f.thread)
+
+
+def test_explanations_differ():
+    assert len({f.explanation for f in FAULTS.values()}) == len(FAULTS)
+
+
+def test_a_fault_carries_its_name_supports_and_precision():
+    f = FAULTS["forgot_transpose"]
+    asker = InProcess(dataclasses.replace(f, precision="float32").target)
+    assert (asker.name, asker.supports, asker.precision) == ("forgot_transpose", dict(f.supports), "float32")
+
+
+def test_each_target_of_a_fault_has_a_memory_of_its_own():
+    f = FAULTS["added_to_the_gradient_of_the_call_before"]
+    right = Network()(PROBLEM).weights[0]
+    first, second = f.target, f.target
+    assert np.array_equal(first(PROBLEM).weights[0], right)
+    assert np.array_equal(first(PROBLEM).weights[0], 2 * right)
+    assert np.array_equal(second(PROBLEM).weights[0], right)
+
+
+def test_a_step_that_there_is_not_is_refused():
+    with pytest.raises(AssertionError, match="expected one of posed, pre_activation"):
+        fault("sideways_pass")
+
+
+class Caught(BaseException):
+    """Ends the drawing."""
+
+
+def first_failure(f: Fault, target, seed: int, count: int = 400):
+    """The first that the target breaks of the laws that must catch the fault, and its verdict; lossy counts where the fault is lossy."""
+    asker = InProcess(target, precision=f.precision)
+    caught = []
+
+    def visit(problem):
+        trial = Trial(problem, asker, f.precision)
+        for law in (LAWS[name] for name in f.laws if name in LAWS):
+            outcome = law.on(trial)
+            if outcome.status is Status.BROKEN or (f.lossy and outcome.verdict is Verdict.LOSSY):
+                caught.append((law.name, outcome.verdict))
+                raise Caught
+
+    try:
+        draw_problems(visit, Support.of(f.supports), f.precision or "float64", seed, count)
+    except Caught:
+        return caught[0]
+    return None
+
+
+@pytest.mark.parametrize("f", CHECKED)
+def test_a_fault_is_caught(f):
+    failure = first_failure(f, f.target, seed=1)
+    assert failure is not None
+    assert failure[1] is not Verdict.RIGHT
+
+
+@pytest.mark.parametrize("f", [f for f in FAULTS.values() if f.supports or f.precision], ids=lambda f: f.name)
+def test_the_unchanged_network_is_right_on_the_problems_of_a_fault(f):
+    assert first_failure(dataclasses.replace(f, laws=(EXACT.name,)), Network(), seed=1, count=30) is None
+
+
+KINKS = [("relu6", 0.0), ("relu6", 6.0), ("hardtanh", -1.0), ("hardtanh", 1.0)]
+
+
+@pytest.mark.parametrize(("activation", "z"), KINKS)
+def test_a_slope_that_is_not_legal_at_a_kink_is_caught(activation, z):
+    problem = Problem([[[1.0]]], biases=[[0.0]], activations=[activation], x=[[z]], y=[[3.0]])
+    outcome = EXACT.on(Trial(problem, InProcess(FAULTS["left_the_legal_slopes_at_kinks"].target)))
+    assert outcome.status is Status.BROKEN
