@@ -3,15 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 from backproof.version import VERSION as __version__
-from reference.backward import gradient
-from reference.problem import Gradient, Problem, ProblemError
 
 if TYPE_CHECKING:
     from backproof.face import (
         Enclosure,
         Finding,
+        Gradient,
         Judgement,
         OracleError,
+        Problem,
+        ProblemError,
         Report,
         SupportError,
         TargetError,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
         assert_right,
         check,
         enclosure,
+        gradient,
+        law_tests,
         strategies,
         verify,
     )
@@ -42,13 +45,14 @@ __all__ = [
     "check",
     "enclosure",
     "gradient",
+    "law_tests",
     "strategies",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """The names that need Hypothesis or FLINT, imported when one is first used: `import backproof` stays light."""
+    """The public names, imported when one is first used: pytest imports this package in every run of whoever has it installed."""
     if name in __all__:
         from backproof import face
 

@@ -20,7 +20,7 @@ from backproof.run import replay as run_replay
 from backproof.target import TargetError
 from oracles.available import ORACLES, missing, version
 from properties.judgement import verify as judge_answer
-from properties.laws import LAWS, OracleError
+from properties.laws import LAWS, LawError, OracleError
 from properties.laws_of_agreement import ORACLE_LAWS
 from properties.support import SupportError
 from properties.verdict import Verdict
@@ -72,6 +72,9 @@ strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as we
 @precision_option
 @strict_option
 @click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Ask this oracle as well (repeatable): see `backproof oracles`.")
+@click.option(
+    "--laws", callback=_names, metavar="NAMES", help="Only these laws, on every problem, separated by commas: see `backproof laws`."
+)
 @click.option("--time-limit", default=10.0, show_default=True, type=click.FloatRange(0.01), help="Seconds for one call of the target.")
 @click.option("--shrink-seconds", default=10.0, show_default=True, type=click.FloatRange(0), help="Seconds for shrinking what fails.")
 @click.option(
@@ -193,7 +196,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def _run(action: Callable[[], Any]) -> Any:
     try:
         return action()
-    except (TargetError, SupportError, OracleError, ProblemError) as error:
+    except (TargetError, SupportError, OracleError, LawError, ProblemError) as error:
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None

@@ -1,6 +1,7 @@
-"""The public names that need more than NumPy and SciPy; `backproof` hands them on when they are used."""
+"""The public names; `backproof` hands them on when they are used."""
 
 from backproof.finding import Finding
+from backproof.law_items import law_tests
 from backproof.layouts import adapt
 from backproof.report import Report
 from backproof.run import assert_right, check
@@ -11,12 +12,17 @@ from properties.judgement import Judgement, verify
 from properties.laws import OracleError
 from properties.support import SupportError
 from properties.verdict import Verdict
+from reference.backward import gradient
+from reference.problem import Gradient, Problem, ProblemError
 
 __all__ = [
     "Enclosure",
     "Finding",
+    "Gradient",
     "Judgement",
     "OracleError",
+    "Problem",
+    "ProblemError",
     "Report",
     "SupportError",
     "TargetError",
@@ -25,6 +31,8 @@ __all__ = [
     "assert_right",
     "check",
     "enclosure",
+    "gradient",
+    "law_tests",
     "strategies",
     "verify",
 ]

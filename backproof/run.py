@@ -17,7 +17,7 @@ from backproof.target import Asker, InProcess, Target
 from properties.drawing import draw_problems, simplest_problem
 from properties.law import Law, Outcome, Status, Trial, Turn
 from properties.laws import laws_for
-from properties.laws_of_agreement import what_is_right_stands_an_audit
+from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
 from properties.shrinking import shrink
 from properties.support import Support, SupportError
 from properties.verdict import Verdict
@@ -29,6 +29,9 @@ AUDITED_EACH = 20
 
 IN_TURN = 2
 """How many of the laws that ask further problems are judged on each problem."""
+
+JUDGES = it_agrees_with_the_exact_gradient.__name__
+"""The law that says what is right."""
 
 DEATHS = 3
 """So many times a target's process may die before a run ends: each costs a new process."""
@@ -55,6 +58,7 @@ def check(
     precision: str | None = None,
     strict: bool = False,
     oracles: Sequence[str] = (),
+    laws: Sequence[str] | None = None,
     time_limit: float = 10.0,
     shrink_seconds: float = 10.0,
     progress: Progress | None = None,
@@ -67,18 +71,19 @@ def check(
     activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
     precision: "float64", "float32", "float16"; None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
+    laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
     time_limit: seconds for one call; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
 
-    Raises TargetError, SupportError and OracleError where the run cannot begin. Ctrl-C ends the run, with the report so far.
+    Raises TargetError, SupportError, OracleError and LawError where the run cannot begin. Ctrl-C ends the run, with the report so far.
     """
     _check_options(max_examples, seed, precision, time_limit, shrink_seconds)
-    laws = laws_for(oracles)
+    chosen = laws_for(oracles, laws)
     asker = _asker(target, precision, time_limit)
     try:
         support = Support.of(asker.supports).limited(
             activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
         )
-        run = Run(asker, laws, support, precision or asker.precision, strict, progress or (lambda *told: None))
+        run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed)
         run.shrink_all(shrink_seconds)
         return run.report(tuple(oracles))
@@ -201,9 +206,12 @@ class Run:
 
     def _judge(self, problem: Problem) -> None:
         trial = Trial(problem, self.asker, self.precision, self.support)
+        applied = set()
         for law in self._laws_of(trial):
             outcome = law.on(trial)
             self._count(law, outcome)
+            if outcome.status is not Status.NOT_APPLICABLE:
+                applied.add(law.name)
             if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
                 seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome))
                 seen.count += 1
@@ -213,6 +221,8 @@ class Run:
                 self.examples += 1
                 raise _Enough("the target gave no answer in time")
         self.examples += 1
+        # a run that holds answers against the exact gradient has judged what it could hold against it
+        self.judged += bool(applied & {JUDGES} if JUDGES in self.counts else applied)
         self.deaths += trial.answer.gone
         if self.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.deaths} times")
@@ -226,10 +236,10 @@ class Run:
         if trial.answer.gradient is None:
             return
         self.judged_by[trial.precision.name] += 1
-        self.judged += trial.judgement.verdict is not Verdict.INCONCLUSIVE
-        if trial.judgement.verdict is Verdict.RIGHT:
+        audits = [law for law in self.laws if law.turn is Turn.AUDIT]
+        if audits and trial.judgement.verdict is Verdict.RIGHT:
             self.right += 1
-            yield from (law for law in self.laws if law.turn is Turn.AUDIT and self.right % AUDITED_EACH == 1)
+            yield from audits if self.right % AUDITED_EACH == 1 else ()
 
     def _count(self, law: Law, outcome: Outcome) -> None:
         count = self.counts[law.name]
@@ -285,7 +295,7 @@ class Run:
             self.notes.append(f"the target answers in several precisions: {by}")
         if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
             self.notes += self._why_it_may_raise()
-        audit = self.counts[what_is_right_stands_an_audit.__name__]
+        audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
             tuple(self._finding(seen, oracles) for seen in ordered),

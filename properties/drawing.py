@@ -3,9 +3,10 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, currently_in_test_context, given, seed, settings
 
 from properties.architecture import pick_architecture
+from properties.context import outside_of_tests
 from properties.strategies import problems_of
 from properties.support import Support
 from properties.values import ValuePlan, problem_of_seed
@@ -19,7 +20,17 @@ def draw_problems(visit: Callable[[Problem], None], support: Support, precision:
 
     start: the seed, from 0. What visit raises ends the drawing.
     """
+    if not currently_in_test_context():
+        _draw(visit, support, precision, start, count)
+        return
+    # only the drawing leaves this thread: a target is called where its caller is, and may be stopped there by a signal
+    drawn: list[Problem] = []
+    outside_of_tests(lambda: _draw(drawn.append, support, precision, start, count))
+    for problem in drawn:
+        visit(problem)
 
+
+def _draw(visit: Callable[[Problem], None], support: Support, precision: str, start: int, count: int) -> None:
     @seed(start)
     @settings(
         max_examples=count,

@@ -1,6 +1,7 @@
 """The table of laws, in the order in which they are judged."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from oracles.available import ORACLES, missing
 from properties.law import Law, Turn
@@ -74,8 +75,12 @@ class OracleError(ValueError):
     """An oracle that is not known, or cannot run here; the message says what to do."""
 
 
-def laws_for(oracles: Sequence[str] = ()) -> list[Law]:
-    """All laws, and those of the oracles that are asked for. Raises OracleError."""
+class LawError(ValueError):
+    """A law that is not known; the message says which there are."""
+
+
+def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) -> list[Law]:
+    """All laws, and those of the oracles that are asked for; or only those named, each for every problem. Raises OracleError, LawError."""
     if isinstance(oracles, str):
         raise OracleError(f"oracles is {oracles!r}: expected a list of names")
     for name in oracles:
@@ -84,4 +89,11 @@ def laws_for(oracles: Sequence[str] = ()) -> list[Law]:
         reason = missing(ORACLES[name])
         if reason:
             raise OracleError(f"oracle {name!r} cannot run here: {reason}")
-    return [*LAWS.values(), *(ORACLE_LAWS[name] for name in dict.fromkeys(oracles))]
+    laws = [*LAWS.values(), *(ORACLE_LAWS[name] for name in dict.fromkeys(oracles))]
+    if names is None:
+        return laws
+    known = {law.name: law for law in laws}
+    unknown = [names] if isinstance(names, str) else [name for name in names if name not in known]
+    if unknown:
+        raise LawError(f"law {unknown[0]!r} is not known: expected a list of {', '.join(known)}")
+    return [replace(known[name], turn=Turn.ALWAYS) for name in names]

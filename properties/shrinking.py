@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 from hypothesis.errors import Flaky, NoSuchExample
 
+from properties.context import outside_of_tests
 from properties.reducing import reduce
 from properties.strategies import Recorder, pick_problem, problems_of
 from properties.support import Support
@@ -55,7 +56,7 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
             pick_problem(recorder, support, precision, FREE)
         except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks
             return Shrunk(smallest, complete=False)
-        smallest = _shrunk_by_hypothesis(recorder, still_fails, support, precision)
+        smallest = outside_of_tests(lambda: _shrunk_by_hypothesis(recorder, still_fails, support, precision))
     except _TimeIsUp:
         return Shrunk(smallest, complete=False)
     except (Flaky, NoSuchExample):  # a target that does not fail twice in the same way: the smallest that failed stands

@@ -78,7 +78,7 @@ def test_a_right_target_exits_with_0_from_a_process_of_its_own():
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("right: t.py:right (every entry is as near")
     assert "seed 4;" in result.stdout
-    assert all(law in result.stdout for law in LAWS)
+    assert f" of {len(LAWS)} laws held wherever they applied" in result.stdout
 
 
 def test_a_wrong_target_exits_with_1_and_its_replay_reproduces(folder):

@@ -1,0 +1,58 @@
+"""The laws as pytest items, one for each, in two lines of a test file of your own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from backproof.run import check
+from backproof.target import Target
+from properties.laws import LawError, laws_for
+
+
+def law_tests(
+    target: Target | str, *, oracles: Sequence[str] = (), xfail: Mapping[str, str] | None = None, **options: Any
+) -> Callable[..., None]:
+    """A test function with one item for each law: `test_my_network = backproof.law_tests(my_gradient)`.
+
+    target, oracles, options: as for check. xfail: law -> why it is expected to be broken; a law that is then held fails the run.
+    Raises OracleError and LawError.
+    """
+
+    items = law_items(oracles, xfail or {})
+
+    @pytest.mark.backproof
+    @pytest.mark.parametrize("law", items)
+    def test_law(law: str, request: pytest.FixtureRequest) -> None:
+        judge_item(target, law, request, oracles=oracles, **options)
+
+    return test_law
+
+
+def law_items(oracles: Sequence[str], xfail: Mapping[str, str]) -> list[Any]:
+    """A parameter for each law, those marked that are expected to fail, strictly. Raises OracleError and LawError."""
+    names = [law.name for law in laws_for(oracles)]
+    for name, reason in xfail.items():
+        if name not in names:
+            raise LawError(f"xfail: law {name!r} is not known: expected one of {', '.join(names)}")
+        if not reason.strip():
+            raise LawError(f"xfail: law {name!r} has no reason: say why it is expected to be broken")
+    marks = {name: [pytest.mark.xfail(strict=True, reason=reason)] for name, reason in xfail.items()}
+    return [pytest.param(name, id=name, marks=marks.get(name, [])) for name in names]
+
+
+def judge_item(target: Target | str, law: str, request: pytest.FixtureRequest, **options: Any) -> None:
+    """One item: a check of one law. It fails with the finding, and is skipped where the law never applied."""
+    __tracebackhide__ = True
+    options.setdefault("seed", getattr(request.config, "backproof_seed", None))
+    report = check(target, laws=[law], **options)
+    # what the fixture record_property does, without its warning that some families of JUnit files have no place for it
+    properties = {"backproof_law": law, "backproof_verdict": report.verdict.value, "backproof_seed": report.seed}
+    request.node.user_properties.extend(properties.items())
+    if report.interrupted:
+        raise KeyboardInterrupt
+    count = report.laws[law]
+    if count.broken:
+        pytest.fail(str(report), pytrace=False)
+    if not count.held:
+        pytest.skip(f"not applicable: {'; '.join(count.reasons) or 'no problem came to it'}")

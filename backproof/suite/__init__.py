@@ -1,0 +1,1 @@
+"""What `pytest --pyargs backproof.suite` collects: the same name in a clone as in a wheel."""

@@ -1,0 +1,26 @@
+"""One item for each law, on the target that --backproof-target names."""
+
+import pytest
+
+from backproof.law_items import judge_item, law_items
+from backproof.pytest_plugin import expected_failures, setting, suite_options
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One item for each law, and for each oracle that is asked for."""
+    config = metafunc.config
+    if not setting(config, "target"):
+        raise pytest.UsageError(
+            "backproof.suite needs a target: pytest --backproof-target path/to/file.py:function --pyargs backproof.suite"
+        )
+    try:
+        items = law_items(suite_options(config).get("oracles", ()), expected_failures(config))
+    except ValueError as error:
+        raise pytest.UsageError(f"backproof: {error}") from None
+    metafunc.parametrize("law", items)
+
+
+@pytest.mark.backproof
+def test_law(law: str, request: pytest.FixtureRequest) -> None:
+    """The law holds on random problems."""
+    judge_item(setting(request.config, "target"), law, request, **suite_options(request.config))

@@ -1,0 +1,154 @@
+"""pytest as a door: one item for each law, of a target that is named, or in a test file of the user's own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import backproof
+from properties.laws import LAWS
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+PLUGIN = (
+    []
+    if any(e.name == "backproof" for e in __import__("importlib.metadata").metadata.entry_points(group="pytest11"))
+    else ["-p", "backproof.pytest_plugin"]
+)
+
+pytestmark = pytest.mark.slow
+
+MINE = """
+import sys
+
+import backproof
+from hypothesis import given, settings
+
+from numpy_mistakes import bias_of_the_first_sample
+from numpy_network import gradient
+
+settings.register_profile("mine", max_examples=7, derandomize=True)
+settings.load_profile("mine")
+test_right = backproof.law_tests(gradient, max_examples=15)
+test_wrong = backproof.law_tests(bias_of_the_first_sample, max_examples=15, shrink_seconds=1)
+seen = []
+
+@given(backproof.strategies.problems(activations=["relu"], losses=["half_squared_error"]))
+def test_own(problem):
+    seen.append(problem)
+    assert backproof.verify(problem, backproof.gradient(problem)).passed
+    if len(seen) == 1:
+        backproof.assert_right(gradient, max_examples=2)
+
+def test_profile():
+    assert settings().max_examples == 7
+    assert len(seen) == 7
+"""
+
+
+def run(folder: Path, *options: str, code: int = 0) -> str:
+    """What pytest prints in a folder of the user's."""
+    path = os.pathsep.join([str(EXAMPLES), *([] if not PLUGIN and not (ROOT / "reference").is_dir() else [str(ROOT)])])
+    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(folder), *options]
+    done = subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, text=True, capture_output=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def suite(folder: Path, target: str, *options: str, code: int = 0) -> str:
+    return run(
+        folder, f"--backproof-target={EXAMPLES / target}", "--backproof-max-examples=15", *options, "--pyargs", "backproof.suite", code=code
+    )
+
+
+def test_one_item_for_each_law(tmp_path: Path) -> None:
+    printed = suite(tmp_path, "numpy_network.py:gradient", "-v")
+    assert all(f"test_law[{name}]" in printed for name in LAWS)
+    assert f"backproof: target {EXAMPLES / 'numpy_network.py:gradient'}, seed " in printed
+    assert "draws the same problems" in printed
+
+
+def test_a_broken_law_is_named_with_its_finding_and_no_traceback(tmp_path: Path) -> None:
+    printed = suite(tmp_path, "numpy_mistakes.py:bias_of_the_first_sample", "--junitxml=j.xml", "-n2", code=1)
+    assert "FAILED" in printed
+    assert "  problem  Problem([" in printed
+    assert "Traceback" not in printed
+    failed = [case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase") if case.find("failure") is not None]
+    laws = {p.get("value") for case in failed for p in case.iter("property") if p.get("name") == "backproof_law"}
+    assert {"it_agrees_with_the_exact_gradient", "the_order_of_samples_does_not_matter"} <= laws
+    assert {f"test_law[{law}]" for law in laws} == {case.get("name") for case in failed}
+
+
+def test_the_same_seed_judges_the_same_problems(tmp_path: Path) -> None:
+    printed = [suite(tmp_path, "numpy_network.py:gradient", "--hypothesis-seed=5", "-n1") for _ in range(2)]
+    assert all("backproof: --hypothesis-seed=5 draws the same problems" in text for text in printed)
+
+
+def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
+    lines = [
+        "[tool.pytest.ini_options]",
+        f'backproof_target = "{EXAMPLES}/numpy_mistakes.py:bias_of_the_first_sample"',
+        'backproof_max_examples = "15"',
+    ]
+    expected = ["it_agrees_with_the_exact_gradient", "batch_gradients_add", "a_duplicated_sample_counts_twice"]
+    expected += ["the_order_of_samples_does_not_matter", "what_comes_in_goes_out"]
+    lines.append(f"backproof_xfail = {[f'{law}: known mistake' for law in expected]}")
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
+    printed = run(tmp_path, "--pyargs", "backproof.suite", "--hypothesis-seed=1")
+    assert "5 xfailed" in printed
+
+
+REFUSED = [
+    ("no target", ["--pyargs", "backproof.suite"], "backproof.suite needs a target: pytest --backproof-target"),
+    (
+        "no number",
+        ["--backproof-target=a.py:f", "--backproof-max-examples=many", "--pyargs", "backproof.suite"],
+        "--backproof-max-examples is 'many'",
+    ),
+    ("oracle", ["--backproof-target=a.py:f", "--backproof-oracle=crystal", "--pyargs", "backproof.suite"], "oracle 'crystal' is not known"),
+    ("no reason", ["-o", "backproof_xfail=it_answers", "--backproof-target=a.py:f", "--pyargs", "backproof.suite"], "expected `law: why"),
+    (
+        "no law",
+        ["-o", "backproof_xfail=it_shines: so", "--backproof-target=a.py:f", "--pyargs", "backproof.suite"],
+        "law 'it_shines' is not known",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_cannot_be_run_is_refused(tmp_path: Path, options: list[str], message: str) -> None:
+    assert message in run(tmp_path, *options, code=2)
+
+
+def test_two_lines_of_a_test_file_do_the_same_and_leave_the_users_own_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(MINE)
+    printed = run(tmp_path, "test_mine.py", "-v", "-p", "no:randomly", code=1)
+    assert "test_right[batch_gradients_add] PASSED" in printed
+    assert "test_wrong[batch_gradients_add] FAILED" in printed
+    assert "test_own PASSED" in printed
+    assert "test_profile PASSED" in printed
+
+
+def test_expected_failures_need_a_law_and_a_reason() -> None:
+    with pytest.raises(ValueError, match="law 'it_shines' is not known"):
+        backproof.law_tests(backproof.gradient, xfail={"it_shines": "so"})
+    with pytest.raises(ValueError, match="law 'it_answers' has no reason"):
+        backproof.law_tests(backproof.gradient, xfail={"it_answers": " "})
+
+
+def test_the_plugin_is_light() -> None:
+    code = (
+        "import sys, backproof.pytest_plugin; print(sorted({'numpy', 'scipy', 'hypothesis', 'flint', 'rich', 'click'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_nothing_is_said_where_no_target_is_named(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "numpy_network.py", tmp_path)
+    (tmp_path / "test_plain.py").write_text("def test_plain():\n    pass\n")
+    assert "backproof:" not in run(tmp_path)
