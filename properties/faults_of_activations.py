@@ -14,6 +14,10 @@ SOFTPLUS = {"activations": ["softplus", "identity"]}
 RELU6 = {"activations": ["relu6", "identity"]}
 
 
+AT_KINKS = "it shows at exact kinks alone, where laws that compare answers must allow for every slope"
+ALIKE = "a small error of g or g' that is the same in all answers, and less than the loss along a line can tell"
+
+
 @slope_fault("leaky_relu", laws=(EXACT, FLOW), thread="pytorch 31938")
 def lost_the_sign_of_the_slope_of_leaky_relu(z: Array, a: Array, slope: float) -> Array:
     """Leaky ReLU's slope loses its sign: it shows for a slope below 0."""
@@ -38,7 +42,9 @@ def took_the_slope_of_relu_for_leaky_relu_and_elu(z: Array, a: Array, **given: f
     return np.where(z > 0, 1.0, 0.0)
 
 
-@slope_fault("leaky_relu", "elu", laws=(EXACT,), supports={"activations": ["leaky_relu", "elu"]}, thread="tinygrad PR 18028")
+@slope_fault(
+    "leaky_relu", "elu", laws=(EXACT,), blind=AT_KINKS, supports={"activations": ["leaky_relu", "elu"]}, thread="tinygrad PR 18028"
+)
 def counted_a_kink_on_both_sides(z: Array, a: Array, **given: float) -> Array:
     """At z = 0 the slopes of both sides are added up, where anything between them is legal: it shows exactly there."""
     left = given["slope"] * np.ones_like(z) if "slope" in given else given["alpha"] * np.exp(np.minimum(z, 0))
@@ -95,7 +101,7 @@ def forgot_the_upper_kink_of_relu6(z: Array, a: Array) -> Array:
     return np.where(z > 0, 1.0, 0.0)
 
 
-@fault("slope", equations=(3,), laws=(EXACT,), supports={"activations": ["relu6", "hardtanh"]}, thread="pytorch 147801")
+@fault("slope", equations=(3,), laws=(EXACT,), blind=AT_KINKS, supports={"activations": ["relu6", "hardtanh"]}, thread="pytorch 147801")
 def left_the_legal_slopes_at_kinks(p: Passes, layer: int) -> Array:
     """The slope of ReLU6 and hardtanh is -0.5 at the lower kink and 1.5 at the upper, where 0 to 1 is legal: it shows exactly there."""
     slopes, z = slope(p, layer), p.z[layer]
@@ -105,7 +111,7 @@ def left_the_legal_slopes_at_kinks(p: Passes, layer: int) -> Array:
     return slopes
 
 
-@fault("activation", laws=(EXACT,), lossy=True, supports=RELU6, thread="tinygrad PR 18029")
+@fault("activation", laws=(EXACT,), blind=ALIKE, lossy=True, supports=RELU6, thread="tinygrad PR 18029")
 def cancelled_relu6_at_large_z(p: Passes, layer: int) -> Array:
     """ReLU6 is computed as ReLU(z) - ReLU(z - 6): digits cancel for large z, until nothing is left where z - 6 is z."""
     z = p.z[layer]
@@ -137,7 +143,7 @@ def overflowed_softplus(z: Array, a: Array) -> Array:
     return np.exp(z) / (1 + np.exp(z))
 
 
-@slope_fault("softplus", laws=(EXACT,), supports=SOFTPLUS)
+@slope_fault("softplus", laws=(EXACT,), blind=ALIKE, supports=SOFTPLUS)
 def cut_softplus_at_a_threshold(z: Array, a: Array) -> Array:
     """The slope of softplus is exactly 1 from z = 20 on, where it is 2e-9 less: it shows in the digits."""
     return np.where(z > 20, 1.0, expit(z))
@@ -149,13 +155,13 @@ def left_the_density_out_of_the_slope_of_gelu(z: Array, a: Array) -> Array:
     return 0.5 * (1 + erf(z / np.sqrt(2)))
 
 
-@slope_fault("gelu", laws=(EXACT,))
+@slope_fault("gelu", laws=(EXACT,), blind=ALIKE)
 def took_the_slope_of_gelu_tanh_for_gelu(z: Array, a: Array) -> Array:
     """GELU's slope is that of its approximation by tanh: it shows in the fourth digit."""
     return bind(ACTIVATIONS, "gelu_tanh").derivative(z)
 
 
-@slope_fault("gelu_tanh", laws=(EXACT,))
+@slope_fault("gelu_tanh", laws=(EXACT,), blind=ALIKE)
 def took_the_slope_of_gelu_for_gelu_tanh(z: Array, a: Array) -> Array:
     """The slope of GELU's approximation by tanh is that of GELU itself: it shows in the fourth digit."""
     return bind(ACTIVATIONS, "gelu").derivative(z)

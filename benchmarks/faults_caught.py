@@ -1,0 +1,99 @@
+"""Faults caught: every planted fault under check's defaults, and under the laws that need no oracle alone.
+
+    python -m benchmarks.faults_caught [--seeds 20] [--only NAME]
+    python -m benchmarks.faults_caught --without-agreement [--examples 400]
+
+The first prints, for each fault, with how many seeds check finds it (it stops at the first finding, and does not shrink). The second
+leaves out the laws of agreement, and prints for each fault the laws that caught it, or why it is blind, or MISSED.
+Both exit with 1 if a fault is missed.
+"""
+
+import argparse
+import sys
+from contextlib import suppress
+
+from backproof.run import Run
+from backproof.target import InProcess
+from properties.drawing import draw_problems
+from properties.fault import Fault
+from properties.faults import FAULTS
+from properties.law import Status, Trial, Turn
+from properties.laws import LAWS, laws_for
+from properties.laws_of_agreement import it_agrees_with_the_exact_gradient
+from properties.support import Support
+from properties.verdict import Verdict
+from reference.problem import Problem
+
+AGREEMENT = it_agrees_with_the_exact_gradient.__name__
+
+
+class Found(BaseException):
+    """Ends the drawing."""
+
+
+def main() -> None:
+    """Pose problems to every fault and print what caught it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--examples", type=int, default=400)
+    parser.add_argument("--without-agreement", action="store_true")
+    parser.add_argument("--only", default="", help="only faults whose name holds this")
+    options = parser.parse_args()
+    faults = [fault for name, fault in FAULTS.items() if options.only in name]
+    if options.without_agreement:
+        missed = [fault.name for fault in faults if not caught_without_agreement(fault, options.examples)]
+    else:
+        missed = [fault.name for fault in faults if not caught_by_check(fault, options.seeds)]
+    print(f"{len(faults)} faults, missed: {', '.join(missed) or 'none'}")
+    sys.exit(1 if missed else 0)
+
+
+def caught_by_check(fault: Fault, seeds: int) -> bool:
+    """Print with how many seeds a run of check at its defaults finds a fault."""
+    caught = sum(found(fault, seed) for seed in range(seeds))
+    print(f"{fault.name}: {caught} of {seeds} seeds", flush=True)
+    return caught == seeds
+
+
+def found(fault: Fault, seed: int) -> bool:
+    """Whether check at its defaults finds a fault, with a seed."""
+    asker = InProcess(fault.target, precision=fault.precision)
+    run: Run
+
+    def stop_at_the_first(step: str, done: int, total: int) -> None:
+        if run.failures and any(way.verdict is not Verdict.LOSSY or fault.lossy for way in run.failures):
+            raise Found
+
+    run = Run(asker, laws_for(), Support.of(asker.supports), fault.precision, fault.lossy, stop_at_the_first)
+    try:
+        run.judge_all(200, seed)
+    except Found:
+        return True
+    return False
+
+
+def caught_without_agreement(fault: Fault, examples: int) -> bool:
+    """Print which laws catch a fault, none of which knows the exact gradient."""
+    asker = InProcess(fault.target, precision=fault.precision)
+    laws = [law for law in LAWS.values() if law.name != AGREEMENT and law.turn is not Turn.AUDIT]
+    caught: dict[str, None] = {}
+    claimed = {name for name in fault.laws if name in {law.name for law in laws}}
+
+    def visit(problem: Problem) -> None:
+        trial = Trial(problem, asker, fault.precision, Support.of(fault.supports))
+        for law in laws:
+            if law.name not in caught and law.on(trial).status is Status.BROKEN:
+                caught[law.name] = None
+        if claimed <= caught.keys() and caught:
+            raise Found
+
+    with suppress(Found):
+        draw_problems(visit, Support.of(fault.supports), fault.precision or "float64", 1, examples)
+    unseen = f" (claimed, and not seen: {', '.join(sorted(claimed - caught.keys()))})" if claimed - caught.keys() else ""
+    why = f"blind: {fault.blind}" if fault.blind else "MISSED"
+    print(f"{fault.name}: {'caught by ' + ', '.join(caught) if caught else why}{unseen}", flush=True)
+    return bool(caught or fault.blind)
+
+
+if __name__ == "__main__":
+    main()
