@@ -12,11 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from backproof import __version__
+from backproof.checking import check as run_check
+from backproof.checking import replay as run_replay
 from backproof.finding import Finding, finding_of, judgement_data
 from backproof.report import Report
 from backproof.reports.terminal import finding_view, judgement_view, printable, report_view
-from backproof.run import check as run_check
-from backproof.run import replay as run_replay
 from backproof.target import TargetError
 from oracles.available import ORACLES, missing, version
 from properties.judgement import verify as judge_answer

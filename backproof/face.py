@@ -1,10 +1,10 @@
 """The public names; `backproof` hands them on when they are used."""
 
+from backproof.checking import assert_right, check
 from backproof.finding import Finding
 from backproof.law_items import law_tests
 from backproof.layouts import adapt
 from backproof.report import Report
-from backproof.run import assert_right, check
 from backproof.target import TargetError
 from oracles.balls import Enclosure, enclosure
 from properties import strategies

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backproof.run import check
+from backproof.checking import check
 from backproof.target import Target
 from properties.laws import LawError, laws_for
 

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from backproof import Gradient, Problem, TargetError, command_line, gradient
+from backproof.checking import check as run_check
 from backproof.command_line import cli, main
 from backproof.finding import finding_of
-from backproof.run import check as run_check
 from oracles import available
 from oracles.available import ORACLES
 from properties.laws import LAWS

@@ -1,0 +1,130 @@
+"""The check, as Python offers it: check, assert_right and replay."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import hypothesis.core
+
+from backproof.finding import Finding
+from backproof.process import OwnProcess
+from backproof.report import Report
+from backproof.run import Progress, Run
+from backproof.target import Asker, InProcess, Target
+from properties.law import Status, Trial
+from properties.laws import laws_for
+from properties.support import Support, SupportError
+from properties.verdict import Verdict
+from reference.precisions import PRECISIONS
+from reference.problem import ProblemError
+
+
+def check(
+    target: Target | str,
+    *,
+    max_examples: int = 200,
+    seed: int | None = None,
+    activations: Sequence[Any] | None = None,
+    losses: Sequence[Any] | None = None,
+    biases: bool | None = None,
+    depth: int | tuple[int, int] | None = None,
+    width: int | tuple[int, int] | None = None,
+    batch: int | tuple[int, int] | None = None,
+    wants: Sequence[str] | None = None,
+    precision: str | None = None,
+    strict: bool = False,
+    oracles: Sequence[str] = (),
+    laws: Sequence[str] | None = None,
+    time_limit: float = 10.0,
+    shrink_seconds: float = 10.0,
+    progress: Progress | None = None,
+) -> Report:
+    """Check a target on random problems.
+
+    target: a callable, called in this process; or "package.module:function" or "path/to/file.py:function", called in a process
+        of its own, where it may hang or die.
+    max_examples: how many problems; seed: from 0, None for a new one in every run.
+    activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
+    precision: "float64", "float32", "float16"; None for what the answers' dtype says.
+    strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
+    laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
+    time_limit: seconds for one call; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
+
+    Raises TargetError, SupportError, OracleError and LawError where the run cannot begin. Ctrl-C ends the run, with the report so far.
+    """
+    _check_options(max_examples, seed, precision, time_limit, shrink_seconds)
+    chosen = laws_for(oracles, laws)
+    asker = _asker(target, precision, time_limit)
+    try:
+        support = Support.of(asker.supports).limited(
+            activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
+        )
+        run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None))
+        run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed)
+        run.shrink_all(shrink_seconds)
+        return run.report(tuple(oracles))
+    finally:
+        asker.close()
+
+
+def assert_right(target: Target | str, **options: Any) -> None:
+    """Raise AssertionError, with the report as its message, unless check passes. options: those of check. Ctrl-C goes on."""
+    report = check(target, **options)
+    if report.interrupted:
+        raise KeyboardInterrupt
+    if not report.passed:
+        raise AssertionError(f"\n{report}")
+
+
+def replay(finding: Finding, *, target: Target | str | None = None, time_limit: float = 10.0) -> Finding | None:
+    """Put a finding's problem to its target again: the finding as it is now, or None if the law holds.
+
+    target: another one to ask. Raises TargetError, OracleError, and ProblemError where the law is not known.
+    """
+    laws = {law.name: law for law in laws_for(finding.oracles)}
+    if finding.law not in laws:
+        raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
+    asker = _asker(target or finding.target, finding.precision, time_limit)
+    try:
+        support = Support.of(asker.supports)
+        outcome = laws[finding.law].on(Trial(finding.problem, asker, finding.precision, support))
+        if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
+            return None
+        return replace(
+            finding,
+            target=asker.name,
+            verdict=outcome.verdict,
+            message=outcome.message,
+            judgement=outcome.judgement,
+            answer=outcome.answer,
+            seen=1,
+        )
+    finally:
+        asker.close()
+
+
+def _asker(target: Target | str, precision: str | None, time_limit: float) -> Asker:
+    if isinstance(target, str):
+        return OwnProcess(target, precision=precision, time_limit=time_limit)
+    return InProcess(target, precision=precision, time_limit=time_limit)
+
+
+def _check_options(max_examples: Any, seed: Any, precision: str | None, time_limit: float, shrink_seconds: float) -> None:
+    if not isinstance(max_examples, int) or max_examples < 1:
+        raise SupportError(f"max_examples is {max_examples!r}: expected a whole number, at least 1")
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise SupportError(f"seed is {seed!r}: expected a whole number, at least 0, or None for a new one")
+    if precision is not None and precision not in PRECISIONS:
+        raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if not 0 < time_limit < math.inf:
+        raise SupportError(f"time_limit is {time_limit!r}: expected seconds, more than 0")
+    if not 0 <= shrink_seconds < math.inf:
+        raise SupportError(f"shrink_seconds is {shrink_seconds!r}: expected seconds, at least 0")
+
+
+def _seed_of_the_run() -> int:
+    """The seed of --hypothesis-seed, where a test run has one, so that it gives back what check draws too; else a new one."""
+    forced = getattr(hypothesis.core, "global_force_seed", None)
+    return secrets.randbelow(2**32) if forced is None else int(forced)
