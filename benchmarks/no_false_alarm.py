@@ -1,6 +1,8 @@
-"""No false alarm: honest implementations on random problems with all special values, each judged by every law.
+"""No false alarm: honest implementations on random problems with all special values.
 
-    python -m benchmarks.no_false_alarm [--examples 2000] [--jax-examples 300] [--seed 1]
+    python -m benchmarks.no_false_alarm [--examples 2000] [--jax-examples 300] [--seed 1] [--all-laws] [--only NAME]
+
+Each problem is judged by the laws of conduct and by the exact gradient; with --all-laws by those that ask further problems too.
 
 Prints for each implementation how many problems were right, lossy (by function, with the range of z), not judged, and anything else:
 anything else is a false alarm, and ends the command with exit code 1.
@@ -14,7 +16,7 @@ from collections import Counter
 from backproof.target import InProcess
 from benchmarks.honest import HONEST
 from properties.drawing import draw_problems
-from properties.law import Status, Trial
+from properties.law import Status, Trial, Turn
 from properties.laws import LAWS
 from properties.support import Support
 from properties.verdict import Verdict
@@ -27,27 +29,29 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=2000)
     parser.add_argument("--jax-examples", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--all-laws", action="store_true")
     parser.add_argument("--only", default="", help="only implementations whose name holds this")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     alarms = 0
     for name in (name for name in HONEST if options.only in name):
         examples = options.jax_examples if name.startswith("jax") else options.examples
-        alarms += judged(name, examples, options.seed)
+        alarms += judged(name, examples, options.seed, options.all_laws)
     sys.exit(1 if alarms else 0)
 
 
-def judged(name: str, examples: int, seed: int) -> int:
+def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
     """Print the counts of one implementation; returns the number of problems on which it is accused."""
     target, precision = HONEST[name]
     asker = InProcess(target, precision=None, time_limit=0)
+    laws = [law for law in LAWS.values() if law.turn is Turn.ALWAYS or (all_laws and law.turn is Turn.IN_TURN)]
     verdicts: Counter[str] = Counter()
     lossy: dict[str, list[str]] = {}
     alarms: list[str] = []
 
     def visit(problem: Problem) -> None:
         trial = Trial(problem, asker)
-        broken = [(law, outcome) for law in LAWS.values() if (outcome := law.on(trial)).status is Status.BROKEN]
+        broken = [(law, outcome) for law in laws if (outcome := law.on(trial)).status is Status.BROKEN]
         verdict = trial.judgement.verdict
         if broken:
             verdicts["ACCUSED"] += 1

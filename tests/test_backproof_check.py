@@ -10,6 +10,7 @@ import pytest
 import backproof
 from backproof import Gradient, OracleError, SupportError, TargetError, Verdict, assert_right, check, gradient
 from backproof import run as run_module
+from properties.judgement import Exact
 from properties.law import Turn
 from properties.laws import LAWS
 
@@ -209,7 +210,7 @@ def test_nothing_judged_is_inconclusive(monkeypatch):
 
 
 def test_an_audit_that_fails_is_a_finding(monkeypatch):
-    monkeypatch.setattr("properties.judgement.Exact.confirmed", lambda self, precision: False)
+    monkeypatch.setattr(Exact, "confirmed", lambda self, precision: False)
     report = check(gradient, max_examples=10, seed=1)
     assert (report.verdict, report.passed) == ("inconclusive", False)
     assert "a mistake in backproof" in report.findings[0].message
