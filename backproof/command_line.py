@@ -1,9 +1,11 @@
 """The command line: thin over check, verify and the tables."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -250,7 +252,10 @@ def _exit_code(verdict: Verdict, strict: bool) -> int:
 def main() -> None:
     """The command `backproof`."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or RIGHT)
+        # what Hypothesis keeps for itself has no place in the folder of whoever runs a check
+        with TemporaryDirectory(prefix="backproof-") as folder:
+            os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
+            sys.exit(cli.main(standalone_mode=False) or RIGHT)
     except click.ClickException as error:
         error.show()
         sys.exit(COULD_NOT_RUN)

@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -40,6 +43,8 @@ def raises(problem):
 right.supports = doubled.supports = {"losses": ["half_squared_error"], "activations": ["identity", "tanh"]}
 """
 PROBLEM = Problem([[[1.0, 2.0]]], biases=[[0.5]], activations=["tanh"], x=[[1.0, -1.0]], y=[[0.0]])
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -280,3 +285,13 @@ def test_no_colour_is_kept(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[31m" not in run("verify", "problem.json", "wrong.json").stdout
     assert "\x1b[1;31m" not in run("verify", "problem.json", "wrong.json").stdout
+
+
+@pytest.mark.slow
+def test_a_check_leaves_nothing_in_the_folder_but_what_it_saves(folder):
+    before = {path.name for path in folder.iterdir()}
+    command = [sys.executable, "-m", "backproof", "check", "t.py:right", "--max-examples", "3"]
+    environment = {name: value for name, value in os.environ.items() if name != "HYPOTHESIS_STORAGE_DIRECTORY"}
+    done = subprocess.run(command, cwd=folder, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in folder.iterdir()} - before <= {"__pycache__"}
