@@ -10,10 +10,13 @@ import sys
 
 import numpy as np
 
+from oracles.balls import enclosure
 from properties.drawing import draw_problems
-from properties.judgement import Exact
 from properties.support import Support
+from reference.backward import gradient_of_passes
+from reference.model import REFERENCE
 from reference.problem import Problem
+from reference.rounding import passes, rounding_bound
 
 
 def main() -> None:
@@ -28,10 +31,11 @@ def main() -> None:
 
     def visit(problem: Problem) -> None:
         nonlocal entries, unclaimed, problems, largest
-        exact = Exact(problem)
+        passed, found = passes(problem), enclosure(problem)
         problems += 1
-        lower, upper, bound = (dict(g.arrays()) for g in (exact.enclosure.lower, exact.enclosure.upper, exact.own_bound))
-        for place, reference in exact.reference.arrays():
+        bound = dict(rounding_bound(passed, REFERENCE).arrays())
+        lower, upper = dict(found.lower.arrays()), dict(found.upper.arrays())
+        for place, reference in gradient_of_passes(passed.forward, passed.backward).arrays():
             claimed = np.isfinite(bound[place])
             entries, unclaimed = entries + int(claimed.sum()), unclaimed + int((~claimed).sum())
             with np.errstate(all="ignore"):

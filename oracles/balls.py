@@ -89,7 +89,8 @@ def _joined(join: Callable[[Array, Array], Array], found: Enclosure) -> Gradient
 
 def _blurred(lower: Array, upper: Array) -> AnyArray:
     """Where an entry is wider than two units in the last place."""
-    largest = np.clip(np.maximum(np.abs(lower), np.abs(upper)), 0, LARGEST)
+    # the spacing of the largest number itself is infinite
+    largest = np.clip(np.maximum(np.abs(lower), np.abs(upper)), 0, LARGEST / 2)
     return np.asarray(upper > lower + 2 * np.spacing(largest))
 
 

@@ -157,3 +157,13 @@ def test_the_precision_of_flint_is_left_as_it_was(monkeypatch):
         with pytest.raises(RuntimeError):
             enclosure(problem)
         assert ctx.prec == 77
+
+
+def test_more_digits_are_tried_where_nothing_is_known_at_first():
+    """Two tied logits of 7e52: at 128 bits their difference is anything, and so is the softmax."""
+    logits = [[[1.0], [1.0], [-1.0]]]
+    problem = Problem(logits, activations=["silu"], x=[[7e52 / 3]], y=[[1.0, 0.0, 0.0]], loss="softmax_cross_entropy")
+    problem = problem.replaced(weights=[[[3.0, 1.0], [3.0, 1.0], [-1.0, 1.0]]], x=[[7e52 / 3, 1e52 / 7]])
+    found = enclosure(problem)
+    assert found.lower.deltas[0][0, :2] == pytest.approx([-0.5, 0.5], abs=1e-15)
+    assert found.upper.deltas[0][0, :2] == pytest.approx([-0.5, 0.5], abs=1e-15)
