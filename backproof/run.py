@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from backproof.finding import Finding
+from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report
 from backproof.target import Asker
 from properties.drawing import draw_problems, simplest_problem
@@ -92,11 +93,13 @@ class Run:
         def visit(problem: Problem) -> None:
             self._judge(problem)
             self.progress("judging", self.examples, count)
+            raise_again()
 
         try:
-            visit(simplest_problem(self.support))
-            if count > 1:
-                draw_problems(visit, self.support, self.exact_in, seed, count - 1)
+            with remembered_interrupts() as raise_again:
+                visit(simplest_problem(self.support))
+                if count > 1:
+                    draw_problems(visit, self.support, self.exact_in, seed, count - 1)
         except _Enough as reason:
             self.notes.append(f"ended after {self.examples} of {count} problems: {reason}")
         except KeyboardInterrupt:

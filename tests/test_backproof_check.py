@@ -1,8 +1,10 @@
 """check puts problem after problem to a target, and reports what it found, the worst first."""
 
 import json
+import signal
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -313,3 +315,19 @@ def test_assert_right_passes_or_tells_the_report():
     lines = [line.split()[0] for line in str(told.value).splitlines() if line.strip()]
     assert str(told.value).startswith("\nwrong: doubled (further from the exact gradient")
     assert {"law", "entry", "got", "exact", "allowed", "problem", "shrunk", "seed"} <= set(lines)
+
+
+def test_an_interrupt_that_python_drops_ends_the_run_after_the_problem():
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        if calls[0] == 20:
+            # dropped, as where it falls into a callback of the garbage collector
+            with suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        return gradient(problem)
+
+    report = check(target, max_examples=50, seed=1)
+    assert report.interrupted
+    assert 0 < report.examples < 50
