@@ -317,6 +317,15 @@ def test_assert_right_passes_or_tells_the_report():
     assert {"law", "entry", "got", "exact", "allowed", "problem", "shrunk", "seed"} <= set(lines)
 
 
+@pytest.fixture
+def interruptible():
+    """A test run that was started in the background ignores Ctrl-C, and so would what it calls."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_python_drops_ends_the_run_after_the_problem():
     calls = [0]
 

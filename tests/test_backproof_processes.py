@@ -195,7 +195,13 @@ def test_what_a_target_prints_does_not_spoil_json(folder):
 
 def test_ctrl_c_gives_the_report_so_far(folder):
     command = [sys.executable, "-m", "backproof", "check", "t.py:sleeps", "--max-examples", "100000"]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+    def interruptible():
+        # a test run that was started in the background ignores Ctrl-C, and so would its processes
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    started = subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=interruptible, **pipes)
     for _ in range(600):
         if (folder / "marker").exists():
             break
