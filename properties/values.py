@@ -86,7 +86,9 @@ def problem_of_seed(architecture: Architecture, plan: ValuePlan, seed: int, prec
         output = forward(problem).activations[-1]
         if np.isfinite(output).all():
             y = problem.y.copy()
-            y[0, 0 if architecture.batch == 1 else slice(None)] = output[0, 0 if architecture.batch == 1 else slice(None)]
+            # of one sample, one output alone: a problem without any error has no gradient to judge
+            where = (0, 0) if architecture.batch == 1 else 0
+            y[where] = output[where]
             return problem.replaced(y=rounded(y, precision))
     return problem
 

@@ -7,7 +7,6 @@ import pytest
 
 from backproof import Problem
 from backproof.target import InProcess
-from properties import fault as fault_module
 from properties.drawing import draw_problems
 from properties.fault import STEPS, Fault, Network, fault
 from properties.faults import FAULTS
@@ -17,11 +16,7 @@ from properties.support import Support
 from properties.verdict import Verdict
 from reference.problem import WANTS
 
-KNOWN = {value for name, value in vars(fault_module).items() if name.isupper() and isinstance(value, str)}
-NOT_YET = KNOWN - set(LAWS)
-"""Laws that faults name and the table of laws lacks so far."""
-
-CHECKED = [pytest.param(f, id=name) for name, f in FAULTS.items() if set(f.laws) - NOT_YET]
+CHECKED = [pytest.param(f, id=name) for name, f in FAULTS.items() if f.laws]
 EXACT = LAWS["it_agrees_with_the_exact_gradient"]
 
 PROBLEM = Problem(
@@ -84,7 +79,7 @@ def test_a_fault_says_what_it_is(name):
     assert set(f.changed) <= set(STEPS)
     assert f.laws or f.blind
     assert len(set(f.laws)) == len(f.laws)
-    assert set(f.laws) <= set(LAWS) | NOT_YET
+    assert set(f.laws) <= set(LAWS)
     assert Support.of(f.supports)
     assert f.thread == "" or any(mark.isdigit() for mark in f.thread)
 
@@ -124,7 +119,7 @@ def first_failure(f: Fault, target, seed: int, count: int = 400):
 
     def visit(problem):
         trial = Trial(problem, asker, f.precision)
-        for law in (LAWS[name] for name in f.laws if name in LAWS):
+        for law in (LAWS[name] for name in f.laws):
             outcome = law.on(trial)
             if outcome.status is Status.BROKEN or (f.lossy and outcome.verdict is Verdict.LOSSY):
                 caught.append((law.name, outcome.verdict))
