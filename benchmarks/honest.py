@@ -2,15 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from oracles import jax_autodiff, torch_autograd
 from reference.activations import ACTIVATIONS
-from reference.choice import bind
+from reference.choice import bind, split
 from reference.losses import LOSSES
 from reference.problem import Gradient, Problem
+
+SCIKIT_LEARN_HIDDEN = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
+SCIKIT_LEARN_OUTPUT = {"half_squared_error": "identity", "softmax_cross_entropy": "softmax"}
+"""What scikit-learn calls the activations of hidden layers, and of the output layer by the loss that goes with it.
+
+Its binary cross-entropy is summed over outputs, where ours is averaged: another loss.
+"""
 
 Product = Callable[[Any, Any], Any]
 
@@ -104,6 +111,34 @@ def jax_float32(problem: Problem) -> Gradient:
     return jax_autodiff.answer(problem, "float32").gradient
 
 
+@dataclass(frozen=True)
+class ScikitLearn:
+    """The backward pass of scikit-learn's multilayer perceptrons, in a precision: a target."""
+
+    precision: str
+    supports: ClassVar = {
+        "activations": tuple(SCIKIT_LEARN_HIDDEN),
+        "output_activations": ("identity",),
+        "same_hidden": True,
+        "biases": True,
+        "losses": tuple(SCIKIT_LEARN_OUTPUT),
+        "reductions": ("mean",),
+    }
+
+    def __call__(self, problem: Problem) -> Gradient:
+        from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+        given, layers, loss = problem.copy(self.precision), problem.depth, split(problem.loss)[0]
+        hidden = split(problem.activations[0])[0] if layers > 1 else "identity"
+        kind = MLPRegressor if loss == "half_squared_error" else MLPClassifier
+        model = kind(activation=SCIKIT_LEARN_HIDDEN[hidden], alpha=0.0)
+        model.n_layers_, model.n_outputs_, model.out_activation_ = layers + 1, problem.widths[-1], SCIKIT_LEARN_OUTPUT[loss]
+        model.coefs_, model.intercepts_ = [weight.T for weight in given.weights], list(given.biases)
+        activations, *room = [given.x, *[None] * layers], [None] * layers, [None] * layers, [None] * layers
+        _, coefficients, intercepts = model._backprop(given.x, given.y, None, activations, *room)
+        return Gradient([coefficient.T for coefficient in coefficients], intercepts)
+
+
 HONEST: dict[str, tuple[Callable[[Problem], Gradient], str]] = {
     "reference, loops from the last term": (Variant(product=backwards), "float64"),
     "reference, sums by halves": (Variant(product=pairwise), "float64"),
@@ -117,5 +152,7 @@ HONEST: dict[str, tuple[Callable[[Problem], Gradient], str]] = {
     "torch, float32": (torch_float32, "float32"),
     "jax, float64": (jax_float64, "float64"),
     "jax, float32": (jax_float32, "float32"),
+    "scikit-learn, float64": (ScikitLearn("float64"), "float64"),
+    "scikit-learn, float32": (ScikitLearn("float32"), "float32"),
 }
 """By name: the target, and the precision that it computes in."""

@@ -44,13 +44,14 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
     """Print the counts of one implementation; returns the number of problems on which it is accused."""
     target, precision = HONEST[name]
     asker = InProcess(target, precision=None, time_limit=0)
+    support = Support.of(asker.supports)
     laws = [law for law in LAWS.values() if law.turn is Turn.ALWAYS or (all_laws and law.turn is Turn.IN_TURN)]
     verdicts: Counter[str] = Counter()
     lossy: dict[str, list[str]] = {}
     alarms: list[str] = []
 
     def visit(problem: Problem) -> None:
-        trial = Trial(problem, asker)
+        trial = Trial(problem, asker, support=support)
         broken = [(law, outcome) for law in laws if (outcome := law.on(trial)).status is Status.BROKEN]
         verdict = trial.judgement.verdict
         if broken:
@@ -62,7 +63,7 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
         if verdict is Verdict.LOSSY:
             lossy.setdefault(" and ".join(trial.judgement.functions), []).append(trial.judgement.reason)
 
-    draw_problems(visit, Support(), precision, seed, examples)
+    draw_problems(visit, support, precision, seed, examples)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     print(f"{name}: {sum(verdicts.values())} problems: {counts}", flush=True)
     for function, reasons in sorted(lossy.items()):
