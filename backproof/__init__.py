@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         enclosure,
         gradient,
         law_tests,
+        problem_at,
         strategies,
         verify,
     )
@@ -46,6 +47,7 @@ __all__ = [
     "enclosure",
     "gradient",
     "law_tests",
+    "problem_at",
     "strategies",
     "verify",
 ]

@@ -13,12 +13,13 @@ from backproof.process import OwnProcess
 from backproof.report import Report
 from backproof.run import Progress, Run
 from backproof.target import Asker, InProcess, Target
+from properties.drawing import problem_at as draw_problem
 from properties.law import Status, Trial
 from properties.laws import laws_for
 from properties.support import Support, SupportError
 from properties.verdict import Verdict
 from reference.precisions import PRECISIONS
-from reference.problem import ProblemError
+from reference.problem import Problem, ProblemError
 
 
 def check(
@@ -37,6 +38,7 @@ def check(
     strict: bool = False,
     oracles: Sequence[str] = (),
     laws: Sequence[str] | None = None,
+    max_seconds: float | None = None,
     time_limit: float = 10.0,
     shrink_seconds: float = 10.0,
     progress: Progress | None = None,
@@ -45,16 +47,17 @@ def check(
 
     target: a callable, called in this process; or "package.module:function" or "path/to/file.py:function", called in a process
         of its own, where it may hang or die.
-    max_examples: how many problems; seed: from 0, None for a new one in every run.
+    max_examples: how many problems are judged; seed: from 0, None for a new one in every run.
     activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
     precision: "float64", "float32", "float16"; None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
-    time_limit: seconds for one call; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
+    max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; shrink_seconds: for shrinking all
+        findings. progress: told how the run goes on.
 
     Raises TargetError, SupportError, OracleError and LawError where the run cannot begin. Ctrl-C ends the run, with the report so far.
     """
-    _check_options(max_examples, seed, precision, time_limit, shrink_seconds)
+    _check_options(max_examples, seed, precision, max_seconds, time_limit, shrink_seconds)
     chosen = laws_for(oracles, laws)
     asker = _asker(target, precision, time_limit)
     try:
@@ -62,11 +65,42 @@ def check(
             activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
         )
         run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None))
-        run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed)
+        run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
         return run.report(tuple(oracles))
     finally:
         asker.close()
+
+
+def problem_at(
+    index: int,
+    seed: int,
+    *,
+    target: Target | str | None = None,
+    precision: str = "float64",
+    activations: Sequence[Any] | None = None,
+    losses: Sequence[Any] | None = None,
+    biases: bool | None = None,
+    depth: int | tuple[int, int] | None = None,
+    width: int | tuple[int, int] | None = None,
+    batch: int | tuple[int, int] | None = None,
+    wants: Sequence[str] | None = None,
+) -> Problem:
+    """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
+
+    target, activations and so on: as the run was told; precision: what its report says that it judged by. Raises SupportError, TargetError.
+    """
+    _check_number("index", index, 0)
+    _check_options(1, seed, precision, None, 1.0, 0.0)
+    asker = None if target is None else _asker(target, precision, 1.0)
+    try:
+        support = Support.of(asker.supports if asker else None).limited(
+            activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
+        )
+        return draw_problem(index, seed, support, precision)
+    finally:
+        if asker:
+            asker.close()
 
 
 def assert_right(target: Target | str, **options: Any) -> None:
@@ -111,17 +145,25 @@ def _asker(target: Target | str, precision: str | None, time_limit: float) -> As
     return InProcess(target, precision=precision, time_limit=time_limit)
 
 
-def _check_options(max_examples: Any, seed: Any, precision: str | None, time_limit: float, shrink_seconds: float) -> None:
-    if not isinstance(max_examples, int) or max_examples < 1:
-        raise SupportError(f"max_examples is {max_examples!r}: expected a whole number, at least 1")
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
-        raise SupportError(f"seed is {seed!r}: expected a whole number, at least 0, or None for a new one")
+def _check_options(
+    max_examples: Any, seed: Any, precision: str | None, max_seconds: float | None, time_limit: float, shrink_seconds: float
+) -> None:
+    _check_number("max_examples", max_examples, 1)
+    if seed is not None:
+        _check_number("seed", seed, 0)
     if precision is not None and precision not in PRECISIONS:
         raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if max_seconds is not None and not 0 < max_seconds < math.inf:
+        raise SupportError(f"max_seconds is {max_seconds!r}: expected seconds, more than 0, or None for no limit")
     if not 0 < time_limit < math.inf:
         raise SupportError(f"time_limit is {time_limit!r}: expected seconds, more than 0")
     if not 0 <= shrink_seconds < math.inf:
         raise SupportError(f"shrink_seconds is {shrink_seconds!r}: expected seconds, at least 0")
+
+
+def _check_number(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or value < least:
+        raise SupportError(f"{name} is {value!r}: expected a whole number, at least {least}")
 
 
 def _seed_of_the_run() -> int:

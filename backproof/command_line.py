@@ -15,6 +15,7 @@ from rich.table import Table
 
 from backproof import __version__
 from backproof.checking import check as run_check
+from backproof.checking import problem_at
 from backproof.checking import replay as run_replay
 from backproof.finding import Finding, finding_of, judgement_data
 from backproof.report import Report
@@ -58,6 +59,20 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
+limit_options = (
+    click.option("--activations", callback=_names, metavar="NAMES", help="Only these activations, separated by commas."),
+    click.option("--losses", callback=_names, metavar="NAMES", help="Only these losses, separated by commas."),
+    click.option("--wants", callback=_names, metavar="NAMES", help="Ask for these as well: x, loss, pre_activations, activations, deltas."),
+)
+
+
+def limited(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options that say which problems are drawn."""
+    for option in reversed(limit_options):
+        command = option(command)
+    return command
+
+
 precision_option = click.option(
     "--precision", type=click.Choice(list(PRECISIONS)), help="Judge by this precision, not by the answers' dtype."
 )
@@ -66,11 +81,10 @@ strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as we
 
 @cli.command(epilog=EXIT_CODES)
 @click.argument("target")
-@click.option("--max-examples", default=200, show_default=True, type=click.IntRange(1), help="How many random problems.")
+@click.option("--max-examples", default=200, show_default=True, type=click.IntRange(1), help="How many random problems are judged.")
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Pose no further problem after so many seconds.")
 @click.option("--seed", type=click.IntRange(0), help="Draw the same problems as a run that printed this seed.")
-@click.option("--activations", callback=_names, metavar="NAMES", help="Only these activations, separated by commas.")
-@click.option("--losses", callback=_names, metavar="NAMES", help="Only these losses, separated by commas.")
-@click.option("--wants", callback=_names, metavar="NAMES", help="Ask for these as well: x, loss, pre_activations, activations, deltas.")
+@limited
 @precision_option
 @strict_option
 @click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Ask this oracle as well (repeatable): see `backproof oracles`.")
@@ -137,6 +151,24 @@ def replay(file: Path, target: str | None, time_limit: float, json_file: str | N
             _console().print(finding_view(again), soft_wrap=True)
     _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
     sys.exit(RIGHT if again is None else _exit_code(again.verdict, True))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("target")
+@click.option("--seed", required=True, type=click.IntRange(0), help="The seed that the run printed.")
+@click.option("--index", required=True, type=click.IntRange(0), help="Which of its problems, from 0.")
+@limited
+@click.option(
+    "--precision", default="float64", show_default=True, type=click.Choice(list(PRECISIONS)), help="What the run says that it judged by."
+)
+@click.option("--save", type=click.Path(path_type=Path), help="Write the problem to this file, not to standard output.")
+def draw(target: str, save: Path | None, **options: Any) -> None:
+    """Draw one problem of a run of `check TARGET` again, as JSON.
+
+    The other options are those that the run was given.
+    """
+    problem = _run(lambda: problem_at(target=target, **options))
+    _write_json("-" if save is None else str(save), problem.to_json())
 
 
 @cli.command()

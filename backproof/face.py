@@ -1,6 +1,6 @@
 """The public names; `backproof` hands them on when they are used."""
 
-from backproof.checking import assert_right, check
+from backproof.checking import assert_right, check, problem_at
 from backproof.finding import Finding
 from backproof.law_items import law_tests
 from backproof.layouts import adapt
@@ -33,6 +33,7 @@ __all__ = [
     "enclosure",
     "gradient",
     "law_tests",
+    "problem_at",
     "strategies",
     "verify",
 ]

@@ -18,7 +18,8 @@ class Finding:
 
     target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
     answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
-    seed: of the run; shrunk: "in full", "cut short" (by its time limit) or "not at all";
+    seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
+    shrunk: "in full", "cut short" (by its time limit) or "not at all";
     fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
     """
 
@@ -31,6 +32,7 @@ class Finding:
     answer: Gradient | None
     precision: str | None
     seed: int
+    index: int = 0
     seen: int = 1
     shrunk: str = "not at all"
     oracles: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class Finding:
             "message": self.message,
             "precision": self.precision,
             "seed": self.seed,
+            "index": self.index,
             "seen": self.seen,
             "shrunk": self.shrunk,
             "fresh": self.fresh,
@@ -80,6 +83,7 @@ def finding_of(text: str) -> Finding:
             answer=None if data["answer"] is None else gradient_of(data["answer"]),
             precision=None if data["precision"] is None else _text(data, "precision"),
             seed=int(data["seed"]),
+            index=int(data["index"]),
             seen=int(data["seen"]),
             shrunk=_text(data, "shrunk"),
             oracles=tuple(str(name) for name in data["oracles"]),

@@ -1,32 +1,51 @@
 """A run of a check: problem after problem is put to a target, laws judge its answers, and what fails is shrunk to a finding."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 from backproof.finding import Finding
-from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report
 from backproof.target import Asker
-from properties.drawing import draw_problems, simplest_problem
-from properties.law import Law, Outcome, Status, Trial, Turn
+from properties.answer import Answer
+from properties.drawing import Block, block_at, blocks
+from properties.judgement import beyond_suspicion, precision_of
+from properties.law import HELD, Law, Outcome, Status, Trial, Turn
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
+from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
 from properties.shrinking import shrink
 from properties.support import Support
 from properties.verdict import Verdict
 from reference.precisions import PRECISIONS
 from reference.problem import Problem
 
-AUDITED_EACH = 20
-"""Every so manieth right answer is held against ball arithmetic as well."""
+AUDITED_EACH = 16
+"""Of every so manieth block one right answer is held against ball arithmetic as well."""
 
 IN_TURN = 2
-"""How many of the laws that ask further problems are judged on each problem."""
+"""How many of the laws that ask further problems are judged on the first problem of each block: half of them where a block has many."""
+
+MOST_TRIED = 6
+"""So many of them are tried, where some do not apply to the problem."""
 
 JUDGES = it_agrees_with_the_exact_gradient.__name__
 """The law that says what is right."""
+
+PLAIN = {law.__name__ for law in (it_answers, shapes_and_dtypes_are_right, inputs_are_left_alone, two_calls_agree)} | {JUDGES}
+"""The laws that a problem obeys whose answers are all well-formed, the same bit by bit and beyond suspicion."""
+
+SECONDS_AT_ONCE = 0.25
+"""After so long, answers are judged before further ones are asked for: nobody waits for a slow target's whole block."""
+
+ENOUGH = 200
+"""So many problems may fail in the same way before a run ends: further ones would tell no more."""
+
+REASONS = 20
+"""So many different reasons are kept why a law did not apply."""
 
 DEATHS = 3
 """So many times a target's process may die before a run ends: each costs a new process."""
@@ -40,13 +59,44 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class _Seen:
-    """One way to fail: the first problem that showed it, and how many did."""
+    """One way to fail: the smallest problem that showed it, its index in the run, and how many did."""
 
     law: Law
     problem: Problem
     outcome: Outcome
+    index: int
     count: int = 0
     shrunk: str = "not at all"
+
+
+@dataclass(frozen=True)
+class _Posed:
+    """A problem of a block, and what the target answered: twice, where two calls are compared."""
+
+    place: int
+    problem: Problem
+    answer: Answer
+    again: Answer | None
+
+    @property
+    def unremarkable(self) -> bool:
+        """Whether there is an answer, the same each time bit by bit, and the inputs were left alone."""
+        return self.answer.gradient is not None and not self.answer.changed and (self.again is None or self.answer.same_as(self.again))
+
+    @property
+    def ends_a_run(self) -> bool:
+        """Whether the target gave no answer in time, or died."""
+        return any(answer.verdict is Verdict.TIMES_OUT or answer.gone for answer in (self.answer, self.again) if answer is not None)
+
+
+class _Recall:
+    """How laws ask where the target was asked a second time before: the first time they ask is that time."""
+
+    def __init__(self, asker: Asker, again: Answer) -> None:
+        self._asker, self._again = asker, [again]
+
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+        return self._again.pop() if self._again else self._asker(problem, arrangement)
 
 
 class _Way(NamedTuple):
@@ -76,7 +126,8 @@ class Run:
     notes: list[str] = field(default_factory=list)
     examples: int = 0
     judged: int = 0
-    right: int = 0
+    wanted: int = 0
+    deadline: float = math.inf
     deaths: int = 0
     seed: int = 0
     interrupted: bool = False
@@ -85,23 +136,24 @@ class Run:
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self.counts = {law.name: LawCount() for law in self.laws}
+        always = [law for law in self.laws if law.turn is Turn.ALWAYS]
+        self._plain = always if {law.name for law in always} <= PLAIN else []
 
-    def judge_all(self, count: int, seed: int) -> None:
-        """Draw problems and judge the target on each: first the simplest, which tells what the target computes in."""
-        self.seed = seed
-
-        def visit(problem: Problem) -> None:
-            self._judge(problem)
-            self.progress("judging", self.examples, count)
-            raise_again()
-
+    def judge_all(self, count: int, seed: int, seconds: float = math.inf) -> None:
+        """Pose problems until so many are judged, or the time is over: first the simplest, which tells what the target computes in."""
+        self.seed, self.wanted, self.deadline = seed, count, self.started + seconds
+        # of some targets hardly any problem can be judged
+        most = 2 * count + 100
         try:
-            with remembered_interrupts() as raise_again:
-                visit(simplest_problem(self.support))
-                if count > 1:
-                    draw_problems(visit, self.support, self.exact_in, seed, count - 1)
+            self._judge_block(block_at(0, seed, self.support, self.exact_in), most)
+            for block in islice(blocks(seed, self.support, self.exact_in), 1, None):
+                if self.judged >= count:
+                    return
+                if self.examples >= most:
+                    raise _Enough("too few of them can be judged")
+                self._judge_block(block, min(count - self.judged, most - self.examples))
         except _Enough as reason:
-            self.notes.append(f"ended after {self.examples} of {count} problems: {reason}")
+            self.notes.append(f"ended after {self.examples} problems, {self.judged} of {count} judged: {reason}")
         except KeyboardInterrupt:
             self.interrupted = True
 
@@ -111,42 +163,118 @@ class Run:
         narrowest = [name for name in PRECISIONS if name in self.judged_by][-1:]
         return self.precision or (narrowest[0] if narrowest else "float64")
 
-    def _judge(self, problem: Problem) -> None:
-        trial = Trial(problem, self.asker, self.precision, self.support)
-        applied = set()
-        for law in self._laws_of(trial):
-            outcome = law.on(trial)
+    def _judge_block(self, block: Block, most: int) -> None:
+        """Put the problems of a block to the target, and judge the answers, many at once."""
+        posed: list[_Posed] = []
+        since, done = time.monotonic(), min(len(block), most)
+        for i in range(done):
+            try:
+                posed.append(self._pose(block, i))
+                self.progress("judging", min(self.judged + len(posed), self.wanted), self.wanted)
+            except KeyboardInterrupt:
+                self._judge_posed(block, posed)
+                raise
+            now = time.monotonic()
+            if i == done - 1 or now - since > SECONDS_AT_ONCE or posed[-1].ends_a_run or now > self.deadline:
+                self._judge_posed(block, posed)
+                posed, since = [], time.monotonic()
+            if now > self.deadline:
+                raise _Enough("the time is over")
+
+    def _pose(self, block: Block, place: int) -> "_Posed":
+        """Ask the target, and once more where two calls are compared."""
+        problem = block.problems.at(place)
+        first = self.asker(problem)
+        twice = first.gradient is not None and two_calls_agree.__name__ in self.counts
+        return _Posed(place, problem, first, self.asker(problem) if twice else None)
+
+    def _judge_posed(self, block: Block, posed: list["_Posed"]) -> None:
+        plainly_right = self._plainly_right(block, posed)
+        for each in posed:
+            right = each.place in plainly_right
+            if right and each.place and self._plain:
+                self._count_plainly_right(plainly_right[each.place])
+                continue
+            ask = self.asker if right or each.again is None else _Recall(self.asker, each.again)
+            trial = Trial(each.problem, ask, self.precision, self.support, each.answer)
+            self._judge(trial, block, each.place, plainly_right=right)
+
+    def _plainly_right(self, block: Block, posed: list["_Posed"]) -> dict[int, str]:
+        """The places in a block of which no plain law has more to say, with the precision: all others are judged one by one."""
+        alike: dict[Any, list[_Posed]] = {}
+        for each in posed:
+            if each.unremarkable and each.answer.gradient is not None:
+                precision = precision_of(each.answer.gradient, self.precision)
+                alike.setdefault((precision, *(place for place, _ in each.answer.gradient.arrays())), []).append(each)
+        right: dict[int, str] = {}
+        for (precision, *_), each_alike in alike.items():
+            places = [each.place for each in each_alike]
+            if JUDGES in self.counts:
+                problems = block.problems if len(places) == len(block) else block.problems.at(places)
+                clear = beyond_suspicion(problems, [each.answer.gradient for each in each_alike if each.answer.gradient], precision)
+                places = [place for place, is_clear in zip(places, clear.tolist(), strict=True) if is_clear]
+            right.update(dict.fromkeys(places, precision.name))
+        return right
+
+    def _count_plainly_right(self, precision: str) -> None:
+        """What _judge does, where no law has more to say."""
+        for law in self._plain:
+            self.counts[law.name].held += 1
+        self.judged_by[precision] += 1
+        self.examples += 1
+        self.judged += 1
+
+    def _judge(self, trial: Trial, block: Block, place: int, *, plainly_right: bool) -> None:
+        applied = False
+        for law in self._laws_of(trial, block, place):
+            outcome = HELD if plainly_right and law.name in PLAIN else law.on(trial)
             self._count(law, outcome)
-            if outcome.status is not Status.NOT_APPLICABLE:
-                applied.add(law.name)
+            # a run that holds answers against the exact gradient has judged what it could hold against it
+            applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or JUDGES not in self.counts)
             if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
-                seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome))
-                seen.count += 1
-                if _size(problem) < _size(seen.problem):
-                    seen.problem, seen.outcome = problem, outcome
+                self._keep(law, trial.problem, outcome, block.first + place)
             if outcome.verdict is Verdict.TIMES_OUT:
                 self.examples += 1
                 raise _Enough("the target gave no answer in time")
         self.examples += 1
-        # a run that holds answers against the exact gradient has judged what it could hold against it
-        self.judged += bool(applied & {JUDGES} if JUDGES in self.counts else applied)
+        self.judged += applied
         self.deaths += trial.answer.gone
         if self.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.deaths} times")
 
-    def _laws_of(self, trial: Trial) -> Iterator[Law]:
+    def _keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> None:
+        seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index))
+        seen.count += 1
+        if _size(problem) < _size(seen.problem):
+            seen.problem, seen.outcome, seen.index = problem, outcome, index
+        if seen.count >= ENOUGH and self._fails(outcome):
+            self.examples += 1
+            raise _Enough(f"{seen.count} problems failed in the same way")
+
+    def _laws_of(self, trial: Trial, block: Block, place: int) -> Iterator[Law]:
         """The laws to judge on one problem: those of each problem, some in turn, and now and then the audit."""
         yield from (law for law in self.laws if law.turn is Turn.ALWAYS)
-        in_turn = [law for law in self.laws if law.turn is Turn.IN_TURN]
-        for i in range(min(IN_TURN, len(in_turn))):
-            yield in_turn[(IN_TURN * self.examples + i) % len(in_turn)]
         if trial.answer.gradient is None:
             return
         self.judged_by[trial.precision.name] += 1
-        audits = [law for law in self.laws if law.turn is Turn.AUDIT]
-        if audits and trial.judgement.verdict is Verdict.RIGHT:
-            self.right += 1
-            yield from audits if self.right % AUDITED_EACH == 1 else ()
+        if place:
+            return
+        yield from self._in_turn(IN_TURN if len(block) == 1 else IN_TURN // 2)
+        if block.number % AUDITED_EACH == 0:
+            yield from (law for law in self.laws if law.turn is Turn.AUDIT)
+
+    def _in_turn(self, most: int) -> Iterator[Law]:
+        """The laws in turn that were judged least often so far, until enough of them have applied."""
+        counts = {law.name: self.counts[law.name] for law in self.laws if law.turn is Turn.IN_TURN}
+        judged = {name: count.held + count.broken for name, count in counts.items()}
+        waiting = sorted(judged, key=lambda name: judged[name] + counts[name].not_applicable / MOST_TRIED)
+        by_name = {law.name: law for law in self.laws}
+        applied = 0
+        for name in waiting[:MOST_TRIED]:
+            yield by_name[name]
+            applied += counts[name].held + counts[name].broken > judged[name]
+            if applied == most:
+                return
 
     def _count(self, law: Law, outcome: Outcome) -> None:
         count = self.counts[law.name]
@@ -156,7 +284,8 @@ class Run:
             count.held += 1
         else:
             count.not_applicable += 1
-            count.reasons[outcome.message] = count.reasons.get(outcome.message, 0) + 1
+            if outcome.message in count.reasons or len(count.reasons) < REASONS:
+                count.reasons[outcome.message] = count.reasons.get(outcome.message, 0) + 1
 
     def _fails(self, outcome: Outcome) -> bool:
         return outcome.status is Status.BROKEN or (self.strict and outcome.verdict is Verdict.LOSSY)
@@ -252,6 +381,7 @@ class Run:
             outcome.answer,
             self.precision,
             self.seed,
+            seen.index,
             seen.count,
             seen.shrunk,
             oracles,

@@ -8,8 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Protocol, TypeVar
@@ -130,14 +129,14 @@ class InProcess:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self._target, self._time_limit = target, time_limit
         self._dtype = np.dtype(self.precision or "float64")
-        self._given: list[tuple[Place, AnyArray, AnyArray]] = []
+        self._given: list[tuple[Place, AnyArray, bytes]] = []
 
     def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
         fresh = problem.copy(self._dtype, ARRANGEMENTS[arrangement])
-        inputs = [(name, array, array.copy()) for name, array in fresh.arrays()]
+        inputs = [(name, array, array.tobytes()) for name, array in fresh.arrays()]
         try:
             # an answer may be lazy, so that reading it is the target's work too
-            with _limited(self._time_limit), np.errstate(all="ignore"):
+            with _Limited(self._time_limit), np.errstate(all="ignore"):
                 gradient = as_gradient(self._target(fresh), problem)
         except Malformed as error:
             return Answer(None, Verdict.MALFORMED, _encodable(str(error)), *self._changes(inputs))
@@ -148,14 +147,14 @@ class InProcess:
         except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
             return Answer(None, Verdict.RAISES, _told(error), *self._changes(inputs))
         changes = self._changes(inputs)
-        self._given = [(place, array, array.copy()) for place, array in gradient.arrays()]
+        self._given = [(place, array, array.tobytes()) for place, array in gradient.arrays()]
         return Answer(copy_of(gradient), None, "", *changes)
 
-    def _changes(self, inputs: list[tuple[str, AnyArray, AnyArray]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _changes(self, inputs: list[tuple[str, AnyArray, bytes]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Which inputs, and which arrays of the answer before, are no longer what they were."""
-        changed = tuple(name for name, array, before in inputs if not np.array_equal(array, before))
+        changed = tuple([name for name, array, before in inputs if array.tobytes() != before])
         given, self._given = self._given, []
-        return changed, tuple(str(place) for place, array, before in given if not np.array_equal(array, before, equal_nan=True))
+        return changed, tuple([str(place) for place, array, before in given if array.tobytes() != before])
 
     def renew(self) -> bool:
         return False
@@ -178,25 +177,30 @@ class _TimeIsUp(BaseException):
     """Raised inside the target by the alarm; no `except Exception` of its own catches it."""
 
 
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread() or not seconds:
-        yield
-        return
+class _Limited:
+    """Ends what runs inside after some seconds, where signals can: in the main thread of a POSIX process."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _TimeIsUp
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds if hasattr(signal, "setitimer") else 0.0
 
-    started, before = time.monotonic(), signal.signal(signal.SIGALRM, stop)
-    # again and again, for a target whose own `except:` swallows the first
-    others, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if others:  # an alarm that was set before, by a test runner say, goes on
-            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - started), 1e-3), interval)
+    def __enter__(self) -> None:
+        self._limits = self._seconds > 0 and threading.current_thread() is threading.main_thread()
+        if self._limits:
+            self._started, self._before = time.monotonic(), signal.signal(signal.SIGALRM, _stop)
+            # again and again, for a target whose own `except:` swallows the first
+            self._others = signal.setitimer(signal.ITIMER_REAL, self._seconds, 0.1)
+
+    def __exit__(self, *raised: object) -> None:
+        if self._limits:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
+            left, interval = self._others
+            if left:  # an alarm that was set before, by a test runner say, goes on
+                signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - self._started), 1e-3), interval)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _TimeIsUp
 
 
 def _name_of(target: Target) -> str:

@@ -15,7 +15,6 @@ from properties.drawing import draw_problems
 from properties.support import Support
 from reference.backward import gradient_of_passes
 from reference.model import REFERENCE
-from reference.problem import Problem
 from reference.rounding import passes, rounding_bound
 
 
@@ -29,8 +28,7 @@ def main() -> None:
     largest = 0.0
     outside: list[str] = []
 
-    def visit(problem: Problem) -> None:
-        nonlocal entries, unclaimed, problems, largest
+    for problem in draw_problems(options.examples, options.seed, Support()):
         passed, found = passes(problem), enclosure(problem)
         problems += 1
         bound = dict(rounding_bound(passed, REFERENCE).arrays())
@@ -48,8 +46,6 @@ def main() -> None:
             largest = max(largest, float(np.max(ratio)))
             if not (ratio <= 1).all():
                 outside.append(f"{place} {problem!r}")
-
-    draw_problems(visit, Support(), "float64", options.seed, options.examples)
     print(f"{problems} problems, {entries} entries inside the bound claimed for them, {unclaimed} without a claim")
     print(f"largest distance over the bound: {largest:.3f}; outside: {len(outside)}")
     for line in outside[:5]:

@@ -10,7 +10,6 @@ Both exit with 1 if a fault is missed.
 
 import argparse
 import sys
-from contextlib import suppress
 
 from backproof.run import Run
 from backproof.target import InProcess
@@ -22,7 +21,6 @@ from properties.laws import LAWS, laws_for
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient
 from properties.support import Support
 from properties.verdict import Verdict
-from reference.problem import Problem
 
 AGREEMENT = it_agrees_with_the_exact_gradient.__name__
 
@@ -58,10 +56,12 @@ def caught_by_check(fault: Fault, seeds: int) -> bool:
 def found(fault: Fault, seed: int) -> bool:
     """Whether check at its defaults finds a fault, with a seed."""
     asker = InProcess(fault.target, precision=fault.precision)
-    run: Run
+
+    def seen() -> bool:
+        return any(way.verdict is not Verdict.LOSSY or fault.lossy for way in run.failures)
 
     def stop_at_the_first(step: str, done: int, total: int) -> None:
-        if run.failures and any(way.verdict is not Verdict.LOSSY or fault.lossy for way in run.failures):
+        if seen():
             raise Found
 
     run = Run(asker, laws_for(), Support.of(asker.supports), fault.precision, fault.lossy, stop_at_the_first)
@@ -69,7 +69,7 @@ def found(fault: Fault, seed: int) -> bool:
         run.judge_all(200, seed)
     except Found:
         return True
-    return False
+    return seen()
 
 
 def caught_without_agreement(fault: Fault, examples: int) -> bool:
@@ -79,16 +79,13 @@ def caught_without_agreement(fault: Fault, examples: int) -> bool:
     caught: dict[str, None] = {}
     claimed = {name for name in fault.laws if name in {law.name for law in laws}}
 
-    def visit(problem: Problem) -> None:
+    for problem in draw_problems(examples, 1, Support.of(fault.supports), fault.precision or "float64"):
         trial = Trial(problem, asker, fault.precision, Support.of(fault.supports))
         for law in laws:
             if law.name not in caught and law.on(trial).status is Status.BROKEN:
                 caught[law.name] = None
         if claimed <= caught.keys() and caught:
-            raise Found
-
-    with suppress(Found):
-        draw_problems(visit, Support.of(fault.supports), fault.precision or "float64", 1, examples)
+            break
     unseen = f" (claimed, and not seen: {', '.join(sorted(claimed - caught.keys()))})" if claimed - caught.keys() else ""
     why = f"blind: {fault.blind}" if fault.blind else "MISSED"
     print(f"{fault.name}: {'caught by ' + ', '.join(caught) if caught else why}{unseen}", flush=True)

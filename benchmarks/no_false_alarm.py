@@ -20,7 +20,6 @@ from properties.law import Status, Trial, Turn
 from properties.laws import LAWS
 from properties.support import Support
 from properties.verdict import Verdict
-from reference.problem import Problem
 
 
 def main() -> None:
@@ -50,7 +49,7 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
     lossy: dict[str, list[str]] = {}
     alarms: list[str] = []
 
-    def visit(problem: Problem) -> None:
+    for problem in draw_problems(examples, seed, support, precision):
         trial = Trial(problem, asker, support=support)
         broken = [(law, outcome) for law in laws if (outcome := law.on(trial)).status is Status.BROKEN]
         verdict = trial.judgement.verdict
@@ -62,8 +61,6 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
             verdicts["not judged" if verdict is Verdict.INCONCLUSIVE else verdict.value] += 1
         if verdict is Verdict.LOSSY:
             lossy.setdefault(" and ".join(trial.judgement.functions), []).append(trial.judgement.reason)
-
-    draw_problems(visit, support, precision, seed, examples)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     print(f"{name}: {sum(verdicts.values())} problems: {counts}", flush=True)
     for function, reasons in sorted(lossy.items()):

@@ -1,14 +1,16 @@
 """What a target gave back for one problem, whatever it was."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import lru_cache
+from itertools import islice, pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
-from reference.problem import Gradient, Place, Problem
+from reference.problem import Gradient, Place, Problem, place_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,15 @@ class Answer:
     changed: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     gone: bool = False
+
+    def same_as(self, other: "Answer") -> bool:
+        """Whether both give the same quantities, the same bit by bit."""
+        if self.gradient is None or other.gradient is None:
+            return False
+        mine, theirs = (
+            [(place, array.dtype, array.tobytes()) for place, array in gradient.arrays()] for gradient in (self.gradient, other.gradient)
+        )
+        return mine == theirs
 
 
 class Ask(Protocol):
@@ -55,7 +66,7 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
             parts[quantity] = _by_layer(listed, quantity, layers)
     for quantity in ("x", "loss"):
         if getattr(given, quantity) is not None:
-            parts[quantity] = _floats(getattr(given, quantity), Place(quantity, None))
+            parts[quantity] = _floats(getattr(given, quantity), place_of(quantity))
     if "weights" not in parts:
         raise Malformed("dC/dW is missing: expected a list with one array for each layer")
     parts.setdefault("biases", [None] * layers)
@@ -67,7 +78,7 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
 
 
 def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
-    symbol = str(Place(quantity, None))
+    symbol = str(place_of(quantity))
     try:
         listed = list(islice(listed, layers + 1000))  # a generator may have no end
     except Exception as error:
@@ -75,10 +86,12 @@ def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
         raise Malformed(f"{symbol} is {_described(listed)}{why}: expected a list with one array for each layer") from None
     if len(listed) != layers:
         raise Malformed(f"{symbol} has {len(listed)} arrays: expected one for each layer, {layers}")
-    return [None if array is None else _floats(array, Place(quantity, i)) for i, array in enumerate(listed, 1)]
+    return [None if array is None else _floats(array, place_of(quantity, i)) for i, array in enumerate(listed, 1)]
 
 
 def _floats(given: Any, place: Place) -> AnyArray:
+    if type(given) is np.ndarray and given.dtype.kind == "f":
+        return given
     try:
         array = np.asarray(given.detach() if hasattr(given, "detach") else given)
     except Exception as error:
@@ -89,35 +102,36 @@ def _floats(given: Any, place: Place) -> AnyArray:
 
 
 def _check(gradient: Gradient, problem: Problem) -> None:
-    given = dict(gradient.arrays())
-    for place in wanted(problem):
+    given, shapes = dict(gradient.arrays()), shapes_of(problem)
+    for place in wanted(problem.wants, shapes):
         if place not in given:
             raise Malformed(f"{place} is missing: the problem asks for it")
     for place, array in given.items():
-        expected = shape_of(problem, place)
+        expected = shapes[place]
         if array.shape != expected:
             hint = "; it is transposed" if array.ndim == 2 and array.shape[::-1] == expected else ""
             raise Malformed(f"{place} has shape {array.shape}, expected {expected}{hint}")
 
 
-def wanted(problem: Problem) -> list[Place]:
-    """The places that an answer must fill."""
-    places: list[Place] = []
-    for quantity in problem.wants:
-        if quantity in ("x", "loss"):
-            places.append(Place(quantity, None))
-        else:
-            layers = range(1, problem.depth + 1)
-            places.extend(Place(quantity, i) for i in layers if quantity != "biases" or problem.biases[i - 1] is not None)
-    return places
+def wanted(wants: Sequence[str], shapes: Mapping[Place, Any]) -> list[Place]:
+    """The places that an answer must fill, of those that it may."""
+    return [place for place in shapes if place.quantity in wants]
 
 
-def shape_of(problem: Problem, place: Place) -> tuple[int, ...]:
-    """The shape of one array of the gradient."""
-    if place.layer is None:
-        return () if place.quantity == "loss" else problem.x.shape
-    outputs, inputs = problem.weights[place.layer - 1].shape
-    return {"weights": (outputs, inputs), "biases": (outputs,)}.get(place.quantity, (problem.batch, outputs))
+def shapes_of(problem: Problem) -> Mapping[Place, tuple[int, ...]]:
+    """The shape of every array that a gradient may hold, by its place."""
+    return _shapes(problem.widths, problem.batch, tuple([bias is not None for bias in problem.biases]))
+
+
+@lru_cache(maxsize=256)
+def _shapes(widths: tuple[int, ...], batch: int, biased: tuple[bool, ...]) -> Mapping[Place, tuple[int, ...]]:
+    layers = list(enumerate(pairwise(widths), 1))
+    shapes: dict[Place, tuple[int, ...]] = {place_of("weights", i): (outputs, inputs) for i, (inputs, outputs) in layers}
+    shapes |= {place_of("biases", i): (outputs,) for i, (_, outputs) in layers if biased[i - 1]}
+    shapes |= {place_of("x"): (batch, widths[0]), place_of("loss"): ()}
+    for quantity in ("pre_activations", "activations", "deltas"):
+        shapes |= {place_of(quantity, i): (batch, outputs) for i, (_, outputs) in layers}
+    return shapes
 
 
 def _described(given: Any) -> str:

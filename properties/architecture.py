@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from properties.support import Support
-from reference.choice import Choice
+from reference.choice import Choice, split
 from reference.problem import Problem
 
 T = TypeVar("T")
+
+
+LABELS = ("binary_cross_entropy_with_logits", "softmax_cross_entropy")
+"""The losses whose expected outputs are probabilities."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,14 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
     for i in range(depth - 1):
         repeated = support.same_hidden and i > 0
         activations.append(activations[0] if repeated else picker.pick(("activation", i), support.activation_choices))
-    activations.append(picker.pick(("activation", depth - 1), support.output_choices))
+    loss, outputs = picker.pick("loss", support.loss_choices), support.output_choices
+    if split(loss)[0] in LABELS and "identity" in outputs:
+        # such a loss is meant for logits: half of what is drawn has them
+        outputs = (*len(outputs) * ("identity",), *outputs)
+    activations.append(picker.pick(("activation", depth - 1), outputs))
     options = {None: ("none", "all", "some"), True: ("all",), False: ("none",)}[support.biases]
     biases = picker.pick("biases", options)
     biased = [picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)]
-    loss = picker.pick("loss", support.loss_choices)
     reduction = picker.pick("reduction", support.reductions)
     return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction)
 

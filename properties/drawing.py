@@ -1,56 +1,100 @@
-"""Drawing: Hypothesis gives problem after problem, new ones in every run, the same ones for the same seed."""
+"""Drawing: which problems a run poses, in which order. (seed, index) -> problem is a pure function, so that any can be had again.
 
-from collections.abc import Callable, Hashable, Sequence
+A run is a row of blocks. The problems of a block share one architecture and one plan for their numbers; the first blocks hold one
+problem each, later ones up to 128, so that a short run sees many structures and a long one costs little for each problem.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from random import Random
 from typing import TypeVar
 
-from hypothesis import HealthCheck, Phase, currently_in_test_context, given, seed, settings
-
 from properties.architecture import pick_architecture
-from properties.context import outside_of_tests
-from properties.strategies import problems_of
 from properties.support import Support
-from properties.values import ValuePlan, problem_of_seed
+from properties.values import VALUE_CLASSES, ValuePlan, pick_plan, problems_of_seed
 from reference.problem import Problem
 
 T = TypeVar("T")
 
+STEP, STEPS = 6, 7
+"""After each 2^STEP blocks a block holds twice as many problems, STEPS times; the first 2^(STEP + 1) hold one."""
 
-def draw_problems(visit: Callable[[Problem], None], support: Support, precision: str, start: int, count: int) -> None:
-    """Call visit on count problems that the support allows; fewer, where there are no more.
-
-    start: the seed, from 0. What visit raises ends the drawing.
-    """
-    if not currently_in_test_context():
-        _draw(visit, support, precision, start, count)
-        return
-    # only the drawing leaves this thread: a target is called where its caller is, and may be stopped there by a signal
-    drawn: list[Problem] = []
-    outside_of_tests(lambda: _draw(drawn.append, support, precision, start, count))
-    for problem in drawn:
-        visit(problem)
+SIZES = ("depth", "batch", "width")
+"""What is small in the first blocks, and grows."""
 
 
-def _draw(visit: Callable[[Problem], None], support: Support, precision: str, start: int, count: int) -> None:
-    @seed(start)
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        # Hypothesis derandomises by itself where CI is set; the seed alone says what is drawn
-        derandomize=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(problems_of(support, precision))
-    def visit_each(problem: Problem) -> None:
-        visit(problem)
+@dataclass(frozen=True)
+class Block:
+    """Problems of one architecture and one plan. number: of the block, first: the index of its first problem, both from 0."""
 
-    visit_each()
+    number: int
+    first: int
+    problems: Problem
+    """A stack."""
+
+    def __len__(self) -> int:
+        return len(self.problems.x)
 
 
-def simplest_problem(support: Support) -> Problem:
-    """The first problem to try: the simplest that the support allows, with short numbers."""
-    return problem_of_seed(pick_architecture(_Simplest(), support), ValuePlan("short"), 1)
+def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
+    """The block that holds the problem with an index; precision: the one that all numbers are exact in."""
+    # block sizes double where the index does, so that the bits of the index tell all
+    doubled = min(max(index.bit_length() - STEP - 1, 0), STEPS)
+    number = (index >> doubled) + (doubled << STEP)
+    first = index >> doubled << doubled
+    if index == 0:
+        architecture, plan = pick_architecture(_Simplest(), support), ValuePlan("short")
+        return Block(0, 0, problems_of_seed(architecture, plan, 1, precision, 1))
+    picker = SeededPicker(seed, number)
+    architecture = pick_architecture(picker, support)
+    wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
+    plan = pick_plan(picker, picker.pick("value class", tuple(VALUE_CLASSES)))
+    return Block(number, first, problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants))
+
+
+def blocks(seed: int, support: Support, precision: str) -> Iterator[Block]:
+    """Block after block, without end."""
+    index = 0
+    while True:
+        block = block_at(index, seed, support, precision)
+        yield block
+        index += len(block)
+
+
+def problem_at(index: int, seed: int, support: Support, precision: str = "float64") -> Problem:
+    """The problem with an index, from 0, in the run of a seed."""
+    block = block_at(index, seed, support, precision)
+    return block.problems.at(index - block.first)
+
+
+def draw_problems(count: int, seed: int, support: Support, precision: str = "float64") -> Iterator[Problem]:
+    """The first problems of the run of a seed, one by one."""
+    for block in blocks(seed, support, precision):
+        for i in range(len(block)):
+            if block.first + i == count:
+                return
+            yield block.problems.at(i)
+
+
+class SeededPicker:
+    """A seed decides. Whatever has n options takes each of them once in n blocks, in an order of its own; early blocks are small."""
+
+    def __init__(self, seed: int, block: int) -> None:
+        self._seed, self._block = seed, block
+
+    def pick(self, key: Hashable, options: Sequence[T]) -> T:
+        count = len(options)
+        if key in SIZES or (isinstance(key, tuple) and key[0] in SIZES):
+            count = min(count, max(3, ceil(count * (self._block + 8) / 64)))
+        if count == 1:
+            return options[0]
+        turn, place = divmod(self._block, count)
+        random = Random(f"{self._seed} {key} {turn}")
+        return options[sorted(range(count), key=lambda _: random.random())[place]]
+
+    def number(self, key: Hashable) -> float:
+        raise NotImplementedError("numbers are drawn from a seed, by the value class")
 
 
 class _Simplest:

@@ -5,7 +5,7 @@ wrong beyond both; a suspicion by the reference is settled by ball arithmetic be
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -225,19 +225,38 @@ def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
 
 def _says_nothing(exact: Exact, entries: list[Measured], precision: Precision) -> str:
     """Why the bound says nothing of any derivative, or "": no claim is made, or it is wider than the gradient itself."""
-    gradients = [entry for entry in entries if entry.place.quantity in ("weights", "biases")]
-    claimed = [entry for entry in gradients if np.isfinite(entry.allowed).any()]
-    if not claimed:
-        return "a needed sum or product leaves the range of the precision, so that any answer would do"
+    claims, tells = told(exact, entries, precision)
+    if tells:
+        return ""
+    if claims:
+        return "the worst-case bound is wider than the gradient itself: this network is too deep or too wide for the precision"
+    return "a needed sum or product leaves the range of the precision, so that any answer would do"
+
+
+def told(exact: Exact, entries: list[Measured], precision: Precision) -> tuple[AnyArray, AnyArray]:
+    """Whether the bound makes a claim for any derivative, and whether it makes one that says something; of a stack, for each problem."""
     passed, problem = exact.passes.forward, exact.problem
-    inputs = max(float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0)) for a in passed.activations)
-    size = BLUNT * inputs * float(np.max(np.abs(passed.activations[-1]) + np.abs(problem.y))) + math.sqrt(precision.least_normal)
-    for entry in claimed:
-        where = np.isfinite(entry.allowed)
-        allowed, exact_size = (float(np.max(np.abs(array[where]))) for array in (entry.allowed, entry.low))
-        if not (allowed >= exact_size and allowed >= size):
-            return ""
-    return "the worst-case bound is wider than the gradient itself: this network is too deep or too wide for the precision"
+    stacked = problem.x.shape[:-2]
+    inputs = np.max([_largest(np.abs(a), np.isfinite(a), stacked) for a in passed.activations], axis=0)
+    outputs = np.max(np.abs(passed.activations[-1]) + np.abs(problem.y), axis=(-2, -1))
+    with np.errstate(all="ignore"):
+        size = BLUNT * inputs * outputs + math.sqrt(precision.least_normal)
+    claims, tells = np.zeros(stacked, dtype=bool), np.zeros(stacked, dtype=bool)
+    for entry in entries:
+        if entry.place.quantity in ("weights", "biases"):
+            where = np.isfinite(entry.allowed)
+            allowed, exact_size = (_largest(np.abs(array), where, stacked) for array in (entry.allowed, entry.low))
+            claimed = where.reshape(*stacked, -1).any(axis=-1)
+            claims |= claimed
+            tells |= claimed & ~((allowed >= exact_size) & (allowed >= size))
+    return claims, tells
+
+
+def _largest(sizes: Array, where: AnyArray, stacked: tuple[int, ...]) -> Array:
+    """The largest of some sizes, 0 if there are none; of a stack, for each problem."""
+    flat = (*stacked, -1)
+    largest: Array = np.max(sizes.reshape(flat), axis=-1, where=where.reshape(flat), initial=0.0)
+    return largest
 
 
 def _settle(exact: Exact, answer: Gradient, precision: Precision, judged: int) -> Judgement:
@@ -282,6 +301,23 @@ def _explanation(exact: Exact, answer: Gradient, precision: Precision) -> tuple[
         if used:
             return max(used, key=lambda names: used[names])
     return ()
+
+
+def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: Precision) -> AnyArray:
+    """Which answers to a stack of problems are right by the reference alone, so that judge would say no more: (count,) of bool.
+
+    answers: one for each problem, all with the same quantities. All of them cost a few products of stacked matrices.
+    """
+    exact = Exact(problems)
+    stacked = [np.stack(arrays).astype(np.float64) for arrays in zip(*([array for _, array in a.arrays()] for a in answers), strict=True)]
+    reference, allowed = dict(exact.reference.arrays()), dict(exact.bound(precision).arrays())
+    places = [place for place, _ in answers[0].arrays()]
+    entries = [Measured(place, got, reference[place], reference[place], allowed[place]) for place, got in zip(places, stacked, strict=True)]
+    with np.errstate(all="ignore"):
+        _, clear = told(exact, entries, precision)
+    for entry in entries:
+        clear = clear & ~entry.outside.reshape(len(answers), -1).any(axis=-1)
+    return clear
 
 
 def _judgement(verdict: Verdict, entries: list[Measured], precision: Precision, judged: int, reason: str = "") -> Judgement:

@@ -59,17 +59,20 @@ class NotPosable(Exception):
 class Trial:
     """One problem put to one target: what several laws ask of it is computed once.
 
-    support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says.
+    support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says;
+    answer: the target's first answer, where it was asked before.
     """
 
-    def __init__(self, problem: Problem, ask: Ask, precision: str | None = None, support: Support | None = None) -> None:
+    def __init__(
+        self, problem: Problem, ask: Ask, precision: str | None = None, support: Support | None = None, answer: Answer | None = None
+    ) -> None:
         self.problem, self.ask, self.support = problem, ask, support or Support()
-        self._precision = precision
+        self._precision, self._answer = precision, answer
 
     @cached_property
     def answer(self) -> Answer:
         """The target's first answer."""
-        return self.ask(self.problem)
+        return self._answer or self.ask(self.problem)
 
     @property
     def gradient(self) -> Gradient:

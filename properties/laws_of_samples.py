@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from properties.architecture import LABELS
 from properties.law import NotPosable, Outcome, Trial
 from properties.posing import Entries, Side, agree, first, pose, times, total
-from properties.values import LABELS, rounded
+from properties.values import rounded
 from reference.choice import split
 from reference.problem import Problem
 

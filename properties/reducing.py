@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from properties.architecture import LABELS
 from properties.support import Support
-from properties.values import LABELS
 from reference.choice import Choice, split
 from reference.problem import Problem, ProblemError
 

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.architecture import Architecture, Picker, answers_of, architecture_of, pick_architecture
+from properties.architecture import LABELS, Architecture, Picker, answers_of, architecture_of, pick_architecture
 from properties.support import Support, SupportError
-from properties.values import EXTREMES, LABELS, SPECIALS, VALUE_CLASSES, ValuePlan, labels, problem_of_seed, rounded
+from properties.values import VALUE_CLASSES, labels, pick_plan, problem_of_seed, rounded
 from reference.choice import split
 from reference.precisions import PRECISIONS
 from reference.problem import Problem
@@ -75,8 +75,7 @@ def pick_problem(picker: Picker, support: Support, precision: str, styles: Seque
     if style == "free":
         problem = _free(picker, architecture)
     else:
-        plan = ValuePlan(style, picker.pick("extreme", (*3 * ("",), *EXTREMES[1:])), picker.pick("special", (*2 * ("",), *SPECIALS[1:])))
-        problem = problem_of_seed(architecture, plan, picker.pick("seed", range(2**32)), precision)
+        problem = problem_of_seed(architecture, pick_plan(picker, style), picker.pick("seed", range(2**32)), precision)
     return problem.replaced(wants=wants) if wants else problem
 
 

@@ -1,30 +1,31 @@
 """The numbers of a problem by value classes: NumPy draws them from a seed, exact in the precision under test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from properties.architecture import Architecture
+from properties.architecture import LABELS, Architecture, Picker
 from reference.activations import ACTIVATIONS
 from reference.arrays import Array
 from reference.choice import bind, split
 from reference.forward import forward
 from reference.precisions import PRECISIONS
-from reference.problem import Problem
+from reference.problem import WANTS, Problem
 
 SHORT = (0.0, 1.0, -1.0, 0.5, 2.0, -0.5, -2.0, 3.0, -3.0, 0.25, 1.5, -1.5)
 """Numbers that people read at a glance, exact in every precision."""
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
+"""Numbers of a shape, whose first axis counts problems."""
 
 VALUE_CLASSES: dict[str, Draw] = {
     "short": lambda rng, shape: rng.choice(SHORT, shape),
     "normal": lambda rng, shape: rng.normal(size=shape),
     "zeros": lambda rng, shape: rng.normal(size=shape) * rng.integers(0, 2, shape),
-    "saturated": lambda rng, shape: rng.normal(size=shape) * rng.choice([5, 20, 100]),
+    "saturated": lambda rng, shape: rng.normal(size=shape) * rng.choice([5, 20, 100], (shape[0], *(1 for _ in shape[1:]))),
     "one_sign": lambda rng, shape: np.abs(rng.normal(size=shape)),
     "mixed_scales": lambda rng, shape: rng.normal(size=shape) * 2.0 ** rng.integers(-12, 7, shape),
 }
@@ -46,88 +47,101 @@ class ValuePlan:
     special: str = ""
 
 
+def pick_plan(picker: Picker, value_class: str) -> ValuePlan:
+    """A plan of a value class: most have no extreme array, and many nothing special."""
+    extreme = picker.pick("extreme", (*3 * ("",), *EXTREMES[1:]))
+    return ValuePlan(value_class, extreme, picker.pick("special", (*2 * ("",), *SPECIALS[1:])))
+
+
 def rounded(array: Any, precision: str) -> Array:
-    """The nearest numbers that the precision holds, as float64; never infinite."""
+    """The nearest numbers that the precision holds, as float64, in which -0.0 is 0.0; never infinite."""
     largest = PRECISIONS[precision].largest
-    held: Array = np.clip(np.asarray(array, dtype=np.float64), -largest, largest).astype(precision).astype(np.float64)
+    held: Array = np.clip(np.asarray(array, dtype=np.float64), -largest, largest).astype(precision).astype(np.float64) + 0.0
     return held
 
 
 def problem_of_seed(architecture: Architecture, plan: ValuePlan, seed: int, precision: str = "float64") -> Problem:
     """The problem of an architecture, a plan and a seed: always the same one."""
+    return problems_of_seed(architecture, plan, seed, precision, 1).at(0)
+
+
+def problems_of_seed(
+    architecture: Architecture, plan: ValuePlan, seed: int | Sequence[int], precision: str, count: int, wants: Sequence[str] = ()
+) -> Problem:
+    """A stack of count problems of an architecture, a plan and a seed: always the same ones. Their arrays are read-only."""
     rng = np.random.default_rng(seed)
     draw = VALUE_CLASSES[plan.value_class]
     widths, batch = architecture.widths, architecture.batch
-    weights = [draw(rng, (n, m)) for m, n in pairwise(widths)]
+    weights = [draw(rng, (count, n, m)) for m, n in pairwise(widths)]
     if plan.value_class not in ("short", "saturated"):
         # a sum of n products stays near 1, so that deep networks neither vanish nor saturate
-        weights = [w * 2.0 ** -round(0.5 * np.log2(w.shape[1])) for w in weights]
-    biases = [draw(rng, (n,)) if biased else None for n, biased in zip(widths[1:], architecture.biased, strict=True)]
-    x, y = draw(rng, (batch, widths[0])), expected_outputs(architecture, rng, draw)
+        weights = [w * 2.0 ** -round(0.5 * np.log2(w.shape[-1])) for w in weights]
+    biases = [draw(rng, (count, n)) if biased else None for n, biased in zip(widths[1:], architecture.biased, strict=True)]
+    x, y = draw(rng, (count, batch, widths[0])), expected_outputs(architecture, rng, draw, count)
     if plan.special == "equal_samples":
-        x[-1], y[-1] = x[0], y[0]
+        x[:, -1], y[:, -1] = x[:, 0], y[:, 0]
     if plan.special == "equal_nodes":
         for weight in weights[:-1]:
-            weight[-1] = weight[0]
+            weight[:, -1] = weight[:, 0]
     if plan.extreme:
         arrays = [x, *weights, *(b for b in biases if b is not None)]
         arrays += [] if split(architecture.loss)[0] in LABELS else [y]
         _make_extreme(arrays[int(rng.integers(len(arrays)))], plan.extreme, rng, precision)
     parts: dict[str, Any] = {
-        "weights": [rounded(w, precision) for w in weights],
-        "biases": [None if b is None else rounded(b, precision) for b in biases],
+        "weights": tuple(rounded(w, precision) for w in weights),
+        "biases": tuple(None if b is None else rounded(b, precision) for b in biases),
         "x": rounded(x, precision),
         "y": rounded(y, precision),
     }
-    if plan.special == "tie":
-        _tie(architecture, parts, rng, precision)
-    problem = Problem(activations=architecture.activations, loss=architecture.loss, reduction=architecture.reduction, **parts)
-    if plan.special == "no_error" and split(architecture.loss)[0] not in LABELS:
-        output = forward(problem).activations[-1]
-        if np.isfinite(output).all():
-            y = problem.y.copy()
-            # of one sample, one output alone: a problem without any error has no gradient to judge
-            where = (0, 0) if architecture.batch == 1 else 0
-            y[where] = output[where]
-            return problem.replaced(y=rounded(y, precision))
-    return problem
+    same: dict[str, Any] = {name: getattr(architecture, name) for name in ("activations", "loss", "reduction")}
+    asked = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
+    stack = Problem.unchecked(wants=asked, **same, **parts)
+    with np.errstate(all="ignore"):
+        if plan.special == "tie":
+            _tie(stack, rng, precision)
+        if plan.special == "no_error" and split(architecture.loss)[0] not in LABELS:
+            _leave_no_error(stack, precision)
+    for _, array in stack.arrays():
+        array.flags.writeable = False
+    return stack
+
+
+def _leave_no_error(stack: Problem, precision: str) -> None:
+    """Expect what one sample's outputs are; of a lone sample one output, since a problem without any error has no gradient to judge."""
+    output, some = forward(stack).activations[-1], 1 if stack.batch == 1 else None
+    fits = np.isfinite(output).all(axis=(-2, -1)).reshape(-1, 1)
+    stack.y[:, 0, :some] = np.where(fits, rounded(output, precision)[:, 0, :some], stack.y[:, 0, :some])
 
 
 def _make_extreme(array: Array, extreme: str, rng: np.random.Generator, precision: str) -> None:
     row = PRECISIONS[precision]
     lowest, highest = row.least_exponent + row.bits - 1, int(np.log2(row.largest))
-    exponent = {
-        "tiny": int(rng.integers(lowest // 2, -4)),
-        "subnormal": int(rng.integers(row.least_exponent, lowest + 2)),
-        "huge": int(rng.integers(4, max(5, highest // 4))),
+    limits = {
+        "tiny": (lowest // 2, -4),
+        "subnormal": (row.least_exponent, lowest + 2),
+        "huge": (4, max(5, highest // 4)),
     }[extreme]
+    exponent = rng.integers(*limits, size=(len(array), *(1 for _ in array.shape[1:])))
     array *= 2.0 ** (exponent // 2)
     array *= 2.0 ** (exponent - exponent // 2)
 
 
-def _tie(architecture: Architecture, parts: dict[str, Any], rng: np.random.Generator, precision: str) -> None:
+def _tie(stack: Problem, rng: np.random.Generator, precision: str) -> None:
     """Put one pre-activation of one sample on a kink, by the node's bias, or by a row of zeros where there is none."""
-    kinked = [i for i, choice in enumerate(architecture.activations) if bind(ACTIVATIONS, choice).kinks]
+    kinked = [i for i, choice in enumerate(stack.activations) if bind(ACTIVATIONS, choice).kinks]
     if not kinked:
         return
     layer = int(rng.choice(kinked))
-    sample, node = int(rng.integers(architecture.batch)), int(rng.integers(architecture.widths[layer + 1]))
-    kinks = bind(ACTIVATIONS, architecture.activations[layer]).kinks
+    sample, node = int(rng.integers(stack.batch)), int(rng.integers(stack.widths[layer + 1]))
+    kinks = bind(ACTIVATIONS, stack.activations[layer]).kinks
     kink = kinks[int(rng.integers(len(kinks)))][0]
-    weights, biases = parts["weights"], parts["biases"]
-    if biases[layer] is None:
-        weights[layer][node] = 0.0
+    bias = stack.biases[layer]
+    if bias is None:
+        stack.weights[layer][:, node] = 0.0
         return
-    biases[layer][node] = 0.0
-    with np.errstate(all="ignore"):
-        passed = forward(Problem(activations=architecture.activations, loss=architecture.loss, **parts))
-    z = passed.pre_activations[layer][sample, node]
-    if np.isfinite(z):
-        biases[layer][node] = rounded(kink - z, precision)
-
-
-LABELS = ("binary_cross_entropy_with_logits", "softmax_cross_entropy")
-"""The losses whose expected outputs are probabilities."""
+    bias[:, node] = 0.0
+    z = forward(stack).pre_activations[layer][:, sample, node]
+    bias[:, node] = np.where(np.isfinite(z), rounded(kink - z, precision), 0.0)
 
 
 def labels(loss: str, outputs: int) -> list[tuple[float, ...]]:
@@ -139,11 +153,11 @@ def labels(loss: str, outputs: int) -> list[tuple[float, ...]]:
     return [tuple(row.tolist()) for row in rows]
 
 
-def expected_outputs(architecture: Architecture, rng: np.random.Generator, draw: Draw) -> Array:
-    """y, (batch, n_L)."""
-    loss, outputs = split(architecture.loss)[0], architecture.widths[-1]
+def expected_outputs(architecture: Architecture, rng: np.random.Generator, draw: Draw, count: int) -> Array:
+    """y of a stack, (count, batch, n_L)."""
+    loss, batch, outputs = split(architecture.loss)[0], architecture.batch, architecture.widths[-1]
     if loss not in LABELS:
-        return draw(rng, (architecture.batch, outputs))
+        return draw(rng, (count, batch, outputs))
     options = np.array(labels(loss, outputs))
     columns = outputs if loss == "binary_cross_entropy_with_logits" else 1
-    return options[rng.integers(len(options), size=(architecture.batch, columns))].reshape(architecture.batch, outputs)
+    return options[rng.integers(len(options), size=(count, batch, columns))].reshape(count, batch, outputs)

@@ -1,7 +1,8 @@
 """A problem: everything that a gradient depends on. A gradient: what an implementation answers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,27 @@ class Problem:
         """L, the number of layers that have weights."""
         return len(self.weights)
 
+    @staticmethod
+    def unchecked(**parts: Any) -> "Problem":
+        """A problem of parts that are known to fit, as they are: neither checked nor copied. parts: all that Problem takes.
+
+        Its arrays may have one more axis in front: a stack of problems that share all but their numbers, which reference/ computes at once.
+        """
+        fresh = object.__new__(Problem)
+        for name in PARTS:
+            setattr(fresh, name, parts[name])
+        return fresh
+
+    def at(self, index: Any) -> "Problem":
+        """One problem of a stack, by its number; or a smaller stack, by a list of numbers."""
+        arrays = {
+            "weights": tuple([w[index] for w in self.weights]),
+            "biases": tuple([None if b is None else b[index] for b in self.biases]),
+            "x": self.x[index],
+            "y": self.y[index],
+        }
+        return Problem.unchecked(**{name: arrays.get(name, getattr(self, name)) for name in PARTS})
+
     def replaced(self, **changes: Any) -> "Problem":
         """This problem with some of its parts changed, checked anew."""
         parts = {name: getattr(self, name) for name in PARTS}
@@ -217,14 +239,16 @@ class Gradient:
 
     def arrays(self) -> Iterator[tuple["Place", AnyArray]]:
         """Each array that is given, with its place."""
-        for quantity in (field.name for field in fields(self)):
+        for quantity in WANTS:
             given = getattr(self, quantity)
             if given is None:
                 continue
             if quantity in ("x", "loss"):
-                yield Place(quantity, None), given
+                yield place_of(quantity), given
             else:
-                yield from ((Place(quantity, i), array) for i, array in enumerate(given, 1) if array is not None)
+                for layer, array in enumerate(given, 1):
+                    if array is not None:
+                        yield place_of(quantity, layer), array
 
     def to_json(self) -> str:
         """The gradient as JSON, by layer and exact to the bit."""
@@ -274,6 +298,12 @@ class Place:
     def __str__(self) -> str:
         symbol = SYMBOLS[self.quantity]
         return symbol if self.layer is None else f"layer {self.layer}: {symbol}"
+
+
+@lru_cache(maxsize=1024)
+def place_of(quantity: str, layer: int | None = None) -> Place:
+    """A place: always the same object, since runs name millions of them."""
+    return Place(quantity, layer)
 
 
 def _numbers(given: Any, dimensions: int, name: str) -> Array:

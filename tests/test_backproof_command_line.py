@@ -152,7 +152,7 @@ class TestCheck:
         assert "note: interrupted: this is the report so far" in result.stdout
 
     def test_nothing_judged_exits_with_2(self, monkeypatch):
-        monkeypatch.setattr("backproof.run.Run.judge_all", lambda run, count, seed: None)
+        monkeypatch.setattr("backproof.run.Run.judge_all", lambda run, count, seed, seconds: None)
         assert run("check", "t.py:right").exit_code == 2
 
 

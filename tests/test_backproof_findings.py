@@ -28,7 +28,7 @@ def found(**changes):
     answer = backproof.Gradient(*doubled(PROBLEM))
     judgement = verify(PROBLEM, answer)
     finding = Finding(
-        "mine.py:f", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", PROBLEM, judgement, answer, None, 42, 3, "in full", ("jax",)
+        "mine.py:f", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", PROBLEM, judgement, answer, None, 42, 7, 3, "in full", ("jax",)
     )
     return replace(finding, **changes)
 
@@ -58,7 +58,7 @@ def test_a_report_has_a_line_for_everything(tmp_path):
     assert said["outside"] == "3 of 4 entries"
     assert said["problem"] == repr(PROBLEM)
     assert said["shrunk"] == "in full; seen in 3 problems of the run"
-    assert said["seed"] == "42"
+    assert said["seed"] == "42, problem 7"
     assert said["replay"] == f"backproof replay {tmp_path / 'f.json'}"
     assert "\n1 of 2 laws held wherever they applied\nbroken: it_agrees_with_the_exact_gradient, in 3 of 10 problems\n" in text
     assert said["10"] == "problems, 10 judged, 1 of them held against ball arithmetic too; judged by float64; seed 42; 1.2 s"
@@ -109,7 +109,7 @@ def test_a_finding_survives_json():
     assert again.problem == finding.problem
     assert again.to_json() == replace(finding, judgement=None).to_json()
     assert np.array_equal(again.answer.weights[0], finding.answer.weights[0])
-    for name in ("target", "verdict", "law", "message", "precision", "seed", "seen", "shrunk", "oracles"):
+    for name in ("target", "verdict", "law", "message", "precision", "seed", "index", "seen", "shrunk", "oracles"):
         assert getattr(again, name) == getattr(finding, name)
 
 

@@ -29,9 +29,7 @@ PROBLEM = Problem(
 
 
 def drawn(support, seed, count, precision="float64"):
-    problems = []
-    draw_problems(problems.append, Support.of(support), precision, seed, count)
-    return problems
+    return list(draw_problems(count, seed, Support.of(support), precision))
 
 
 def test_the_unchanged_network_is_right():
@@ -108,27 +106,15 @@ def test_a_step_that_there_is_not_is_refused():
         fault("sideways_pass")
 
 
-class Caught(BaseException):
-    """Ends the drawing."""
-
-
 def first_failure(f: Fault, target, seed: int, count: int = 400):
     """The first that the target breaks of the laws that must catch the fault, and its verdict; lossy counts where the fault is lossy."""
     asker = InProcess(target, precision=f.precision)
-    caught = []
-
-    def visit(problem):
+    for problem in draw_problems(count, seed, Support.of(f.supports), f.precision or "float64"):
         trial = Trial(problem, asker, f.precision)
         for law in (LAWS[name] for name in f.laws):
             outcome = law.on(trial)
             if outcome.status is Status.BROKEN or (f.lossy and outcome.verdict is Verdict.LOSSY):
-                caught.append((law.name, outcome.verdict))
-                raise Caught
-
-    try:
-        draw_problems(visit, Support.of(f.supports), f.precision or "float64", seed, count)
-    except Caught:
-        return caught[0]
+                return law.name, outcome.verdict
     return None
 
 

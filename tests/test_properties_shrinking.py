@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from backproof import Problem, check, gradient
-from properties.architecture import Architecture
+from properties.architecture import LABELS, Architecture
 from properties.reducing import reduce
 from properties.shrinking import shrink
 from properties.support import Support
-from properties.values import LABELS, SHORT, ValuePlan, problem_of_seed
+from properties.values import SHORT, ValuePlan, problem_of_seed
 from reference.activations import ACTIVATIONS
 from reference.choice import bind, split
 from reference.forward import forward

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import backproof
 from backproof import Problem
-from properties.architecture import Architecture, architecture_of
-from properties.drawing import draw_problems, simplest_problem
+from properties.architecture import LABELS, Architecture, architecture_of
+from properties.drawing import draw_problems
 from properties.strategies import STYLES, HypothesisPicker, Recorder, pick_problem
 from properties.support import Support
-from properties.values import EXTREMES, LABELS, SHORT, SPECIALS, VALUE_CLASSES, ValuePlan, problem_of_seed, rounded
+from properties.values import EXTREMES, SHORT, SPECIALS, VALUE_CLASSES, ValuePlan, problem_of_seed, rounded
 from reference.activations import ACTIVATIONS
 from reference.choice import bind, split
 from reference.forward import forward
@@ -26,9 +26,7 @@ PRECISION_NAMES = list(PRECISIONS)
 
 def drawn(support=None, precision="float64", seed=11, count=300):
     """Problems of a seed."""
-    seen = []
-    draw_problems(seen.append, support or Support(), precision, seed, count)
-    return seen
+    return list(draw_problems(count, seed, support or Support(), precision))
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +177,7 @@ def test_only_what_is_supported_is_drawn(supports, holds):
     support = Support.of(supports)
     problems = drawn(support, count=60)
     assert len(problems) == 60
-    assert all(holds(problem) for problem in [*problems, simplest_problem(support)])
+    assert all(holds(problem) for problem in problems)
 
 
 def test_the_same_seed_gives_the_same_problems():
@@ -225,6 +223,6 @@ def test_a_given_of_your_own_works_and_shrinks():
 
 
 def test_the_simplest_problem_is_simple():
-    simplest = simplest_problem(Support())
+    simplest = next(draw_problems(1, 0, Support()))
     assert (simplest.depth, simplest.batch, simplest.widths, simplest.activations) == (1, 1, (1, 1), ("identity",))
     assert set(LOSSES) >= {split(simplest.loss)[0]}
