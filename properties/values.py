@@ -9,7 +9,7 @@ import numpy as np
 
 from properties.architecture import LABELS, Architecture, Picker
 from reference.activations import ACTIVATIONS
-from reference.arrays import Array
+from reference.arrays import Array, clipped
 from reference.choice import bind, split
 from reference.forward import forward
 from reference.precisions import PRECISIONS
@@ -56,7 +56,7 @@ def pick_plan(picker: Picker, value_class: str) -> ValuePlan:
 def rounded(array: Any, precision: str) -> Array:
     """The nearest numbers that the precision holds, as float64, in which -0.0 is 0.0; never infinite."""
     largest = PRECISIONS[precision].largest
-    held: Array = np.clip(np.asarray(array, dtype=np.float64), -largest, largest).astype(precision).astype(np.float64) + 0.0
+    held: Array = clipped(np.asarray(array, dtype=np.float64), -largest, largest).astype(precision).astype(np.float64) + 0.0
     return held
 
 

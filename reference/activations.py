@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import erfc, expit
 
 from reference.activation import Activation, Scales, nothing
-from reference.arrays import Array
+from reference.arrays import Array, clipped
 
 SQRT_HALF = math.sqrt(0.5)
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -145,7 +145,7 @@ def gelu() -> Activation:
 
     def weighed(z: Array, power: int) -> Array:
         # |z|^power phi(z), with z clipped where phi has long been 0, so that the power cannot overflow
-        return np.abs(np.clip(z, -50, 50)) ** power * _normal_density(z)
+        return np.abs(clipped(z, -50, 50)) ** power * _normal_density(z)
 
     return Activation(
         value=lambda z: z * _normal_distribution(z),
@@ -154,12 +154,12 @@ def gelu() -> Activation:
         steepest=((-math.sqrt(2), 0.1289041452), (math.sqrt(2), 1.1289041452)),
         most_bent=((0.0, 0.79788457), (-2.0, 0.10798194), (2.0, 0.10798194)),
         value_scales=Scales(
-            lambda z: np.abs(z) * _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2),
+            lambda z: np.abs(z) * _normal_distribution(z) * (1 + clipped(z, -50, 0) ** 2),
             np.abs,
             "gelu by 1 + erf (left tail)",
         ),
         derivative_scales=Scales(
-            lambda z: _normal_distribution(z) * (1 + np.clip(z, -50, 0) ** 2) + weighed(z, 1) + weighed(z, 3),
+            lambda z: _normal_distribution(z) * (1 + clipped(z, -50, 0) ** 2) + weighed(z, 1) + weighed(z, 3),
             lambda z: 1 + weighed(z, 3),
             "gelu' by 1 + erf (left tail)",
         ),
@@ -173,9 +173,9 @@ def gelu_tanh() -> Activation:
     def twice_q(z: Array) -> Array:
         return 2 * math.sqrt(2 / math.pi) * z * (1 + 0.044715 * z * z)
 
-    def clipped(z: Array) -> Array:
+    def held(z: Array) -> Array:
         # beyond 50, s(2q) s(-2q) is 0 in every precision; clipped there, the powers of z cannot overflow
-        return np.clip(z, -50, 50)
+        return clipped(z, -50, 50)
 
     def bell(z: Array) -> Array:
         return expit(twice_q(z)) * expit(-twice_q(z))
@@ -184,32 +184,30 @@ def gelu_tanh() -> Activation:
         return 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z * z)
 
     def derivative(z: Array) -> Array:
-        c = clipped(z)
+        c = held(z)
         return expit(twice_q(c)) + c * bell(c) * slope(c)
 
     def curvature(z: Array) -> Array:
-        c = clipped(z)
+        c = held(z)
         bend = 2 * math.sqrt(2 / math.pi) * 6 * 0.044715 * c
         return bell(c) * (2 * slope(c) + c * bend - c * slope(c) ** 2 * np.tanh(twice_q(c) / 2))
 
     def right_derivative_scale(z: Array) -> Array:
-        c = clipped(z)
+        c = held(z)
         return expit(twice_q(c)) + np.abs(twice_q(c)) * bell(c) + np.abs(c) * bell(c) * slope(c) * (1 + np.abs(twice_q(c)))
 
     return Activation(
-        value=lambda z: z * expit(twice_q(clipped(z))),
+        value=lambda z: z * expit(twice_q(held(z))),
         derivative=derivative,
         curvature=curvature,
         steepest=((-1.418504, 0.1289932), (1.418504, 1.1289932)),
         most_bent=((0.0, 0.7978847), (-2.013481, 0.1079136), (2.013481, 0.1079136)),
         value_scales=Scales(
-            lambda z: np.abs(z) * (expit(twice_q(clipped(z))) + np.abs(twice_q(clipped(z))) * bell(clipped(z))),
+            lambda z: np.abs(z) * (expit(twice_q(held(z))) + np.abs(twice_q(held(z))) * bell(held(z))),
             np.abs,
             "gelu_tanh by 1 + tanh (left tail)",
         ),
-        derivative_scales=Scales(
-            right_derivative_scale, lambda z: 1 + np.abs(clipped(z)) * slope(clipped(z)), "gelu_tanh' by 1 + tanh (tails)"
-        ),
+        derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(held(z)) * slope(held(z)), "gelu_tanh' by 1 + tanh (tails)"),
         reach=3,
         times_z=True,
     )
@@ -263,7 +261,7 @@ def relu6() -> Activation:
 
 def _clip(low: float, high: float, scales: Scales | None = None) -> Activation:
     return Activation(
-        value=lambda z: np.clip(z, low, high),
+        value=lambda z: clipped(z, low, high),
         derivative=lambda z: np.where((z > low) & (z < high), 1.0, 0.0),
         curvature=nothing,
         kinks=((low, 1.0), (high, 1.0)),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit, logsumexp, softmax
 
-from reference.arrays import Array
+from reference.arrays import Array, clipped
 from reference.loss import Loss
 from reference.model import REFERENCE, K, Model
 
@@ -75,14 +75,14 @@ def huber(delta: float = 1.0) -> Loss:
         return _sum(terms, inside * (r + error), model) / a.shape[-1] + a.shape[-1] * model.underflow
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
-        clipped = np.clip(a - y, -delta, delta)
+        within = clipped(a - y, -delta, delta)
         rounded = delta if model.allows("huber") else np.minimum(np.abs(a - y) + error, delta)
         error = _difference(a, y, error, model) + (4 if model.allows("huber") else 1) * model.unit * rounded
-        return _scaled(1 / a.shape[-1], clipped, np.minimum(error, 2 * delta * (1 + 4 * model.unit)), model)
+        return _scaled(1 / a.shape[-1], within, np.minimum(error, 2 * delta * (1 + 4 * model.unit)), model)
 
     return Loss(
         value=value,
-        derivative=lambda a, y: np.clip(a - y, -delta, delta) / a.shape[-1],
+        derivative=lambda a, y: clipped(a - y, -delta, delta) / a.shape[-1],
         value_error=value_error,
         derivative_error=derivative_error,
         lossy="huber by m^2/2 + delta (|r| - m) with m = min(|r|, delta) (small r)",

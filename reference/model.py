@@ -51,8 +51,3 @@ def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -
 
 REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
 """How far the reference, in float64, may be from the exact gradient."""
-
-
-def finite_or_infinite(bound: Array) -> Array:
-    """A bound in which what could not be computed (inf - inf, 0 times inf) is infinite: no claim is made there."""
-    return np.where(np.isnan(bound), np.inf, bound)

@@ -5,17 +5,18 @@ rounding. Model, rules and proof: docs/tolerance.md.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from reference.activation import Activation, largest_between
 from reference.activations import ACTIVATIONS
-from reference.arrays import AnyArray, Array
+from reference.arrays import AnyArray, Array, clipped
 from reference.backward import Backward, backward
 from reference.choice import bind, split
 from reference.forward import Forward, forward
 from reference.losses import LOSSES
-from reference.model import K, Model, finite_or_infinite
+from reference.model import K, Model
 from reference.problem import Gradient, Problem
 
 INFLATION = 1 + 1e-9
@@ -151,11 +152,11 @@ def _interval(z: Array, error: Array) -> tuple[Array, Array]:
 def _scale(problem: Problem, layer: int, activation: Activation, low: Array, high: Array, model: Model, which: str) -> Array:
     scales = getattr(activation, which)
     # the point nearest 0 too: the scale of ELU's derivative has its corner there
-    points = (low, high, np.clip(0.0, low, high))
-    scale = np.maximum.reduce([scales.right(point) for point in points])
+    points = (low, high, clipped(0.0, low, high))
+    allowed = [scales.right]
     if model.allows(split(problem.activations[layer])[0]):
-        scale = np.maximum.reduce([scale, *(scales.lossy(point) for point in points)])
-    return scale
+        allowed.append(scales.lossy)
+    return reduce(np.maximum, [scale(point) for scale in allowed for point in points])
 
 
 def _out_of_reach(activation: Activation, low: Array, high: Array, model: Model) -> AnyArray:
@@ -240,5 +241,6 @@ def _loss_bound(passed: Passes, a_error: Array, model: Model) -> Array:
 
 
 def _claimed(error: Array, overflows: AnyArray) -> Array:
-    """The bound where a claim is made: nothing is said where a needed sum or product may leave the range."""
-    return finite_or_infinite(np.where(overflows, np.inf, error))
+    """The bound where a claim is made: where a needed sum or product may leave the range, or the bound is inf - inf, there is none."""
+    claimed: Array = np.where(overflows | np.isnan(error), np.inf, error)
+    return claimed
