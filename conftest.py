@@ -20,6 +20,12 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile("default")
 
 
+@pytest.fixture(scope="session")
+def times() -> int:
+    """How many times as many drawn problems a test poses as by default: more in the thorough profile."""
+    return 10 if settings.get_current_profile_name() == "thorough" else 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run."""
