@@ -7,6 +7,7 @@ works in 64 bits only inside the call: the user's configuration is left alone.
 """
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,21 @@ JAX_LOSSES: dict[str, Callable[..., Any]] = {
 """Name -> function of the module jax, a, y (batch, n_L) and the parameters: C_0 of each sample, (batch,)."""
 
 
+FORGETS_AFTER = 50
+"""So many answers after which JAX is told to forget: it keeps what it compiles, about 20 MB for each new structure."""
+
+_answers = count(1)
+
+
 def answer(problem: Problem, dtype: str = "float64") -> Reply:
-    """dC/dW, dC/db, dC/dx and C by jax.value_and_grad, without compilation; arrays of the given dtype.
+    """dC/dW, dC/db, dC/dx and C by jax.value_and_grad, without compilation of the whole; arrays of the given dtype.
 
     dtype: "float64", "float32", "float16".
     """
     import jax
 
+    if next(_answers) % FORGETS_AFTER == 0:
+        jax.clear_caches()  # type: ignore[no-untyped-call]
     with jax.enable_x64(True):
 
         def numbers(array: Any) -> Any:

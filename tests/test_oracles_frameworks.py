@@ -107,3 +107,13 @@ def test_jax_keeps_its_own_configuration():
     before = jax.config.jax_enable_x64
     assert jax_autodiff.answer(problem_of_activation("tanh")).gradient.x.dtype == np.float64
     assert jax.config.jax_enable_x64 == before
+
+
+def test_jax_forgets_what_it_compiled_now_and_then(monkeypatch):
+    jax = pytest.importorskip("jax")
+    forgotten = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: forgotten.append(1))
+    monkeypatch.setattr(jax_autodiff, "_answers", iter([48, 49, 50, 51]))
+    for expected in (0, 0, 1, 1):
+        jax_autodiff.answer(problem_of_activation("identity"))
+        assert len(forgotten) == expected
