@@ -10,7 +10,7 @@ import numpy as np
 
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
-from reference.problem import Gradient, Place, Problem, place_of
+from reference.problem import Gradient, Place, Problem
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
             parts[quantity] = _by_layer(listed, quantity, layers)
     for quantity in ("x", "loss"):
         if getattr(given, quantity) is not None:
-            parts[quantity] = _floats(getattr(given, quantity), place_of(quantity))
+            parts[quantity] = _floats(getattr(given, quantity), Place(quantity, None))
     if "weights" not in parts:
         raise Malformed("dC/dW is missing: expected a list with one array for each layer")
     parts.setdefault("biases", [None] * layers)
@@ -78,7 +78,7 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
 
 
 def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
-    symbol = str(place_of(quantity))
+    symbol = str(Place(quantity, None))
     try:
         listed = list(islice(listed, layers + 1000))  # a generator may have no end
     except Exception as error:
@@ -86,7 +86,7 @@ def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
         raise Malformed(f"{symbol} is {_described(listed)}{why}: expected a list with one array for each layer") from None
     if len(listed) != layers:
         raise Malformed(f"{symbol} has {len(listed)} arrays: expected one for each layer, {layers}")
-    return [None if array is None else _floats(array, place_of(quantity, i)) for i, array in enumerate(listed, 1)]
+    return [None if array is None else _floats(array, Place(quantity, i)) for i, array in enumerate(listed, 1)]
 
 
 def _floats(given: Any, place: Place) -> AnyArray:
@@ -126,11 +126,11 @@ def shapes_of(problem: Problem) -> Mapping[Place, tuple[int, ...]]:
 @lru_cache(maxsize=256)
 def _shapes(widths: tuple[int, ...], batch: int, biased: tuple[bool, ...]) -> Mapping[Place, tuple[int, ...]]:
     layers = list(enumerate(pairwise(widths), 1))
-    shapes: dict[Place, tuple[int, ...]] = {place_of("weights", i): (outputs, inputs) for i, (inputs, outputs) in layers}
-    shapes |= {place_of("biases", i): (outputs,) for i, (_, outputs) in layers if biased[i - 1]}
-    shapes |= {place_of("x"): (batch, widths[0]), place_of("loss"): ()}
+    shapes: dict[Place, tuple[int, ...]] = {Place("weights", i): (outputs, inputs) for i, (inputs, outputs) in layers}
+    shapes |= {Place("biases", i): (outputs,) for i, (_, outputs) in layers if biased[i - 1]}
+    shapes |= {Place("x", None): (batch, widths[0]), Place("loss", None): ()}
     for quantity in ("pre_activations", "activations", "deltas"):
-        shapes |= {place_of(quantity, i): (batch, outputs) for i, (_, outputs) in layers}
+        shapes |= {Place(quantity, i): (batch, outputs) for i, (_, outputs) in layers}
     return shapes
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -244,11 +243,11 @@ class Gradient:
             if given is None:
                 continue
             if quantity in ("x", "loss"):
-                yield place_of(quantity), given
+                yield Place(quantity, None), given
             else:
                 for layer, array in enumerate(given, 1):
                     if array is not None:
-                        yield place_of(quantity, layer), array
+                        yield Place(quantity, layer), array
 
     def to_json(self) -> str:
         """The gradient as JSON, by layer and exact to the bit."""
@@ -288,8 +287,7 @@ SYMBOLS = {
 """How a quantity is written in messages."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """One array of a gradient: a quantity, and its layer from 1, or None for dC/dx and C."""
 
     quantity: str
@@ -298,12 +296,6 @@ class Place:
     def __str__(self) -> str:
         symbol = SYMBOLS[self.quantity]
         return symbol if self.layer is None else f"layer {self.layer}: {symbol}"
-
-
-@lru_cache(maxsize=1024)
-def place_of(quantity: str, layer: int | None = None) -> Place:
-    """A place: always the same object, since runs name millions of them."""
-    return Place(quantity, layer)
 
 
 def _numbers(given: Any, dimensions: int, name: str) -> Array:
