@@ -27,7 +27,13 @@ AUDITED_EACH = 16
 """Of every so manieth block one right answer is held against ball arithmetic as well."""
 
 IN_TURN = 2
-"""How many of the laws that ask further problems are judged on the first problem of each block: half of them where a block has many."""
+"""How many of the laws that ask further problems are judged on the first problem of a block."""
+
+IN_TURN_EACH = 4
+"""Of every so manieth block, that is, where blocks hold many problems: such laws cost as much as a hundred problems without them."""
+
+OFTEN = 4
+"""For every so manieth problem of a block two calls are compared: a further problem shows more than a further call."""
 
 MOST_TRIED = 6
 """So many of them are tried, where some do not apply to the problem."""
@@ -35,7 +41,10 @@ MOST_TRIED = 6
 JUDGES = it_agrees_with_the_exact_gradient.__name__
 """The law that says what is right."""
 
-PLAIN = {law.__name__ for law in (it_answers, shapes_and_dtypes_are_right, inputs_are_left_alone, two_calls_agree)} | {JUDGES}
+CALLS = two_calls_agree.__name__
+"""The law that asks twice."""
+
+PLAIN = {law.__name__ for law in (it_answers, shapes_and_dtypes_are_right, inputs_are_left_alone)} | {CALLS, JUDGES}
 """The laws that a problem obeys whose answers are all well-formed, the same bit by bit and beyond suspicion."""
 
 SECONDS_AT_ONCE = 0.25
@@ -136,8 +145,9 @@ class Run:
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self.counts = {law.name: LawCount() for law in self.laws}
-        always = [law for law in self.laws if law.turn is Turn.ALWAYS]
-        self._plain = always if {law.name for law in always} <= PLAIN else []
+        self._each = [law for law in self.laws if law.turn is Turn.ALWAYS]
+        self._each_and_often = [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
+        self._all_plain = {law.name for law in self._each_and_often} <= PLAIN
 
     def judge_all(self, count: int, seed: int, seconds: float = math.inf) -> None:
         """Pose problems until so many are judged, or the time is over: first the simplest, which tells what the target computes in."""
@@ -185,15 +195,15 @@ class Run:
         """Ask the target, and once more where two calls are compared."""
         problem = block.problems.at(place)
         first = self.asker(problem)
-        twice = first.gradient is not None and two_calls_agree.__name__ in self.counts
+        twice = first.gradient is not None and any(law.name == CALLS for law in self._of_each(place))
         return _Posed(place, problem, first, self.asker(problem) if twice else None)
 
     def _judge_posed(self, block: Block, posed: list["_Posed"]) -> None:
         plainly_right = self._plainly_right(block, posed)
         for each in posed:
             right = each.place in plainly_right
-            if right and each.place and self._plain:
-                self._count_plainly_right(plainly_right[each.place])
+            if right and each.place and self._all_plain:
+                self._count_plainly_right(each.place, plainly_right[each.place])
                 continue
             ask = self.asker if right or each.again is None else _Recall(self.asker, each.again)
             trial = Trial(each.problem, ask, self.precision, self.support, each.answer)
@@ -216,9 +226,13 @@ class Run:
             right.update(dict.fromkeys(places, precision.name))
         return right
 
-    def _count_plainly_right(self, precision: str) -> None:
+    def _of_each(self, place: int) -> list[Law]:
+        """The laws that are judged on a problem at a place of any block."""
+        return self._each if place % OFTEN else self._each_and_often
+
+    def _count_plainly_right(self, place: int, precision: str) -> None:
         """What _judge does, where no law has more to say."""
-        for law in self._plain:
+        for law in self._of_each(place):
             self.counts[law.name].held += 1
         self.judged_by[precision] += 1
         self.examples += 1
@@ -226,7 +240,7 @@ class Run:
 
     def _judge(self, trial: Trial, block: Block, place: int, *, plainly_right: bool) -> None:
         applied = False
-        for law in self._laws_of(trial, block, place):
+        for law in self._laws_of(trial, block, place, plainly_right):
             outcome = HELD if plainly_right and law.name in PLAIN else law.on(trial)
             self._count(law, outcome)
             # a run that holds answers against the exact gradient has judged what it could hold against it
@@ -251,19 +265,20 @@ class Run:
             self.examples += 1
             raise _Enough(f"{seen.count} problems failed in the same way")
 
-    def _laws_of(self, trial: Trial, block: Block, place: int) -> Iterator[Law]:
+    def _laws_of(self, trial: Trial, block: Block, place: int, plainly_right: bool) -> Iterator[Law]:
         """The laws to judge on one problem: those of each problem, some in turn, and now and then the audit."""
-        yield from (law for law in self.laws if law.turn is Turn.ALWAYS)
+        yield from self._of_each(place) if plainly_right else self._each_and_often
         if trial.answer.gradient is None:
             return
         self.judged_by[trial.precision.name] += 1
         if place:
             return
-        yield from self._in_turn(IN_TURN if len(block) == 1 else IN_TURN // 2)
+        if len(block) == 1 or block.number % IN_TURN_EACH == 0:
+            yield from self._in_turn()
         if block.number % AUDITED_EACH == 0:
             yield from (law for law in self.laws if law.turn is Turn.AUDIT)
 
-    def _in_turn(self, most: int) -> Iterator[Law]:
+    def _in_turn(self) -> Iterator[Law]:
         """The laws in turn that were judged least often so far, until enough of them have applied."""
         counts = {law.name: self.counts[law.name] for law in self.laws if law.turn is Turn.IN_TURN}
         judged = {name: count.held + count.broken for name, count in counts.items()}
@@ -273,7 +288,7 @@ class Run:
         for name in waiting[:MOST_TRIED]:
             yield by_name[name]
             applied += counts[name].held + counts[name].broken > judged[name]
-            if applied == most:
+            if applied == IN_TURN:
                 return
 
     def _count(self, law: Law, outcome: Outcome) -> None:

@@ -169,7 +169,7 @@ def copy_of(gradient: Gradient) -> Gradient:
     for quantity, given in vars(gradient).items():
         if given is not None:
             single = quantity in ("x", "loss")
-            copied[quantity] = np.array(given) if single else [None if a is None else np.array(a) for a in given]
+            copied[quantity] = given.copy() if single else [None if a is None else a.copy() for a in given]
     return Gradient(**copied)
 
 

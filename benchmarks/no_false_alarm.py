@@ -44,7 +44,7 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
     target, precision = HONEST[name]
     asker = InProcess(target, precision=None, time_limit=0)
     support = Support.of(asker.supports)
-    laws = [law for law in LAWS.values() if law.turn is Turn.ALWAYS or (all_laws and law.turn is Turn.IN_TURN)]
+    laws = [law for law in LAWS.values() if law.turn in (Turn.ALWAYS, Turn.OFTEN) or (all_laws and law.turn is Turn.IN_TURN)]
     verdicts: Counter[str] = Counter()
     lossy: dict[str, list[str]] = {}
     alarms: list[str] = []

@@ -1,6 +1,6 @@
 """What a target gave back for one problem, whatever it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -66,7 +66,7 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
             parts[quantity] = _by_layer(listed, quantity, layers)
     for quantity in ("x", "loss"):
         if getattr(given, quantity) is not None:
-            parts[quantity] = _floats(getattr(given, quantity), Place(quantity, None))
+            parts[quantity] = _floats(getattr(given, quantity), quantity, None)
     if "weights" not in parts:
         raise Malformed("dC/dW is missing: expected a list with one array for each layer")
     parts.setdefault("biases", [None] * layers)
@@ -86,12 +86,13 @@ def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
         raise Malformed(f"{symbol} is {_described(listed)}{why}: expected a list with one array for each layer") from None
     if len(listed) != layers:
         raise Malformed(f"{symbol} has {len(listed)} arrays: expected one for each layer, {layers}")
-    return [None if array is None else _floats(array, Place(quantity, i)) for i, array in enumerate(listed, 1)]
+    return [None if array is None else _floats(array, quantity, i) for i, array in enumerate(listed, 1)]
 
 
-def _floats(given: Any, place: Place) -> AnyArray:
+def _floats(given: Any, quantity: str, layer: int | None) -> AnyArray:
     if type(given) is np.ndarray and given.dtype.kind == "f":
         return given
+    place = Place(quantity, layer)
     try:
         array = np.asarray(given.detach() if hasattr(given, "detach") else given)
     except Exception as error:
@@ -102,36 +103,31 @@ def _floats(given: Any, place: Place) -> AnyArray:
 
 
 def _check(gradient: Gradient, problem: Problem) -> None:
-    given, shapes = dict(gradient.arrays()), shapes_of(problem)
-    for place in wanted(problem.wants, shapes):
+    given, (shapes, wanted) = dict(gradient.arrays()), expected(problem)
+    for place in wanted:
         if place not in given:
             raise Malformed(f"{place} is missing: the problem asks for it")
     for place, array in given.items():
-        expected = shapes[place]
-        if array.shape != expected:
-            hint = "; it is transposed" if array.ndim == 2 and array.shape[::-1] == expected else ""
-            raise Malformed(f"{place} has shape {array.shape}, expected {expected}{hint}")
+        shape = shapes[place]
+        if array.shape != shape:
+            hint = "; it is transposed" if array.ndim == 2 and array.shape[::-1] == shape else ""
+            raise Malformed(f"{place} has shape {array.shape}, expected {shape}{hint}")
 
 
-def wanted(wants: Sequence[str], shapes: Mapping[Place, Any]) -> list[Place]:
-    """The places that an answer must fill, of those that it may."""
-    return [place for place in shapes if place.quantity in wants]
-
-
-def shapes_of(problem: Problem) -> Mapping[Place, tuple[int, ...]]:
-    """The shape of every array that a gradient may hold, by its place."""
-    return _shapes(problem.widths, problem.batch, tuple([bias is not None for bias in problem.biases]))
+def expected(problem: Problem) -> tuple[Mapping[Place, tuple[int, ...]], list[Place]]:
+    """The shape of every array that a gradient may hold, by its place; and the places that an answer must fill."""
+    return _expected(problem.widths, problem.batch, tuple([bias is not None for bias in problem.biases]), problem.wants)
 
 
 @lru_cache(maxsize=256)
-def _shapes(widths: tuple[int, ...], batch: int, biased: tuple[bool, ...]) -> Mapping[Place, tuple[int, ...]]:
+def _expected(widths: tuple[int, ...], batch: int, biased: tuple[bool, ...], wants: tuple[str, ...]) -> Any:
     layers = list(enumerate(pairwise(widths), 1))
     shapes: dict[Place, tuple[int, ...]] = {Place("weights", i): (outputs, inputs) for i, (inputs, outputs) in layers}
     shapes |= {Place("biases", i): (outputs,) for i, (_, outputs) in layers if biased[i - 1]}
     shapes |= {Place("x", None): (batch, widths[0]), Place("loss", None): ()}
     for quantity in ("pre_activations", "activations", "deltas"):
         shapes |= {Place(quantity, i): (batch, outputs) for i, (_, outputs) in layers}
-    return shapes
+    return shapes, [place for place in shapes if place.quantity in wants]
 
 
 def _described(given: Any) -> str:

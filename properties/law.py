@@ -100,6 +100,7 @@ class Turn(StrEnum):
     """On which problems of a run a law is judged."""
 
     ALWAYS = "always"
+    OFTEN = "often"
     IN_TURN = "in turn"
     AUDIT = "audit"
 
@@ -109,8 +110,9 @@ class Law:
     """A row of LAWS. A law may assume that the target answered, unless it says otherwise.
 
     judge: how it fares on one trial; its docstring says the statement, what the law cannot see and what it needs;
-    turn: ALWAYS, for each problem; IN_TURN, for a law that asks the target further problems, so that a run judges only some of them on
-    each; AUDIT, for a sample of the right answers.
+    turn: ALWAYS, for each problem; OFTEN, for a law that asks once more, so that of many problems alike only some pay for it;
+        IN_TURN, for a law that asks the target further problems, so that a run judges only some of them on each; AUDIT, for a sample
+        of the right answers.
     """
 
     judge: Callable[[Trial], Outcome]

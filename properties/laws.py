@@ -42,7 +42,7 @@ LAWS: dict[str, Law] = {
         Law(it_answers, needs_answer=False),
         Law(shapes_and_dtypes_are_right, needs_answer=False),
         Law(inputs_are_left_alone, needs_answer=False),
-        Law(two_calls_agree),
+        Law(two_calls_agree, turn=Turn.OFTEN),
         Law(it_agrees_with_the_exact_gradient),
         Law(what_is_right_stands_an_audit, turn=Turn.AUDIT),
         *(

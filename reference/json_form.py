@@ -110,8 +110,8 @@ def gradient_of(data: Any) -> Gradient:
 
 def narrowest_dtype(gradient: Gradient) -> str:
     """float64, float32 or float16: the narrowest among the arrays of a gradient."""
-    sizes = [min(np.asarray(array).dtype.itemsize, 8) for _, array in gradient.arrays() if np.asarray(array).dtype.kind == "f"]
-    return f"float{8 * min(sizes, default=8)}"
+    dtypes = {np.asarray(array).dtype for _, array in gradient.arrays()}
+    return f"float{8 * min((dtype.itemsize for dtype in dtypes if dtype.kind == 'f' and dtype.itemsize < 8), default=8)}"
 
 
 def dump_problem(problem: Problem) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, gradient, verify
-from properties.answer import as_gradient, shapes_of, wanted
+from properties.answer import as_gradient, expected
 
 PROBLEM = Problem(
     [[[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], [[1.5, -0.5, 1.0]]],
@@ -116,12 +116,13 @@ def test_a_layer_without_biases_has_no_derivative_by_them_whatever_is_given():
     assert verify(PROBLEM, (W, [B[0], "nothing"])).verdict == "malformed"
 
 
-def test_wanted_and_shapes_of_every_place():
+def test_shapes_and_wanted_places():
     everything = PROBLEM.replaced(wants=["x", "loss", "pre_activations", "activations", "deltas"])
+    shapes, wanted = expected(everything)
     exact = dict(gradient(everything).arrays())
-    for place in wanted(everything.wants, shapes_of(everything)):
-        assert np.shape(exact[place]) == shapes_of(everything)[place]
-    assert len(wanted(everything.wants, shapes_of(everything))) == 2 + 1 + 2 + 3 * 2
+    assert len(wanted) == 2 + 1 + 2 + 3 * 2
+    assert all(np.shape(exact[place]) == shapes[place] for place in wanted)
+    assert {place.quantity for place in expected(PROBLEM)[1]} == {"weights", "biases"}
 
 
 def test_reading_copies_nothing_that_is_an_array_already():

@@ -1,0 +1,103 @@
+"""Endurance: memory over a long run on a right target, and a fault that shows in one of many problems.
+
+    python -m benchmarks.endurance [--examples 1000000]
+    python -m benchmarks.endurance --rare [--seeds 5]
+
+The first prints the resident memory after 20,000 problems and at the end, and exits with 1 if it grew by more than a fifth or anything
+was found. The second plants a mistake that shows in about one of 20,000 problems, and prints for each seed where it was found, how
+small it was shrunk and whether a replay shows it; it exits with 1 where one of these fails.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from backproof import check
+from backproof.checking import replay
+from benchmarks.unit import plain
+from properties.drawing import draw_problems
+from properties.support import Support
+from reference.problem import Gradient, Problem
+
+EARLY = 20_000
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", type=int, default=1_000_000)
+    parser.add_argument("--rare", action="store_true")
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    sys.exit(0 if (all(found(seed) for seed in range(options.seeds)) if options.rare else endured(options.examples)) else 1)
+
+
+def endured(examples: int) -> bool:
+    """A long run on a right target: whether nothing was found, and memory stayed as it was early in the run."""
+    early: list[float] = []
+    start = time.monotonic()
+
+    def watch(step: str, done: int, total: int) -> None:
+        if done >= EARLY and not early:
+            early.append(resident())
+        if done % 100_000 == 0:
+            print(f"{done} judged, {resident():.0f} MB, {time.monotonic() - start:.0f} s", flush=True)
+
+    report = check(plain, max_examples=examples, seed=1, depth=4, width=6, batch=5, progress=watch)
+    growth = resident() / early[0]
+    print(f"{report.judged} judged of {report.examples} posed: {report.verdict}, {len(report.findings)} findings")
+    print(f"resident memory {early[0]:.0f} MB after {EARLY}, {resident():.0f} MB at the end: {growth:.3f} times")
+    return report.verdict == "right" and not report.findings and growth <= 1.2
+
+
+def resident() -> float:
+    """Resident memory of this process, in MB; where the system tells it."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def shows(problem: Problem) -> bool:
+    """Whether the rare mistake shows: softsign below a last layer of five nodes or more, and a first input beyond 1.25."""
+    return (
+        problem.depth == 2
+        and problem.activations[0] == "softsign"
+        and problem.loss == "mean_squared_error"
+        and problem.widths[-1] >= 5
+        and problem.batch >= 4
+        and bool(problem.x[0, 0] > 1.25)
+    )
+
+
+def rarely_wrong(problem: Problem) -> Gradient:
+    """Right, but where the rare mistake shows: there one weight's derivative has the wrong sign."""
+    answer = plain(problem)
+    if shows(problem):
+        answer.weights[0][0, 0] *= -1
+    return answer
+
+
+def found(seed: int) -> bool:
+    """Print how check fares with the rare mistake; whether it is found, shrunk and replayed."""
+    drawn = 200_000
+    if seed == 0:
+        rate = np.mean([shows(problem) for problem in draw_problems(drawn, 99, Support())])
+        print(f"the mistake shows in {rate * drawn:.0f} of {drawn} problems, one of {1 / rate:.0f}", flush=True)
+    report = check(rarely_wrong, max_examples=200_000, seed=seed)
+    wrong = [finding for finding in report.findings if finding.verdict == "wrong"]
+    if not wrong:
+        print(f"seed {seed}: not found in {report.judged} problems")
+        return False
+    finding = wrong[0]
+    size = sum(array.size for _, array in finding.problem.arrays())
+    again = replay(finding, target=rarely_wrong)
+    print(f"seed {seed}: first kept at problem {finding.index}, seen {finding.seen} times in {report.judged}; {report.seconds:.0f} s")
+    print(f"  shrunk {finding.shrunk} to {size} numbers, widths {finding.problem.widths}; replay shows it: {again is not None}", flush=True)
+    return again is not None and finding.shrunk == "in full"
+
+
+if __name__ == "__main__":
+    main()
