@@ -61,15 +61,9 @@ def resident() -> float:
 
 
 def shows(problem: Problem) -> bool:
-    """Whether the rare mistake shows: softsign below a last layer of five nodes or more, and a first input beyond 1.25."""
-    return (
-        problem.depth == 2
-        and problem.activations[0] == "softsign"
-        and problem.loss == "mean_squared_error"
-        and problem.widths[-1] >= 5
-        and problem.batch >= 4
-        and bool(problem.x[0, 0] > 1.25)
-    )
+    """Whether the rare mistake shows: two layers, softsign in the first, and three numbers beyond 1.25."""
+    numbers = (problem.x[0, 0], problem.y[0, 0], problem.weights[0][0, 0])
+    return problem.depth == 2 and problem.activations[0] == "softsign" and min(numbers) > 1.25
 
 
 def rarely_wrong(problem: Problem) -> Gradient:
