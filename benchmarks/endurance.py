@@ -64,7 +64,7 @@ def shows(problem: Problem) -> bool:
     """Whether the rare mistake shows: two layers or more, four numbers from 1.25 to 4, and a first bias from 0 to 2."""
     numbers = (problem.x[0, 0], problem.y[0, 0], problem.weights[0][0, 0], problem.weights[-1][0, 0])
     bias = problem.biases[0]
-    return problem.depth > 1 and 1.25 < min(numbers) and max(numbers) < 4 and bias is not None and bool(0 < bias[0] < 2)
+    return problem.depth > 1 and min(numbers) > 1.25 and max(numbers) < 4 and bias is not None and bool(0 < bias[0] < 2)
 
 
 def rarely_wrong(problem: Problem) -> Gradient:
