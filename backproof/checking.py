@@ -77,7 +77,7 @@ def problem_at(
     seed: int,
     *,
     target: Target | str | None = None,
-    precision: str = "float64",
+    precision: str | None = None,
     activations: Sequence[Any] | None = None,
     losses: Sequence[Any] | None = None,
     biases: bool | None = None,
@@ -88,16 +88,18 @@ def problem_at(
 ) -> Problem:
     """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
 
-    target, activations and so on: as the run was told; precision: what its report says that it judged by. Raises SupportError, TargetError.
+    target, activations and so on: as the run was told; precision: what the finding says that it was drawn in, None for the target's own
+    or float64. Raises SupportError, TargetError.
     """
     _check_number("index", index, 0)
+    _check_number("seed", seed, 0)
     _check_options(1, seed, precision, None, 1.0, 0.0)
     asker = None if target is None else _asker(target, precision, 1.0)
     try:
         support = Support.of(asker.supports if asker else None).limited(
             activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
         )
-        return draw_problem(index, seed, support, precision)
+        return draw_problem(index, seed, support, precision or (asker and asker.precision) or "float64")
     finally:
         if asker:
             asker.close()
@@ -133,7 +135,6 @@ def replay(finding: Finding, *, target: Target | str | None = None, time_limit: 
             message=outcome.message,
             judgement=outcome.judgement,
             answer=outcome.answer,
-            seen=1,
         )
     finally:
         asker.close()

@@ -22,7 +22,7 @@ from backproof.report import Report
 from backproof.reports.terminal import finding_view, judgement_view, printable, report_view
 from backproof.target import TargetError
 from oracles.available import ORACLES, missing, version
-from properties.judgement import verify as judge_answer
+from properties.judging import verify as judge_answer
 from properties.laws import LAWS, LawError, OracleError
 from properties.laws_of_agreement import ORACLE_LAWS
 from properties.support import SupportError
@@ -134,11 +134,13 @@ def verify(problem: Path, answer: Path, precision: str | None, strict: bool, jso
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", help="Ask this target, not the one that the file names.")
 @click.option("--time-limit", default=10.0, show_default=True, type=click.FloatRange(0.01), help="Seconds for one call of the target.")
+@strict_option
 @json_option
-def replay(file: Path, target: str | None, time_limit: float, json_file: str | None) -> None:
+def replay(file: Path, target: str | None, time_limit: float, strict: bool, json_file: str | None) -> None:
     """Put the problem of a finding, saved in FILE, to the target again.
 
-    Exits with 1 if the target still fails, and with 0 if it does no more.
+    Exits with 1 if the target still fails, and with 0 if it does no more; lossy fails with --strict, as in a check.
+    A target that is a file is looked for from the folder that this runs in, as the check was.
     """
     finding = _run(lambda: _load_finding(file))
     again = _run(lambda: run_replay(finding, target=target, time_limit=time_limit))
@@ -150,7 +152,7 @@ def replay(file: Path, target: str | None, time_limit: float, json_file: str | N
         else:
             _console().print(finding_view(again), soft_wrap=True)
     _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
-    sys.exit(RIGHT if again is None else _exit_code(again.verdict, True))
+    sys.exit(RIGHT if again is None else _exit_code(again.verdict, strict))
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -158,14 +160,12 @@ def replay(file: Path, target: str | None, time_limit: float, json_file: str | N
 @click.option("--seed", required=True, type=click.IntRange(0), help="The seed that the run printed.")
 @click.option("--index", required=True, type=click.IntRange(0), help="Which of its problems, from 0.")
 @limited
-@click.option(
-    "--precision", default="float64", show_default=True, type=click.Choice(list(PRECISIONS)), help="What the run says that it judged by."
-)
+@click.option("--precision", type=click.Choice(list(PRECISIONS)), help="As the finding says; the target's own or float64 if not given.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the problem to this file, not to standard output.")
 def draw(target: str, save: Path | None, **options: Any) -> None:
-    """Draw one problem of a run of `check TARGET` again, as JSON.
+    """Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.
 
-    The other options are those that the run was given.
+    Where the run was told which activations, losses or wants to draw, this must be told the same.
     """
     problem = _run(lambda: problem_at(target=target, **options))
     _write_json("-" if save is None else str(save), problem.to_json())
@@ -206,7 +206,8 @@ def _row(name: str, make: Callable[..., Any]) -> tuple[str, str, str]:
 def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        # a name that is broken over two lines cannot be copied
+        table.add_column(heading, overflow="fold", no_wrap=heading == headings[0])
     for row in rows:
         table.add_row(*row)
     _console().print(table)

@@ -8,7 +8,8 @@ from backproof.report import Report
 from backproof.target import TargetError
 from oracles.balls import Enclosure, enclosure
 from properties import strategies
-from properties.judgement import Judgement, verify
+from properties.judgement import Judgement
+from properties.judging import verify
 from properties.laws import OracleError
 from properties.support import SupportError
 from properties.verdict import Verdict

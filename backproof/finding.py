@@ -19,6 +19,7 @@ class Finding:
     target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
     answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
     seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
+    drawn_in: the precision in which that problem's numbers are exact;
     shrunk: "in full", "cut short" (by its time limit) or "not at all";
     fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
     """
@@ -33,6 +34,7 @@ class Finding:
     precision: str | None
     seed: int
     index: int = 0
+    drawn_in: str = "float64"
     seen: int = 1
     shrunk: str = "not at all"
     oracles: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class Finding:
             "precision": self.precision,
             "seed": self.seed,
             "index": self.index,
+            "drawn_in": self.drawn_in,
             "seen": self.seen,
             "shrunk": self.shrunk,
             "fresh": self.fresh,
@@ -84,6 +87,7 @@ def finding_of(text: str) -> Finding:
             precision=None if data["precision"] is None else _text(data, "precision"),
             seed=int(data["seed"]),
             index=int(data["index"]),
+            drawn_in=_text(data, "drawn_in"),
             seen=int(data["seen"]),
             shrunk=_text(data, "shrunk"),
             oracles=tuple(str(name) for name in data["oracles"]),

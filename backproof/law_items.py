@@ -1,13 +1,16 @@
 """The laws as pytest items, one for each, in two lines of a test file of your own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import pytest
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from backproof.checking import check
-from backproof.target import Target
+from backproof.target import Target, TargetError
 from properties.laws import LawError, laws_for
+from properties.support import SupportError
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def law_tests(
@@ -15,22 +18,35 @@ def law_tests(
 ) -> Callable[..., None]:
     """A test function with one item for each law: `test_my_network = backproof.law_tests(my_gradient)`.
 
-    target, oracles, options: as for check. xfail: law -> why it is expected to be broken; a law that is then held fails the run.
-    Raises OracleError and LawError.
+    target, oracles, options: as for check; --backproof-max-examples, -precision and -strict, or their lines in the settings, stand for
+    what is not given here. xfail: law -> why it is expected to be broken, besides what backproof_xfail says; a law that is then held
+    fails the run. Needs pytest. Raises OracleError and LawError.
     """
+    _needs_pytest()
+    import pytest
 
     items = law_items(oracles, xfail or {})
 
     @pytest.mark.backproof
     @pytest.mark.parametrize("law", items)
-    def test_law(law: str, request: pytest.FixtureRequest) -> None:
-        judge_item(target, law, request, oracles=oracles, **options)
+    def test_law(law: str, request: "pytest.FixtureRequest") -> None:
+        from backproof.pytest_plugin import suite_options
+
+        asked = {name: value for name, value in suite_options(request.config).items() if name != "oracles"}
+        judge_item(target, law, request, **(asked | {"oracles": oracles} | options))
 
     return test_law
 
 
+def _needs_pytest() -> None:
+    if find_spec("pytest") is None:
+        raise ModuleNotFoundError("backproof.law_tests needs pytest: pip install pytest")
+
+
 def law_items(oracles: Sequence[str], xfail: Mapping[str, str]) -> list[Any]:
     """A parameter for each law, those marked that are expected to fail, strictly. Raises OracleError and LawError."""
+    import pytest
+
     names = [law.name for law in laws_for(oracles)]
     for name, reason in xfail.items():
         if name not in names:
@@ -41,11 +57,16 @@ def law_items(oracles: Sequence[str], xfail: Mapping[str, str]) -> list[Any]:
     return [pytest.param(name, id=name, marks=marks.get(name, [])) for name in names]
 
 
-def judge_item(target: Target | str, law: str, request: pytest.FixtureRequest, **options: Any) -> None:
+def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest", **options: Any) -> None:
     """One item: a check of one law. It fails with the finding, and is skipped where the law never applied."""
     __tracebackhide__ = True
+    import pytest
+
     options.setdefault("seed", getattr(request.config, "backproof_seed", None))
-    report = check(target, laws=[law], **options)
+    try:
+        report = check(target, laws=[law], **options)
+    except (TargetError, SupportError) as error:
+        pytest.fail(f"backproof: {error}", pytrace=False)
     # what the fixture record_property does, without its warning that some families of JUnit files have no place for it
     properties = {"backproof_law": law, "backproof_verdict": report.verdict.value, "backproof_seed": report.seed}
     request.node.user_properties.extend(properties.items())

@@ -30,6 +30,7 @@ class OwnProcess:
 
     def __init__(self, spec: str, *, precision: str | None = None, time_limit: float = 10.0) -> None:
         self.name, self._time_limit, self._asked_precision = spec, time_limit, precision
+        self.deaths = 0
         self._process: Any = None
         self._start()
 
@@ -42,9 +43,10 @@ class OwnProcess:
         theirs.close()
         ready = self._receive(LOADING_LIMIT)
         if ready is None or "error" in ready:
+            died = not self._process.is_alive() or self._pipe_is_closed()
             self.close()
-            reason = ready["error"] if ready else f"target {self.name!r} did not load: its process died or took over {LOADING_LIMIT:g} s"
-            raise TargetError(reason)
+            why = "its process died" if died else f"it took over {LOADING_LIMIT:g} s"
+            raise TargetError(ready["error"] if ready else f"target {self.name!r} did not load: {why}")
         self.supports, self.precision = ready["supports"], ready["precision"]
 
     def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
@@ -61,6 +63,7 @@ class OwnProcess:
             gradient = gradient_of(reply["gradient"]) if "gradient" in reply else None
             verdict = Verdict(reply["verdict"]) if "verdict" in reply else None
             return Answer(gradient, verdict, reply.get("message", ""), tuple(reply["changed"]), tuple(reply["overwritten"]))
+        self.deaths += 1
         self._process.join(5.0 if self._pipe_is_closed() else 0.1)
         code = self._process.exitcode
         self.close()

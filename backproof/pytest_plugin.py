@@ -54,9 +54,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The seed, if a law was judged: with it the same problems are drawn again."""
+    """The seed, if a law was judged with it: then it draws the same problems again."""
     reports = [report for listed in terminalreporter.stats.values() for report in listed]
-    if any(name == "backproof_seed" for report in reports for name, _ in getattr(report, "user_properties", ())):
+    seeds = {value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "backproof_seed"}
+    if config.backproof_seed in seeds:  # type: ignore[attr-defined]
         terminalreporter.write_line(f"backproof: --hypothesis-seed={config.backproof_seed} draws the same problems")  # type: ignore[attr-defined]
 
 

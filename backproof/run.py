@@ -9,17 +9,20 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from backproof.finding import Finding
+from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report
 from backproof.target import Asker
 from properties.answer import Answer
 from properties.drawing import Block, block_at, blocks
-from properties.judgement import beyond_suspicion, precision_of
+from properties.judgement import precision_of
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
 from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
 from properties.shrinking import shrink
+from properties.statistical import is_real
 from properties.support import Support
 from properties.verdict import Verdict
+from properties.worst_case import beyond_suspicion
 from reference.precisions import PRECISIONS
 from reference.problem import Problem
 
@@ -90,22 +93,18 @@ class _Posed:
     @property
     def unremarkable(self) -> bool:
         """Whether there is an answer, the same each time bit by bit, and the inputs were left alone."""
-        return self.answer.gradient is not None and not self.answer.changed and (self.again is None or self.answer.same_as(self.again))
+        if self.answer.gradient is None or self.answer.changed:
+            return False
+        return self.again is None or (self.answer.same_as(self.again) and not self.again.changed)
+
+    def trial(self, run: "Run") -> Trial:
+        """What laws are judged on, with the answers that were given."""
+        return Trial(self.problem, run.asker, run.precision, run.support, self.answer, self.again)
 
     @property
     def ends_a_run(self) -> bool:
         """Whether the target gave no answer in time, or died."""
         return any(answer.verdict is Verdict.TIMES_OUT or answer.gone for answer in (self.answer, self.again) if answer is not None)
-
-
-class _Recall:
-    """How laws ask where the target was asked a second time before: the first time they ask is that time."""
-
-    def __init__(self, asker: Asker, again: Answer) -> None:
-        self._asker, self._again = asker, [again]
-
-    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
-        return self._again.pop() if self._again else self._asker(problem, arrangement)
 
 
 class _Way(NamedTuple):
@@ -137,7 +136,7 @@ class Run:
     judged: int = 0
     wanted: int = 0
     deadline: float = math.inf
-    deaths: int = 0
+    drawn_in: str = "float64"
     seed: int = 0
     interrupted: bool = False
     judged_by: Counter[str] = field(default_factory=Counter)
@@ -148,80 +147,97 @@ class Run:
         self._each = [law for law in self.laws if law.turn is Turn.ALWAYS]
         self._each_and_often = [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
         self._all_plain = {law.name for law in self._each_and_often} <= PLAIN
+        self._furthest = 0
+        self._raise_again: Callable[[], None] = lambda: None
 
     def judge_all(self, count: int, seed: int, seconds: float = math.inf) -> None:
         """Pose problems until so many are judged, or the time is over: first the simplest, which tells what the target computes in."""
         self.seed, self.wanted, self.deadline = seed, count, self.started + seconds
+        self.drawn_in = self.precision or self.drawn_in
         # of some targets hardly any problem can be judged
         most = 2 * count + 100
         try:
-            self._judge_block(block_at(0, seed, self.support, self.exact_in), most)
-            for block in islice(blocks(seed, self.support, self.exact_in), 1, None):
-                if self.judged >= count:
-                    return
-                if self.examples >= most:
-                    raise _Enough("too few of them can be judged")
-                self._judge_block(block, min(count - self.judged, most - self.examples))
+            with remembered_interrupts() as raise_again:
+                self._raise_again = raise_again
+                self._judge_block(block_at(0, seed, self.support, self.drawn_in), most)
+                self.drawn_in = self.precision or self._answers_in() or self.drawn_in
+                for block in islice(blocks(seed, self.support, self.drawn_in), 1, None):
+                    if self.judged >= count or self.interrupted:
+                        return
+                    if self.examples >= most:
+                        raise _Enough("too few answers can be held against the exact gradient")
+                    self._judge_block(block, min(count - self.judged, most - self.examples))
         except _Enough as reason:
-            self.notes.append(f"ended after {self.examples} problems, {self.judged} of {count} judged: {reason}")
+            self.notes.append(f"ended after {_counted(self.examples, 'problem')}, {self.judged} of {count} judged: {reason}")
         except KeyboardInterrupt:
             self.interrupted = True
 
-    @property
-    def exact_in(self) -> str:
-        """The precision in which the problems' numbers are exact: the narrowest that the target has answered in."""
-        narrowest = [name for name in PRECISIONS if name in self.judged_by][-1:]
-        return self.precision or (narrowest[0] if narrowest else "float64")
+    def _answers_in(self) -> str:
+        """The narrowest precision that the target has answered in, or ""."""
+        return next((name for name in reversed(PRECISIONS) if name in self.judged_by), "")
 
     def _judge_block(self, block: Block, most: int) -> None:
         """Put the problems of a block to the target, and judge the answers, many at once."""
         posed: list[_Posed] = []
-        since, done = time.monotonic(), min(len(block), most)
-        for i in range(done):
+        since, last = time.monotonic(), min(len(block), most) - 1
+        for i in range(last + 1):
             try:
+                self._raise_again()
                 posed.append(self._pose(block, i))
-                self.progress("judging", min(self.judged + len(posed), self.wanted), self.wanted)
+                self._tell(self.judged + len(posed))
             except KeyboardInterrupt:
-                self._judge_posed(block, posed)
-                raise
+                self.interrupted = True
             now = time.monotonic()
-            if i == done - 1 or now - since > SECONDS_AT_ONCE or posed[-1].ends_a_run or now > self.deadline:
+            if i == last or now - since > SECONDS_AT_ONCE or (posed and posed[-1].ends_a_run) or now > self.deadline or self.interrupted:
                 self._judge_posed(block, posed)
                 posed, since = [], time.monotonic()
-            if now > self.deadline:
+            if self.interrupted:
+                return
+            if now > self.deadline and self.judged < self.wanted:
                 raise _Enough("the time is over")
+
+    def _tell(self, done: int) -> None:
+        """Progress, which never goes back: what was posed may turn out not to be judged."""
+        self._furthest = max(self._furthest, min(done, self.wanted))
+        self.progress("judging", self._furthest, self.wanted)
 
     def _pose(self, block: Block, place: int) -> "_Posed":
         """Ask the target, and once more where two calls are compared."""
         problem = block.problems.at(place)
-        first = self.asker(problem)
-        twice = first.gradient is not None and any(law.name == CALLS for law in self._of_each(place))
-        return _Posed(place, problem, first, self.asker(problem) if twice else None)
+        first, again = self.asker(problem), None
+        if first.gradient is not None and any(law.name == CALLS for law in self._of_each(place)):
+            try:
+                again = self.asker(problem)
+            except KeyboardInterrupt:
+                self.interrupted = True
+        return _Posed(place, problem, first, again)
 
     def _judge_posed(self, block: Block, posed: list["_Posed"]) -> None:
+        """First the laws of each problem, so that an interrupt or the end of the run loses no answer; then those that ask further ones."""
         plainly_right = self._plainly_right(block, posed)
         for each in posed:
             right = each.place in plainly_right
             if right and each.place and self._all_plain:
-                self._count_plainly_right(each.place, plainly_right[each.place])
-                continue
-            ask = self.asker if right or each.again is None else _Recall(self.asker, each.again)
-            trial = Trial(each.problem, ask, self.precision, self.support, each.answer)
-            self._judge(trial, block, each.place, plainly_right=right)
+                self._count_plainly_right(each, plainly_right[each.place])
+            else:
+                self._judge(each.trial(self), block, each.place, right)
+        if posed and posed[0].place == 0 and not self.interrupted:
+            self._judge_further(posed[0].trial(self), block)
 
     def _plainly_right(self, block: Block, posed: list["_Posed"]) -> dict[int, str]:
         """The places in a block of which no plain law has more to say, with the precision: all others are judged one by one."""
         alike: dict[Any, list[_Posed]] = {}
         for each in posed:
-            if each.unremarkable and each.answer.gradient is not None:
-                precision = precision_of(each.answer.gradient, self.precision)
-                alike.setdefault((precision, *(place for place, _ in each.answer.gradient.arrays())), []).append(each)
+            if each.unremarkable and not is_real(each.problem):
+                gradient = each.trial(self).gradient
+                precision = precision_of(gradient, self.precision)
+                alike.setdefault((precision, *(place for place, _ in gradient.arrays())), []).append(each)
         right: dict[int, str] = {}
         for (precision, *_), each_alike in alike.items():
             places = [each.place for each in each_alike]
             if JUDGES in self.counts:
                 problems = block.problems if len(places) == len(block) else block.problems.at(places)
-                clear = beyond_suspicion(problems, [each.answer.gradient for each in each_alike if each.answer.gradient], precision)
+                clear = beyond_suspicion(problems, [each.trial(self).gradient for each in each_alike], precision)
                 places = [place for place, is_clear in zip(places, clear.tolist(), strict=True) if is_clear]
             right.update(dict.fromkeys(places, precision.name))
         return right
@@ -230,31 +246,49 @@ class Run:
         """The laws that are judged on a problem at a place of any block."""
         return self._each if place % OFTEN else self._each_and_often
 
-    def _count_plainly_right(self, place: int, precision: str) -> None:
+    def _count_plainly_right(self, each: "_Posed", precision: str) -> None:
         """What _judge does, where no law has more to say."""
-        for law in self._of_each(place):
+        for law in self._of_each(each.place):
             self.counts[law.name].held += 1
         self.judged_by[precision] += 1
         self.examples += 1
         self.judged += 1
 
-    def _judge(self, trial: Trial, block: Block, place: int, *, plainly_right: bool) -> None:
+    def _judge(self, trial: Trial, block: Block, place: int, plainly_right: bool) -> None:
+        """The laws of each problem, on one."""
         applied = False
-        for law in self._laws_of(trial, block, place, plainly_right):
-            outcome = HELD if plainly_right and law.name in PLAIN else law.on(trial)
-            self._count(law, outcome)
-            # a run that holds answers against the exact gradient has judged what it could hold against it
-            applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or JUDGES not in self.counts)
-            if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
-                self._keep(law, trial.problem, outcome, block.first + place)
-            if outcome.verdict is Verdict.TIMES_OUT:
-                self.examples += 1
-                raise _Enough("the target gave no answer in time")
-        self.examples += 1
-        self.judged += applied
-        self.deaths += trial.answer.gone
-        if self.deaths >= DEATHS:
-            raise _Enough(f"the target's process died {self.deaths} times")
+        try:
+            for law in self._of_each(place) if plainly_right else self._each_and_often:
+                outcome = HELD if plainly_right and law.name in PLAIN else law.on(trial)
+                # a run that holds answers against the exact gradient has judged what it could hold against it
+                applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or JUDGES not in self.counts)
+                self._record(law, trial, outcome, block.first + place)
+        finally:
+            self.examples += 1
+            self.judged += applied
+        if trial.answer.gradient is not None:
+            self.judged_by[trial.precision.name] += 1
+        if self.asker.deaths >= DEATHS:
+            raise _Enough(f"the target's process died {self.asker.deaths} times")
+
+    def _judge_further(self, trial: Trial, block: Block) -> None:
+        """The laws that ask further problems, some in turn, and now and then the audit."""
+        if trial.answer.gradient is None:
+            return
+        if len(block) == 1 or block.number % IN_TURN_EACH == 0:
+            for law in self._in_turn():
+                self._record(law, trial, law.on(trial), block.first)
+        if block.number % AUDITED_EACH == 0:
+            for law in (law for law in self.laws if law.turn is Turn.AUDIT):
+                self._record(law, trial, law.on(trial), block.first)
+
+    def _record(self, law: Law, trial: Trial, outcome: Outcome, index: int) -> None:
+        """Count how a law fared, and keep what failed."""
+        self._count(law, outcome)
+        if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
+            self._keep(law, trial.problem, outcome, index)
+        if outcome.verdict is Verdict.TIMES_OUT:
+            raise _Enough("the target gave no answer in time")
 
     def _keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> None:
         seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index))
@@ -262,21 +296,7 @@ class Run:
         if _size(problem) < _size(seen.problem):
             seen.problem, seen.outcome, seen.index = problem, outcome, index
         if seen.count >= ENOUGH and self._fails(outcome):
-            self.examples += 1
             raise _Enough(f"{seen.count} problems failed in the same way")
-
-    def _laws_of(self, trial: Trial, block: Block, place: int, plainly_right: bool) -> Iterator[Law]:
-        """The laws to judge on one problem: those of each problem, some in turn, and now and then the audit."""
-        yield from self._of_each(place) if plainly_right else self._each_and_often
-        if trial.answer.gradient is None:
-            return
-        self.judged_by[trial.precision.name] += 1
-        if place:
-            return
-        if len(block) == 1 or block.number % IN_TURN_EACH == 0:
-            yield from self._in_turn()
-        if block.number % AUDITED_EACH == 0:
-            yield from (law for law in self.laws if law.turn is Turn.AUDIT)
 
     def _in_turn(self) -> Iterator[Law]:
         """The laws in turn that were judged least often so far, until enough of them have applied."""
@@ -318,7 +338,7 @@ class Run:
             self.progress("shrinking", done, len(ways))
             # what one failure leaves of its share of the time is there for those after it
             seen, left = self.failures[way], (deadline - time.monotonic()) / (len(ways) - done)
-            if self.interrupted or left <= 0 or seen.outcome.verdict is Verdict.TIMES_OUT or self.deaths >= DEATHS:
+            if self.interrupted or left <= 0 or seen.outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS:
                 continue
             try:
                 self._shrink(way, seen, left)
@@ -329,7 +349,7 @@ class Run:
         def judged(problem: Problem) -> Outcome:
             return seen.law.on(Trial(problem, self.asker, self.precision, self.support))
 
-        shrunk = shrink(seen.problem, lambda p: _way_to_fail(seen.law, judged(p)) == way, self.support, self.exact_in, seconds)
+        shrunk = shrink(seen.problem, lambda p: _way_to_fail(seen.law, judged(p)) == way, self.support, self.drawn_in, seconds)
         outcome = judged(shrunk.problem)
         if _way_to_fail(seen.law, outcome) == way:
             seen.problem, seen.outcome = shrunk.problem, outcome
@@ -355,7 +375,7 @@ class Run:
             self.examples,
             self.judged,
             audit.held + audit.broken,
-            self.exact_in,
+            self.drawn_in,
             self.strict,
             self.interrupted,
             time.monotonic() - self.started,
@@ -372,19 +392,21 @@ class Run:
     def _told(self) -> list[_Way]:
         """What is worth telling: the same mistake once, by the law that says most of it.
 
-        Where the exact gradient is broken, laws that compare answers with one another say no more; where something fails, what is
-        merely lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by itself.
+        Where single problems show a verdict, laws that pose related ones say no more of it; where something fails, what is merely
+        lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by itself.
         """
         failing = {way: seen for way, seen in self.failures.items() if self._fails(seen.outcome)}
-        plain = [way for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN or way.verdict is not Verdict.WRONG]
         if any(way.verdict is not Verdict.LOSSY for way in failing):
-            return plain if any(way.verdict is Verdict.WRONG for way in plain) else list(failing)
+            by_itself = {way.verdict for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN}
+            if Verdict.NONFINITE in by_itself:
+                by_itself.add(Verdict.WRONG)
+            return [way for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN or way.verdict not in by_itself]
         alone = {way.functions[0] for way in self.failures if len(way.functions) == 1}
         return [way for way in self.failures if len(way.functions) < 2 or not alone.issuperset(way.functions)]
 
     def _finding(self, seen: _Seen, oracles: tuple[str, ...]) -> Finding:
         outcome = seen.outcome
-        ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.deaths >= DEATHS
+        ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS
         fresh = ended or not self.asker.renew() or self._fails_alone(seen)
         return Finding(
             self.asker.name,
@@ -397,6 +419,7 @@ class Run:
             self.precision,
             self.seed,
             seen.index,
+            self.drawn_in,
             seen.count,
             seen.shrunk,
             oracles,
@@ -407,6 +430,10 @@ class Run:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
         outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self.support))
         return outcome.verdict is seen.outcome.verdict
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _way_to_fail(law: Law, outcome: Outcome) -> _Way:

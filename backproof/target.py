@@ -38,11 +38,12 @@ class TargetError(Exception):
 
 
 class Asker(Protocol):
-    """How a run puts problems to a target."""
+    """How a run puts problems to a target. deaths: how often its process died or was ended."""
 
     name: str
     supports: Any
     precision: str | None
+    deaths: int
 
     def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
         """The target's answer; what goes wrong with the target is in the answer, never raised."""
@@ -127,6 +128,7 @@ class InProcess:
         self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
         if self.precision is not None and self.precision not in PRECISIONS:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+        self.deaths = 0
         self._target, self._time_limit = target, time_limit
         self._dtype = np.dtype(self.precision or "float64")
         self._given: list[tuple[Place, AnyArray, bytes]] = []

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from oracles.balls import enclosure
-from properties.drawing import draw_problems
+from properties.drawing import one_of_each_block
 from properties.support import Support
 from reference.backward import gradient_of_passes
 from reference.model import REFERENCE
@@ -28,7 +28,7 @@ def main() -> None:
     largest = 0.0
     outside: list[str] = []
 
-    for problem in draw_problems(options.examples, options.seed, Support()):
+    for problem in one_of_each_block(options.examples, options.seed, Support()):
         passed, found = passes(problem), enclosure(problem)
         problems += 1
         bound = dict(rounding_bound(passed, REFERENCE).arrays())

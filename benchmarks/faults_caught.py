@@ -15,7 +15,7 @@ import sys
 from backproof import check
 from backproof.run import Run
 from backproof.target import InProcess
-from properties.drawing import draw_problems
+from properties.drawing import one_of_each_block
 from properties.fault import Fault
 from properties.faults import FAULTS
 from properties.law import Status, Trial, Turn
@@ -94,7 +94,7 @@ def caught_without_agreement(fault: Fault, examples: int) -> bool:
     caught: dict[str, None] = {}
     claimed = {name for name in fault.laws if name in {law.name for law in laws}}
 
-    for problem in draw_problems(examples, 1, Support.of(fault.supports), fault.precision or "float64"):
+    for problem in one_of_each_block(examples, 1, Support.of(fault.supports), fault.precision or "float64"):
         trial = Trial(problem, asker, fault.precision, Support.of(fault.supports))
         for law in laws:
             if law.name not in caught and law.on(trial).status is Status.BROKEN:

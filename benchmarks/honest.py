@@ -79,6 +79,48 @@ class Variant:
         return slope
 
 
+@dataclass(frozen=True)
+class Narrow:
+    """Both passes as one writes them in NumPy, every array in one dtype: a target. product: how matrices are multiplied."""
+
+    dtype: str
+    product: Product = np.matmul
+
+    def __call__(self, problem: Problem) -> Gradient:
+        given = problem.copy(self.dtype)
+        a, z = [given.x], []
+        for weight, bias, choice in zip(given.weights, given.biases, given.activations, strict=True):
+            summed = self.product(a[-1], weight.T)
+            z.append(summed if bias is None else summed + bias)
+            a.append(self._narrow(bind(ACTIVATIONS, choice).value(z[-1])))
+        error = self._narrow(bind(LOSSES, given.loss).derivative(a[-1], given.y))
+        error = error / np.asarray(given.batch, self.dtype) if given.reduction == "mean" else error
+        weights, biases = [], []
+        for layer in reversed(range(given.depth)):
+            delta = error * self._narrow(bind(ACTIVATIONS, given.activations[layer]).derivative(z[layer]))
+            weights.insert(0, self.product(delta.T, a[layer]))
+            biases.insert(0, delta.sum(axis=0))
+            error = self.product(delta, given.weights[layer])
+        return Gradient(weights, biases)
+
+    def _narrow(self, array: Any) -> Any:
+        return np.asarray(array, dtype=self.dtype)
+
+
+def in_random_order(left: Any, right: Any) -> Any:
+    """The product by loops, its terms in an order of their own."""
+    order = np.random.default_rng(left.shape[1]).permutation(left.shape[1])
+    return backwards(left[:, order], right[order])
+
+
+def in_blocks(left: Any, right: Any) -> Any:
+    """The product as a sum of products of blocks of 32 terms."""
+    total = np.zeros((left.shape[0], right.shape[1]), dtype=np.result_type(left, right))
+    for k in range(0, left.shape[1], 32):
+        total = total + left[:, k : k + 32] @ right[k : k + 32]
+    return total
+
+
 def backwards(left: Any, right: Any) -> Any:
     """The product by loops, each sum from its last term to its first."""
     total = np.zeros((left.shape[0], right.shape[1]), dtype=np.result_type(left, right))

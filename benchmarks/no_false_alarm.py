@@ -15,7 +15,7 @@ from collections import Counter
 
 from backproof.target import InProcess
 from benchmarks.honest import HONEST
-from properties.drawing import draw_problems
+from properties.drawing import one_of_each_block
 from properties.law import Status, Trial, Turn
 from properties.laws import LAWS
 from properties.support import Support
@@ -49,7 +49,7 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
     lossy: dict[str, list[str]] = {}
     alarms: list[str] = []
 
-    for problem in draw_problems(examples, seed, support, precision):
+    for problem in one_of_each_block(examples, seed, support, precision):
         trial = Trial(problem, asker, support=support)
         broken = [(law, outcome) for law in laws if (outcome := law.on(trial)).status is Status.BROKEN]
         verdict = trial.judgement.verdict

@@ -24,9 +24,9 @@ class Sequential:
         for weight, bias, name in zip(problem.weights, problem.biases, problem.activations, strict=True):
             linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, dtype=self.dtype)
             with torch.no_grad():
-                linear.weight.copy_(torch.from_numpy(weight))
+                linear.weight.copy_(torch.tensor(weight))
                 if bias is not None:
-                    linear.bias.copy_(torch.from_numpy(bias))
+                    linear.bias.copy_(torch.tensor(bias))
             network.extend([linear, self.modules[name]()])
 
         x, y = torch.tensor(problem.x, dtype=self.dtype), torch.tensor(problem.y, dtype=self.dtype)

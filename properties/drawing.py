@@ -6,6 +6,7 @@ problem each, later ones up to 128, so that a short run sees many structures and
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 from random import Random
 from typing import TypeVar
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 STEP, STEPS = 6, 7
 """After each 2^STEP blocks a block holds twice as many problems, STEPS times; the first 2^(STEP + 1) hold one."""
+
+LARGEST_BLOCK = 2**17
+"""So many numbers the problems of a block may have."""
 
 SIZES = ("depth", "batch", "width")
 """What is small in the first blocks, and grows."""
@@ -40,7 +44,7 @@ class Block:
 def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     """The block that holds the problem with an index; precision: the one that all numbers are exact in."""
     # block sizes double where the index does, so that the bits of the index tell all
-    doubled = min(max(index.bit_length() - STEP - 1, 0), STEPS)
+    doubled = min(max(index.bit_length() - STEP - 1, 0), _steps(support))
     number = (index >> doubled) + (doubled << STEP)
     first = index >> doubled << doubled
     if index == 0:
@@ -53,6 +57,18 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     return Block(number, first, problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants))
 
 
+def _steps(support: Support) -> int:
+    """How often blocks may double: large problems come in smaller blocks, which are judged at once and must fit into memory."""
+    (_, depth), (_, batch), (_, width) = (support.drawn(name) for name in ("depth", "batch", "width"))
+    numbers = (depth * width + 2 * batch) * (width + 1)
+    return max(0, min(STEPS, (LARGEST_BLOCK // numbers).bit_length() - 1))
+
+
+def one_of_each_block(count: int, seed: int, support: Support, precision: str = "float64") -> Iterator[Problem]:
+    """The first problems of so many blocks: each of a structure of its own."""
+    return (block.problems.at(0) for block in islice(blocks(seed, support, precision), count))
+
+
 def blocks(seed: int, support: Support, precision: str) -> Iterator[Block]:
     """Block after block, without end."""
     index = 0
@@ -63,7 +79,11 @@ def blocks(seed: int, support: Support, precision: str) -> Iterator[Block]:
 
 
 def problem_at(index: int, seed: int, support: Support, precision: str = "float64") -> Problem:
-    """The problem with an index, from 0, in the run of a seed."""
+    """The problem with an index, from 0, in the run of a seed.
+
+    Always the same one, but for the last bit of a tie or of an output without error: these take a forward pass, whose sums
+    another processor's library may round otherwise.
+    """
     block = block_at(index, seed, support, precision)
     return block.problems.at(index - block.first)
 

@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from properties.answer import Answer, Ask
-from properties.judgement import Exact, Judgement, judge, precision_of
+from properties.judgement import Exact, Judgement, precision_of
+from properties.judging import judge
 from properties.support import Support
 from properties.verdict import Verdict
 from reference.precisions import Precision
@@ -56,23 +57,42 @@ class NotPosable(Exception):
     """A law cannot be judged on this problem; the message says why."""
 
 
+class NotAnswered(Exception):
+    """The target gives no answer to a further problem that it supports."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.message)
+        self.verdict = answer.verdict or Verdict.RAISES
+
+
 class Trial:
     """One problem put to one target: what several laws ask of it is computed once.
 
     support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says;
-    answer: the target's first answer, where it was asked before.
+    answer, again: the target's first answer and its second, where it was asked before.
     """
 
     def __init__(
-        self, problem: Problem, ask: Ask, precision: str | None = None, support: Support | None = None, answer: Answer | None = None
+        self,
+        problem: Problem,
+        ask: Ask,
+        precision: str | None = None,
+        support: Support | None = None,
+        answer: Answer | None = None,
+        again: Answer | None = None,
     ) -> None:
         self.problem, self.ask, self.support = problem, ask, support or Support()
-        self._precision, self._answer = precision, answer
+        self._precision, self._answer, self._again = precision, answer, again
 
     @cached_property
     def answer(self) -> Answer:
         """The target's first answer."""
         return self._answer or self.ask(self.problem)
+
+    @cached_property
+    def again(self) -> Answer:
+        """The target's second answer."""
+        return self._again or self.ask(self.problem)
 
     @property
     def gradient(self) -> Gradient:
@@ -137,3 +157,5 @@ class Law:
                 return replace(self.judge(trial), answer=trial.answer.gradient)
         except NotPosable as reason:
             return not_applicable(str(reason))
+        except NotAnswered as failure:
+            return broken(failure.verdict, f"asked a related problem: {failure}")

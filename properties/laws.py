@@ -96,4 +96,6 @@ def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) ->
     unknown = [names] if isinstance(names, str) else [name for name in names if name not in known]
     if unknown:
         raise LawError(f"law {unknown[0]!r} is not known: expected a list of {', '.join(known)}")
-    return [replace(known[name], turn=Turn.ALWAYS) for name in names]
+    if not names:
+        raise LawError(f"laws is {names!r}: expected at least one of {', '.join(known)}")
+    return [replace(known[name], turn=Turn.ALWAYS) for name in dict.fromkeys(names)]

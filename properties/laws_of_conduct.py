@@ -48,9 +48,11 @@ def two_calls_agree(trial: Trial) -> Outcome:
     Cannot see: what is the same each time. Needs: two answers. Rounding: some engines sum in an order that changes from
     call to call, so each call may be off by the bound of its own.
     """
-    again = trial.ask(trial.problem)
+    again = trial.again
     if again.gradient is None:
         return broken(again.verdict or Verdict.UNSTABLE, f"it answers the first time, but not the second: {again.message}")
+    if again.changed and not trial.answer.changed:
+        return broken(Verdict.IMPURE, f"the second time it wrote to {', '.join(again.changed)}")
     return _same_but_for_rounding(trial, again.gradient, "the second time")
 
 

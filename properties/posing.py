@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from properties.judgement import Exact, Judgement
-from properties.law import HELD, NotPosable, Outcome, Trial, broken
+from properties.law import HELD, NotAnswered, NotPosable, Outcome, Trial, broken
 from properties.verdict import Verdict
 from reference.arrays import Array
 from reference.precisions import PRECISIONS, Precision
@@ -22,6 +22,9 @@ OWN_ROUNDING = 2.0**-50
 
 LEAST = PRECISIONS["float64"].least_normal
 """What a product of the law's own may lose by underflow."""
+
+
+ALL_CALLS = "the rounding bounds of all calls that are compared (certain)"
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,13 @@ def entries_of(gradient: Gradient, bound: Gradient) -> Side:
 
 
 def pose(trial: Trial, problem: Problem) -> Posed:
-    """The target's answer to one more problem. Raises NotPosable where it cannot be asked, or does not answer."""
+    """The target's answer to one more problem. Raises NotPosable where it cannot be asked, NotAnswered where it does not answer."""
     refusal = trial.support.refusal(problem)
     if refusal:
         raise NotPosable(f"the target does not support {refusal}")
     answer = trial.ask(problem)
     if answer.gradient is None:
-        raise NotPosable(f"the target did not answer a related problem: {answer.message}")
+        raise NotAnswered(answer)
     return Posed(problem, answer.gradient, trial.precision, Exact(problem))
 
 
@@ -131,35 +134,30 @@ def agree(left: Side, right: Side, statement: str) -> Outcome:
 
     statement: what is broken where they are not. NaN and infinity against NaN and infinity says nothing.
     """
-    worst: tuple[float, Judgement | None] = (1.0, None)
+    worst: tuple[tuple[bool, float], Judgement | None] = ((False, 1.0), None)
     judged = 0
     for place in left:
         if place not in right:
             continue
         a, b = left[place], right[place]
+        claimed, finite = np.isfinite(a.allowed) & np.isfinite(b.allowed), np.isfinite(a.values) & np.isfinite(b.values)
         with np.errstate(all="ignore"):
-            allowed = a.allowed + b.allowed + OWN_ROUNDING * (np.abs(a.values) + np.abs(b.values))
-            ratio = np.abs(a.values - b.values) / allowed
-        claimed = np.isfinite(a.allowed) & np.isfinite(b.allowed) & (np.isfinite(a.values) | np.isfinite(b.values))
-        ratio = np.where(claimed, np.where(np.isnan(ratio), np.inf, ratio), 0.0)
-        judged += int(claimed.sum())
+            allowed = a.allowed + b.allowed + np.where(finite, OWN_ROUNDING * (np.abs(a.values) + np.abs(b.values)), 0.0)
+            ratio = np.where(claimed & finite, np.abs(a.values - b.values) / allowed, 0.0)
+        one_sided = claimed & ~finite & (np.isfinite(a.values) | np.isfinite(b.values))
+        judged += int((claimed & finite | one_sided).sum())
+        # a number that is off says more than one that there is not
+        ratio = np.where(one_sided, np.inf, np.where(np.isnan(ratio), 0.0, ratio)) if not (ratio > 1).any() else ratio
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
-        if ratio[index] > worst[0]:
+        how = (bool(finite[index]) and bool(ratio[index] > 1), float(ratio[index]))
+        if ratio[index] > 1 and how > worst[0]:
             expected = float(b.values[index])
-            judgement = Judgement(
-                Verdict.WRONG,
-                "",
-                place,
-                index,
-                float(a.values[index]),
-                (expected, expected),
-                float(allowed[index]),
-                bound="the rounding bounds of all calls that are compared (certain)",
-            )
-            worst = (float(ratio[index]), judgement)
+            verdict = Verdict.WRONG if finite[index] else Verdict.NONFINITE
+            numbers = (float(a.values[index]), (expected, expected), float(allowed[index]))
+            worst = (how, Judgement(verdict, "", place, index, *numbers, bound=ALL_CALLS))
     if not judged:
         raise NotPosable("no entry that can be compared")
-    return HELD if worst[1] is None else broken(Verdict.WRONG, statement, worst[1])
+    return HELD if worst[1] is None else broken(worst[1].verdict, statement, worst[1])
 
 
 def zeros_like(entries: Entries) -> Entries:

@@ -12,8 +12,11 @@ from reference.activations import ACTIVATIONS
 from reference.arrays import Array, clipped
 from reference.choice import bind, split
 from reference.forward import forward
+from reference.model import noise_of
 from reference.precisions import PRECISIONS
 from reference.problem import WANTS, Problem
+from reference.rounding import passes
+from reference.variance import near_kinks
 
 SHORT = (0.0, 1.0, -1.0, 0.5, 2.0, -0.5, -2.0, 3.0, -3.0, 0.25, 1.5, -1.5)
 """Numbers that people read at a glance, exact in every precision."""
@@ -106,8 +109,26 @@ def problems_of_seed(
     return stack
 
 
+def without_near_kinks(problem: Problem, precision: str) -> Problem:
+    """The problem without the samples of which a pre-activation is so near a kink that rounding decides on which side it is.
+
+    All samples stay where hardly any would be left.
+    """
+    noise = noise_of(PRECISIONS[precision])
+    while problem.batch > 1:
+        near = near_kinks(passes(problem), noise)
+        if not near.any():
+            return problem
+        if near.sum() > problem.batch / 2:
+            break
+        problem = problem.replaced(x=problem.x[~near], y=problem.y[~near])
+    return problem
+
+
 def _leave_no_error(stack: Problem, precision: str) -> None:
     """Expect what one sample's outputs are; of a lone sample one output, since a problem without any error has no gradient to judge."""
+    if stack.batch == stack.widths[-1] == 1:
+        return
     output, some = forward(stack).activations[-1], 1 if stack.batch == 1 else None
     fits = np.isfinite(output).all(axis=(-2, -1)).reshape(-1, 1)
     stack.y[:, 0, :some] = np.where(fits, rounded(output, precision)[:, 0, :some], stack.y[:, 0, :some])

@@ -14,6 +14,8 @@ class Loss:
     value: C_0, (..., batch).
     derivative: equation 2, dC_0/da, (..., batch, n).
     value_error, derivative_error: the rounding bound of both, of (a, y, E(a), model); shapes as above.
+    derivative_variance: of (a, y, V(a), v, batch), the variance of the derivative between two passes, but for the rounding of each entry;
+        v: the variance of one rounding, relative to its size.
     refusal: why y cannot be an expected output of this loss, or "".
     lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
     """
@@ -22,5 +24,6 @@ class Loss:
     derivative: Callable[[Array, Array], Array]
     value_error: Callable[[Array, Array, Array, Model], Array]
     derivative_error: Callable[[Array, Array, Array, Model], Array]
+    derivative_variance: Callable[[Array, Array, Array, float, int], Array]
     refusal: Callable[[Array], str] = lambda y: ""
     lossy: str = ""

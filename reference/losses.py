@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from reference.arrays import Array, clipped
 from reference.loss import Loss
-from reference.model import REFERENCE, K, Model
+from reference.model import FUNCTION_ERROR, MULTIPLE, REFERENCE, K, Model
 
 
 def half_squared_error() -> Loss:
@@ -52,6 +52,7 @@ def _squares(name: str, factor: float, mean: bool) -> Loss:
         derivative=lambda a, y: 2 * scale(a) * (a - y),
         value_error=value_error,
         derivative_error=derivative_error,
+        derivative_variance=lambda a, y, variance, v, batch: (2 * scale(a)) ** 2 * variance,
         lossy="the factor multiplied into a and y before the difference" if mean else "",
     )
 
@@ -85,6 +86,7 @@ def huber(delta: float = 1.0) -> Loss:
         derivative=lambda a, y: clipped(a - y, -delta, delta) / a.shape[-1],
         value_error=value_error,
         derivative_error=derivative_error,
+        derivative_variance=lambda a, y, variance, v, batch: variance / a.shape[-1] ** 2,
         lossy="huber by m^2/2 + delta (|r| - m) with m = min(|r|, delta) (small r)",
     )
 
@@ -113,11 +115,17 @@ def binary_cross_entropy_with_logits() -> Loss:
         terms = steepest * error + model.input_error(y) + K * model.unit * scale + model.underflow * (1 + np.abs(a) + error)
         return _scaled(1 / a.shape[-1], (1 - y) * expit(a) - y * expit(-a), terms, model)
 
+    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: int) -> Array:
+        # |s''| is below 0.1; the error of s itself, by s(a) - y, is the same for all samples with the same logit
+        steep = expit(a) * expit(-a) + 0.1 * MULTIPLE * np.sqrt(variance)
+        return (steep**2 * variance + batch * v * (FUNCTION_ERROR * np.maximum(expit(a), y)) ** 2) / a.shape[-1] ** 2
+
     return Loss(
         value=value,
         derivative=lambda a, y: ((1 - y) * expit(a) - y * expit(-a)) / a.shape[-1],
         value_error=value_error,
         derivative_error=derivative_error,
+        derivative_variance=derivative_variance,
         refusal=lambda y: "" if ((y >= 0) & (y <= 1)).all() else "expected probabilities, from 0 to 1",
         lossy="s(a) - y (logit far on the side of its label)",
     )
@@ -176,11 +184,22 @@ def softmax_cross_entropy() -> Loss:
         # one logit without a claim, and all of the row is without
         return np.where(np.isfinite(worst), change, np.inf)
 
+    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: int) -> Array:
+        p, n = softmax(a, axis=-1), a.shape[-1]
+        # of an exponential: its argument, the rounding of the shift (by the largest logit, or by logsumexp), and its own error
+        shifted = a - logsumexp(a, axis=-1, keepdims=True)
+        t = variance + v * (shifted**2 + logsumexp(a, axis=-1, keepdims=True) ** 2 + FUNCTION_ERROR**2 * batch)
+        moved = (1 - p) ** 2 * t + _others(p * p * t)
+        total = y.sum(axis=-1, keepdims=True)
+        # p is the quotient of a sum of n terms; p - y in place of p sum(y) - y is right too
+        return (total * p) ** 2 * (moved + v * (n / 2 + 2)) + (p * (total - 1)) ** 2
+
     return Loss(
         value=lambda a, y: np.sum(y, axis=-1) * logsumexp(a, axis=-1) - np.sum(y * a, axis=-1),
         derivative=derivative,
         value_error=value_error,
         derivative_error=derivative_error,
+        derivative_variance=derivative_variance,
         refusal=_no_distribution,
         lossy="softmax cross-entropy by p - y (p near 1), or by exp(z - logsumexp(z)) (large logits)",
     )

@@ -11,6 +11,15 @@ from reference.precisions import PRECISIONS, Precision
 K = 16
 """Elementary functions are within K u of the scale of their terms: 8 units in the last place."""
 
+MULTIPLE = 8.0
+"""An honest answer stays within so many standard deviations: fixed before the final measurements, which used other seeds."""
+
+FUNCTION_ERROR = 2.0
+"""What a function is off as a rule, in units of u times its scale: the same for equal arguments, so that it adds up over samples."""
+
+SHARED = 8.0
+"""The squared relative error that all terms of a sum may share, such as that of a rounded constant, in units of u^2 / 3."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -51,3 +60,21 @@ def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -
 
 REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
 """How far the reference, in float64, may be from the exact gradient."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How two passes that are compared round, as a rule.
+
+    variance: of one rounding, relative to its size, u^2 / 3 of each pass; unit: u of the coarser one; underflow: eta of both.
+    """
+
+    variance: float
+    unit: float
+    underflow: float
+
+
+def noise_of(precision: Precision) -> Noise:
+    """A pass in a precision beside the reference's own in float64."""
+    own = PRECISIONS["float64"]
+    return Noise((precision.unit**2 + own.unit**2) / 3, precision.unit, precision.least_normal + own.least_normal)

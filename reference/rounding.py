@@ -6,6 +6,7 @@ rounding. Model, rules and proof: docs/tolerance.md.
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -52,10 +53,14 @@ def rounding_bound(passed: Passes, model: Model, *, jumps: bool = True, apart: A
         a_errors[-1] = a_errors[-1] + apart
         sizes = Sizes.of(passed)
         whole = _backward_bound(passed, model, z_errors, a_errors, sizes, jumps=True)
-        if jumps or not _near_kinks(passed, z_errors):
+        if jumps:
+            return whole.gradient
+        near = _near_kinks(passed, z_errors)
+        if not near.any():
             return whole.gradient
         # a pass that takes another slope than the reference has other sizes, and its rounding is relative to them
-        return _backward_bound(passed, model, z_errors, a_errors, sizes.raised(whole), jumps=False).gradient
+        raised = _backward_bound(passed, model, z_errors, a_errors, sizes.raised(whole), jumps=False)
+        return raised.gradient if near.all() else _chosen(near, raised.gradient, whole.gradient)
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,28 @@ class BackwardBound:
     slopes: tuple[Array, ...]
 
 
-def _near_kinks(passed: Passes, z_errors: list[Array]) -> bool:
-    """Whether some pre-activation is within E(z) of a kink."""
+def _near_kinks(passed: Passes, z_errors: list[Array]) -> AnyArray:
+    """Whether some pre-activation is within E(z) of a kink; of a stack, for each problem."""
+    near = np.zeros(passed.problem.x.shape[:-2], dtype=bool)
     for choice, z, z_error in zip(passed.problem.activations, passed.forward.pre_activations, z_errors, strict=True):
         for kink, _ in bind(ACTIVATIONS, choice).kinks:
             low, high = _interval(z, z_error)
-            if ((low <= kink) & (kink <= high)).any():
-                return True
-    return False
+            near |= ((low <= kink) & (kink <= high)).any(axis=(-2, -1))
+    return near
+
+
+def _chosen(which: AnyArray, one: Gradient, other: Gradient) -> Gradient:
+    """Of a stack, the one bound for some problems, and the other for the rest."""
+
+    def chosen(a: AnyArray, b: AnyArray) -> AnyArray:
+        return np.where(which.reshape(which.shape + (1,) * (np.ndim(a) - which.ndim)), a, b)
+
+    parts: dict[str, Any] = {}
+    for quantity, given in vars(one).items():
+        listed = quantity not in ("x", "loss")
+        theirs = getattr(other, quantity)
+        parts[quantity] = tuple(map(chosen, given, theirs)) if listed else chosen(given, theirs)
+    return Gradient(**parts)
 
 
 def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Array]]:

@@ -14,7 +14,7 @@ from backproof import run as run_module
 from properties.drawing import Block
 from properties.judgement import Exact
 from properties.law import Turn
-from properties.laws import LAWS
+from properties.laws import LAWS, LawError
 from reference.problem import PARTS
 
 
@@ -210,7 +210,7 @@ def test_nothing_judged_is_inconclusive(monkeypatch):
     monkeypatch.setattr(run_module, "blocks", lambda *place: repeat(Block(0, 0, stack)))
     report = check(unclear, max_examples=20, seed=1)
     assert (report.verdict, report.passed, report.judged, report.examples) == ("inconclusive", False, 0, 140)
-    assert report.notes == ("ended after 140 problems, 0 of 20 judged: too few of them can be judged",)
+    assert report.notes == ("ended after 140 problems, 0 of 20 judged: too few answers can be held against the exact gradient",)
     (reason,) = report.laws["it_agrees_with_the_exact_gradient"].reasons
     assert "leaves the range" in reason
 
@@ -234,7 +234,7 @@ def test_an_interrupt_gives_the_report_so_far(at):
 
     report = check(target, max_examples=50, seed=1)
     assert report.interrupted
-    assert (report.examples > 0) == (at == 9)
+    assert (report.examples > 0) == (at > 1)
     assert report.examples < 9
     assert "interrupted: this is the report so far" in report.notes
     assert not report.passed
@@ -260,7 +260,7 @@ def test_a_target_that_hangs_ends_the_run():
     report = check(lambda problem: time.sleep(30), max_examples=50, seed=1, time_limit=0.05)
     assert (report.verdict, report.examples) == ("times_out", 1)
     assert report.findings[0].message == "no answer within 0.05 s"
-    assert report.notes == ("ended after 1 problems, 0 of 50 judged: the target gave no answer in time",)
+    assert report.notes == ("ended after 1 problem, 0 of 50 judged: the target gave no answer in time",)
 
 
 def test_a_target_that_hangs_the_second_time_ends_the_run():
@@ -273,8 +273,9 @@ def test_a_target_that_hangs_the_second_time_ends_the_run():
         return gradient(problem)
 
     report = check(target, max_examples=50, seed=1, time_limit=0.05)
-    assert (report.verdict, report.examples) == ("times_out", 2)
-    assert report.findings[0].law == "it_answers"
+    # the third call is the first of a law that asks further problems
+    assert (report.verdict, report.examples) == ("times_out", 1)
+    assert report.findings[0].message == "asked a related problem: no answer within 0.05 s"
 
 
 def test_a_run_ends_when_its_time_is_over():
@@ -305,6 +306,7 @@ REFUSED = [
     ("longdouble", {"precision": "longdouble"}, SupportError, "precision is 'longdouble'"),
     ("time_limit", {"time_limit": 0}, SupportError, "time_limit is 0: expected seconds, more than 0"),
     ("time_limit NaN", {"time_limit": float("nan")}, SupportError, "time_limit is nan: expected seconds"),
+    ("no laws", {"laws": []}, LawError, "laws is []: expected at least one of"),
     ("max_seconds", {"max_seconds": 0}, SupportError, "max_seconds is 0: expected seconds, more than 0"),
     ("seed", {"seed": -1}, SupportError, "seed is -1: expected a whole number, at least 0"),
     ("one oracle", {"oracles": "torch"}, OracleError, "oracles is 'torch': expected a list of names"),

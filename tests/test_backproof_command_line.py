@@ -107,6 +107,19 @@ def test_a_wrong_target_exits_with_1_and_its_replay_reproduces(folder):
     assert told == {"reproduced": False, "finding": None}
 
 
+def test_a_replay_of_what_is_lossy_passes_as_the_check_did(folder):
+    (folder / "lossy.py").write_text(
+        "import numpy as np\n\ndef target(problem):\n    a = np.tanh(problem.x @ problem.weights[0].T)\n"
+        "    return [((a - problem.y) * (1 - a * a)).T @ problem.x], None\n\n"
+        "target.supports = {'activations': ['tanh'], 'depth': 1, 'biases': False,\n"
+        "                   'losses': ['half_squared_error'], 'reductions': ['sum']}\n"
+    )
+    assert run("check", "lossy.py:target", "--max-examples", 60, "--save", "lossy").exit_code == 0
+    (file,) = (folder / "lossy").iterdir()
+    assert run("replay", file).exit_code == 0
+    assert run("replay", file, "--strict").exit_code == 1
+
+
 @pytest.mark.usefixtures("in_this_process")
 class TestCheck:
     def test_control_characters_are_shown_by_their_numbers(self):

@@ -1,7 +1,10 @@
 """The engine: blocks of problems are judged at once, and lose neither a failure nor shrinking, replay or the way back to any problem."""
 
+import signal
 import time
+from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from backproof import Gradient, check, gradient, problem_at
@@ -23,6 +26,19 @@ def rarely_wrong(problem):
     if shows(problem):
         weights[0][0, 0] += 0.5 + abs(weights[0][0, 0])
     return Gradient(weights, answer.biases)
+
+
+def doubled(problem):
+    answer = gradient(problem)
+    return [2 * weight for weight in answer.weights], answer.biases
+
+
+@pytest.fixture
+def interruptible():
+    """A test run that was started in the background ignores Ctrl-C, and so would what it calls."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_what_shows_seldom_is_found_shrunk_and_replayed():
@@ -91,20 +107,132 @@ def test_noise_that_comes_late_is_unstable():
     assert Verdict.UNSTABLE in {finding.verdict for finding in report.findings}
 
 
-def test_what_was_answered_before_an_interrupt_is_judged():
+@pytest.mark.parametrize("wrong_before", [1, 5])
+def test_what_was_answered_before_an_interrupt_is_judged(wrong_before):
     calls = [0]
 
     def target(problem):
         calls[0] += 1
         if calls[0] == 1500:
             raise KeyboardInterrupt
-        return gradient(problem)
+        answer = gradient(problem)
+        return [1.5 * weight for weight in answer.weights] if 1500 - wrong_before <= calls[0] else answer.weights, answer.biases
 
     report = check(target, max_examples=5000, seed=7, **SMALL)
     assert report.interrupted
-    assert report.examples - 5 <= report.judged <= report.examples
-    # beside what the laws in turn asked, every call but the last was a problem's first or second
-    assert report.examples + report.laws["two_calls_agree"].held > 900
+    assert report.findings
+    assert report.laws["it_answers"].held == report.examples > 500
+
+
+def test_an_interrupt_in_a_law_that_asks_further_loses_no_failure_of_the_block():
+    posed = []
+
+    def target(problem):
+        posed.append(problem)
+        answer = gradient(problem)
+        if len(posed) > 1 and problem.batch > posed[-2].batch and len(posed) > 700:
+            raise KeyboardInterrupt  # a law duplicates a sample
+        return [1.5 * weight for weight in answer.weights] if 690 < len(posed) < 700 else answer.weights, answer.biases
+
+    report = check(target, max_examples=5000, seed=7, shrink_seconds=0, **SMALL)
+    assert report.interrupted
+    assert "it_agrees_with_the_exact_gradient" in {finding.law for finding in report.findings}
+
+
+def test_an_interrupt_stays_one_where_the_run_would_have_ended_anyway():
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        if calls[0] == 300:
+            raise KeyboardInterrupt
+        return doubled(problem)
+
+    assert check(target, max_examples=5000, seed=7, shrink_seconds=0, depth=1, width=1).interrupted
+
+
+def test_an_interrupt_that_a_target_swallows_ends_the_run(interruptible):
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        if calls[0] == 20:
+            with suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
+        return gradient(problem)
+
+    report = check(target, max_examples=50, seed=1)
+    assert report.interrupted
+    assert 0 < report.examples < 50
+
+
+def test_a_second_answer_that_differs_is_unstable():
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        answer = gradient(problem)
+        off = 1e-6 if calls[0] % 2 == 0 else 0.0
+        return [weight * (1 + off) for weight in answer.weights], answer.biases
+
+    report = check(target, max_examples=20, seed=1, shrink_seconds=0, laws=["two_calls_agree", "it_agrees_with_the_exact_gradient"])
+    assert (report.verdict, report.findings[0].law) == ("unstable", "two_calls_agree")
+
+
+def test_a_second_call_that_writes_to_its_inputs_is_impure():
+    calls = [0]
+
+    def target(problem):
+        calls[0] += 1
+        answer = gradient(problem)
+        if calls[0] % 2 == 0:
+            problem.x[:] = 7.0
+        return answer
+
+    report = check(target, max_examples=20, seed=1, shrink_seconds=0, laws=["two_calls_agree", "inputs_are_left_alone"])
+    assert (report.verdict, report.findings[0].message) == ("impure", "the second time it wrote to x")
+
+
+@pytest.mark.parametrize("first", ["batch_gradients_add", "a_node_without_outgoing_weights_changes_nothing"])
+def test_laws_may_be_named_in_any_order(first):
+    laws = [first, "two_calls_agree", "it_agrees_with_the_exact_gradient"]
+    assert check(gradient, max_examples=40, seed=1, laws=laws).verdict == "right"
+
+
+def test_a_law_named_twice_is_judged_once():
+    report = check(gradient, max_examples=20, seed=1, laws=["it_answers", "it_answers"])
+    assert report.laws["it_answers"].held == report.examples == 20
+
+
+def test_a_run_that_came_to_its_end_does_not_say_that_its_time_was_over():
+    assert check(gradient, max_examples=1, seed=1, max_seconds=1e-9).notes == ()
+
+
+def test_a_related_problem_without_an_answer_is_told():
+    def target(problem):
+        if problem.batch > 5:
+            raise ValueError("too many samples")
+        return gradient(problem)
+
+    report = check(target, max_examples=100, seed=1, shrink_seconds=1, losses=["half_squared_error"], activations=["tanh"])
+    assert report.verdict == "raises"
+    assert report.findings[0].message.startswith("asked a related problem: ValueError: too many samples")
+
+
+def test_what_a_float32_target_was_asked_can_be_had_again():
+    posed = {}
+
+    def target(problem):
+        posed.setdefault(len(posed), problem.to_json())
+        if len(posed) == 1:
+            raise ValueError("not the first")
+        answer = gradient(problem)
+        return [weight.astype(np.float32) for weight in answer.weights], [b if b is None else b.astype(np.float32) for b in answer.biases]
+
+    report = check(target, max_examples=4, seed=3, laws=["it_answers"], shrink_seconds=0, **SMALL)
+    (finding,) = report.findings
+    assert (finding.index, finding.drawn_in) == (0, "float64")
+    assert problem_at(0, 3, precision=finding.drawn_in, **SMALL) == finding.problem
 
 
 def test_a_slow_target_is_judged_as_it_goes():

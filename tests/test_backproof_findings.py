@@ -28,7 +28,20 @@ def found(**changes):
     answer = backproof.Gradient(*doubled(PROBLEM))
     judgement = verify(PROBLEM, answer)
     finding = Finding(
-        "mine.py:f", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", PROBLEM, judgement, answer, None, 42, 7, 3, "in full", ("jax",)
+        "mine.py:f",
+        Verdict.WRONG,
+        "it_agrees_with_the_exact_gradient",
+        "",
+        PROBLEM,
+        judgement,
+        answer,
+        None,
+        42,
+        7,
+        "float64",
+        3,
+        "in full",
+        ("jax",),
     )
     return replace(finding, **changes)
 
@@ -58,7 +71,7 @@ def test_a_report_has_a_line_for_everything(tmp_path):
     assert said["outside"] == "3 of 4 entries"
     assert said["problem"] == repr(PROBLEM)
     assert said["shrunk"] == "in full; seen in 3 problems of the run"
-    assert said["seed"] == "42, problem 7"
+    assert said["seed"] == "42; before shrinking: backproof draw mine.py:f --seed 42 --index 7"
     assert said["replay"] == f"backproof replay {tmp_path / 'f.json'}"
     assert "\n1 of 2 laws held wherever they applied\nbroken: it_agrees_with_the_exact_gradient, in 3 of 10 problems\n" in text
     assert said["10"] == "problems, 10 judged, 1 of them held against ball arithmetic too; judged by float64; seed 42; 1.2 s"
@@ -109,7 +122,7 @@ def test_a_finding_survives_json():
     assert again.problem == finding.problem
     assert again.to_json() == replace(finding, judgement=None).to_json()
     assert np.array_equal(again.answer.weights[0], finding.answer.weights[0])
-    for name in ("target", "verdict", "law", "message", "precision", "seed", "index", "seen", "shrunk", "oracles"):
+    for name in ("target", "verdict", "law", "message", "precision", "seed", "index", "drawn_in", "seen", "shrunk", "oracles"):
         assert getattr(again, name) == getattr(finding, name)
 
 
@@ -191,7 +204,7 @@ def test_a_law_has_one_status(count, status):
 def test_a_finding_is_replayed_in_python():
     finding = check(doubled, max_examples=20, seed=1, shrink_seconds=1).findings[0]
     again = replay(finding, target=doubled)
-    assert (again.verdict, again.seen, again.judgement.got) == ("wrong", 1, finding.judgement.got)
+    assert (again.verdict, again.seen, again.judgement.got) == ("wrong", finding.seen, finding.judgement.got)
     assert replay(finding, target=gradient) is None
     with pytest.raises(ProblemError, match="law 'it_shines' is not known: expected one of it_answers, "):
         replay(replace(finding, law="it_shines"), target=doubled)

@@ -152,3 +152,16 @@ def test_nothing_is_said_where_no_target_is_named(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "numpy_network.py", tmp_path)
     (tmp_path / "test_plain.py").write_text("def test_plain():\n    pass\n")
     assert "backproof:" not in run(tmp_path)
+
+
+def test_items_of_your_own_heed_the_options_that_they_are_not_told(tmp_path: Path) -> None:
+    (tmp_path / "test_lossy.py").write_text(
+        "import backproof\nfrom torch_sequential import saturating\n"
+        "test_default = backproof.law_tests(saturating, max_examples=60)\n"
+        "test_told = backproof.law_tests(saturating, max_examples=60, strict=False, seed=3)\n"
+    )
+    printed = run(tmp_path, "-k", "exact_gradient", "--backproof-strict", code=1)
+    assert "test_default[it_agrees_with_the_exact_gradient]" in printed
+    assert "1 failed, 1 passed" in printed
+    alone = run(tmp_path, "-k", "exact_gradient and told")
+    assert "draws the same problems" not in alone

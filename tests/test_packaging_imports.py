@@ -25,3 +25,27 @@ def test_import_is_light() -> None:
 @pytest.mark.parametrize("module", sorted(HEAVY))
 def test_what_is_imported_would_be_seen(module: str) -> None:
     assert module in heavy_modules_after(f"import backproof; import {module}")
+
+
+def test_a_check_needs_no_pytest_and_the_items_say_that_they_do() -> None:
+    """Hypothesis, which a check imports, may import pytest where it is installed; it must do without."""
+    code = """
+import importlib.machinery, sys
+
+class NoPytest(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.split(".")[0] in ("pytest", "_pytest"):
+            return None
+        return super().find_spec(name, path, target)
+
+sys.meta_path = [NoPytest if finder is importlib.machinery.PathFinder else finder for finder in sys.meta_path]
+import backproof
+print(backproof.check(backproof.gradient, max_examples=3, seed=1).verdict)
+try:
+    backproof.law_tests(backproof.gradient)
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines()
+    assert said == ["right", "backproof.law_tests needs pytest: pip install pytest"]

@@ -11,8 +11,10 @@ from backproof import SupportError, problem_at
 from properties.architecture import architecture_of
 from properties.drawing import block_at, blocks, draw_problems
 from properties.drawing import problem_at as drawn_at
-from properties.judgement import Exact, beyond_suspicion, judge, verify
+from properties.judgement import Exact
+from properties.judging import judge, verify
 from properties.support import Support
+from properties.worst_case import beyond_suspicion
 from reference.backward import gradient
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient
@@ -123,3 +125,20 @@ def test_what_is_off_in_one_entry_is_not_beyond_suspicion(off):
         clear = beyond_suspicion(block.problems, answers, PRECISIONS["float64"])
         for i in bad:
             assert not clear[i] or verify(block.problems.at(i), answers[i]).verdict == "right"
+
+
+@pytest.mark.parametrize("precision", list(PRECISIONS))
+def test_the_bound_of_a_stack_is_that_of_each_problem(precision):
+    kinked = Support.of({"activations": ["relu", "hardtanh", "leaky_relu"]})
+    row = PRECISIONS[precision]
+    for index in range(4096, 4096 + 64 * 20, 64):
+        problems = block_at(index, 10, kinked, precision).problems
+        whole = dict(Exact(problems).bound(row).arrays())
+        for i in range(0, 64, 7):
+            for place, alone in Exact(problems.at(i)).bound(row).arrays():
+                np.testing.assert_allclose(whole[place][i], alone, rtol=1e-9)
+
+
+def test_large_problems_come_in_small_blocks():
+    assert len(block_at(10**6, 1, Support(width=(128, 128), batch=(128, 128), depth=(4, 4)), "float64")) == 1
+    assert len(block_at(10**6, 1, Support(width=(1, 24)), "float64")) < 128

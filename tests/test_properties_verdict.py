@@ -182,15 +182,17 @@ def test_rounding_at_a_kink_is_allowed_for_whichever_slope_is_taken():
     assert verify(tie, ([[[error * 0.7 * (1 + 1e-7)]], [[0.0]]], None)).verdict == "wrong"
 
 
-def test_a_bound_wider_than_the_gradient_is_inconclusive():
+def test_where_the_worst_case_is_wider_than_the_gradient_the_second_moment_bound_judges():
     rng = np.random.default_rng(1)
-    widths = [64, *6 * [128]]
+    widths = [40, *8 * [60]]
     weights = [rng.normal(size=(n, m)).astype(np.float32) / 4 for m, n in pairwise(widths)]
-    x, y = rng.normal(size=(2, 64)).astype(np.float32), rng.normal(size=(2, 128)).astype(np.float32)
-    problem = Problem(weights, activations=["tanh"] * 6, x=x, y=y)
-    judged = verify(problem, ([np.zeros_like(w) for w in weights], None))
-    assert judged.verdict == "inconclusive"
-    assert "wider than the gradient itself" in judged.reason
+    x, y = rng.normal(size=(2, 40)).astype(np.float32), rng.normal(size=(2, 60)).astype(np.float32)
+    problem = Problem(weights, activations=["tanh"] * 8, x=x, y=y)
+    exact = backproof.gradient(problem)
+    narrow = [np.asarray(weight, dtype=np.float32) for weight in exact.weights]
+    judged = verify(problem, (narrow, None))
+    assert (judged.verdict, judged.bound) == ("right", "8 sigma of the second-moment bound (statistical)")
+    assert verify(problem, ([np.zeros_like(weight) for weight in narrow], None)).verdict == "wrong"
 
 
 def test_an_answer_right_to_a_narrower_precision_says_so():

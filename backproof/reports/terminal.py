@@ -56,7 +56,13 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
         rows.append(
             ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
         )
-    rows.append(("seed", f"{finding.seed}, problem {finding.index}"))
+    precision = "" if finding.drawn_in == "float64" else f" --precision {finding.drawn_in}"
+    rows.append(
+        (
+            "seed",
+            f"{finding.seed}; before shrinking: backproof draw {finding.target} --seed {finding.seed} --index {finding.index}{precision}",
+        )
+    )
     if saved is not None:
         rows.append(("replay", f"backproof replay {saved}"))
     return Group(Text(), Text(finding.verdict.value, style=_style(finding.verdict)), _lines(rows))

@@ -1,0 +1,157 @@
+"""Calibration: how far honest implementations are from the exact gradient at real sizes, over what the second-moment bound expects.
+
+    python -m benchmarks.calibration [--seed 1] [--draws 1] [--quick] [--only NAME] [--jax]
+
+Networks of random, uniform, all-positive and large weights; half squared error and softmax cross-entropy; every activation. Prints for
+each activation the largest error over sigma in dC/dW and dC/db, the 99 % quantile, the largest factor common to a layer over what is
+allowed for it, the largest root mean square of error over sigma, and how many runs were accused (by entries, factor or spread); then the
+same by implementation. Exits with 1 if one was. "positive" starts have all weights and inputs above 0.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from benchmarks.honest import Narrow, backwards, in_blocks, in_random_order, jax_float32, jax_float64, torch_float32, torch_float64
+from benchmarks.honest import pairwise as by_halves
+from properties.judgement import Exact, measured
+from properties.statistical import aggregates, says_nothing
+from properties.support import Support
+from properties.values import without_near_kinks
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem
+
+NETWORKS = (((784, 128, 10), 8), ((784, 512, 512, 10), 64), ((256,) * 9, 64), ((64, 64, 10), 512), ((128,) * 13, 256))
+QUICK = (((784, 128, 10), 8), ((64, 64, 64, 10), 256), ((256,) * 5, 64))
+STARTS = ("normal", "uniform", "positive", "large")
+LOSSES = ("half_squared_error", "softmax_cross_entropy")
+
+
+def two_threads(problem: Problem) -> Gradient:
+    import torch
+
+    torch.set_num_threads(2)
+    try:
+        return torch_float32(problem)
+    finally:
+        torch.set_num_threads(1)
+
+
+IMPLEMENTATIONS: dict[str, tuple[Callable[[Problem], Gradient], str]] = {
+    "NumPy, float32": (Narrow("float32"), "float32"),
+    "PyTorch, float32, 1 thread": (torch_float32, "float32"),
+    "PyTorch, float32, 2 threads": (two_threads, "float32"),
+    "one by one, float32": (Narrow("float32", backwards), "float32"),
+    "random order, float32": (Narrow("float32", in_random_order), "float32"),
+    "blocks, float32": (Narrow("float32", in_blocks), "float32"),
+    "by halves, float32": (Narrow("float32", by_halves), "float32"),
+    "PyTorch, float64": (torch_float64, "float64"),
+    "one by one, float64": (Narrow("float64", backwards), "float64"),
+}
+JAX = {"JAX, float32": (jax_float32, "float32"), "JAX, float64": (jax_float64, "float64")}
+
+
+class Tally:
+    """What was seen of one row: the largest of each figure, and how many runs and accused ones."""
+
+    def __init__(self) -> None:
+        self.largest: dict[str, float] = defaultdict(float)
+        self.runs = self.accused = self.entries = 0
+        self.quantiles: list[float] = []
+
+    def __str__(self) -> str:
+        largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest.items())
+        return f"{self.runs} runs, {self.entries:.2g} entries: {largest}; 99 % {np.median(self.quantiles):.2f}; accused {self.accused}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="smaller networks")
+    parser.add_argument("--only", default="", help="only implementations whose name holds this")
+    parser.add_argument("--jax", action="store_true")
+    options = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)
+    implementations = {name: row for name, row in (IMPLEMENTATIONS | (JAX if options.jax else {})).items() if options.only in name}
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    start = time.monotonic()
+    for activation in Support().activation_choices:
+        for problem in problems(activation, options.seed, options.draws, QUICK if options.quick else NETWORKS):
+            exacts = {"float32": Exact(problem), "float64": Exact(problem)}
+            for name, (target, precision) in implementations.items():
+                with np.errstate(all="ignore"):
+                    answer = target(problem)
+                record([tallies[f"  {name}"], tallies[str(activation)]], exacts[precision], answer, precision)
+        print(f"{activation}: {tallies[str(activation)]}; {time.monotonic() - start:.0f} s", flush=True)
+    for name in implementations:
+        print(f"{name}: {tallies[f'  {name}']}")
+    sys.exit(1 if any(tally.accused for tally in tallies.values()) else 0)
+
+
+def problems(activation: Any, seed: int, draws: int, networks: Any) -> Iterator[Problem]:
+    """The problems of one activation, with no pre-activation near a kink."""
+    for draw in range(draws):
+        for i, (widths, batch) in enumerate(networks):
+            for j, start in enumerate(STARTS):
+                rng = np.random.default_rng([seed, draw, i, j])
+                yield problem_of(rng, widths, batch, activation, start, LOSSES[(i + j + draw) % 2])
+
+
+def problem_of(rng: np.random.Generator, widths: tuple[int, ...], batch: int, activation: Any, start: str, loss: str) -> Problem:
+    """One network, its numbers exact in float32; samples that come near a kink are left out."""
+    weights, biases = [], []
+    for inputs, outputs in pairwise(widths):
+        if start == "uniform":
+            weights.append(rng.uniform(-1, 1, (outputs, inputs)) / np.sqrt(inputs))
+            biases.append(rng.uniform(-1, 1, outputs) / np.sqrt(inputs))
+        else:
+            scale = {"normal": 1, "positive": 1 / np.sqrt(inputs), "large": 3}[start]
+            weights.append(rng.normal(size=(outputs, inputs)) * scale / np.sqrt(inputs))
+            biases.append(rng.normal(size=outputs) * (start == "normal"))
+    x, y = rng.normal(size=(batch, widths[0])), rng.normal(size=(batch, widths[-1]))
+    if start == "positive":
+        weights, x = [np.abs(weight) for weight in weights], np.abs(x)
+    if loss == "softmax_cross_entropy":
+        y = np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
+    held = [[np.asarray(array, dtype=np.float32).astype(np.float64) for array in arrays] for arrays in (weights, biases, [x], [y])]
+    activations = [*[activation] * (len(weights) - 1), "identity"]
+    return without_near_kinks(Problem(held[0], biases=held[1], activations=activations, x=held[2][0], y=held[3][0], loss=loss), "float32")
+
+
+def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str) -> None:
+    """Compare one answer, entry by entry and layer by layer."""
+    row = PRECISIONS[precision]
+    if says_nothing(exact, row):
+        return
+    found = exact.deviation(row)
+    entries = list(measured(answer, exact.reference, exact.reference, found.allowed))
+    sigmas = dict(found.sigma.arrays())
+    ratios = {entry.place: np.abs(entry.got - entry.low) / sigmas[entry.place] for entry in entries}
+    wholes = [abs(whole.got - whole.exact) / whole.allowed for whole in aggregates(entries, found, row)]
+    factor, spread = max(wholes[::2], default=0.0), max(wholes[1::2], default=0.0)
+    accused = any(entry.outside.any() for entry in entries) or factor > 1 or spread > 1
+    for tally in tallies:
+        tally.runs += 1
+        tally.accused += accused
+        tally.entries += sum(ratio.size for ratio in ratios.values())
+        tally.quantiles.append(float(np.quantile(np.concatenate([ratio.ravel() for ratio in ratios.values()]), 0.99)))
+        for name, quantity in (("dC/dW", "weights"), ("dC/db", "biases")):
+            tally.largest[name] = max(
+                tally.largest[name], *(float(ratio.max()) for place, ratio in ratios.items() if place.quantity == quantity)
+            )
+        tally.largest["factor"] = max(tally.largest["factor"], factor)
+        tally.largest["spread"] = max(tally.largest["spread"], spread)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Judging one answer to one problem: by the worst case where that is sharp, else by the second-moment bound."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from properties.answer import Malformed, as_gradient
+from properties.judgement import Exact, Judgement, precision_named, precision_of
+from properties.statistical import is_real, judge_by_deviation
+from properties.verdict import Verdict
+from properties.worst_case import TOO_WIDE, judge_by_worst_case
+from reference.precisions import Precision
+from reference.problem import Gradient, Problem, ProblemError
+
+BEYOND_DOUBT = 10 / 8
+"""One answer that is off by so many times what the statistical bound allows is called wrong; between, a run asks the target again."""
+
+
+def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
+    """The verdict of one well-formed answer; one of WRONG by a statistical bound is a suspicion, to be confirmed."""
+    if is_real(exact.problem):
+        return judge_by_deviation(exact, answer, precision)
+    judgement = judge_by_worst_case(exact, answer, precision)
+    return judge_by_deviation(exact, answer, precision) if judgement.reason == TOO_WIDE else judgement
+
+
+def verify(problem: Problem, answer: Any, *, precision: str | None = None, strict: bool = False) -> Judgement:
+    """Judge one answer to one problem.
+
+    answer: a Gradient, or a pair (list of dC/dW, list of dC/db or None).
+    precision: "float64", "float32", "float16", or None for what the answer's dtype says (the lowest of mixed ones).
+    strict: whether lossy fails too. Raises ProblemError for an unknown precision.
+    """
+    if not isinstance(problem, Problem):
+        raise ProblemError(f"problem is a {type(problem).__name__}: expected a backproof.Problem")
+    if precision is not None:
+        precision_named(precision)
+    try:
+        gradient = as_gradient(answer, problem)
+    except Malformed as error:
+        return Judgement(Verdict.MALFORMED, precision or "float64", reason=str(error), strict=strict)
+    judged_by = precision_of(gradient, precision)
+    with np.errstate(all="ignore"):
+        judgement = judge(Exact(problem), gradient, judged_by)
+    if judgement.verdict is Verdict.WRONG and judgement.statistical and judgement.distance < BEYOND_DOUBT * judgement.allowed:
+        # nobody can be asked again
+        reason = (
+            f"a suspicion: {judgement.reason}; honest rounding does that once in some 25,000 runs, so that one answer does not settle it"
+        )
+        judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return replace(judgement, strict=strict)

@@ -1,0 +1,172 @@
+"""Judging by the worst case: certain, and sharp for small networks.
+
+An entry is right within the rounding bound of the most accurate formulas, lossy within that of textbook formulas, and
+wrong beyond both; a suspicion by the reference is settled by ball arithmetic before it is told.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from properties.judgement import DISAGREEMENT, Exact, Judgement, Measured, judgement_of, measured, worst_entry
+from properties.verdict import Verdict
+from reference.activations import ACTIVATIONS
+from reference.arrays import AnyArray, Array
+from reference.choice import bind, split
+from reference.losses import LOSSES
+from reference.precisions import PRECISIONS, Precision
+from reference.problem import Gradient, Problem
+
+BLUNT = 1e-3
+"""A bound as wide as the gradient says nothing, unless it is narrow beside the sizes of the problem: below this part of them."""
+
+TOO_WIDE = "the worst-case bound is wider than the gradient itself: this network is too deep or too wide for the precision"
+
+
+def judge_by_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
+    """The verdict of one well-formed answer."""
+    reference = exact.reference
+    entries = list(measured(answer, reference, reference, exact.bound(precision)))
+    judged = sum(int(np.isfinite(entry.allowed).sum()) for entry in entries)
+    reason = _says_nothing(exact, entries, precision)
+    if reason:
+        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason)
+    if not any(entry.outside.any() for entry in entries):
+        return judgement_of(Verdict.RIGHT, entries, precision, judged)
+    return _settle(exact, answer, precision, judged)
+
+
+def _says_nothing(exact: Exact, entries: list[Measured], precision: Precision) -> str:
+    """Why the bound says nothing of any derivative, or "": no claim is made, or it is wider than the gradient itself."""
+    claims, tells = told(exact, entries, precision)
+    if tells:
+        return ""
+    if claims:
+        return TOO_WIDE
+    return "a needed sum or product leaves the range of the precision, so that any answer would do"
+
+
+def told(exact: Exact, entries: list[Measured], precision: Precision) -> tuple[AnyArray, AnyArray]:
+    """Whether the bound makes a claim for any derivative, and whether it makes one that says something; of a stack, for each problem."""
+    passed, problem = exact.passes.forward, exact.problem
+    stacked = problem.x.shape[:-2]
+    inputs = np.max([_largest(np.abs(a), np.isfinite(a), stacked) for a in passed.activations], axis=0)
+    outputs = np.max(np.abs(passed.activations[-1]) + np.abs(problem.y), axis=(-2, -1))
+    with np.errstate(all="ignore"):
+        size = BLUNT * inputs * outputs + math.sqrt(precision.least_normal)
+    claims, tells = np.zeros(stacked, dtype=bool), np.zeros(stacked, dtype=bool)
+    for entry in entries:
+        if entry.place.quantity in ("weights", "biases"):
+            where = np.isfinite(entry.allowed)
+            allowed, exact_size = (_largest(np.abs(array), where, stacked) for array in (entry.allowed, entry.low))
+            claimed = where.reshape(*stacked, -1).any(axis=-1)
+            claims |= claimed
+            tells |= claimed & ~((allowed >= exact_size) & (allowed >= size))
+    return claims, tells
+
+
+def _largest(sizes: Array, where: AnyArray, stacked: tuple[int, ...]) -> Array:
+    """The largest of some sizes, 0 if there are none; of a stack, for each problem."""
+    flat = (*stacked, -1)
+    largest: Array = np.max(sizes.reshape(flat), axis=-1, where=where.reshape(flat), initial=0.0)
+    return largest
+
+
+def _settle(exact: Exact, answer: Gradient, precision: Precision, judged: int) -> Judgement:
+    """A suspicion, settled by ball arithmetic: right after all, lossy, nonfinite or wrong."""
+    found = exact.enclosure(precision)
+    entries = list(measured(answer, found.lower, found.upper, exact.bound(precision)))
+    if not any(entry.outside.any() for entry in entries):
+        return judgement_of(Verdict.RIGHT, entries, precision, judged)
+    if not exact.confirmed(precision):
+        return replace(judgement_of(Verdict.INCONCLUSIVE, entries, precision, judged, DISAGREEMENT), disagreement=True)
+    if names := _explanation(exact, answer, precision):
+        lossy = judgement_of(Verdict.LOSSY, entries, precision, judged, _lossy_reason(exact, names, entries, precision))
+        return replace(lossy, functions=names)
+    entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
+    if any((entry.outside & np.isfinite(entry.got)).any() for entry in entries):
+        return judgement_of(Verdict.WRONG, entries, precision, judged, _narrower(exact, answer, precision))
+    reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
+    return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
+
+
+def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:
+    """Whether a wrong answer would be right in a narrower precision: the commonest cause of small errors."""
+    for name in list(PRECISIONS)[list(PRECISIONS).index(precision.name) + 1 :]:
+        found = exact.enclosure(PRECISIONS[name])
+        if not any(entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(PRECISIONS[name], None))):
+            hint = f"if it computes in {name}, say precision={name} (--precision {name})"
+            return f"right to {name}, though its answers are judged by {precision.name}: {hint}"
+    return ""
+
+
+def _explanation(exact: Exact, answer: Gradient, precision: Precision) -> tuple[str, ...]:
+    """The textbook functions that explain an answer: the fewest, and of as many those that the answer comes nearest to using up.
+
+    One function, two, or all of them; () if not even all explain it.
+    """
+    functions, found = exact.textbook_functions(), exact.enclosure(precision)
+    for count in sorted({1, min(2, len(functions)), len(functions)}):
+        used: dict[tuple[str, ...], float] = {}
+        for names in combinations(functions, count):
+            entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, frozenset(names))))
+            if not any(entry.outside.any() for entry in entries):
+                used[names] = max(float(entry.ratio.max()) for entry in entries)
+        if used:
+            return max(used, key=lambda names: used[names])
+    return ()
+
+
+def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: Precision) -> AnyArray:
+    """Which answers to a stack of problems are right by the reference alone, so that judge would say no more: (count,) of bool.
+
+    answers: one for each problem, all with the same quantities. All of them cost a few products of stacked matrices.
+    """
+    exact = Exact(problems)
+    stacked = [np.stack(arrays).astype(np.float64) for arrays in zip(*([array for _, array in a.arrays()] for a in answers), strict=True)]
+    reference, allowed = dict(exact.reference.arrays()), dict(exact.bound(precision).arrays())
+    places = [place for place, _ in answers[0].arrays()]
+    entries = [Measured(place, got, reference[place], reference[place], allowed[place]) for place, got in zip(places, stacked, strict=True)]
+    with np.errstate(all="ignore"):
+        _, clear = told(exact, entries, precision)
+    for entry in entries:
+        clear = clear & ~entry.outside.reshape(len(answers), -1).any(axis=-1)
+    return clear
+
+
+def _lossy_reason(exact: Exact, names: tuple[str, ...], entries: list[Measured], precision: Precision) -> str:
+    entry, index = worst_entry(entries, finite_first=False)
+    digits, distance = -math.log10(precision.unit), float(entry.distance[index])
+    size = max(abs(float(entry.low[index])), abs(float(entry.high[index])))
+    kept = max(0.0, -math.log10(distance / size)) if 0 < distance < math.inf and size else 0.0
+    used = [_use_of(exact, name) for name in names]
+    formulas, where = "; ".join(formulas for formulas, _ in used), ", ".join(where for _, where in used)
+    return f"{formulas}; here {where}, and {kept:.0f} of {digits:.0f} digits are left"
+
+
+def _use_of(exact: Exact, name: str) -> tuple[str, str]:
+    """The textbook formulas of a function that lose digits on a problem, and where: of an activation, at which z."""
+    if name in LOSSES:
+        return bind(LOSSES, name).lossy, f"{name} sees outputs {_range(exact.passes.forward.activations[-1])}"
+    formulas: dict[str, None] = {}
+    seen, losing = [], []
+    for choice, z in zip(exact.problem.activations, exact.passes.forward.pre_activations, strict=True):
+        if split(choice)[0] != name:
+            continue
+        seen.append(z.ravel())
+        row = bind(ACTIVATIONS, choice)
+        for scales in (row.value_scales, row.derivative_scales):
+            worse = z[scales.lossy(z) > 2 * scales.right(z)]
+            if worse.size:
+                losing.append(worse)
+                formulas[scales.textbook] = None
+    where = np.concatenate(losing or seen)
+    return ", ".join(formulas) or bind(ACTIVATIONS, name).lossy, f"{name} sees z {_range(where)}"
+
+
+def _range(values: Array) -> str:
+    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
+    return f"= {low}" if low == high else f"from {low} to {high}"

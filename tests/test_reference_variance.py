@@ -1,0 +1,208 @@
+"""The second-moment bound: honest passes at real sizes are within it, for each activation and loss; what is off is outside."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from properties.judgement import Exact
+from properties.statistical import MULTIPLE, judge_by_deviation, posed_again
+from properties.support import Support
+from properties.values import without_near_kinks
+from reference.activations import ACTIVATIONS
+from reference.choice import bind
+from reference.losses import LOSSES
+from reference.model import noise_of
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem
+from reference.rounding import passes
+from reference.variance import alike, deviation, near_kinks
+
+FLOAT32 = PRECISIONS["float32"]
+WIDTHS = (96, 80, 64, 10)
+
+
+def network(seed, activation="tanh", loss="half_squared_error", batch=64, widths=WIDTHS, sign=False, reduction="sum"):
+    """A network of real size, its numbers exact in float32, with no pre-activation near a kink."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=(n, m)) / np.sqrt(m) for m, n in pairwise(widths)]
+    biases, x, y = [rng.normal(size=n) / 4 for n in widths[1:]], rng.normal(size=(batch, widths[0])), rng.normal(size=(batch, widths[-1]))
+    if sign:
+        weights, x = [np.abs(w) / np.sqrt(w.shape[1]) for w in weights], np.abs(x)
+    if loss == "softmax_cross_entropy":
+        y = np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
+    if loss == "binary_cross_entropy_with_logits":
+        y = rng.integers(0, 2, y.shape).astype(float)
+    weights, biases, (x, y) = ([a.astype(np.float32).astype(float) for a in arrays] for arrays in (weights, biases, (x, y)))
+    activations = [*[activation] * (len(weights) - 1), "identity"]
+    problem = Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss, reduction=reduction)
+    return without_near_kinks(problem, "float32")
+
+
+def narrow(problem, dtype=np.float32, order=None):
+    """An honest pass in which every array is of a narrow dtype; order: of the terms of sums."""
+
+    def product(left, right):
+        if order is None:
+            return left @ right
+        total = np.zeros((len(left), right.shape[1]), dtype)
+        for k in order(left.shape[1]):
+            total = total + left[:, k, None] * right[k]
+        return total
+
+    given = problem.copy(dtype)
+    a, z = [given.x], []
+    for weight, bias, choice in zip(given.weights, given.biases, given.activations, strict=True):
+        z.append(product(a[-1], weight.T) + bias)
+        a.append(bind(ACTIVATIONS, choice).value(z[-1]).astype(dtype))
+    error = bind(LOSSES, given.loss).derivative(a[-1], given.y).astype(dtype)
+    error = error / dtype(given.batch) if given.reduction == "mean" else error
+    weights, biases = [], []
+    for layer in reversed(range(given.depth)):
+        delta = error * bind(ACTIVATIONS, given.activations[layer]).derivative(z[layer]).astype(dtype)
+        weights.insert(0, product(delta.T, a[layer]))
+        biases.insert(0, delta.sum(axis=0))
+        error = product(delta, given.weights[layer])
+    return Gradient(weights, biases)
+
+
+def judged(problem, answer, precision="float32"):
+    return judge_by_deviation(Exact(problem), answer, PRECISIONS[precision])
+
+
+CHOICES = [pytest.param(choice, id=str(choice)) for choice in Support().activation_choices]
+ORDERS = {"BLAS": None, "backwards": lambda n: range(n - 1, -1, -1), "random": lambda n: np.random.default_rng(n).permutation(n)}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("activation", CHOICES)
+def test_honest_passes_are_right(activation, order, times):
+    for seed in range(2 * times):
+        problem = network(seed, activation)
+        assert judged(problem, narrow(problem, order=ORDERS[order])).verdict == "right"
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("loss", [pytest.param(choice, id=str(choice)) for choice in Support().loss_choices])
+def test_every_loss_has_its_rule(loss, reduction):
+    for seed in range(3):
+        problem = network(seed, "gelu", loss, batch=200, reduction=reduction)
+        assert judged(problem, narrow(problem)).verdict == "right"
+
+
+ALIKE = {
+    "equal samples": lambda p: p.replaced(x=np.repeat(p.x[:1], p.batch, axis=0), y=np.repeat(p.y[:1], p.batch, axis=0)),
+    "equal weights": lambda p: p.replaced(weights=[np.full_like(w, 0.015625 * 1.1) for w in p.weights], x=np.full_like(p.x, 1.1)),
+    "each sample eight times": lambda p: p.replaced(x=np.repeat(p.x[:8], 8, axis=0), y=np.repeat(p.y[:8], 8, axis=0)),
+    "many zeros": lambda p: p.replaced(x=p.x * (np.random.default_rng(0).random(p.x.shape) < 0.2)),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("change", ALIKE)
+def test_what_is_alike_rounds_alike(change, order):
+    problem = network(3)
+    held = ALIKE[change](problem)
+    held = held.replaced(
+        **{name: [a.astype(np.float32).astype(float) for a in getattr(held, name)] for name in ("weights",)}, x=held.x.astype(np.float32)
+    )
+    assert judged(held, narrow(held, order=ORDERS[order])).verdict == "right"
+
+
+def test_terms_of_one_sign_drift():
+    for loss in ("half_squared_error", "softmax_cross_entropy"):
+        problem = network(4, "identity", loss, batch=256, widths=(64, 64, 64, 10), sign=True)
+        assert judged(problem, narrow(problem, order=ORDERS["backwards"])).verdict == "right"
+
+
+def test_it_is_far_sharper_than_the_worst_case():
+    problem = network(5)
+    found, exact = deviation(passes(problem), noise_of(FLOAT32)), Exact(problem)
+    for place, allowed in found.allowed.arrays():
+        if place.quantity == "weights":
+            size = np.linalg.norm(dict(exact.reference.arrays())[place])
+            assert np.linalg.norm(allowed) < 5e-5 * size
+            assert np.linalg.norm(allowed) < 0.05 * np.linalg.norm(dict(exact.bound(FLOAT32).arrays())[place])
+
+
+def off(answer, layer, change):
+    weights = [np.array(weight, dtype=np.float64) for weight in answer.weights]
+    weights[layer] = change(weights[layer])
+    return Gradient([weight.astype(np.float32) for weight in weights], answer.biases)
+
+
+def in_one_row(weight):
+    weight[3] *= 1.0001
+    return weight
+
+
+WRONG = {
+    "one entry": (lambda w: w + 0.02 * np.sqrt(np.mean(w**2)) * (np.arange(w.size).reshape(w.shape) == 70), "dC/dW"),
+    "a row": (in_one_row, "row 3"),
+    "a direction": (lambda w: w + 1e-4 * np.random.default_rng(0).normal(size=w.shape) * np.sqrt(np.mean(w**2)), "all rows"),
+    "a factor": (lambda w: w * (1 + 1.5e-6), "projection"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_what_is_off_is_outside(name, layer):
+    problem = network(6)
+    change, said = WRONG[name]
+    judgement = judged(problem, off(narrow(problem), layer, change))
+    assert judgement.verdict == "wrong"
+    assert judgement.statistical
+    assert said in f"{judgement.entry} {judgement.reason}"
+    assert f"layer {layer + 1}" in judgement.entry
+
+
+def test_nan_is_nonfinite_and_a_range_that_is_left_is_inconclusive():
+    problem = network(7)
+    assert judged(problem, off(narrow(problem), 1, lambda w: w * np.nan)).verdict == "nonfinite"
+    huge = network(7, "identity")
+    said = judged(huge.replaced(x=huge.x * 2.0**120), narrow(huge))
+    assert said.verdict == "inconclusive"
+    assert "may leave the range of float32" in said.reason
+
+
+def test_long_sums_in_few_bits_are_not_judged():
+    problem = network(8, widths=(5000, 4, 2), batch=1)
+    said = judged(problem, narrow(problem, np.float16), "float16")
+    assert (said.verdict, "stagnate" in said.reason) == ("inconclusive", True)
+
+
+def test_either_side_of_a_near_kink_is_right():
+    problem = network(9, "relu")
+    weights, biases = list(problem.weights), [bias.copy() for bias in problem.biases]
+    z = passes(problem).forward.pre_activations[0]
+    biases[0][5] -= np.float32(z[2, 5])
+    near = problem.replaced(weights=weights, biases=[np.float32(bias) for bias in biases])
+    assert near_kinks(passes(near), noise_of(FLOAT32))[2]
+    for shift in (-2e-7, 2e-7):
+        moved = [bias.copy() for bias in near.biases]
+        moved[0][5] += shift
+        answer = narrow(near.replaced(biases=moved))
+        assert (passes(near.replaced(biases=moved)).forward.pre_activations[0][2, 5] > 0) == (shift > 0)
+        assert judged(near, answer).verdict == "right"
+
+
+def test_samples_near_a_kink_can_be_left_out():
+    problem = network(10, "relu")
+    tied = problem.replaced(x=np.vstack([problem.x, 0 * problem.x[:3]]), y=np.vstack([problem.y, problem.y[:3]]), biases=None)
+    assert without_near_kinks(tied, "float32").batch <= problem.batch
+
+
+def test_a_suspicion_is_confirmed_on_a_problem_whose_sums_round_anew():
+    problem = network(11)
+    again = posed_again(problem, FLOAT32)
+    assert sorted(again.weights[0].ravel()) == sorted(problem.weights[0].ravel())
+    assert not np.array_equal(again.weights[0], problem.weights[0])
+    assert judged(again, narrow(again)).verdict == "right"
+
+
+def test_alike_counts_equal_numbers():
+    assert alike(np.array([1.0, 2.0, 3.0]), 0.1) == 1.0
+    assert alike(np.array([2.0, 2.0, 2.0, 0.0]), 0.1) == 3.0
+    assert alike(np.array([1.0, 1.05, 3.0, 9.0]), 0.1) == 1.5
+    assert alike(np.zeros(5), 0.1) == 1.0
+    assert MULTIPLE == 8
