@@ -1,6 +1,7 @@
 """Calibration: how far honest implementations are from the exact gradient at real sizes, over what the second-moment bound expects.
 
     python -m benchmarks.calibration [--seed 1] [--draws 1] [--quick] [--only NAME] [--jax]
+    python -m benchmarks.calibration --wide --seed 1001
 
 Networks of random, uniform, all-positive and large weights; half squared error and softmax cross-entropy; every activation. Prints for
 each activation the largest error over sigma in dC/dW and dC/db, the 99 % quantile, the largest factor common to a layer over what is
@@ -28,12 +29,14 @@ from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
 
 NETWORKS = (((784, 128, 10), 8), ((784, 512, 512, 10), 64), ((256,) * 9, 64), ((64, 64, 10), 512), ((128,) * 13, 256))
+WIDE = (((2048, 256, 10), 16), ((256,) * 13, 32), ((512, 1024, 512, 256), 32), ((784, 512, 512, 10), 64))
 QUICK = (((784, 128, 10), 8), ((64, 64, 64, 10), 256), ((256,) * 5, 64))
 STARTS = ("normal", "uniform", "positive", "large")
 LOSSES = ("half_squared_error", "softmax_cross_entropy")
 
 
 def two_threads(problem: Problem) -> Gradient:
+    """PyTorch in float32 with two threads."""
     import torch
 
     torch.set_num_threads(2)
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="smaller networks")
+    parser.add_argument("--wide", action="store_true", help="widths from 256 to 2048, depths to 12")
     parser.add_argument("--only", default="", help="only implementations whose name holds this")
     parser.add_argument("--jax", action="store_true")
     options = parser.parse_args()
@@ -86,7 +90,7 @@ def main() -> None:
     tallies: dict[str, Tally] = defaultdict(Tally)
     start = time.monotonic()
     for activation in Support().activation_choices:
-        for problem in problems(activation, options.seed, options.draws, QUICK if options.quick else NETWORKS):
+        for problem in problems(activation, options.seed, options.draws, WIDE if options.wide else QUICK if options.quick else NETWORKS):
             exacts = {"float32": Exact(problem), "float64": Exact(problem)}
             for name, (target, precision) in implementations.items():
                 with np.errstate(all="ignore"):

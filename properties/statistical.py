@@ -24,8 +24,11 @@ from reference.variance import Deviation
 REAL = 64
 """A network with a layer as wide as this, or a batch as large, is judged by this bound: there it is sharper, and costs less."""
 
-COMMON, COMMON_PART = 8.0, 0.4
-"""A factor common to a whole layer may be off by so many u, or by this part of sigma over the gradient, by their norms."""
+COMMON = 8.0
+"""A factor common to a whole layer may be off by so many u."""
+
+COMMON_PART = 0.4
+"""Or by this part of sigma over the gradient, by their norms: in a layer of 64 by 64; less in a larger one, in which more errors cancel."""
 
 SPREAD = 4.0
 """The root mean square of error over sigma, in one layer, of an honest answer stays below this."""
@@ -53,7 +56,7 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     if any(not np.isfinite(entry.got).all() for entry in entries):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
         return replace(judgement_of(Verdict.NONFINITE, entries, precision, judged, reason), bound=STATISTICAL)
-    judgement = _suspicion(entries, found, precision, judged)
+    judgement = suspicion(entries, found, precision)
     if judgement is None:
         return replace(judgement_of(Verdict.RIGHT, entries, precision, judged), bound=STATISTICAL)
     if precision.name == "float64" and affordable(exact):
@@ -61,8 +64,9 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     return judgement
 
 
-def _suspicion(entries: list[Measured], found: Deviation, precision: Precision, judged: int) -> Judgement | None:
+def suspicion(entries: list[Measured], found: Deviation, precision: Precision) -> Judgement | None:
     """What is wrong by entries or by layers, or None."""
+    judged = sum(entry.got.size for entry in entries)
     if any(entry.outside.any() for entry in entries):
         return replace(judgement_of(Verdict.WRONG, entries, precision, judged, where_outside(entries)), bound=STATISTICAL)
     for whole in aggregates(entries, found, precision):
@@ -88,9 +92,7 @@ def _settled(exact: Exact, answer: Gradient, precision: Precision, judged: int) 
         off = judgement_of(Verdict.INCONCLUSIVE, own, precision, judged, DISAGREEMENT)
         return replace(off, bound=STATISTICAL, disagreement=True)
     entries = list(measured(answer, balls.lower, balls.upper, found.allowed))
-    return _suspicion(entries, found, precision, judged) or replace(
-        judgement_of(Verdict.RIGHT, entries, precision, judged), bound=STATISTICAL
-    )
+    return suspicion(entries, found, precision) or replace(judgement_of(Verdict.RIGHT, entries, precision, judged), bound=STATISTICAL)
 
 
 def posed_again(problem: Problem, precision: Precision) -> Problem:
@@ -176,7 +178,8 @@ def aggregates(entries: list[Measured], found: Deviation, precision: Precision) 
             continue
         error, sigma = entry.got - entry.low, sigmas[place]
         factor = 1 + float(np.sum(error * entry.low)) / size
-        allowed = max(COMMON * unit, COMMON_PART * math.sqrt(float(np.sum(sigma * sigma)) / size))
+        part = 1.0 if found.of_one_sign else COMMON_PART * min(1.0, (REAL**2 / sigma.size) ** 0.25)
+        allowed = max(COMMON * unit, part * math.sqrt(float(np.sum(sigma * sigma)) / size))
         yield Whole(place, factor, 1.0, allowed, f"its projection on the gradient is off by a factor of 1 {factor - 1:+.2g}")
         spread = math.sqrt(float(np.mean((error / sigma) ** 2)))
         yield Whole(place, spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {spread:.3g}")

@@ -27,10 +27,14 @@ ROWS = 24
 
 @dataclass(frozen=True)
 class Deviation:
-    """sigma: the standard deviation of each entry; jumps: how far the other side of a kink that is near may be, None where none is."""
+    """sigma: the standard deviation of each entry; jumps: how far the other side of a kink that is near may be, None where none is.
+
+    of_one_sign: whether the weights of some layer mostly are, so that errors of its entries are alike.
+    """
 
     sigma: Gradient
     jumps: Gradient | None
+    of_one_sign: bool
 
     @property
     def allowed(self) -> Gradient:
@@ -107,7 +111,8 @@ class _Variances:
             activations=[_sigma(v) for v in a_variances[1:]],
             deltas=[_sigma(v) for v in reversed(deltas)],
         )
-        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None)
+        of_one_sign = any(_of_one_sign(weight) for weight in problem.weights)
+        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, of_one_sign)
 
     def forward(self) -> tuple[list[Array], list[Array]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""

@@ -1,0 +1,171 @@
+"""Real sizes: what of a perturbed right answer is seen, and what judging costs, at 784-512-512-10 and 1024 four times, batch 64.
+
+    python -m benchmarks.real_sizes [--problems 200] [--others 5] [--only NAME]
+    python -m benchmarks.real_sizes --cost
+
+Right answers of PyTorch, with random activations, have one layer's dC/dW changed: moved in a random direction by a relative norm e,
+scaled by 1 + e, or one entry moved by 1 % of the root mean square. Prints how many are caught, and what assert_close and gradcheck's
+fast mode say of the same answers and of the right ones; exits with 1 below 99 % caught or where a right one is accused. --cost prints
+the time of verify in units of a plain pass, five times; it exits with 1 unless three are at most 3.
+"""
+
+import argparse
+import resource
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backproof import verify
+from benchmarks.calibration import problem_of
+from benchmarks.unit import seconds, unit_of
+from oracles import torch_autograd
+from properties.judgement import Exact, measured
+from properties.statistical import suspicion
+from properties.support import Support
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem
+
+NETWORKS = {"784-512-512-10": (784, 512, 512, 10), "1024 four times": (1024, 1024, 1024, 1024)}
+BATCH = 64
+LOSSES = ("half_squared_error", "softmax_cross_entropy")
+EPSILON = {"float32": (1e-4, 1e-6), "float64": (1e-12, 4e-15)}
+"""Relative norm of a random direction, and the common factor, that must be seen."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument("--others", type=int, default=5, help="problems put to assert_close and gradcheck")
+    parser.add_argument("--seed", type=int, default=2001)
+    parser.add_argument("--only", default="", help="only networks whose name holds this")
+    parser.add_argument("--cost", action="store_true")
+    options = parser.parse_args()
+    chosen = {name: widths for name, widths in NETWORKS.items() if options.only in name}
+    rows = [(name, widths, precision) for name, widths in chosen.items() for precision in EPSILON]
+    if options.cost:
+        sys.exit(0 if all([cost(*row) for row in rows]) else 1)  # noqa: C419  (each is printed)
+    sys.exit(0 if all([seen(*row, options) for row in rows]) else 1)  # noqa: C419
+
+
+def drawn(widths: tuple[int, ...], seed: int) -> Problem:
+    """A problem, of an activation and a loss that the seed picks."""
+    rng = np.random.default_rng(seed)
+    choices = Support().activation_choices
+    return problem_of(rng, widths, BATCH, choices[int(rng.integers(len(choices)))], "normal", LOSSES[seed % 2])
+
+
+def answer_of(problem: Problem, precision: str) -> Gradient:
+    """PyTorch's dC/dW and dC/db."""
+    answer = torch_autograd.answer(problem, precision).gradient
+    return Gradient(answer.weights, answer.biases)
+
+
+def changes(precision: str, rng: np.random.Generator) -> dict[str, Callable[[Any], Any]]:
+    """The ways to be off, each of one layer's dC/dW."""
+    direction, factor = EPSILON[precision]
+
+    def moved(weight: Any) -> Any:
+        way = rng.normal(size=weight.shape)
+        return weight + way * direction * np.linalg.norm(weight) / np.linalg.norm(way)
+
+    def one_entry(weight: Any) -> Any:
+        place = tuple(int(rng.integers(n)) for n in weight.shape)
+        weight = weight.copy()
+        weight[place] += 0.01 * np.sqrt(np.mean(weight**2))
+        return weight
+
+    return {
+        f"a direction, {direction:g}": moved,
+        f"scaled, 1 + {direction:g}": lambda weight: weight * (1 + direction),
+        f"factor, 1 + {factor:g}": lambda weight: weight * (1 + factor),
+        "one entry, 1 % of the root mean square": one_entry,
+    }
+
+
+def seen(name: str, widths: tuple[int, ...], precision: str, options: Any) -> bool:
+    """Print what is caught of one network in one precision."""
+    row, caught, others = PRECISIONS[precision], Counter[str](), Counter[str]()
+    accused = 0
+    for i in range(options.problems):
+        rng = np.random.default_rng([options.seed, i])
+        problem = drawn(widths, options.seed + i)
+        exact, right = Exact(problem), answer_of(problem, precision)
+        accused += suspects(exact, right, row)
+        layer = int(rng.integers(problem.depth))
+        for change, function in changes(precision, rng).items():
+            weights = [np.asarray(weight) for weight in right.weights]
+            weights[layer] = function(weights[layer].astype(np.float64)).astype(precision)
+            wrong = Gradient(weights, right.biases)
+            caught[change] += suspects(exact, wrong, row)
+            if i < options.others:
+                others[f"{change}: assert_close"] += not close(right, wrong)
+                others[f"{change}: gradcheck, fast"] += precision == "float64" and not gradcheck(problem, wrong)
+        if i < options.others and precision == "float64":
+            others["right answers: gradcheck, fast"] += not gradcheck(problem, right)
+    print(f"{name}, {precision}: {accused} of {options.problems} right answers accused", flush=True)
+    for change in changes(precision, np.random.default_rng(0)):
+        print(f"  {change}: caught in {caught[change]} of {options.problems}", flush=True)
+    for said, count in others.items():
+        print(f"    {said}: accused in {count} of {options.others}", flush=True)
+    return not accused and min(caught[change] for change in changes(precision, np.random.default_rng(0))) >= 0.99 * options.problems
+
+
+def suspects(exact: Exact, answer: Gradient, row: Any) -> bool:
+    """Whether an answer is a suspicion."""
+    found = exact.deviation(row)
+    return suspicion(list(measured(answer, exact.reference, exact.reference, found.allowed)), found, row) is not None
+
+
+def close(right: Gradient, wrong: Gradient) -> bool:
+    """Whether assert_close at its defaults finds no difference."""
+    import torch
+
+    try:
+        for one, other in zip(right.weights, wrong.weights, strict=True):
+            torch.testing.assert_close(torch.tensor(np.asarray(one)), torch.tensor(np.asarray(other)))
+    except AssertionError:
+        return False
+    return True
+
+
+def gradcheck(problem: Problem, answer: Gradient) -> bool:
+    """Whether gradcheck's fast mode passes an answer as the backward pass of the loss."""
+    import torch
+
+    from reference.forward import forward
+
+    class Loss(torch.autograd.Function):
+        """The loss, whose backward pass is the answer."""
+
+        @staticmethod
+        def forward(context: Any, *weights: Any) -> Any:
+            posed = problem.replaced(weights=[weight.detach().numpy() for weight in weights])
+            return torch.tensor(float(forward(posed).loss), dtype=torch.float64)
+
+        @staticmethod
+        def backward(context: Any, *slope: Any) -> Any:
+            return tuple(slope[0] * torch.tensor(np.asarray(weight)) for weight in answer.weights)
+
+    weights = [torch.tensor(weight, requires_grad=True) for weight in problem.weights]
+    return bool(torch.autograd.gradcheck(Loss.apply, weights, fast_mode=True, raise_exception=False))
+
+
+def cost(name: str, widths: tuple[int, ...], precision: str) -> bool:
+    """Print what verify costs, in units of a plain pass, five times."""
+    problem = drawn(widths, 7)
+    answer = answer_of(problem, precision)
+    assert verify(problem, answer).passed
+    ratios = [seconds(lambda: verify(problem, answer), 3) / unit_of(problem, 3) for _ in range(5)]
+    size = sum(weight.size for weight in problem.weights) * 16 / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(f"{name}, {precision}: {told} units; weights and gradient {size:.0f} MB, peak of the process {peak:.0f} MB", flush=True)
+    return sum(ratio <= 3 for ratio in ratios) >= 3
+
+
+if __name__ == "__main__":
+    main()
