@@ -34,6 +34,8 @@ def check(
     width: int | tuple[int, int] | None = None,
     batch: int | tuple[int, int] | None = None,
     wants: Sequence[str] | None = None,
+    sizes: str | None = None,
+    widths: Sequence[int] | None = None,
     precision: str | None = None,
     strict: bool = False,
     oracles: Sequence[str] = (),
@@ -49,6 +51,7 @@ def check(
         of its own, where it may hang or die.
     max_examples: how many problems are judged; seed: from 0, None for a new one in every run.
     activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
+    sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
     precision: "float64", "float32", "float16"; None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
@@ -62,7 +65,15 @@ def check(
     asker = _asker(target, precision, time_limit)
     try:
         support = Support.of(asker.supports).limited(
-            activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
+            activations=activations,
+            losses=losses,
+            biases=biases,
+            depth=depth,
+            width=width,
+            batch=batch,
+            wants=wants,
+            sizes=sizes,
+            widths=widths,
         )
         run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
@@ -85,6 +96,8 @@ def problem_at(
     width: int | tuple[int, int] | None = None,
     batch: int | tuple[int, int] | None = None,
     wants: Sequence[str] | None = None,
+    sizes: str | None = None,
+    widths: Sequence[int] | None = None,
 ) -> Problem:
     """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
 
@@ -97,7 +110,15 @@ def problem_at(
     asker = None if target is None else _asker(target, precision, 1.0)
     try:
         support = Support.of(asker.supports if asker else None).limited(
-            activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
+            activations=activations,
+            losses=losses,
+            biases=biases,
+            depth=depth,
+            width=width,
+            batch=batch,
+            wants=wants,
+            sizes=sizes,
+            widths=widths,
         )
         return draw_problem(index, seed, support, precision or (asker and asker.precision) or "float64")
     finally:

@@ -25,7 +25,7 @@ from oracles.available import ORACLES, missing, version
 from properties.judging import verify as judge_answer
 from properties.laws import LAWS, LawError, OracleError
 from properties.laws_of_agreement import ORACLE_LAWS
-from properties.support import SupportError
+from properties.support import SIZES, SupportError
 from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
 from reference.choice import defaults
@@ -59,10 +59,21 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
+
+
+def _widths(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
+    try:
+        return None if value is None else [int(width) for width in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of whole numbers, such as 784,128,10") from None
+
+
 limit_options = (
     click.option("--activations", callback=_names, metavar="NAMES", help="Only these activations, separated by commas."),
     click.option("--losses", callback=_names, metavar="NAMES", help="Only these losses, separated by commas."),
     click.option("--wants", callback=_names, metavar="NAMES", help="Ask for these as well: x, loss, pre_activations, activations, deltas."),
+    click.option("--sizes", type=click.Choice(list(SIZES)), help="real: widths to 512, batches to 64; small is the default."),
+    click.option("--widths", callback=_widths, metavar="N,N,...", help="Networks of these widths alone, inputs first: 784,128,10."),
 )
 
 

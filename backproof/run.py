@@ -349,7 +349,12 @@ class Run:
         def judged(problem: Problem) -> Outcome:
             return seen.law.on(Trial(problem, self.asker, self.precision, self.support))
 
-        shrunk = shrink(seen.problem, lambda p: _way_to_fail(seen.law, judged(p)) == way, self.support, self.drawn_in, seconds)
+        def fails(problem: Problem) -> bool:
+            return _way_to_fail(seen.law, judged(problem)) == way
+
+        # what only large networks show shrinks to small ones where it can
+        small = replace(self.support, sizes="small", widths=None)
+        shrunk = shrink(seen.problem, fails, small, self.drawn_in, seconds)
         outcome = judged(shrunk.problem)
         if _way_to_fail(seen.law, outcome) == way:
             seen.problem, seen.outcome = shrunk.problem, outcome

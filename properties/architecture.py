@@ -43,7 +43,7 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
     """An architecture that the support allows."""
     depth = picker.pick("depth", _range(support.drawn("depth")))
     batch = picker.pick("batch", _range(support.drawn("batch")))
-    widths = tuple(picker.pick(("width", i), _range(support.drawn("width"))) for i in range(depth + 1))
+    widths = support.widths or tuple(picker.pick(("width", i), _range(support.drawn("width"))) for i in range(depth + 1))
     activations: list[Choice] = []
     for i in range(depth - 1):
         repeated = support.same_hidden and i > 0

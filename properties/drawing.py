@@ -11,9 +11,11 @@ from math import ceil
 from random import Random
 from typing import TypeVar
 
+import numpy as np
+
 from properties.architecture import pick_architecture
 from properties.support import Support
-from properties.values import VALUE_CLASSES, ValuePlan, pick_plan, problems_of_seed
+from properties.values import VALUE_CLASSES, ValuePlan, pick_plan, problems_of_seed, without_near_kinks
 from reference.problem import Problem
 
 T = TypeVar("T")
@@ -23,6 +25,9 @@ STEP, STEPS = 6, 7
 
 LARGEST_BLOCK = 2**17
 """So many numbers the problems of a block may have."""
+
+REAL_CLASSES = ("normal", "zeros", "one_sign")
+"""The value classes of networks of real size, in which the others only saturate or overflow."""
 
 SIZES = ("depth", "batch", "width")
 """What is small in the first blocks, and grows."""
@@ -53,6 +58,11 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     picker = SeededPicker(seed, number)
     architecture = pick_architecture(picker, support)
     wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
+    if support.sizes == "real":
+        plan = ValuePlan(picker.pick("value class", REAL_CLASSES), special=picker.pick("special", ("", "", "equal_samples")))
+        stack = problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants)
+        # on which side of a kink rounding comes out is no question of right or wrong
+        return Block(number, first, without_near_kinks(stack.at(0), precision).at(np.newaxis) if len(stack.x) == 1 else stack)
     plan = pick_plan(picker, picker.pick("value class", tuple(VALUE_CLASSES)))
     return Block(number, first, problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants))
 

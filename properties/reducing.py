@@ -13,6 +13,9 @@ from properties.support import Support
 from reference.choice import Choice, split
 from reference.problem import Problem, ProblemError
 
+MANY = 6
+"""Of more samples or nodes, half are left out at once."""
+
 
 def reduce(problem: Problem, fails: Callable[[Problem], bool], support: Support) -> Problem:
     """A problem that still fails, and of which no single part can be left out or be made simpler."""
@@ -38,6 +41,11 @@ def _simpler(problem: Problem, support: Support) -> Iterator[Problem]:
 
 
 def _changes(problem: Problem, support: Support) -> Iterator[dict[str, Any]]:
+    for half in (np.arange(problem.batch // 2), np.arange(problem.batch // 2, problem.batch)) if problem.batch > MANY else ():
+        yield {"x": problem.x[half], "y": problem.y[half]}
+    for layer, width in enumerate(problem.widths):
+        for half in (np.arange(width // 2), np.arange(width // 2, width)) if width > MANY else ():
+            yield _without_node(problem, layer, half)
     if problem.batch > support.drawn("batch")[0]:
         for s in range(problem.batch):
             yield {"x": np.delete(problem.x, s, 0), "y": np.delete(problem.y, s, 0)}
@@ -71,7 +79,7 @@ def _without_layers(problem: Problem) -> Iterator[dict[str, Any]]:
             yield rest
 
 
-def _without_node(problem: Problem, layer: int, node: int) -> dict[str, Any]:
+def _without_node(problem: Problem, layer: int, node: Any) -> dict[str, Any]:
     """One node less in layer 0 (the inputs) to L (the outputs)."""
     change: dict[str, Any] = {"weights": list(problem.weights), "biases": list(problem.biases)}
     if layer == 0:

@@ -15,6 +15,9 @@ from properties.support import Support
 from reference.problem import Problem
 
 KEY = b"the failing problem"
+MOST_NUMBERS = 2000
+"""Hypothesis shrinks no more numbers than this."""
+
 FREE = ("free",)
 """Numbers from a seed are fewer choices, which Hypothesis would take for simpler; a person would not."""
 
@@ -51,6 +54,8 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
 
     try:
         smallest = reduce(problem, still_fails, support)
+        if sum(array.size for _, array in smallest.arrays()) > MOST_NUMBERS:
+            return Shrunk(smallest, complete=False)
         recorder = Recorder(smallest)
         try:
             pick_problem(recorder, support, precision, FREE)

@@ -24,11 +24,11 @@ from reference.variance import Deviation
 REAL = 64
 """A network with a layer as wide as this, or a batch as large, is judged by this bound: there it is sharper, and costs less."""
 
-COMMON = 8.0
-"""A factor common to a whole layer may be off by so many u."""
+COMMON, LAYERS = 8.0, 4
+"""A factor common to a whole layer may be off by so many u, and by as many more for every so many layers beyond the first."""
 
-COMMON_PART = 0.4
-"""Or by this part of sigma over the gradient, by their norms: in a layer of 64 by 64; less in a larger one, in which more errors cancel."""
+ALIKE = 2.0
+"""Where errors do not average out over a layer, by so many sigma over the gradient, by their norms."""
 
 SPREAD = 4.0
 """The root mean square of error over sigma, in one layer, of an honest answer stays below this."""
@@ -178,8 +178,9 @@ def aggregates(entries: list[Measured], found: Deviation, precision: Precision) 
             continue
         error, sigma = entry.got - entry.low, sigmas[place]
         factor = 1 + float(np.sum(error * entry.low)) / size
-        part = 1.0 if found.of_one_sign else COMMON_PART * min(1.0, (REAL**2 / sigma.size) ** 0.25)
-        allowed = max(COMMON * unit, part * math.sqrt(float(np.sum(sigma * sigma)) / size))
+        allowed = COMMON * unit * max(1.0, len(found.averages) / LAYERS)
+        if place.layer is None or not found.averages[place.layer - 1]:
+            allowed = max(allowed, ALIKE * math.sqrt(float(np.sum(sigma * sigma)) / size))
         yield Whole(place, factor, 1.0, allowed, f"its projection on the gradient is off by a factor of 1 {factor - 1:+.2g}")
         spread = math.sqrt(float(np.mean((error / sigma) ** 2)))
         yield Whole(place, spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {spread:.3g}")

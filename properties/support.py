@@ -17,8 +17,11 @@ PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
 """The parameters that are tried of each function that has some: default first, then those that shipped bugs needed."""
 
 
-DRAWN = {"depth": (1, 6), "batch": (1, 5), "width": (1, 6)}
-"""What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance."""
+SIZES = {
+    "small": {"depth": (1, 6), "batch": (1, 5), "width": (1, 6)},
+    "real": {"depth": (1, 4), "batch": (8, 64), "width": (10, 512)},
+}
+"""What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance; some show in real ones alone."""
 
 
 class SupportError(ValueError):
@@ -33,7 +36,8 @@ class Support:
         with other parameters too; output_activations: those of the last layer, None for the same as activations.
     biases: True for always, False for never, None for both; depth, batch, width: (least, most), None for any;
     reductions: over samples; same_hidden: whether all hidden layers must have one activation;
-    wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on.
+    wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
+    sizes: a key of SIZES; widths: n_0 to n_L, where a run asks for one shape.
     """
 
     activations: tuple[Choice, ...] | None = None
@@ -46,6 +50,8 @@ class Support:
     reductions: tuple[str, ...] = ("sum", "mean")
     same_hidden: bool = False
     wants: tuple[str, ...] = ()
+    sizes: str = "small"
+    widths: tuple[int, ...] | None = None
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -76,6 +82,10 @@ class Support:
                     raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")
             elif name == "wants":
                 changes[name] = wanted
+            elif name in ("sizes", "widths"):
+                changes[name] = wanted
+                changes |= {"sizes": "real"} if name == "widths" and max(wanted) > SIZES["small"]["width"][1] else {}
+                self._check_widths(wanted if name == "widths" else ())
             else:
                 changes[name] = self._narrowed(name, wanted)
         return Support(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Support)})
@@ -90,10 +100,20 @@ class Support:
             raise SupportError(f"{name} is {wanted}, but the target supports only {mine}")
         return both
 
+    def _check_widths(self, widths: tuple[int, ...]) -> None:
+        for name, sizes in (("depth", [len(widths) - 1]), ("width", widths)):
+            limits = getattr(self, name)
+            if widths and limits and not all(limits[0] <= size <= limits[1] for size in sizes):
+                raise SupportError(f"widths is {list(widths)}, but the target supports only {name} {limits}")
+
     def drawn(self, name: str) -> tuple[int, int]:
         """The least and the most depth, batch or width that is drawn."""
+        if self.widths and name == "depth":
+            return len(self.widths) - 1, len(self.widths) - 1
+        if self.widths and name == "width":
+            return min(self.widths), max(self.widths)
         limits: tuple[int, int] | None = getattr(self, name)
-        return DRAWN[name] if limits is None else limits
+        return SIZES[self.sizes][name] if limits is None else limits
 
     def refusal(self, problem: Problem) -> str:
         """What of a problem the target does not support, or "": limits that it does not set are none."""
@@ -150,6 +170,19 @@ def _field(name: str, value: Any) -> Any:
         if not (isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, int) for n in pair) and 1 <= pair[0] <= pair[1]):
             raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
         return tuple(pair)
+    if name == "sizes":
+        if value not in SIZES:
+            raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
+        return value
+    if name == "widths":
+        if (
+            isinstance(value, str)
+            or not isinstance(value, Sequence)
+            or len(value) < 2
+            or not all(isinstance(n, int) and n > 0 for n in value)
+        ):
+            raise SupportError(f"widths is {value!r}: expected the widths of all layers, inputs first, such as [784, 128, 10]")
+        return tuple(value)
     if name == "wants":
         if isinstance(value, str) or not isinstance(value, Sequence) or not all(item in WANTS[2:] for item in value):
             raise SupportError(f"wants is {value!r}: expected a list of {', '.join(WANTS[2:])}")

@@ -21,6 +21,9 @@ from reference.rounding import Passes
 SMALLEST = 2.0**-511
 """The square of a smaller number is lost."""
 
+MOST_GAIN, FEWEST_SAMPLES = 2.5, 16
+"""Errors average out over a layer where the squares of a node's weights sum to less than this, and so many samples count alike."""
+
 ROWS = 24
 """So many rows of a matrix are looked at for equal numbers."""
 
@@ -29,12 +32,13 @@ ROWS = 24
 class Deviation:
     """sigma: the standard deviation of each entry; jumps: how far the other side of a kink that is near may be, None where none is.
 
-    of_one_sign: whether the weights of some layer mostly are, so that errors of its entries are alike.
+    averages: for each layer whether the errors of its dC/dW average out over the whole layer: no layer's weights are mostly of one sign
+    or large, and no few samples make up the gradient.
     """
 
     sigma: Gradient
     jumps: Gradient | None
-    of_one_sign: bool
+    averages: tuple[bool, ...]
 
     @property
     def allowed(self) -> Gradient:
@@ -111,8 +115,7 @@ class _Variances:
             activations=[_sigma(v) for v in a_variances[1:]],
             deltas=[_sigma(v) for v in reversed(deltas)],
         )
-        of_one_sign = any(_of_one_sign(weight) for weight in problem.weights)
-        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, of_one_sign)
+        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, self._averages())
 
     def forward(self) -> tuple[list[Array], list[Array]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
@@ -211,6 +214,15 @@ class _Variances:
         weights, biases, deltas = (list(arrays) for arrays in zip(*reversed(jumps), *above, strict=True))
         none = [np.zeros_like(z) for z in sigma.pre_activations or ()]
         return Gradient(weights, biases, x=at_x, loss=np.zeros(()), pre_activations=none, activations=none, deltas=deltas)
+
+    def _averages(self) -> tuple[bool, ...]:
+        if any(_of_one_sign(weight) or np.sum(weight * weight) > MOST_GAIN * len(weight) for weight in self.problem.weights):
+            return (False,) * self.problem.depth
+        enough = []
+        for a, delta in zip(self.passed.forward.activations, self.passed.backward.deltas, strict=False):
+            parts = np.sum(a * a, axis=1) * np.sum(delta * delta, axis=1)
+            enough.append(bool(np.sum(parts) ** 2 >= FEWEST_SAMPLES * np.sum(parts * parts)))
+        return tuple(enough)
 
     def _multiplicity(self, matrix: Array) -> float:
         """How many numbers of a row are alike, on average over the row; the largest of some rows. 1 where all differ."""
