@@ -32,7 +32,8 @@ class Report:
 
     findings: what is not right, the worst first; laws: by name, how each fared; examples: problems that were posed;
     judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked about as well;
-    precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know.
+    precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
+    sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would have shown, measured.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Report:
     interrupted: bool = False
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    sees: dict[str, float] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -77,6 +79,7 @@ class Report:
             "interrupted": self.interrupted,
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
+            "sees": self.sees,
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "findings": [finding.data() for finding in self.findings],
         }

@@ -18,13 +18,14 @@ from properties.judgement import precision_of
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
 from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
+from properties.sensitivity import smallest_seen
 from properties.shrinking import shrink
 from properties.statistical import is_real
 from properties.support import Support
 from properties.verdict import Verdict
 from properties.worst_case import beyond_suspicion
-from reference.precisions import PRECISIONS
-from reference.problem import Problem
+from reference.precisions import PRECISIONS, Precision
+from reference.problem import Gradient, Problem
 
 AUDITED_EACH = 16
 """Of every so manieth block one right answer is held against ball arithmetic as well."""
@@ -55,6 +56,9 @@ SECONDS_AT_ONCE = 0.25
 
 ENOUGH = 200
 """So many problems may fail in the same way before a run ends: further ones would tell no more."""
+
+REMEMBERED = 20
+"""So many right answers are kept, to measure what the run can see."""
 
 REASONS = 20
 """So many different reasons are kept why a law did not apply."""
@@ -140,6 +144,7 @@ class Run:
     seed: int = 0
     interrupted: bool = False
     judged_by: Counter[str] = field(default_factory=Counter)
+    right: list[tuple[Problem, Gradient, Precision]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -240,7 +245,21 @@ class Run:
                 clear = beyond_suspicion(problems, [each.trial(self).gradient for each in each_alike], precision)
                 places = [place for place, is_clear in zip(places, clear.tolist(), strict=True) if is_clear]
             right.update(dict.fromkeys(places, precision.name))
+            self._remember([each for each in each_alike if each.place in places], precision)
         return right
+
+    def _remember(self, posed: list["_Posed"], precision: Precision) -> None:
+        """Keep a few right answers, to measure by them what the run can see."""
+        if JUDGES in self.counts and posed and len(self.right) < REMEMBERED:
+            self.right.append((posed[0].problem, posed[0].trial(self).gradient, precision))
+
+    def _sees(self) -> dict[str, float]:
+        """The smallest relative error in one entry, row or layer that these problems would have shown."""
+        seen: dict[str, float] = {}
+        for problem, gradient, precision in self.right:
+            for name, e in smallest_seen(problem, gradient, precision).items():
+                seen[name] = min(e, seen.get(name, math.inf))
+        return seen
 
     def _of_each(self, place: int) -> list[Law]:
         """The laws that are judged on a problem at a place of any block."""
@@ -268,6 +287,8 @@ class Run:
             self.judged += applied
         if trial.answer.gradient is not None:
             self.judged_by[trial.precision.name] += 1
+            if JUDGES in self.counts and trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem) and len(self.right) < 2:
+                self.right.append((trial.problem, trial.gradient, trial.precision))
         if self.asker.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.asker.deaths} times")
 
@@ -385,6 +406,7 @@ class Run:
             self.interrupted,
             time.monotonic() - self.started,
             tuple(self.notes),
+            {} if self.interrupted else self._sees(),
         )
 
     def _why_it_may_raise(self) -> list[str]:

@@ -258,3 +258,46 @@ def test_reasons_why_a_law_does_not_apply_are_few():
     report = check(right_alone, max_examples=120, seed=1, shrink_seconds=0, losses=["half_squared_error"], batch=2)
     assert all(len(count.reasons) <= 20 for count in report.laws.values())
     assert max(sum(count.reasons.values()) for count in report.laws.values()) > 20
+
+
+def a_row_is_stale(problem):
+    """The row of a node beyond the twentieth keeps what was in memory: it shows in wide layers alone."""
+    answer = gradient(problem)
+    weights = [weight.astype(np.float32) for weight in answer.weights]
+    if len(weights[0]) > 20:
+        weights[0][20] = 0.0
+    return weights, [None if bias is None else bias.astype(np.float32) for bias in answer.biases]
+
+
+def test_what_shows_at_real_sizes_alone_is_found_there_and_shrunk():
+    assert check(a_row_is_stale, max_examples=100, seed=1).passed
+    report = check(a_row_is_stale, max_examples=15, seed=1, sizes="real", shrink_seconds=15, laws=["it_agrees_with_the_exact_gradient"])
+    (finding,) = report.findings
+    assert finding.verdict == "wrong"
+    assert finding.judgement.entry.startswith("layer 1: dC/dW[20,")
+    assert finding.problem.batch == 1
+    assert replay(finding, target=a_row_is_stale) is not None
+
+
+@pytest.mark.parametrize("sizes", [{"sizes": "real"}, {"widths": [100, 64, 10]}], ids=["real", "given"])
+def test_right_targets_are_right_at_real_sizes(sizes):
+    report = check(gradient, max_examples=12, seed=2, **sizes)
+    assert (report.verdict, report.judged) == ("right", 12)
+    assert set(report.sees) == {"entry", "row", "layer"}
+
+
+def test_a_suspicion_that_does_not_show_again_accuses_nobody():
+    calls = [0]
+
+    def off_once(problem):
+        calls[0] += 1
+        answer = gradient(problem)
+        weights = [weight.copy() for weight in answer.weights]
+        if calls[0] == 1:
+            weights[0][0, 0] += 1e-3
+        return [weight.astype(np.float32) for weight in weights], [None if b is None else b.astype(np.float32) for b in answer.biases]
+
+    report = check(off_once, max_examples=1, seed=3, laws=["it_agrees_with_the_exact_gradient"], widths=[80, 10])
+    (reason,) = [reason for count in report.laws.values() for reason in count.reasons if "suspicion" in reason]
+    assert "did not show again" in reason
+    assert report.passed

@@ -142,3 +142,38 @@ def test_the_bound_of_a_stack_is_that_of_each_problem(precision):
 def test_large_problems_come_in_small_blocks():
     assert len(block_at(10**6, 1, Support(width=(128, 128), batch=(128, 128), depth=(4, 4)), "float64")) == 1
     assert len(block_at(10**6, 1, Support(width=(1, 24)), "float64")) < 128
+
+
+def test_real_sizes_are_drawn_where_they_are_asked_for():
+    problems = list(draw_problems(12, 3, Support(sizes="real"), "float32"))
+    assert max(max(problem.widths) for problem in problems) > 40
+    assert all(min(problem.widths) >= 10 and max(problem.widths) <= 512 for problem in problems)
+    assert all(np.array_equal(weight, weight.astype(np.float32)) for problem in problems for weight in problem.weights)
+    assert drawn_at(7, 3, Support(sizes="real"), "float32") == problems[7]
+
+
+def test_given_widths_are_drawn_alone():
+    support = Support.of(None).limited(widths=[784, 128, 10])
+    assert support.sizes == "real"
+    assert {problem.widths for problem in draw_problems(4, 1, support)} == {(784, 128, 10)}
+    assert {problem.widths for problem in draw_problems(20, 1, Support.of(None).limited(widths=[3, 2]))} == {(3, 2)}
+
+
+WIDTHS = [
+    ({"widths": [784]}, "widths is .784.: expected the widths of all layers, inputs first, such as .784, 128, 10."),
+    ({"widths": "784,10"}, "expected the widths of all layers"),
+    ({"sizes": "huge"}, "sizes is 'huge': expected one of small, real"),
+]
+
+
+@pytest.mark.parametrize(("asked", "message"), WIDTHS, ids=["one", "a string", "sizes"])
+def test_sizes_that_there_are_not_are_refused(asked, message):
+    with pytest.raises(SupportError, match=message):
+        Support().limited(**asked)
+
+
+def test_widths_beyond_what_a_target_supports_are_refused():
+    with pytest.raises(SupportError, match=r"widths is \[8, 4\], but the target supports only width \(1, 6\)"):
+        Support.of({"width": 6}).limited(widths=[8, 4])
+    with pytest.raises(SupportError, match="supports only depth"):
+        Support.of({"depth": 2}).limited(widths=[1, 1, 1, 1])

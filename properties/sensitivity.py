@@ -1,0 +1,61 @@
+"""How much a run can see, measured: right answers are perturbed until the judgement would no longer call them right."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from properties.judgement import Exact, measured
+from properties.statistical import is_real, says_nothing, suspicion
+from reference.arrays import Array
+from reference.precisions import Precision
+from reference.problem import Gradient, Problem
+
+Change = Callable[[Array, float], Array]
+
+
+def _entry(weight: Array, e: float) -> Array:
+    place = np.unravel_index(int(np.argmax(np.abs(weight))), weight.shape)
+    weight[place] *= 1 + e
+    return weight
+
+
+def _row(weight: Array, e: float) -> Array:
+    weight[int(np.argmax(np.abs(weight).max(axis=1)))] *= 1 + e
+    return weight
+
+
+CHANGES: dict[str, Change] = {"entry": _entry, "row": _row, "layer": lambda weight, e: weight * (1 + e)}
+"""What is multiplied by 1 + e, in dC/dW of the first layer: its largest entry, the row of that, all of it."""
+
+
+def smallest_seen(problem: Problem, answer: Gradient, precision: Precision) -> dict[str, float]:
+    """The smallest e, a power of 2, by which a right answer may not be off unseen, for each of CHANGES; nothing for what is never seen."""
+    exact = Exact(problem)
+    with np.errstate(all="ignore"):
+        if is_real(problem) and says_nothing(exact, precision):
+            return {}
+        return {name: e for name, change in CHANGES.items() if (e := _smallest(exact, answer, precision, change)) is not None}
+
+
+def _smallest(exact: Exact, answer: Gradient, precision: Precision, change: Change) -> float | None:
+    # what is seen at e is seen at 2 e: the exponent is found by halving
+    low, high = -precision.bits - 2, 1
+    if not _seen(exact, answer, precision, change, 2.0**high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _seen(exact, answer, precision, change, 2.0**middle):
+            high = middle
+        else:
+            low = middle
+    return float(2.0**high)
+
+
+def _seen(exact: Exact, answer: Gradient, precision: Precision, change: Change, e: float) -> bool:
+    first = change(np.array(answer.weights[0], dtype=np.float64), e)
+    off = Gradient([first, *answer.weights[1:]], answer.biases)
+    if is_real(exact.problem):
+        found = exact.deviation(precision)
+        return suspicion(list(measured(off, exact.reference, exact.reference, found.allowed)), found, precision) is not None
+    entries = measured(off, exact.reference, exact.reference, exact.bound(precision))
+    return any(entry.outside.any() for entry in entries)
