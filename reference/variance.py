@@ -21,8 +21,8 @@ from reference.rounding import Passes
 SMALLEST = 2.0**-511
 """The square of a smaller number is lost."""
 
-MOST_GAIN, FEWEST_SAMPLES = 2.5, 16
-"""Errors average out over a layer where the squares of a node's weights sum to less than this, and so many samples count alike."""
+MOST_GAIN, FEWEST_SAMPLES = 10.0, 16
+"""Errors average out over a layer where all layers together raise the square of what they are given by less, and so many samples count."""
 
 ROWS = 24
 """So many rows of a matrix are looked at for equal numbers."""
@@ -216,8 +216,11 @@ class _Variances:
         return Gradient(weights, biases, x=at_x, loss=np.zeros(()), pre_activations=none, activations=none, deltas=deltas)
 
     def _averages(self) -> tuple[bool, ...]:
-        if any(_of_one_sign(weight) or np.sum(weight * weight) > MOST_GAIN * len(weight) for weight in self.problem.weights):
-            return (False,) * self.problem.depth
+        gain = 1.0
+        for weight, slope in zip(self.problem.weights, self.passed.backward.slopes, strict=True):
+            gain *= max(1.0, float(np.sum(weight * weight) / len(weight) * np.mean(slope * slope)))
+            if _of_one_sign(weight) or gain > MOST_GAIN:
+                return (False,) * self.problem.depth
         enough = []
         for a, delta in zip(self.passed.forward.activations, self.passed.backward.deltas, strict=False):
             parts = np.sum(a * a, axis=1) * np.sum(delta * delta, axis=1)
