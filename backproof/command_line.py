@@ -133,7 +133,7 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
 @strict_option
 @json_option
 def verify(problem: Path, answer: Path, precision: str | None, strict: bool, json_file: str | None) -> None:
-    """Judge one ANSWER to one PROBLEM, both JSON files (Problem.save and Gradient.save write them)."""
+    """Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz."""
     judgement = _run(lambda: judge_answer(Problem.load(problem), Gradient.load(answer), precision=precision, strict=strict))
     if json_file != "-":
         _console().print(judgement_view(judgement), soft_wrap=True)

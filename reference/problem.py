@@ -204,13 +204,22 @@ class Problem:
         return load_problem(text)
 
     def save(self, path: str | Path) -> None:
-        """Write to_json to a file."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        """Write to_json to a file; to one whose name ends in .npz, the binary form, for arrays too large for JSON."""
+        from reference.binary_form import SUFFIX, save_problem
+
+        if Path(path).suffix == SUFFIX:
+            save_problem(self, Path(path))
+        else:
+            Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> "Problem":
         """Read what save wrote. Raises ProblemError, with the file's name, and OSError."""
+        from reference.binary_form import SUFFIX, load_problem
+
         try:
+            if Path(path).suffix == SUFFIX:
+                return load_problem(Path(path))
             return Problem.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None
@@ -263,13 +272,22 @@ class Gradient:
         return load_gradient(text)
 
     def save(self, path: str | Path) -> None:
-        """Write to_json to a file."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        """Write to_json to a file; to one whose name ends in .npz, the binary form, for arrays too large for JSON."""
+        from reference.binary_form import SUFFIX, save_gradient
+
+        if Path(path).suffix == SUFFIX:
+            save_gradient(self, Path(path))
+        else:
+            Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> "Gradient":
         """Read what save wrote. Raises ProblemError, with the file's name, and OSError."""
+        from reference.binary_form import SUFFIX, load_gradient
+
         try:
+            if Path(path).suffix == SUFFIX:
+                return load_gradient(Path(path))
             return Gradient.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None

@@ -1,0 +1,87 @@
+"""The binary form: what was saved is read again to the bit, with its dtypes; anything else is refused, and nothing is unpickled."""
+
+import numpy as np
+import pytest
+
+from backproof import Gradient, Problem, ProblemError, gradient, verify
+from properties.drawing import draw_problems
+from properties.support import Support
+
+
+def test_problems_survive(tmp_path):
+    for i, problem in enumerate(draw_problems(40, 2, Support(wants=("x", "loss")))):
+        problem.save(tmp_path / f"{i}.npz")
+        assert Problem.load(tmp_path / f"{i}.npz") == problem
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_gradients_survive_with_their_dtypes(tmp_path, dtype):
+    for i, problem in enumerate(draw_problems(20, 3, Support())):
+        answer = gradient(problem)
+        with np.errstate(over="ignore"):
+            narrow = narrowed(problem, answer, dtype)
+        narrow.save(tmp_path / f"{i}.npz")
+        again = Gradient.load(tmp_path / f"{i}.npz")
+        mine, theirs = list(narrow.arrays()), list(again.arrays())
+        assert [place for place, _ in mine] == [place for place, _ in theirs]
+        for (_, one), (_, other) in zip(mine, theirs, strict=True):
+            assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+
+
+def narrowed(problem, answer, dtype):
+    """An answer in a dtype."""
+    return Gradient(
+        [weight.astype(dtype) for weight in answer.weights],
+        [None if bias is None else given.astype(dtype) for bias, given in zip(problem.biases, answer.biases, strict=True)],
+        x=answer.x.astype(dtype),
+        loss=np.asarray(answer.loss).astype(dtype),
+        deltas=[delta.astype(dtype) for delta in answer.deltas],
+    )
+
+
+def test_a_large_answer_is_judged_from_files(tmp_path):
+    rng = np.random.default_rng(1)
+    weights = [(rng.normal(size=(300, 400)) / 20).astype(np.float32), (rng.normal(size=(10, 300)) / 17).astype(np.float32)]
+    problem = Problem(weights, activations=["tanh", "identity"], x=rng.normal(size=(64, 400)).astype(np.float32), y=np.zeros((64, 10)))
+    problem.save(tmp_path / "problem.npz")
+    answer = gradient(problem)
+    narrow = Gradient([weight.astype(np.float32) for weight in answer.weights])
+    narrow.weights[0][7] = 0.0
+    narrow.save(tmp_path / "answer.npz")
+    said = verify(Problem.load(tmp_path / "problem.npz"), Gradient.load(tmp_path / "answer.npz"))
+    assert said.verdict == "wrong"
+    assert said.reason == "outside are layer 1: dC/dW: 400 of 120000, in row 7 and all columns"
+
+
+def saved(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+FORM = (
+    '{"schema": "backproof.problem", "version": 1, "layers": 1, "activations": ["tanh"], "loss": "huber", "reduction": "sum", "wants": []}'
+)
+NO_NUMBER = FORM.replace('"layers": 1', '"layers": []')
+REFUSED = {
+    "no zip": (lambda path: (path.write_bytes(b"nothing"), path)[1], "not a file of this form"),
+    "no form": (lambda path: saved(path, x=np.zeros(2)), "not a file of this form"),
+    "a pickle": (lambda path: saved(path, form=np.array({"schema": "backproof.problem"}, dtype=object)), "not a file of this form"),
+    "another schema": (lambda path: saved(path, form=np.array('{"schema": "other"}')), "form has no schema 'backproof.problem'"),
+    "another version": (lambda path: saved(path, form=np.array('{"schema": "backproof.problem", "version": 9}')), "version is 9"),
+    "no layers": (lambda path: saved(path, form=np.array('{"schema": "backproof.problem", "version": 1}')), "form has no 'layers'"),
+    "no number of layers": (lambda path: saved(path, form=np.array(NO_NUMBER)), "layers is .., expected a whole number"),
+    "no weights": (lambda path: saved(path, form=np.array(FORM), x=np.zeros((1, 1))), "layer 1: weights is missing"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_problem_is_refused_with_the_name_of_the_file(tmp_path, name):
+    write, message = REFUSED[name]
+    with pytest.raises(ProblemError, match=f"file.npz: .*{message}"):
+        Problem.load(write(tmp_path / "file.npz"))
+
+
+def test_what_is_no_gradient_is_refused(tmp_path):
+    np.savez(tmp_path / "g.npz", form=np.array('{"schema": "backproof.gradient", "version": 1, "layers": 2}'))
+    with pytest.raises(ProblemError, match="layer 1: weights is missing"):
+        Gradient.load(tmp_path / "g.npz")
