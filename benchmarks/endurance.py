@@ -1,6 +1,6 @@
 """Endurance: memory over a long run on a right target, and a fault that shows in one of many problems.
 
-    python -m benchmarks.endurance [--examples 1000000]
+    python -m benchmarks.endurance [--examples 1000000] [--precision float32]
     python -m benchmarks.endurance --rare [--seeds 5]
 
 The first prints the resident memory after the first 20,000 problems and at the end, and exits with 1 if it grew by more than a fifth
@@ -18,6 +18,7 @@ import numpy as np
 
 from backproof import check
 from backproof.checking import replay
+from benchmarks.honest import Narrow
 from benchmarks.unit import plain
 from properties.drawing import draw_problems
 from properties.support import Support
@@ -30,14 +31,15 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=1_000_000)
+    parser.add_argument("--precision", default="float64", choices=["float64", "float32"])
     parser.add_argument("--rare", action="store_true")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     missed = [seed for seed in range(options.seeds) if not found(seed)] if options.rare else []
-    sys.exit(0 if not missed and (options.rare or endured(options.examples)) else 1)
+    sys.exit(0 if not missed and (options.rare or endured(options.examples, options.precision)) else 1)
 
 
-def endured(examples: int) -> bool:
+def endured(examples: int, precision: str) -> bool:
     """A long run on a right target: whether nothing was found, and memory stayed as it was early in the run."""
     early: list[float] = []
     start = time.monotonic()
@@ -48,7 +50,9 @@ def endured(examples: int) -> bool:
         if done % 100_000 == 0:
             print(f"{done} judged, {resident():.0f} MB, {time.monotonic() - start:.0f} s", flush=True)
 
-    report = check(plain, max_examples=examples, seed=1, depth=4, width=6, batch=5, progress=watch)
+    report = check(
+        plain if precision == "float64" else Narrow(precision), max_examples=examples, seed=1, depth=4, width=6, batch=5, progress=watch
+    )
     growth = resident() / early[0]
     print(f"{report.judged} judged of {report.examples} posed: {report.verdict}, {len(report.findings)} findings")
     print(f"resident memory {early[0]:.0f} MB early, {resident():.0f} MB at the end: {growth:.3f} times")
