@@ -36,11 +36,11 @@ IN_TURN = 2
 IN_TURN_EACH = 4
 """Of every so manieth block, that is, where blocks hold many problems: such laws cost as much as a hundred problems without them."""
 
-OFTEN = 4
-"""For every so manieth problem of a block two calls are compared: a further problem shows more than a further call."""
-
 MOST_TRIED = 6
 """So many of them are tried, where some do not apply to the problem."""
+
+OFTEN = 4
+"""For every so manieth problem of a block two calls are compared: a further problem shows more than a further call."""
 
 JUDGES = it_agrees_with_the_exact_gradient.__name__
 """The law that says what is right."""
