@@ -53,6 +53,9 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     reference, found = exact.reference, exact.deviation(precision)
     entries = list(measured(answer, reference, reference, found.allowed))
     judged = sum(entry.got.size for entry in entries)
+    if any(entry.place.quantity == "weights" and _is_blunt(entry) for entry in entries):
+        reason = "the second-moment bound is wider than the gradient of a layer: this network is too deep or too wide for the precision"
+        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
     if any(not np.isfinite(entry.got).all() for entry in entries):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
         return replace(judgement_of(Verdict.NONFINITE, entries, precision, judged, reason), bound=STATISTICAL)
@@ -62,6 +65,12 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     if precision.name == "float64" and affordable(exact):
         return _settled(exact, answer, precision, judged)
     return judgement
+
+
+def _is_blunt(entry: Measured) -> bool:
+    """Whether zero would pass for a layer's gradient, by their norms."""
+    size = float(np.linalg.norm(entry.low))
+    return size > 0 and not float(np.linalg.norm(entry.allowed)) < size
 
 
 def suspicion(entries: list[Measured], found: Deviation, precision: Precision) -> Judgement | None:

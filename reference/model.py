@@ -77,4 +77,4 @@ class Noise:
 def noise_of(precision: Precision) -> Noise:
     """A pass in a precision beside the reference's own in float64."""
     own = PRECISIONS["float64"]
-    return Noise((precision.unit**2 + own.unit**2) / 3, precision.unit, precision.least_normal + own.least_normal)
+    return Noise((precision.unit**2 + own.unit**2) / 3, precision.unit, precision.lost + own.lost)

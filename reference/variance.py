@@ -193,9 +193,9 @@ class _Variances:
         return batch * (self.noise.variance * (FUNCTION_ERROR * scale) ** 2 + (self.noise.underflow * (1 + np.abs(z))) ** 2)
 
     def _underflow(self, terms: int, *factors: Array) -> float:
-        """What products and sums that underflow may lose, squared."""
+        """What products and sums that underflow may lose, and inputs that are flushed, squared."""
         largest = sum(float(np.max(np.abs(factor))) for factor in factors)
-        return float((self.noise.underflow * 2 * (terms + 1) * (1 + largest)) ** 2)
+        return float(2 * (terms + 1) * (self.noise.underflow * (1 + largest)) ** 2)
 
     def near(self, layer: int, z_variance: Array) -> AnyArray:
         """Which pre-activations are so near a kink that a pass may be on its other side."""

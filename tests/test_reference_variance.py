@@ -206,3 +206,29 @@ def test_alike_counts_equal_numbers():
     assert alike(np.array([1.0, 1.05, 3.0, 9.0]), 0.1) == 1.5
     assert alike(np.zeros(5), 0.1) == 1.0
     assert MULTIPLE == 8
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu", "elu"])
+def test_float16_is_judged_where_the_bound_says_something(activation):
+    problem = network(12, activation, batch=32, widths=(96, 64, 10), reduction="mean")
+    held = problem.replaced(
+        weights=[weight.astype(np.float16) for weight in problem.weights],
+        biases=[bias.astype(np.float16) for bias in problem.biases],
+        x=problem.x.astype(np.float16),
+        y=problem.y.astype(np.float16),
+    )
+    answer = narrow(held, np.float16)
+    assert judged(held, answer, "float16").verdict == "right"
+    without_mean = Gradient([weight * np.float16(held.batch) for weight in answer.weights], answer.biases)
+    assert judged(held, without_mean, "float16").verdict == "wrong"
+    stale = [weight.copy() for weight in answer.weights]
+    stale[0][5] = 0
+    assert "in row 5" in judged(held, Gradient(stale, answer.biases), "float16").reason
+
+
+def test_a_bound_wider_than_the_gradient_of_a_layer_is_inconclusive():
+    deep = network(13, "tanh", batch=64, widths=(256, *12 * (256,)))
+    held = deep.replaced(weights=[3 * weight.astype(np.float16) for weight in deep.weights])
+    said = judged(held, Gradient([np.zeros_like(weight) for weight in held.weights]), "float16")
+    assert said.verdict == "inconclusive"
+    assert "wider than the gradient of a layer" in said.reason
