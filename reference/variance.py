@@ -18,6 +18,9 @@ from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
 from reference.problem import Gradient
 from reference.rounding import Passes
 
+CHAOS = 1 / 8
+"""How fast errors grow in a network that amplifies varies from sample to sample: sigma is raised by this power of the gain."""
+
 SMALLEST = 2.0**-511
 """The square of a smaller number is lost."""
 
@@ -106,14 +109,21 @@ class _Variances:
             alike = samples * min(self._multiplicity(weight.T), self._multiplicity(delta))
             e_variance = self._product(delta, d_variance, weight.T, back.errors[layer], alike)
             jump = None if jump is None else jump @ np.abs(weight)
+        chaos = self._gain() ** CHAOS
+
+        def spread(variance: Array) -> Array:
+            """The standard deviation, and what squares below the least normal number have lost."""
+            sigma: Array = chaos * np.sqrt(variance) + SMALLEST
+            return sigma
+
         sigma = Gradient(
-            [_sigma(v) for v in reversed(weights)],
-            [_sigma(v) for v in reversed(biases)],
-            x=_sigma(e_variance),
-            loss=_sigma(self.loss(a_variances[-1])),
-            pre_activations=[_sigma(v) for v in z_variances],
-            activations=[_sigma(v) for v in a_variances[1:]],
-            deltas=[_sigma(v) for v in reversed(deltas)],
+            [spread(v) for v in reversed(weights)],
+            [spread(v) for v in reversed(biases)],
+            x=spread(e_variance),
+            loss=spread(self.loss(a_variances[-1])),
+            pre_activations=[spread(v) for v in z_variances],
+            activations=[spread(v) for v in a_variances[1:]],
+            deltas=[spread(v) for v in reversed(deltas)],
         )
         return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, self._averages())
 
@@ -215,12 +225,16 @@ class _Variances:
         none = [np.zeros_like(z) for z in sigma.pre_activations or ()]
         return Gradient(weights, biases, x=at_x, loss=np.zeros(()), pre_activations=none, activations=none, deltas=deltas)
 
-    def _averages(self) -> tuple[bool, ...]:
+    def _gain(self) -> float:
+        """How much all layers together raise the square of what they are given, by those that do."""
         gain = 1.0
         for weight, slope in zip(self.problem.weights, self.passed.backward.slopes, strict=True):
             gain *= max(1.0, float(np.sum(weight * weight) / len(weight) * np.mean(slope * slope)))
-            if _of_one_sign(weight) or gain > MOST_GAIN:
-                return (False,) * self.problem.depth
+        return gain
+
+    def _averages(self) -> tuple[bool, ...]:
+        if self._gain() > MOST_GAIN or any(_of_one_sign(weight) for weight in self.problem.weights):
+            return (False,) * self.problem.depth
         enough = []
         for a, delta in zip(self.passed.forward.activations, self.passed.backward.deltas, strict=False):
             parts = np.sum(a * a, axis=1) * np.sum(delta * delta, axis=1)
@@ -242,12 +256,6 @@ class _Variances:
 def _of_one_sign(weight: Array) -> bool:
     """Whether the weights of a node are mostly of one sign, so that what they multiply hardly cancels."""
     return bool(np.mean(np.abs(weight.sum(axis=1))) > 0.5 * np.mean(np.abs(weight).sum(axis=1)))
-
-
-def _sigma(variance: Array) -> Array:
-    """The standard deviation, and what squares below the least normal number have lost."""
-    sigma: Array = np.sqrt(variance) + SMALLEST
-    return sigma
 
 
 def alike(values: Array, reach: float) -> float:
