@@ -101,6 +101,12 @@ class _Posed:
             return False
         return self.again is None or (self.answer.same_as(self.again) and not self.again.changed)
 
+    @property
+    def gradient(self) -> Gradient:
+        """The first answer's gradient; only where there is one."""
+        assert self.answer.gradient is not None
+        return self.answer.gradient
+
     def trial(self, run: "Run") -> Trial:
         """What laws are judged on, with the answers that were given."""
         return Trial(self.problem, run.asker, run.precision, run.support, self.answer, self.again)
@@ -234,7 +240,7 @@ class Run:
         alike: dict[Any, list[_Posed]] = {}
         for each in posed:
             if each.unremarkable and not is_real(each.problem):
-                gradient = each.trial(self).gradient
+                gradient = each.gradient
                 precision = precision_of(gradient, self.precision)
                 alike.setdefault((precision, *(place for place, _ in gradient.arrays())), []).append(each)
         right: dict[int, str] = {}
@@ -242,7 +248,7 @@ class Run:
             places = [each.place for each in each_alike]
             if JUDGES in self.counts:
                 problems = block.problems if len(places) == len(block) else block.problems.at(places)
-                clear = beyond_suspicion(problems, [each.trial(self).gradient for each in each_alike], precision)
+                clear = beyond_suspicion(problems, [each.gradient for each in each_alike], precision)
                 places = [place for place, is_clear in zip(places, clear.tolist(), strict=True) if is_clear]
             right.update(dict.fromkeys(places, precision.name))
             self._remember([each for each in each_alike if each.place in places], precision)
@@ -251,7 +257,7 @@ class Run:
     def _remember(self, posed: list["_Posed"], precision: Precision) -> None:
         """Keep a few right answers, to measure by them what the run can see."""
         if JUDGES in self.counts and posed and len(self.right) < REMEMBERED:
-            self.right.append((posed[0].problem, posed[0].trial(self).gradient, precision))
+            self.right.append((posed[0].problem, posed[0].gradient, precision))
 
     def _sees(self) -> dict[str, float]:
         """The smallest relative error in one entry, row or layer that these problems would have shown."""

@@ -45,8 +45,6 @@ def verify(problem: Problem, answer: Any, *, precision: str | None = None, stric
         judgement = judge(Exact(problem), gradient, judged_by)
     if judgement.verdict is Verdict.WRONG and judgement.statistical and judgement.distance < BEYOND_DOUBT * judgement.allowed:
         # nobody can be asked again
-        reason = (
-            f"a suspicion: {judgement.reason}; honest rounding does that once in some 25,000 runs, so that one answer does not settle it"
-        )
+        reason = f"a suspicion that one answer does not settle, since honest rounding does that once in a long while: {judgement.reason}"
         judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return replace(judgement, strict=strict)

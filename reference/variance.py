@@ -5,6 +5,7 @@ alike rounds alike. Model, rules and what was measured: docs/tolerance.md, secti
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Deviation:
     jumps: Gradient | None
     averages: tuple[bool, ...]
 
-    @property
+    @cached_property
     def allowed(self) -> Gradient:
         """MULTIPLE sigma, and the jumps."""
         parts: dict[str, Any] = {}
@@ -79,6 +80,8 @@ class _Variances:
     def __init__(self, passed: Passes, noise: Noise) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
+        self.bends: list[Array] = []
+        """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
         self.rng = np.random.default_rng(self.problem.batch)
 
     def deviation(self) -> Deviation:
@@ -109,11 +112,11 @@ class _Variances:
             alike = samples * min(self._multiplicity(weight.T), self._multiplicity(delta))
             e_variance = self._product(delta, d_variance, weight.T, back.errors[layer], alike)
             jump = None if jump is None else jump @ np.abs(weight)
-        chaos = self._gain() ** CHAOS
+        gain = self._gain()
 
         def spread(variance: Array) -> Array:
             """The standard deviation, and what squares below the least normal number have lost."""
-            sigma: Array = chaos * np.sqrt(variance) + SMALLEST
+            sigma: Array = gain**CHAOS * np.sqrt(variance) + SMALLEST
             return sigma
 
         sigma = Gradient(
@@ -125,7 +128,7 @@ class _Variances:
             activations=[spread(v) for v in a_variances[1:]],
             deltas=[spread(v) for v in reversed(deltas)],
         )
-        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, self._averages())
+        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, self._averages(gain))
 
     def forward(self) -> tuple[list[Array], list[Array]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
@@ -140,17 +143,15 @@ class _Variances:
                 variance = variance + alike * v * weight.shape[1] / 3 * bias * bias
             z_variances.append(variance)
             reach = MULTIPLE * np.sqrt(variance)
-            bend = largest_between(activation.curvature, activation.most_bent, z - reach, z + reach)
-            steep = np.abs(activation.derivative(z)) + reach * bend
+            self.bends.append(largest_between(activation.curvature, activation.most_bent, z - reach, z + reach))
+            steep = np.abs(self.passed.backward.slopes[layer]) + reach * self.bends[-1]
             scale = np.maximum(activation.value_scales.right(z), activation.value_scales.lossy(z))
             a_variances.append(steep * steep * variance + self._of_functions(scale, z))
         return z_variances, a_variances
 
     def slope(self, layer: int, z_variance: Array) -> Array:
         """V(g')."""
-        activation, z = self.activations[layer], self.passed.forward.pre_activations[layer]
-        reach = MULTIPLE * np.sqrt(z_variance)
-        bend = largest_between(activation.curvature, activation.most_bent, z - reach, z + reach)
+        activation, z, bend = self.activations[layer], self.passed.forward.pre_activations[layer], self.bends[layer]
         scale = np.maximum(activation.derivative_scales.right(z), activation.derivative_scales.lossy(z))
         return bend * bend * z_variance + self._of_functions(scale, z)
 
@@ -232,8 +233,8 @@ class _Variances:
             gain *= max(1.0, float(np.sum(weight * weight) / len(weight) * np.mean(slope * slope)))
         return gain
 
-    def _averages(self) -> tuple[bool, ...]:
-        if self._gain() > MOST_GAIN or any(_of_one_sign(weight) for weight in self.problem.weights):
+    def _averages(self, gain: float) -> tuple[bool, ...]:
+        if gain > MOST_GAIN or any(_of_one_sign(weight) for weight in self.problem.weights):
             return (False,) * self.problem.depth
         enough = []
         for a, delta in zip(self.passed.forward.activations, self.passed.backward.deltas, strict=False):
