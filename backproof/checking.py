@@ -89,37 +89,19 @@ def problem_at(
     *,
     target: Target | str | None = None,
     precision: str | None = None,
-    activations: Sequence[Any] | None = None,
-    losses: Sequence[Any] | None = None,
-    biases: bool | None = None,
-    depth: int | tuple[int, int] | None = None,
-    width: int | tuple[int, int] | None = None,
-    batch: int | tuple[int, int] | None = None,
-    wants: Sequence[str] | None = None,
-    sizes: str | None = None,
-    widths: Sequence[int] | None = None,
+    **limits: Any,
 ) -> Problem:
     """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
 
-    target, activations and so on: as the run was told; precision: what the finding says that it was drawn in, None for the target's own
-    or float64. Raises SupportError, TargetError.
+    target, limits: as check was told, activations, losses, biases, depth, width, batch, wants, sizes and widths; precision: what the
+    finding says that it was drawn in, None for the target's own or float64. Raises SupportError, TargetError.
     """
     _check_number("index", index, 0)
     _check_number("seed", seed, 0)
     _check_options(1, seed, precision, None, 1.0, 0.0)
     asker = None if target is None else _asker(target, precision, 1.0)
     try:
-        support = Support.of(asker.supports if asker else None).limited(
-            activations=activations,
-            losses=losses,
-            biases=biases,
-            depth=depth,
-            width=width,
-            batch=batch,
-            wants=wants,
-            sizes=sizes,
-            widths=widths,
-        )
+        support = Support.of(asker.supports if asker else None).limited(**limits)
         return draw_problem(index, seed, support, precision or (asker and asker.precision) or "float64")
     finally:
         if asker:

@@ -24,6 +24,10 @@ SIZES = {
 """What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance; some show in real ones alone."""
 
 
+LIMITS = ("activations", "losses", "biases", "depth", "width", "batch", "wants", "sizes", "widths")
+"""What a run may ask for, within what the target supports."""
+
+
 class SupportError(ValueError):
     """`supports` of a target, or what check was asked for, cannot be understood; the message says what is allowed."""
 
@@ -72,6 +76,8 @@ class Support:
         """This support, narrowed to what a run asks for. Raises SupportError where nothing is left."""
         changes: dict[str, Any] = {}
         for name, value in asked.items():
+            if name not in LIMITS:
+                raise SupportError(f"there is no limit {name!r}: expected any of {', '.join(LIMITS)}")
             if value is None:
                 continue
             wanted = _field(name, value)

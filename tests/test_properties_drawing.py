@@ -75,11 +75,12 @@ REFUSED = [
     ({"index": "7", "seed": 1}, "index is '7': expected a whole number, at least 0"),
     ({"index": -1, "seed": 1}, "index is -1: expected a whole number, at least 0"),
     ({"index": 1, "seed": -1}, "seed is -1: expected a whole number, at least 0"),
+    ({"index": 1, "seed": 1, "heights": 3}, "there is no limit 'heights': expected any of activations"),
     ({"index": 1, "seed": 1, "precision": "half"}, "precision is 'half': expected one of float64"),
 ]
 
 
-@pytest.mark.parametrize(("asked", "message"), REFUSED, ids=["no number", "index", "seed", "precision"])
+@pytest.mark.parametrize(("asked", "message"), REFUSED, ids=["no number", "index", "seed", "limit", "precision"])
 def test_what_cannot_be_drawn_is_refused(asked, message):
     with pytest.raises(SupportError, match=message):
         problem_at(**asked)
