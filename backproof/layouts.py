@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from backproof.target import Target, TargetError
+from properties.answer import as_array
 from reference.arrays import AnyArray
 from reference.problem import Gradient, Problem
 
@@ -45,7 +46,7 @@ def adapt(
 
     def turned(arrays: Sequence[Any]) -> list[AnyArray]:
         # views, so that what f writes to its inputs is seen
-        return [np.asarray(w).T if weights == "in_out" else w for w in arrays]
+        return [as_array(w).T if weights == "in_out" else w for w in arrays]
 
     def read(answer: Any) -> tuple[Any, Any]:
         if returns == "pairs":
@@ -58,7 +59,7 @@ def adapt(
 
         def call(x: AnyArray, y: AnyArray) -> Gradient:
             dW, db = read(f(turned(problem.weights), shaped, list(problem.activations), x, y))
-            flat = None if db is None else [None if b is None else np.asarray(b).reshape(-1) for b in db]
+            flat = None if db is None else [None if b is None else as_array(b).reshape(-1) for b in db]
             return Gradient(turned(dW), flat)
 
         if samples == "one":
@@ -74,10 +75,13 @@ def adapt(
 
 
 def _added(gradients: list[Gradient], share: float) -> Gradient:
-    """The sum over samples, each with its share."""
+    """The sum over samples, each with its share: added up in float64, in the dtype of what is added."""
 
     def total(parts: Sequence[Any]) -> Any:
-        return None if parts[0] is None else np.sum(parts, axis=0) * share
+        if parts[0] is None:
+            return None
+        arrays = [as_array(part) for part in parts]
+        return (np.sum(arrays, axis=0, dtype=np.float64) * share).astype(arrays[0].dtype)
 
     weights = [total(parts) for parts in zip(*(g.weights for g in gradients), strict=True)]
     if gradients[0].biases is None:

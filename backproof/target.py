@@ -130,7 +130,7 @@ class InProcess:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self.deaths = 0
         self._target, self._time_limit = target, time_limit
-        self._dtype = np.dtype(self.precision or "float64")
+        self._dtype = PRECISIONS[self.precision or "float64"].given
         self._given: list[tuple[Place, AnyArray, bytes]] = []
 
     def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:

@@ -67,7 +67,7 @@ _answers = count(1)
 def answer(problem: Problem, dtype: str = "float64") -> Reply:
     """dC/dW, dC/db, dC/dx and C by jax.value_and_grad, without compilation of the whole; arrays of the given dtype.
 
-    dtype: "float64", "float32", "float16".
+    dtype: a key of DTYPES.
     """
     import jax
 

@@ -12,6 +12,7 @@ from typing import Any
 from oracles.oracle import Reply
 from reference.arrays import AnyArray
 from reference.choice import split
+from reference.precisions import DTYPES
 from reference.problem import Gradient, Problem
 
 TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
@@ -48,13 +49,18 @@ TORCH_LOSSES: dict[str, Callable[..., Any]] = {
 def answer(problem: Problem, dtype: str = "float64") -> Reply:
     """All that a gradient holds, by torch.nn.functional.linear and autograd; arrays of the given dtype.
 
-    dtype: a floating-point dtype that PyTorch and NumPy share: "float64", "float32", "float16".
+    dtype: a key of DTYPES.
     """
     import torch
     import torch.nn.functional as F
 
     def leaf(numbers: AnyArray) -> torch.Tensor:
         return torch.tensor(numbers, dtype=getattr(torch, dtype), requires_grad=True)
+
+    def array(tensor: Any) -> AnyArray:
+        # NumPy has no bfloat16 of its own, and cannot read PyTorch's
+        exact = tensor.detach().float() if dtype == "bfloat16" else tensor.detach()
+        return exact.numpy().astype(DTYPES[dtype], copy=False)
 
     weights = [leaf(weight) for weight in problem.weights]
     biases = [None if bias is None else leaf(bias) for bias in problem.biases]
@@ -72,17 +78,12 @@ def answer(problem: Problem, dtype: str = "float64") -> Reply:
     loss.backward()
     return Reply(
         Gradient(
-            [_array(weight.grad) for weight in weights],
-            [None if bias is None else _array(bias.grad) for bias in biases],
-            x=_array(x.grad),
-            loss=_array(loss),
-            pre_activations=[_array(z_l) for z_l in z],
-            activations=[_array(a_l) for a_l in a[1:]],
-            deltas=[_array(z_l.grad) for z_l in z],
+            [array(weight.grad) for weight in weights],
+            [None if bias is None else array(bias.grad) for bias in biases],
+            x=array(x.grad),
+            loss=array(loss),
+            pre_activations=[array(z_l) for z_l in z],
+            activations=[array(a_l) for a_l in a[1:]],
+            deltas=[array(z_l.grad) for z_l in z],
         )
     )
-
-
-def _array(tensor: Any) -> AnyArray:
-    numbers: AnyArray = tensor.detach().numpy()
-    return numbers

@@ -10,7 +10,11 @@ import numpy as np
 
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
+from reference.precisions import DTYPES
 from reference.problem import Gradient, Place, Problem
+
+FLOATS = frozenset({np.longdouble, *(dtype.type for dtype in DTYPES.values())})
+"""The types of numbers that can be judged; long double as float64."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +93,24 @@ def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
     return [None if array is None else _floats(array, quantity, i) for i, array in enumerate(listed, 1)]
 
 
+def as_array(given: Any) -> AnyArray:
+    """An array of any framework as NumPy reads it; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
+    given = given.detach() if hasattr(given, "detach") else given
+    if str(getattr(given, "dtype", "")) == "torch.bfloat16":
+        return np.asarray(given.float()).astype(DTYPES["bfloat16"])
+    return np.asarray(given)
+
+
 def _floats(given: Any, quantity: str, layer: int | None) -> AnyArray:
-    if type(given) is np.ndarray and given.dtype.kind == "f":
+    if type(given) is np.ndarray and given.dtype.type in FLOATS:
         return given
     place = Place(quantity, layer)
     try:
-        array = np.asarray(given.detach() if hasattr(given, "detach") else given)
+        array = as_array(given)
     except Exception as error:
         raise Malformed(f"{place} is {_described(given)}, which NumPy cannot read as an array ({error})") from None
-    if array.dtype.kind != "f":
-        raise Malformed(f"{place} has dtype {array.dtype}: expected floating-point numbers, such as float64 or float32")
+    if array.dtype.type not in FLOATS:
+        raise Malformed(f"{place} has dtype {array.dtype}: expected floating-point numbers, such as {', '.join(DTYPES)}")
     return array
 
 

@@ -58,9 +58,8 @@ def pick_plan(picker: Picker, value_class: str) -> ValuePlan:
 
 def rounded(array: Any, precision: str) -> Array:
     """The nearest numbers that the precision holds, as float64, in which -0.0 is 0.0; never infinite."""
-    largest = PRECISIONS[precision].largest
-    held: Array = clipped(np.asarray(array, dtype=np.float64), -largest, largest).astype(precision).astype(np.float64) + 0.0
-    return held
+    row = PRECISIONS[precision]
+    return row.held(clipped(np.asarray(array, dtype=np.float64), -row.largest, row.largest)) + 0.0
 
 
 def problem_of_seed(architecture: Architecture, plan: ValuePlan, seed: int, precision: str = "float64") -> Problem:

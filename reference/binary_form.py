@@ -1,6 +1,7 @@
 """The binary form of problems and gradients, for arrays too large for JSON: NumPy's .npz, without pickle.
 
-Arrays stand under "layer 1: weights", "x" and so on; what is not an array is a JSON text under "form". A gradient keeps its dtypes.
+Arrays stand under "layer 1: weights", "x" and so on; what is not an array is a JSON text under "form". A gradient keeps its dtypes;
+bfloat16, which .npz has no name for, is what .npz calls V2.
 """
 
 import json
@@ -13,6 +14,7 @@ import numpy as np
 
 from reference.arrays import AnyArray
 from reference.json_form import GRADIENT, LAYER_QUANTITIES, PROBLEM, VERSION
+from reference.precisions import DTYPES
 from reference.problem import Gradient, Problem, ProblemError
 
 SUFFIX = ".npz"
@@ -76,7 +78,7 @@ def _save(path: Path, schema: str, plain: Mapping[str, Any], arrays: Mapping[str
 def _load(path: Path, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            arrays = {name: _named(file[name]) for name in file.files}
         form = json.loads(str(arrays.pop("form")))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ProblemError(f"not a file of this form ({error}): expected .npz as backproof writes it, without pickle") from None
@@ -90,3 +92,8 @@ def _load(path: Path, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, A
     if not isinstance(form["layers"], int) or form["layers"] < 1:
         raise ProblemError(f"layers is {form['layers']!r}, expected a whole number, at least 1")
     return form, arrays
+
+
+def _named(array: AnyArray) -> AnyArray:
+    """An array as it was saved."""
+    return array.view(DTYPES["bfloat16"]) if array.dtype == np.dtype("V2") else array

@@ -13,6 +13,7 @@ import numpy as np
 
 from reference.arrays import AnyArray
 from reference.choice import Choice
+from reference.precisions import DTYPES
 from reference.problem import Gradient, Problem, ProblemError
 
 VERSION = 1
@@ -88,13 +89,13 @@ def gradient_of(data: Any) -> Gradient:
         if layer["weights"] is None:
             raise ProblemError(f"layer {i}: weights is null: expected an array")
     dtype = data.get("dtype", "float64")
-    if dtype not in ("float64", "float32", "float16"):
-        raise ProblemError(f"dtype is {dtype!r}: expected float64, float32 or float16")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ProblemError(f"dtype is {dtype!r}: expected one of {', '.join(DTYPES)}")
 
     def array(value: Any, where: str) -> AnyArray:
         wide = _array(value, where)
         with np.errstate(over="ignore"):
-            narrow = wide.astype(dtype)
+            narrow = wide.astype(DTYPES[dtype])
         return narrow if np.array_equal(narrow, wide, equal_nan=True) else wide
 
     given: dict[str, Any] = {}
@@ -109,9 +110,9 @@ def gradient_of(data: Any) -> Gradient:
 
 
 def narrowest_dtype(gradient: Gradient) -> str:
-    """float64, float32 or float16: the narrowest among the arrays of a gradient."""
-    dtypes = {np.asarray(array).dtype for _, array in gradient.arrays()}
-    return f"float{8 * min((dtype.itemsize for dtype in dtypes if dtype.kind == 'f' and dtype.itemsize < 8), default=8)}"
+    """The narrowest dtype of DTYPES among the arrays of a gradient, by its name; float64 if there is none."""
+    names = {dtype.name for dtype in {np.asarray(array).dtype for _, array in gradient.arrays()}}
+    return next((name for name in reversed(DTYPES) if name in names), "float64")
 
 
 def dump_problem(problem: Problem) -> str:
@@ -176,7 +177,8 @@ def numbers(array: Any) -> Any:
     def plain(values: Any) -> Any:
         return [plain(value) for value in values] if isinstance(values, list) else number(values)
 
-    return plain(np.asarray(array, dtype=np.float64).tolist())
+    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+        return plain(np.asarray(array, dtype=np.float64).tolist())
 
 
 def _array(value: Any, where: str) -> AnyArray:

@@ -6,7 +6,7 @@ from math import expm1, log1p
 import numpy as np
 
 from reference.arrays import Array
-from reference.precisions import PRECISIONS, Precision
+from reference.precisions import DTYPES, PRECISIONS, Precision
 
 K = 16
 """Elementary functions are within K u of the scale of their terms: 8 units in the last place."""
@@ -27,7 +27,8 @@ class Model:
 
     unit: u, relative error of one operation; underflow: eta, absolute error of one result that underflows;
     largest: the largest number of the narrower range; lossy: the names of the activations and losses for which a textbook
-    formula is allowed for, or None for all; dtype: the narrower of the two formats.
+    formula is allowed for, or None for all; dtype: the narrower of the two formats; sum_unit: u of running sums, where it is
+    another one; product_unit: u of what goes into a product, where that is rounded once more.
     """
 
     unit: float
@@ -35,27 +36,43 @@ class Model:
     largest: float
     lossy: frozenset[str] | None = frozenset()
     dtype: str = "float64"
+    sum_unit: float | None = None
+    product_unit: float = 0.0
 
     def allows(self, name: str) -> bool:
         """Whether a textbook formula that loses digits is allowed for."""
         return self.lossy is None or name in self.lossy
 
     def sum(self, terms: int) -> float:
-        """th(n) = (1 + u)^n - 1: the relative error of a sum of n products, in any order."""
-        return expm1(terms * log1p(self.unit))
+        """th(n) = (1 + u)^n - 1: the relative error of a sum of n products, in any order.
+
+        Where sums are kept apart, a result is rounded when it is stored, and once more with a bias or a mean.
+        """
+        if self.sum_unit is None and not self.product_unit:
+            return expm1(terms * log1p(self.unit))
+        stored = 0.0 if self.sum_unit is None else 2 * log1p(self.unit)
+        return expm1(terms * log1p(self.sum_unit or self.unit) + stored + 2 * log1p(self.product_unit))
 
     def input_error(self, array: Array) -> Array | float:
         """How far a problem's numbers are from what the narrower format holds of them; usually 0."""
         if self.dtype == "float64":
             return 0.0
-        held = array.astype(self.dtype)
+        held = array.astype(DTYPES[self.dtype])
         return np.where(held == array, 0.0, np.where(np.isfinite(held), self.unit * np.abs(array) + self.underflow, np.inf))
 
 
 def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Model:
     """How far a target in this precision may be from the reference, which is a pass in float64 itself."""
     own = PRECISIONS["float64"]
-    return Model(precision.unit + own.unit, precision.least_normal + own.least_normal, precision.largest, lossy, precision.name)
+    return Model(
+        precision.unit + own.unit,
+        precision.least_normal + own.least_normal,
+        precision.largest,
+        lossy,
+        precision.storage,
+        precision.sum_unit + own.unit if precision.sum_bits else None,
+        precision.product_unit,
+    )
 
 
 REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
@@ -66,15 +83,31 @@ REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal
 class Noise:
     """How two passes that are compared round, as a rule.
 
-    variance: of one rounding, relative to its size, u^2 / 3 of each pass; unit: u of the coarser one; underflow: eta of both.
+    variance: v of one rounding, relative to its size, u^2 / 3 of each pass; sums: that of a running sum, over v;
+    products: that of both factors of a product, which are rounded once more, over v; apart: whether sums are rounded when they are stored;
+    unit: u of the coarser pass; sum_unit: u of its sums; underflow: eta of both.
     """
 
     variance: float
+    sums: float
+    products: float
+    apart: bool
     unit: float
+    sum_unit: float
     underflow: float
 
 
 def noise_of(precision: Precision) -> Noise:
     """A pass in a precision beside the reference's own in float64."""
     own = PRECISIONS["float64"]
-    return Noise((precision.unit**2 + own.unit**2) / 3, precision.unit, precision.lost + own.lost)
+    variance = (precision.unit**2 + own.unit**2) / 3
+    sums, products = (precision.sum_unit**2 + own.unit**2) / 3, 2 * precision.product_unit**2 / 3
+    return Noise(
+        variance,
+        sums / variance,
+        products / variance,
+        bool(precision.sum_bits),
+        precision.unit,
+        precision.sum_unit,
+        precision.lost + own.lost,
+    )

@@ -302,7 +302,7 @@ def test_it_runs_in_a_thread_too():
 
 REFUSED = [
     ("max_examples", {"max_examples": 0}, SupportError, "max_examples is 0: expected a whole number, at least 1"),
-    ("precision", {"precision": "half"}, SupportError, "precision is 'half': expected one of float64, float32, float16"),
+    ("precision", {"precision": "half"}, SupportError, "precision is 'half': expected one of float64, float32, tf32, float16/float32"),
     ("longdouble", {"precision": "longdouble"}, SupportError, "precision is 'longdouble'"),
     ("time_limit", {"time_limit": 0}, SupportError, "time_limit is 0: expected seconds, more than 0"),
     ("time_limit NaN", {"time_limit": float("nan")}, SupportError, "time_limit is nan: expected seconds"),

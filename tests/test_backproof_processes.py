@@ -82,7 +82,7 @@ def torn(problem):
 torn.supports = {"depth": float("nan")}
 
 class Vague:
-    precision = "bfloat16"
+    precision = "half"
 
     def __call__(self, problem):
         return gradient(problem)
@@ -166,7 +166,7 @@ def test_an_answer_from_another_process_is_exact_to_the_bit(own):
 
 REFUSED = [
     ("a broken supports", "torn", None),
-    ("an unknown precision", "Vague", "precision of t.py:Vague is 'bfloat16': expected one of float64, float32, float16"),
+    ("an unknown precision", "Vague", "precision of t.py:Vague is 'half': expected one of float64, float32, tf32, float16/float32"),
     ("a missing function", "nobody", "target 't.py:nobody': t.py has no 'nobody'; it has "),
 ]
 

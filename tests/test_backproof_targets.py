@@ -118,12 +118,16 @@ class Broken(Named):
 
 
 class OfUnknownPrecision(Named):
-    precision = "bfloat16"
+    precision = "half"
 
 
 BROKEN = [
     ("supports raises", Broken(), "supports of Broken cannot be loaded: RuntimeError: no idea"),
-    ("unknown precision", OfUnknownPrecision(), "precision of OfUnknownPrecision is 'bfloat16': expected one of float64, float32, float16"),
+    (
+        "unknown precision",
+        OfUnknownPrecision(),
+        "precision of OfUnknownPrecision is 'half': expected one of float64, float32, tf32",
+    ),
     ("not callable", 3, "target is a int: expected a function of a problem"),
 ]
 

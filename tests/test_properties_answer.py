@@ -2,11 +2,12 @@
 
 import itertools
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, gradient, verify
-from properties.answer import as_gradient, expected
+from properties.answer import Answer, as_gradient, expected
 
 PROBLEM = Problem(
     [[[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], [[1.5, -0.5, 1.0]]],
@@ -55,8 +56,11 @@ MALFORMED = [
     (
         "integers",
         ([W[0].astype(int), W[1]], B),
-        "layer 1: dC/dW has dtype int64: expected floating-point numbers, such as",
+        "layer 1: dC/dW has dtype int64: expected floating-point numbers, such as float64, float32, float16, bfloat16",
     ),
+    ("8 bits", ([W[0].astype(ml_dtypes.float8_e5m2), W[1]], B), "layer 1: dC/dW has dtype float8_e5m2: expected floating-point numbers"),
+    ("bytes", ([W[0].astype(np.float16).view("V2"), W[1]], B), "layer 1: dC/dW has dtype |V2: expected floating-point numbers"),
+    ("records", ([np.zeros((3, 2), "f4,f4"), W[1]], B), "layer 1: dC/dW has dtype [('f0', '<f4'), ('f1', '<f4')]: expected"),
     ("booleans", ([W[0] > 0, W[1]], B), "layer 1: dC/dW has dtype bool: expected floating-point numbers"),
     ("complex", ([W[0] + 0j, W[1]], B), "layer 1: dC/dW has dtype complex128: expected floating-point numbers"),
     ("objects", ([W[0].astype(object), W[1]], B), "layer 1: dC/dW has dtype object: expected floating-point numbers"),
@@ -129,3 +133,30 @@ def test_reading_copies_nothing_that_is_an_array_already():
     read = as_gradient((W, B), PROBLEM)
     assert read.weights[0] is W[0]
     assert read.biases[1] is None
+
+
+def bfloat16(array):
+    return array.astype(ml_dtypes.bfloat16)
+
+
+def torch_bfloat16(array):
+    torch = pytest.importorskip("torch")
+    return torch.tensor(array, dtype=torch.bfloat16, requires_grad=True)
+
+
+def jax_bfloat16(array):
+    jax = pytest.importorskip("jax")
+    return jax.numpy.asarray(array, dtype=jax.numpy.bfloat16)
+
+
+@pytest.mark.parametrize("kind", [bfloat16, torch_bfloat16, jax_bfloat16])
+def test_bfloat16_is_read_whoever_made_it(kind):
+    read = as_gradient(Gradient([kind(w) for w in W], [kind(B[0]), None], loss=kind(np.array(0.3))), PROBLEM)
+    for (place, array), exact in zip(read.arrays(), (*W, B[0], np.array(0.3)), strict=True):
+        assert array.dtype == ml_dtypes.bfloat16, place
+        assert array.tolist() == exact.astype(ml_dtypes.bfloat16).tolist(), place
+    judged = verify(PROBLEM, read)
+    assert (judged.verdict, judged.precision) == ("right", "bfloat16")
+    assert Answer(read).same_as(Answer(Gradient.from_json(read.to_json())))
+    assert not Answer(read).same_as(Answer(as_gradient((W, B), PROBLEM)))
+    assert verify(PROBLEM, ([kind(2 * w) for w in W], [kind(B[0]), None])).verdict == "wrong"

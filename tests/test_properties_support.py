@@ -102,7 +102,7 @@ def test_nothing_left_is_refused(supports, asked, message):
 
 
 STRATEGIES = [
-    ("precision", {"precision": "half"}, "precision is 'half': expected one of float64, float32, float16"),
+    ("precision", {"precision": "half"}, "precision is 'half': expected one of float64, float32, tf32, float16/float32"),
     ("supports", {"supports": 3}, "supports is a int: expected a dict"),
     ("activations", {"activations": ["x"]}, "activation 'x' is not known"),
     ("width", {"width": -1}, "width is -1: expected the most allowed"),

@@ -243,7 +243,7 @@ def test_a_named_precision_comes_before_the_dtype():
 
 @pytest.mark.parametrize("given", [answer(), None, "nonsense"], ids=["answer", "None", "malformed"])
 def test_an_unknown_precision_is_refused(given):
-    with pytest.raises(ProblemError, match=r"precision is 'half': expected one of float64, float32, float16"):
+    with pytest.raises(ProblemError, match=r"precision is 'half': expected one of float64, float32, tf32, float16/float32"):
         verify(PROBLEM, given, precision="half")
 
 

@@ -6,6 +6,7 @@ import pytest
 from backproof import Gradient, Problem, ProblemError, gradient, verify
 from properties.drawing import draw_problems
 from properties.support import Support
+from reference.precisions import DTYPES
 
 
 def test_problems_survive(tmp_path):
@@ -14,7 +15,7 @@ def test_problems_survive(tmp_path):
         assert Problem.load(tmp_path / f"{i}.npz") == problem
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
 def test_gradients_survive_with_their_dtypes(tmp_path, dtype):
     for i, problem in enumerate(draw_problems(20, 3, Support())):
         answer = gradient(problem)
