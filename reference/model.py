@@ -1,7 +1,7 @@
 """The model of rounding: what one operation of an honest implementation may add."""
 
 from dataclasses import dataclass
-from math import expm1, log1p
+from math import expm1, inf, log1p
 
 import numpy as np
 
@@ -44,14 +44,13 @@ class Model:
         return self.lossy is None or name in self.lossy
 
     def sum(self, terms: int) -> float:
-        """th(n) = (1 + u)^n - 1: the relative error of a sum of n products, in any order.
+        """th(n) = (1 + u)^n - 1: the relative error of a sum of n products, in any order; infinite where it leaves the range.
 
         Where sums are kept apart, a result is rounded when it is stored, and once more with a bias or a mean.
         """
-        if self.sum_unit is None and not self.product_unit:
-            return expm1(terms * log1p(self.unit))
         stored = 0.0 if self.sum_unit is None else 2 * log1p(self.unit)
-        return expm1(terms * log1p(self.sum_unit or self.unit) + stored + 2 * log1p(self.product_unit))
+        exponent = terms * log1p(self.sum_unit or self.unit) + stored + 2 * log1p(self.product_unit)
+        return expm1(exponent) if exponent < 700 else inf
 
     def input_error(self, array: Array) -> Array | float:
         """How far a problem's numbers are from what the narrower format holds of them; usually 0."""

@@ -1,0 +1,184 @@
+"""The table of precisions says what the formats are, and the rounding bound holds honest passes in each, sees small mistakes in each."""
+
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from properties.drawing import one_of_each_block
+from properties.support import Support
+from reference.activations import ACTIVATIONS
+from reference.choice import bind
+from reference.model import model_of
+from reference.precisions import DTYPES, PRECISIONS
+from reference.problem import Gradient, Problem
+from reference.rounding import passes, rounding_bound
+from tests.honest_passes import KINDS, Stored, claims, factor, judged, outside, random_problem
+
+NEW = [name for name in PRECISIONS if name not in ("float64", "float32")]
+"""Rows of numbers that NumPy's own passes do not cover."""
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with np.errstate(all="ignore"):
+        yield
+
+
+# ---- the table ----
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_a_row_is_its_format(name):
+    row = PRECISIONS[name]
+    info = ml_dtypes.finfo(DTYPES[row.storage])
+    assert row.unit == float(info.eps) / 2
+    assert row.least_normal == float(info.smallest_normal)
+    assert 2.0**row.least_exponent == float(info.smallest_subnormal)
+    assert row.largest == float(info.max)
+    assert row.name.split("/")[0] in (row.storage, "tf32")
+
+
+def test_what_sums_and_products_keep():
+    units = {name: (row.unit, row.sum_unit, row.product_unit) for name, row in PRECISIONS.items()}
+    assert units == {
+        "float64": (2.0**-53, 2.0**-53, 0.0),
+        "float32": (2.0**-24, 2.0**-24, 0.0),
+        "tf32": (2.0**-24, 2.0**-24, 2.0**-11),
+        "float16/float32": (2.0**-11, 2.0**-24, 0.0),
+        "float16": (2.0**-11, 2.0**-11, 0.0),
+        "bfloat16/float32": (2.0**-8, 2.0**-24, 0.0),
+        "bfloat16": (2.0**-8, 2.0**-8, 0.0),
+    }
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_what_is_held_are_the_nearest_numbers_of_the_storage(name):
+    row, rng = PRECISIONS[name], np.random.default_rng(1)
+    x = rng.normal(size=1000) * row.largest ** rng.uniform(-0.9, 0.9, size=1000)
+    x = np.concatenate([x, [0.0, row.largest, -row.least_normal, 2.0**row.least_exponent]])
+    held, dtype = row.held(x), DTYPES[row.storage]
+    assert np.array_equal(held, x.astype(dtype).astype(np.float64))
+    assert np.array_equal(held, row.held(held))
+    normal = np.abs(x) >= row.least_normal
+    assert (np.abs(held - x) <= row.unit * np.abs(x))[normal].all()
+    assert (np.abs(held - x) <= 2.0 ** (row.least_exponent - 1)).all(where=~normal)
+    # a target is given a dtype that every framework reads, and that holds them all
+    assert np.array_equal(held.astype(row.given).astype(np.float64), held)
+    if name != "float64":
+        assert row.held([2 * row.largest, -2 * row.largest]).tolist() == [np.inf, -np.inf]
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(11, np.float16), (8, ml_dtypes.bfloat16), (24, np.float32)])
+def test_rounding_a_factor_is_rounding_to_a_format_of_as_many_bits(bits, dtype):
+    rng = np.random.default_rng(2)
+    x = (rng.uniform(-2, 2, size=5000) * 2.0 ** rng.integers(-4, 10, size=5000)).astype(np.float32).astype(np.float64)
+    x = x[np.abs(x) > 2.0**-14]  # where float16 keeps its digits
+    x = np.concatenate([x, [0.0, 1 + 2.0**-bits, 1 + 3 * 2.0**-bits, -2.0 + 2.0**-bits]])
+    assert np.array_equal(factor(x, bits), x.astype(dtype).astype(np.float64))
+
+
+# ---- honest passes are inside ----
+
+VARIANTS = {
+    "functions in float32": {},
+    "every operation rounded": {"by_steps": True},
+    "in random order, subgradient 1": {"by_steps": True, "seed": 7, "side": 1.0},
+    "one after the other, subgradient 1/2, mean at the end": {"seed": 0, "side": 0.5, "mean": "last"},
+    "times 1/B": {"by_steps": True, "mean": "share"},
+}
+
+
+@pytest.mark.parametrize("formulas", ["accurate", "textbook"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("precision", NEW)
+def test_holds_honest_passes(precision, kind, formulas):
+    row = PRECISIONS[precision]
+    model = model_of(row, frozenset() if formulas == "accurate" else None)
+    claimed = []
+    for seed in range(12):
+        problem = random_problem(seed, kind, precision)
+        truth, bound = judged(problem, model)
+        claimed.append(claims(bound))
+        for name, options in VARIANTS.items():
+            found = outside(Stored(row=row, formulas=formulas, **options).gradient(problem), truth, bound)
+            assert not found, f"{name}: {found} on {problem!r}"
+    assert np.mean(claimed) > (0.1 if kind == "huge" else 0.6)
+
+
+@pytest.mark.parametrize("precision", NEW)
+def test_holds_honest_passes_over_drawn_problems_and_wide_ones(precision):
+    row = PRECISIONS[precision]
+    problems = list(one_of_each_block(60, 3, Support(), precision))
+    problems += one_of_each_block(6, 3, Support.of({"width": (30, 60), "batch": (30, 60), "depth": (1, 3)}), precision)
+    for problem in problems:
+        truth, bound = judged(problem, model_of(row, None))
+        for formulas in ("accurate", "textbook"):
+            for by_steps in (False, True):
+                target = Stored(row=row, formulas=formulas, by_steps=by_steps, seed=1)
+                found = outside(target.gradient(problem), truth, bound)
+                assert not found, f"{formulas}, by steps {by_steps}: {found} on {problem!r}"
+
+
+# ---- mistakes are outside ----
+
+
+class Slopeless(Stored):
+    """Without the activations' derivatives."""
+
+    def function(self, choice, quantity, z):
+        return super().function(choice, quantity, z) if quantity == "value" else np.ones_like(z)
+
+
+def doubled(row, problem):
+    found = Stored(row=row).gradient(problem)
+    return Gradient([2 * weight for weight in found.weights], found.biases)
+
+
+def without_slopes(row, problem):
+    found = Slopeless(row=row).gradient(problem)
+    return Gradient(found.weights, found.biases)
+
+
+def without_mean(row, problem):
+    found = Stored(row=row).gradient(problem.replaced(reduction="sum"))
+    return Gradient(found.weights, found.biases)
+
+
+MISTAKES = {
+    # mistake: which problems it shows on
+    doubled: lambda problem: True,
+    without_slopes: lambda problem: any(not bind(ACTIVATIONS, choice).kinks for choice in problem.activations if choice != "identity"),
+    without_mean: lambda problem: problem.reduction == "mean" and problem.batch > 1,
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+@pytest.mark.parametrize("precision", NEW)
+def test_mistakes_are_outside(precision, mistake):
+    row = PRECISIONS[precision]
+    posed = [problem for problem in (random_problem(seed, "plain", precision) for seed in range(60)) if MISTAKES[mistake](problem)]
+    found = [bool(outside(mistake(row, problem), *judged(problem, model_of(row)))) for problem in posed]
+    assert len(found) > 10
+    # the rest are networks so deep, for so few bits, that the bound says nothing, or gradients that are 0
+    assert np.mean(found) > 0.8
+
+
+@pytest.mark.parametrize("precision", NEW)
+def test_sums_kept_apart_allow_less(precision):
+    row = PRECISIONS[precision]
+    together = replace(row, sum_bits=0)
+    for terms in (1, 2, 3, 100, 10**6):
+        apart, alike = (model_of(each).sum(terms) for each in (row, together))
+        assert apart < alike if row.sum_bits and terms > 2 else apart >= alike
+    if row.sum_bits:
+        assert model_of(row).sum(10**4) < 2.2 * row.unit + 2 * 10**4 * row.sum_unit
+
+
+def test_a_sum_of_too_many_terms_has_no_bound():
+    assert model_of(PRECISIONS["bfloat16"]).sum(10**6) == np.inf
+    problem = Problem([[[1.0]]], activations=["identity"], x=np.ones((200_000, 1)), y=np.zeros((200_000, 1)))
+    bound = rounding_bound(passes(problem), model_of(PRECISIONS["bfloat16"]))
+    assert np.isinf(bound.weights[0]).all()
+    assert np.isfinite(bound.pre_activations[0]).all()
