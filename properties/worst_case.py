@@ -88,16 +88,20 @@ def _settle(exact: Exact, answer: Gradient, precision: Precision, judged: int) -
         return replace(lossy, functions=names)
     entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
     if any((entry.outside & np.isfinite(entry.got)).any() for entry in entries):
-        return judgement_of(Verdict.WRONG, entries, precision, judged, _narrower(exact, answer, precision))
+        return judgement_of(Verdict.WRONG, entries, precision, judged, _narrower(exact, answer, entries, precision))
     reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
     return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
 
 
-def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:
-    """Whether a wrong answer would be right in a narrower precision: the commonest cause of small errors."""
+def _narrower(exact: Exact, answer: Gradient, entries: list[Measured], precision: Precision) -> str:
+    """Whether a wrong answer would be right in a narrower precision, which holds its numbers: the commonest cause of small errors."""
+    wrong = np.concatenate([entry.got[entry.outside] for entry in entries])
     for name in list(PRECISIONS)[list(PRECISIONS).index(precision.name) + 1 :]:
-        found = exact.enclosure(PRECISIONS[name])
-        if not any(entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(PRECISIONS[name], None))):
+        row = PRECISIONS[name]
+        if not np.array_equal(row.held(wrong), wrong):
+            continue
+        found = exact.enclosure(row)
+        if not any(entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(row, None))):
             hint = f"if it computes in {name}, say precision={name} (--precision {name})"
             return f"right to {name}, though its answers are judged by {precision.name}: {hint}"
     return ""

@@ -200,6 +200,9 @@ def test_an_answer_right_to_a_narrower_precision_says_so():
     judged = verify(PROBLEM, (rounded, backproof.gradient(PROBLEM).biases))
     assert judged.verdict == "wrong"
     assert judged.reason.startswith("right to float32, though its answers are judged by float64")
+    # off by a thousandth is right to bfloat16, but its numbers are none of bfloat16
+    off = [1.001 * w for w in backproof.gradient(PROBLEM).weights]
+    assert verify(PROBLEM, (off, backproof.gradient(PROBLEM).biases)).reason == ""
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan, 0.0])

@@ -14,7 +14,7 @@ from reference.model import model_of
 from reference.precisions import DTYPES, PRECISIONS
 from reference.problem import Gradient, Problem
 from reference.rounding import passes, rounding_bound
-from tests.honest_passes import KINDS, Stored, claims, factor, judged, outside, random_problem
+from tests.honest_passes import KINDS, Slopeless, Stored, claims, factor, judged, outside, random_problem
 
 NEW = [name for name in PRECISIONS if name not in ("float64", "float32")]
 """Rows of numbers that NumPy's own passes do not cover."""
@@ -122,13 +122,6 @@ def test_holds_honest_passes_over_drawn_problems_and_wide_ones(precision):
 
 
 # ---- mistakes are outside ----
-
-
-class Slopeless(Stored):
-    """Without the activations' derivatives."""
-
-    def function(self, choice, quantity, z):
-        return super().function(choice, quantity, z) if quantity == "value" else np.ones_like(z)
 
 
 def doubled(row, problem):

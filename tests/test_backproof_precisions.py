@@ -1,0 +1,169 @@
+"""A run in any precision: what is right passes without alarm, what is wrong is found, saved and replayed."""
+
+import json
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from backproof import Gradient, Problem, adapt, check, gradient, problem_at, verify
+from backproof.checking import replay
+from backproof.finding import finding_of
+from reference.precisions import DTYPES, PRECISIONS
+from tests.honest_passes import Slopeless, Stored
+
+TORCH_TARGET = """
+import torch
+
+torch.set_num_threads(1)  # threads of many tests get into each other's way
+ACTIVATIONS = {"identity": lambda z: z, "tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+
+
+def network(problem, dtype=torch.bfloat16, slopes=True, mean=True):
+    weights = [torch.tensor(w, dtype=dtype, requires_grad=True) for w in problem.weights]
+    biases = [None if b is None else torch.tensor(b, dtype=dtype, requires_grad=True) for b in problem.biases]
+    a = torch.tensor(problem.x, dtype=dtype)
+    for weight, bias, name in zip(weights, biases, problem.activations):
+        z = torch.nn.functional.linear(a, weight, bias)
+        a = ACTIVATIONS[name](z)
+        if not slopes:
+            a = z + (a - z).detach()
+    loss = torch.nn.functional.mse_loss(a, torch.tensor(problem.y, dtype=dtype), reduction="sum")
+    (loss / problem.batch if mean and problem.reduction == "mean" else loss).backward()
+    return [w.grad for w in weights], [None if b is None else b.grad for b in biases]
+
+
+network.supports = {"activations": list(ACTIVATIONS), "losses": ["squared_error"]}
+
+
+def faulty(problem):
+    return network(problem, slopes=False)
+
+
+faulty.supports = network.supports
+faulty.precision = "bfloat16/float32"
+"""
+
+
+@pytest.fixture(scope="module")
+def torch_network():
+    pytest.importorskip("torch")
+    names = {}
+    exec(TORCH_TARGET, names)
+    return names["network"]
+
+
+def torch_target(network, storage, **mistakes):
+    import torch
+
+    def target(problem):
+        return network(problem, dtype=getattr(torch, storage), **mistakes)
+
+    target.supports = network.supports
+    return target
+
+
+@pytest.mark.parametrize(
+    ("storage", "precision"),
+    [("bfloat16", "bfloat16/float32"), ("bfloat16", None), ("float16", "float16/float32"), ("float16", "float16")],
+)
+def test_pytorch_is_right_in_16_bits(torch_network, storage, precision):
+    report = check(torch_target(torch_network, storage), precision=precision, max_examples=150, seed=2, shrink_seconds=0)
+    assert report.passed, str(report)
+    assert report.verdict in ("right", "lossy")
+    assert report.precision == (precision or storage)
+    assert report.judged == 150
+
+
+MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
+
+
+@pytest.mark.parametrize("mistakes", [row[1] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+@pytest.mark.parametrize("storage", ["bfloat16", "float16"])
+def test_a_mistake_in_pytorch_is_found_in_16_bits(torch_network, storage, mistakes):
+    target = torch_target(torch_network, storage, **mistakes)
+    report = check(target, precision=f"{storage}/float32", max_examples=60, seed=3, shrink_seconds=3)
+    assert (report.verdict, report.passed) == ("wrong", False)
+    finding = report.findings[0]
+    assert finding.law == "it_agrees_with_the_exact_gradient"
+    assert finding.judgement.precision == finding.precision == finding.drawn_in == f"{storage}/float32"
+    assert all(array.dtype == DTYPES[storage] for _, array in finding.answer.arrays())
+    for _, array in finding.problem.arrays():
+        assert np.array_equal(PRECISIONS[storage].held(array), array)
+
+
+def by_hand(kind, name):
+    """A pass of tests/honest_passes.py as a target that answers in what the precision stores."""
+    row = PRECISIONS[name]
+
+    def target(problem):
+        assert {array.dtype for _, array in problem.arrays()} == {row.given}
+        found = kind(row=row, by_steps=True, seed=1).gradient(problem)
+        weights, biases = ([array.astype(DTYPES[row.storage]) for array in part] for part in (found.weights, found.biases))
+        return weights, biases
+
+    return target
+
+
+@pytest.mark.parametrize("name", [name for name in PRECISIONS if name not in ("float64", "float32")])
+def test_a_pass_by_hand_is_right_in_every_precision_and_wrong_without_slopes(name):
+    right = check(by_hand(Stored, name), precision=name, max_examples=150, seed=4)
+    assert (right.verdict, right.precision, right.findings) == ("right", name, ())
+    assert check(by_hand(Slopeless, name), precision=name, max_examples=40, seed=4, shrink_seconds=1).verdict == "wrong"
+
+
+def test_tf32_is_not_float32():
+    # all of its errors come from products whose factors were rounded
+    found = check(by_hand(Stored, "tf32"), precision="float32", max_examples=40, seed=5, shrink_seconds=1).findings[0]
+    assert found.verdict == "wrong"
+    assert "right to tf32, though its answers are judged by float32: if it computes in tf32, say precision=tf32" in str(found.judgement)
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_answers_in_bfloat16(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "networks.py"
+    path.write_text(TORCH_TARGET)
+    right = check(f"{path}:network", precision="bfloat16/float32", max_examples=40, seed=6, shrink_seconds=0)
+    assert right.passed, str(right)
+    # the target says what it computes in
+    report = check(f"{path}:faulty", max_examples=40, seed=6, shrink_seconds=1)
+    assert (report.verdict, report.precision) == ("wrong", "bfloat16/float32")
+    finding = finding_of(report.findings[0].to_json())
+    assert json.loads(finding.to_json())["answer"]["dtype"] == "bfloat16"
+    again = replay(finding)
+    assert again.verdict == "wrong"
+    assert [array.dtype for _, array in again.answer.arrays()] == [array.dtype for _, array in finding.answer.arrays()]
+    assert replay(finding, target=f"{path}:network") is None
+    before = problem_at(finding.index, finding.seed, target=f"{path}:faulty", precision=finding.drawn_in)
+    assert before.depth >= finding.problem.depth
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz"])
+def test_answers_in_bfloat16_are_judged_from_files(tmp_path, suffix):
+    problem = Problem([[[0.5, 1.5]]], biases=[[0.25]], activations=["tanh"], x=[[1.0, 0.5]], y=[[0.0]])
+    exact = gradient(problem)
+    narrow = Gradient(*([array.astype(ml_dtypes.bfloat16) for array in part] for part in (exact.weights, exact.biases)))
+    narrow.save(tmp_path / f"answer.{suffix}")
+    judged = verify(problem, Gradient.load(tmp_path / f"answer.{suffix}"))
+    assert (judged.verdict, judged.precision) == ("right", "bfloat16")
+    assert verify(problem, narrow, precision="bfloat16/float32").verdict == "right"
+    assert verify(problem, narrow, precision="float32").verdict == "wrong"
+
+
+@pytest.mark.parametrize("samples", ["rows", "columns", "one"])
+def test_an_adapted_function_may_answer_in_bfloat16(samples):
+    torch = pytest.importorskip("torch")
+
+    def f(weights, biases, activations, x, y):
+        w, b = (torch.tensor(array[0], dtype=torch.bfloat16) for array in (weights, biases))
+        x, y = (torch.atleast_2d(torch.tensor(array, dtype=torch.bfloat16)) for array in (x, y))
+        if samples == "columns":
+            x, y = x.T, y.T
+        delta = x @ w + b - y
+        return [x.T @ delta], [delta.sum(0)]
+
+    supports = {"activations": ["identity"], "depth": 1, "biases": True, "losses": ["half_squared_error"]}
+    target = adapt(f, samples=samples, weights="in_out", supports=supports | ({"reductions": ["sum", "mean"]} if samples == "one" else {}))
+    report = check(target, precision="bfloat16/float32", max_examples=100, seed=7)
+    assert (report.verdict, report.precision) == ("right", "bfloat16/float32"), str(report)
