@@ -176,7 +176,7 @@ REFUSED = [
     ("an unknown activation", ["check", "t.py:right", "--activations", "tanh,rleu"], "activation 'rleu' is not known: expected one of"),
     ("no activation", ["check", "t.py:right", "--activations", ""], "activations is []: expected a list of names"),
     ("what is not supported", ["check", "t.py:right", "--losses", "huber"], "losses is ['huber'], but the target supports only"),
-    ("an unknown precision", ["check", "t.py:right", "--precision", "half"], "'half' is not one of 'float64', 'float32', 'float16'"),
+    ("an unknown precision", ["check", "t.py:right", "--precision", "half"], "'half' is not one of 'float64', 'float32', 'tf32'"),
     ("no examples", ["check", "t.py:right", "--max-examples", "0"], "0 is not in the range x>=1"),
     ("a negative seed", ["check", "t.py:right", "--seed", "-1"], "-1 is not in the range x>=0"),
     ("no time", ["check", "t.py:right", "--time-limit", "0"], "0.0 is not in the range x>=0.01"),

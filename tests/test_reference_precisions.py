@@ -108,17 +108,34 @@ def test_holds_honest_passes(precision, kind, formulas):
 
 
 @pytest.mark.parametrize("precision", NEW)
-def test_holds_honest_passes_over_drawn_problems_and_wide_ones(precision):
+def test_holds_honest_passes_on_wide_networks(precision):
     row = PRECISIONS[precision]
-    problems = list(one_of_each_block(60, 3, Support(), precision))
-    problems += one_of_each_block(6, 3, Support.of({"width": (30, 60), "batch": (30, 60), "depth": (1, 3)}), precision)
-    for problem in problems:
+    for problem in one_of_each_block(6, 3, Support.of({"width": (30, 60), "batch": (30, 60), "depth": (1, 3)}), precision):
         truth, bound = judged(problem, model_of(row, None))
-        for formulas in ("accurate", "textbook"):
-            for by_steps in (False, True):
-                target = Stored(row=row, formulas=formulas, by_steps=by_steps, seed=1)
-                found = outside(target.gradient(problem), truth, bound)
-                assert not found, f"{formulas}, by steps {by_steps}: {found} on {problem!r}"
+        for by_steps in (False, True):
+            assert not outside(Stored(row=row, by_steps=by_steps, seed=1).gradient(problem), truth, bound), problem
+
+
+WAYS = [(formulas, by_steps) for formulas in ("accurate", "textbook") for by_steps in (False, True)]
+
+
+@pytest.mark.parametrize("precision", ["float32", *NEW])
+def test_honest_passes_stay_well_inside_on_drawn_problems(precision):
+    row = PRECISIONS[precision]
+    shares, sharp = [], 0
+    for problem in one_of_each_block(100, 11, Support(), precision):
+        truth, bound = judged(problem, model_of(row, None))
+        parts = [place for place in truth if place.quantity in ("weights", "biases") and np.isfinite(bound[place]).all()]
+        answers = [Stored(row=row, formulas=f, by_steps=s, seed=1 if s else None).gradient(problem) for f, s in WAYS]
+        assert not any(outside(answer, truth, bound) for answer in answers), problem
+        # near a kink the jump is allowed, and another slope uses it up
+        if parts and np.array_equal(*(rounding_bound(passes(problem), model_of(row, None), jumps=j).weights[0] for j in (False, True))):
+            off = [np.nanmax(np.abs(dict(answer.arrays())[place] - truth[place]) / bound[place]) for answer in answers for place in parts]
+            shares.append(max(off))
+            sharp += all(np.max(bound[place]) < np.max(np.abs(truth[place])) / 2 for place in parts if place.quantity == "weights")
+    told = f"largest {max(shares):.2f}, median {np.median(shares):.3f}; below half the gradient in {sharp} of {len(shares)}"
+    print(f"measured: {precision}: {told}")
+    assert np.quantile(shares, 0.9) < (0.6 if precision == "tf32" else 0.3)
 
 
 # ---- mistakes are outside ----
