@@ -2,11 +2,13 @@
 
     python -m benchmarks.calibration [--seed 1] [--draws 1] [--quick] [--only NAME] [--jax]
     python -m benchmarks.calibration --wide --seed 1001
+    python -m benchmarks.calibration --low [--wide]
 
 Networks of random, uniform, all-positive and large weights; half squared error and softmax cross-entropy; every activation. Prints for
-each activation the largest error over sigma in dC/dW and dC/db, the 99 % quantile, the largest factor common to a layer over what is
-allowed for it, the largest root mean square of error over sigma, and how many runs were accused (by entries, factor or spread); then the
-same by implementation. Exits with 1 if one was. "positive" starts have all weights and inputs above 0.
+each activation the largest error over sigma in dC/dW and dC/db and its 99 % quantile; the largest factor common to a layer over what is
+allowed for it, and the largest root mean square of error over sigma in a layer, a row and a column over what is allowed; how many runs
+were not judged, and how many accused; then the same by implementation. Exits with 1 if one was accused. "positive" starts have all
+weights and inputs above 0. --low: TF32, float16 and bfloat16 with sums in float32, in place of float32 and float64.
 """
 
 import argparse
@@ -19,12 +21,24 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.honest import Narrow, backwards, in_blocks, in_random_order, jax_float32, jax_float64, torch_float32, torch_float64
+from benchmarks.honest import (
+    Narrow,
+    Stored,
+    backwards,
+    in_blocks,
+    in_random_order,
+    jax_float32,
+    jax_float64,
+    jax_in,
+    torch_float32,
+    torch_float64,
+    torch_in,
+)
 from benchmarks.honest import pairwise as by_halves
-from properties.judgement import Exact, measured
-from properties.statistical import aggregates, says_nothing
+from properties.judgement import Exact
+from properties.statistical import aggregates, comparisons, says_nothing, suspicion
 from properties.support import Support
-from properties.values import without_near_kinks
+from properties.values import rounded, without_near_kinks
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
 
@@ -57,6 +71,20 @@ IMPLEMENTATIONS: dict[str, tuple[Callable[[Problem], Gradient], str]] = {
     "PyTorch, float64": (torch_float64, "float64"),
     "one by one, float64": (Narrow("float64", backwards), "float64"),
 }
+LOW: dict[str, tuple[Callable[[Problem], Gradient], str]] = {
+    "by hand, TF32": (Stored("tf32"), "tf32"),
+    "by hand one by one, TF32": (Stored("tf32", backwards), "tf32"),
+    **{
+        f"{name}, {dtype}": (target, f"{dtype}/float32")
+        for dtype in ("float16", "bfloat16")
+        for name, target in (
+            ("by hand", Stored(f"{dtype}/float32")),
+            ("by hand one by one", Stored(f"{dtype}/float32", backwards)),
+            ("PyTorch", torch_in(dtype)),
+            ("JAX", jax_in(dtype)),
+        )
+    },
+}
 JAX = {"JAX, float32": (jax_float32, "float32"), "JAX, float64": (jax_float64, "float64")}
 
 
@@ -65,12 +93,14 @@ class Tally:
 
     def __init__(self) -> None:
         self.largest: dict[str, float] = defaultdict(float)
-        self.runs = self.accused = self.entries = 0
+        self.runs = self.accused = self.entries = self.unjudged = 0
         self.quantiles: list[float] = []
 
     def __str__(self) -> str:
         largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest.items())
-        return f"{self.runs} runs, {self.entries:.2g} entries: {largest}; 99 % {np.median(self.quantiles):.2f}; accused {self.accused}"
+        quantile = f"99 % {np.median(self.quantiles):.2f}; " if self.quantiles else ""
+        told = f"{self.runs} runs, {self.entries:.2g} entries: {largest}; {quantile}"
+        return f"{told}not judged {self.unjudged}; accused {self.accused}"
 
 
 def main() -> None:
@@ -82,20 +112,23 @@ def main() -> None:
     parser.add_argument("--wide", action="store_true", help="widths from 256 to 2048, depths to 12")
     parser.add_argument("--only", default="", help="only implementations whose name holds this")
     parser.add_argument("--jax", action="store_true")
+    parser.add_argument("--low", action="store_true", help="precisions narrower than float32")
     options = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
-    implementations = {name: row for name, row in (IMPLEMENTATIONS | (JAX if options.jax else {})).items() if options.only in name}
+    rows = LOW if options.low else IMPLEMENTATIONS | (JAX if options.jax else {})
+    implementations = {name: row for name, row in rows.items() if options.only in name}
     tallies: dict[str, Tally] = defaultdict(Tally)
     start = time.monotonic()
     for activation in Support().activation_choices:
         for problem in problems(activation, options.seed, options.draws, WIDE if options.wide else QUICK if options.quick else NETWORKS):
-            exacts = {"float32": Exact(problem), "float64": Exact(problem)}
+            exacts: dict[str, Exact] = {}
             for name, (target, precision) in implementations.items():
+                exact = exacts.get(precision) or exacts.setdefault(precision, Exact(held_in(problem, precision)))
                 with np.errstate(all="ignore"):
-                    answer = target(problem)
-                record([tallies[f"  {name}"], tallies[str(activation)]], exacts[precision], answer, precision)
+                    answer = target(exact.problem)
+                record([tallies[f"  {name}"], tallies[str(activation)]], exact, answer, precision)
         print(f"{activation}: {tallies[str(activation)]}; {time.monotonic() - start:.0f} s", flush=True)
     for name in implementations:
         print(f"{name}: {tallies[f'  {name}']}")
@@ -132,29 +165,35 @@ def problem_of(rng: np.random.Generator, widths: tuple[int, ...], batch: int, ac
     return without_near_kinks(Problem(held[0], biases=held[1], activations=activations, x=held[2][0], y=held[3][0], loss=loss), "float32")
 
 
+def held_in(problem: Problem, precision: str) -> Problem:
+    """A problem whose numbers a precision holds."""
+    if precision in ("float64", "float32"):
+        return problem
+    parts: dict[str, Any] = {name: [rounded(array, precision) for array in getattr(problem, name)] for name in ("weights", "biases")}
+    return problem.replaced(**parts, x=rounded(problem.x, precision), y=rounded(problem.y, precision))
+
+
 def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str) -> None:
     """Compare one answer, entry by entry and layer by layer."""
     row = PRECISIONS[precision]
-    if says_nothing(exact, row):
-        return
-    found = exact.deviation(row)
-    entries = list(measured(answer, exact.reference, exact.reference, found.allowed))
-    sigmas = dict(found.sigma.arrays())
-    ratios = {entry.place: np.abs(entry.got - entry.low) / sigmas[entry.place] for entry in entries}
-    wholes = [abs(whole.got - whole.exact) / whole.allowed for whole in aggregates(entries, found, row)]
-    factor, spread = max(wholes[::2], default=0.0), max(wholes[1::2], default=0.0)
-    accused = any(entry.outside.any() for entry in entries) or factor > 1 or spread > 1
+    found = exact.deviation(row, answer)
+    compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
+    unjudged = says_nothing(exact, row) or any(one.is_blunt for one in compared if one.place.quantity == "weights")
     for tally in tallies:
         tally.runs += 1
-        tally.accused += accused
-        tally.entries += sum(ratio.size for ratio in ratios.values())
-        tally.quantiles.append(float(np.quantile(np.concatenate([ratio.ravel() for ratio in ratios.values()]), 0.99)))
-        for name, quantity in (("dC/dW", "weights"), ("dC/db", "biases")):
-            tally.largest[name] = max(
-                tally.largest[name], *(float(ratio.max()) for place, ratio in ratios.items() if place.quantity == quantity)
-            )
-        tally.largest["factor"] = max(tally.largest["factor"], factor)
-        tally.largest["spread"] = max(tally.largest["spread"], spread)
+        tally.unjudged += bool(unjudged)
+    if unjudged:
+        return
+    sigmas = dict(found.sigma.arrays())
+    ratios = [np.abs(one.got - np.asarray(one.low)) / sigmas[one.place] for one in compared]
+    for tally in tallies:
+        tally.accused += suspicion(compared, found, row) is not None
+        tally.entries += sum(ratio.size for ratio in ratios)
+        tally.quantiles.append(float(np.quantile(np.concatenate([ratio.ravel() for ratio in ratios]), 0.99)))
+        seen = [(f"dC/d{'W' if one.place.quantity == 'weights' else 'b'}", one.ratio) for one in compared]
+        seen += [(whole.kind, abs(whole.got - whole.exact) / whole.allowed) for whole in aggregates(compared, found, row)]
+        for name, value in seen:
+            tally.largest[name] = max(tally.largest[name], value)
 
 
 if __name__ == "__main__":

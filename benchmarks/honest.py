@@ -10,6 +10,7 @@ from oracles import jax_autodiff, torch_autograd
 from reference.activations import ACTIVATIONS
 from reference.choice import bind, split
 from reference.losses import LOSSES
+from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
 
 SCIKIT_LEARN_HIDDEN = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
@@ -107,6 +108,49 @@ class Narrow:
         return np.asarray(array, dtype=self.dtype)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Both passes in NumPy, each result rounded to what a precision stores, and what goes into a product to what it keeps there: a target.
+
+    product: how matrices are multiplied, in float32.
+    """
+
+    precision: str
+    product: Product = np.matmul
+
+    def __call__(self, problem: Problem) -> Gradient:
+        held, a, z = self._held, [problem.x], []
+        for weight, bias, choice in zip(problem.weights, problem.biases, problem.activations, strict=True):
+            summed = held(self._times(a[-1], weight.T))
+            z.append(summed if bias is None else held(summed + bias))
+            a.append(held(bind(ACTIVATIONS, choice).value(z[-1])))
+        error = held(bind(LOSSES, problem.loss).derivative(a[-1], problem.y))
+        error = held(error / problem.batch) if problem.reduction == "mean" else error
+        weights, biases = [], []
+        for layer in reversed(range(problem.depth)):
+            delta = held(error * held(bind(ACTIVATIONS, problem.activations[layer]).derivative(z[layer])))
+            weights.insert(0, held(self._times(delta.T, a[layer])))
+            biases.insert(0, held(delta.astype(np.float32).sum(axis=0)))
+            error = held(self._times(delta, problem.weights[layer]))
+        dtype = PRECISIONS[self.precision].given
+        return Gradient([weight.astype(dtype) for weight in weights], [bias.astype(dtype) for bias in biases])
+
+    def _held(self, array: Any) -> Any:
+        return PRECISIONS[self.precision].held(array)
+
+    def _times(self, left: Any, right: Any) -> Any:
+        bits = PRECISIONS[self.precision].product_bits
+        return self.product(*(to_bits(factor, bits).astype(np.float32) for factor in (left, right)))
+
+
+def to_bits(array: Any, bits: int) -> Any:
+    """The nearest numbers with so many bits of significand, ties to even; 0 bits: as they are."""
+    if not bits:
+        return array
+    significand, exponent = np.frexp(array)
+    return np.ldexp(np.rint(np.ldexp(significand, bits)), exponent - bits)
+
+
 def in_random_order(left: Any, right: Any) -> Any:
     """The product by loops, its terms in an order of their own."""
     order = np.random.default_rng(left.shape[1]).permutation(left.shape[1])
@@ -143,6 +187,16 @@ def torch_float64(problem: Problem) -> Gradient:
 
 def torch_float32(problem: Problem) -> Gradient:
     return torch_autograd.answer(problem, "float32").gradient
+
+
+def torch_in(dtype: str) -> Callable[[Problem], Gradient]:
+    """PyTorch in a dtype."""
+    return lambda problem: torch_autograd.answer(problem, dtype).gradient
+
+
+def jax_in(dtype: str) -> Callable[[Problem], Gradient]:
+    """JAX in a dtype."""
+    return lambda problem: jax_autodiff.answer(problem, dtype).gradient
 
 
 def jax_float64(problem: Problem) -> Gradient:

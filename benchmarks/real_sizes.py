@@ -22,8 +22,8 @@ from backproof import verify
 from benchmarks.calibration import problem_of
 from benchmarks.unit import seconds, unit_of
 from oracles import torch_autograd
-from properties.judgement import Exact, measured
-from properties.statistical import suspicion
+from properties.judgement import Exact
+from properties.statistical import suspects
 from properties.support import Support
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
@@ -112,12 +112,6 @@ def seen(name: str, widths: tuple[int, ...], precision: str, options: Any) -> bo
     for said, count in others.items():
         print(f"    {said}: accused in {count} of {options.others}", flush=True)
     return not accused and min(caught[change] for change in changes(precision, np.random.default_rng(0))) >= 0.99 * options.problems
-
-
-def suspects(exact: Exact, answer: Gradient, row: Any) -> bool:
-    """Whether an answer is a suspicion."""
-    found = exact.deviation(row)
-    return suspicion(list(measured(answer, exact.reference, exact.reference, found.allowed)), found, row) is not None
 
 
 def close(right: Gradient, wrong: Gradient) -> bool:

@@ -118,7 +118,7 @@ class Exact:
         self.problem = problem
         self._bounds: dict[Any, Gradient] = {}
         self._enclosures: dict[str, Enclosure] = {}
-        self._deviations: dict[str, Deviation] = {}
+        self._deviations: dict[tuple[str, bool], Deviation] = {}
 
     @cached_property
     def passes(self) -> Passes:
@@ -129,6 +129,11 @@ class Exact:
     def reference(self) -> Gradient:
         """The reference's gradient."""
         return gradient_of_passes(self.passes.forward, self.passes.backward)
+
+    @cached_property
+    def by_rows(self) -> Gradient:
+        """The same, of which rows of dC/dW are computed when they are asked for."""
+        return gradient_of_passes(self.passes.forward, self.passes.backward, self.passes.backward.products)
 
     def enclosure(self, precision: Precision) -> Enclosure:
         """Lower and upper bounds of the exact gradient, by ball arithmetic, with every slope that is legal in a precision.
@@ -147,11 +152,12 @@ class Exact:
             self._bounds[key] = rounding_bound(self.passes, model_of(precision, lossy), jumps=jumps)
         return self._bounds[key]
 
-    def deviation(self, precision: Precision) -> Deviation:
-        """The second-moment bound of a target in this precision beside the reference."""
-        if precision.name not in self._deviations:
-            self._deviations[precision.name] = deviation(self.passes, noise_of(precision))
-        return self._deviations[precision.name]
+    def deviation(self, precision: Precision, answer: Gradient | None = None) -> Deviation:
+        """The second-moment bound of a target in this precision beside the reference; of dC/dx only where the answer gives it."""
+        key = precision.name, answer is None or answer.x is not None
+        if key not in self._deviations:
+            self._deviations[key] = deviation(self.passes, noise_of(precision), *key[1:])
+        return self._deviations[key]
 
     @cached_property
     def own_bound(self) -> Gradient:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from properties.judgement import Exact, measured
-from properties.statistical import is_real, says_nothing, suspicion
+from properties.statistical import is_real, says_nothing, suspects
 from reference.arrays import Array
 from reference.precisions import Precision
 from reference.problem import Gradient, Problem
@@ -55,7 +55,6 @@ def _seen(exact: Exact, answer: Gradient, precision: Precision, change: Change, 
     first = change(np.array(answer.weights[0], dtype=np.float64), e)
     off = Gradient([first, *answer.weights[1:]], answer.biases)
     if is_real(exact.problem):
-        found = exact.deviation(precision)
-        return suspicion(list(measured(off, exact.reference, exact.reference, found.allowed)), found, precision) is not None
+        return suspects(exact, off, precision)
     entries = measured(off, exact.reference, exact.reference, exact.bound(precision))
     return any(entry.outside.any() for entry in entries)

@@ -6,20 +6,21 @@ long before it shows in one of them, and many small errors show in their root me
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from oracles.balls import enclosure
-from properties.judgement import AGGREGATE, DISAGREEMENT, STATISTICAL, Exact, Judgement, Measured, judgement_of, measured
+from properties.judgement import AGGREGATE, DISAGREEMENT, STATISTICAL, Exact, Judgement
 from properties.values import rounded
 from properties.verdict import Verdict
-from reference.arrays import AnyArray, Array
+from reference.arrays import AnyArray, Array, Product, clipped
 from reference.model import MULTIPLE
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Place, Problem
-from reference.variance import Deviation
+from reference.variance import Deviation, Factored
 
 REAL = 64
 """A network with a layer as wide as this, or a batch as large, is judged by this bound: there it is sharper, and costs less."""
@@ -30,13 +31,16 @@ COMMON, LAYERS = 8.0, 4
 ALIKE = 2.0
 """Where errors do not average out over a layer, by so many sigma over the gradient, by their norms."""
 
-SPREAD = 4.0
-"""The root mean square of error over sigma, in one layer, of an honest answer stays below this."""
+SPREAD, LINE_SPREAD = 4.0, 6.0
+"""The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column."""
+
+BLOCK = 64
+"""So many rows are compared at once."""
 
 LARGEST_SETTLED = 10_000_000
 """Ball arithmetic is asked about all entries of a network of so many weights: it takes some seconds for each million."""
 
-LONGEST_SUM = {"float16": 4096}
+LONGEST_SUM = {"float16": 4096, "bfloat16": 256}
 """Sums of more terms stagnate, which is no random error: nothing is said."""
 
 
@@ -50,36 +54,142 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     reason = says_nothing(exact, precision)
     if reason:
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
-    reference, found = exact.reference, exact.deviation(precision)
-    entries = list(measured(answer, reference, reference, found.allowed))
-    judged = sum(entry.got.size for entry in entries)
-    if any(entry.place.quantity == "weights" and _is_blunt(entry) for entry in entries):
+    found = exact.deviation(precision, answer)
+    compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
+    if any(one.place.quantity == "weights" and one.is_blunt for one in compared):
         reason = "the second-moment bound is wider than the gradient of a layer: this network is too deep or too wide for the precision"
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
-    if any(not np.isfinite(entry.got).all() for entry in entries):
+    if any(not one.is_finite for one in compared):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
-        return replace(judgement_of(Verdict.NONFINITE, entries, precision, judged, reason), bound=STATISTICAL)
-    judgement = suspicion(entries, found, precision)
+        return _judgement(Verdict.NONFINITE, compared, precision, reason)
+    judgement = suspicion(compared, found, precision)
     if judgement is None:
-        return replace(judgement_of(Verdict.RIGHT, entries, precision, judged), bound=STATISTICAL)
+        return _judgement(Verdict.RIGHT, compared, precision)
     if precision.name == "float64" and affordable(exact):
-        return _settled(exact, answer, precision, judged)
+        return _settled(exact, answer, precision)
     return judgement
 
 
-def _is_blunt(entry: Measured) -> bool:
-    """Whether zero would pass for a layer's gradient, by their norms."""
-    size = float(np.linalg.norm(entry.low))
-    return size > 0 and not float(np.linalg.norm(entry.allowed)) < size
+@dataclass(frozen=True)
+class Comparison:
+    """One array of an answer beside the reference, in units of sigma.
+
+    got: the answer's; low, high: the interval of what is exact, the same array where it is the reference; variance, unit: of Deviation.
+    worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than MULTIPLE;
+    size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
+    sigma in each.
+    """
+
+    place: Place
+    got: AnyArray
+    low: Array | Product
+    high: Array | Product
+    variance: AnyArray | Factored
+    unit: float
+    worst: tuple[int, ...]
+    ratio: float
+    outside: int
+    size: float
+    factor: float
+    rows: Array
+    columns: Array
+
+    @property
+    def spread(self) -> float:
+        """The root mean square of error over sigma."""
+        return float(np.sqrt(np.mean(self.rows**2)))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the answer is."""
+        return math.isfinite(self.ratio) or bool(np.isfinite(self.got).all())
+
+    @property
+    def is_blunt(self) -> bool:
+        """Whether zero would pass for the exact numbers; a few rows tell."""
+        low = self.low[::8] / self.unit
+        return self.size > 0 and not float(np.mean(low * low / self.variance[::8])) > SPREAD**2
+
+    @property
+    def mask(self) -> AnyArray:
+        """Which entries are outside."""
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        error = (self.got - clipped(self.got, low, high)) / (MULTIPLE * self.unit)
+        inside: AnyArray = error * error <= np.asarray(self.variance)
+        return ~inside
+
+    def at_worst(self, array: AnyArray | Product | Factored) -> float:
+        """The number of an array at the worst entry."""
+        row = array[self.worst[0] : self.worst[0] + 1][0] if self.worst else array
+        return float(np.asarray(row)[self.worst[1:]])
 
 
-def suspicion(entries: list[Measured], found: Deviation, precision: Precision) -> Judgement | None:
-    """What is wrong by entries or by layers, or None."""
-    judged = sum(entry.got.size for entry in entries)
-    if any(entry.outside.any() for entry in entries):
-        return replace(judgement_of(Verdict.WRONG, entries, precision, judged, where_outside(entries)), bound=STATISTICAL)
-    for whole in aggregates(entries, found, precision):
-        if abs(whole.got - whole.exact) > whole.allowed:
+def comparisons(answer: Gradient, low: Gradient, high: Gradient, found: Deviation) -> Iterator[Comparison]:
+    """Each array that the answer gives, compared by blocks of rows that stay in the cache."""
+    lows, highs, variances = (dict(gradient.arrays()) for gradient in (low, high, found.variance))
+    for place, got in answer.arrays():
+        yield _compared(place, np.asarray(got), lows[place], highs[place], variances[place], found.unit)
+
+
+def _compared(
+    place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
+) -> Comparison:
+    if got.ndim < 2:
+        flat: Any = {"got": got, "low": low, "high": high, "variance": variance}
+        one = _compared(place, **{name: np.reshape(array, (1, -1)) for name, array in flat.items()}, unit=unit)
+        return replace(one, **flat, worst=one.worst[2 - got.ndim :])
+    rows, columns = np.zeros(got.shape[0]), np.zeros(got.shape[1])
+    worst, most, outside, along, size = 0, -1.0, 0, 0.0, 0.0
+    for start in range(0, len(got), BLOCK):
+        some = slice(start, start + BLOCK)
+        given, exact = got[some], low[some]
+        v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
+        error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
+        along += float(np.einsum("ij,ij", error, exact))
+        size += float(np.einsum("ij,ij", exact, exact))
+        error *= 1 / unit
+        squares = error.astype(v.dtype, copy=False)
+        squares *= squares
+        squares /= v
+        rows[some] = squares.sum(axis=1)
+        columns += squares.sum(axis=0)
+        at = int(squares.argmax())
+        largest = float(squares.flat[at])
+        if not largest <= MULTIPLE**2:
+            outside += int(np.sum(~(squares <= MULTIPLE**2)))
+        if not largest <= most:
+            worst, most = start * len(columns) + at, largest
+    index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
+    factor = 1 + along / size if size else 1.0
+    rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
+    return Comparison(place, got, low, high, variance, unit, index, math.sqrt(most), outside, math.sqrt(size), factor, *rms)
+
+
+def _judgement(verdict: Verdict, compared: list[Comparison], precision: Precision, reason: str = "") -> Judgement:
+    """A judgement that shows the entry which is off by most sigma."""
+    worst = max(compared, key=lambda one: math.inf if math.isnan(one.ratio) else one.ratio)
+    return Judgement(
+        verdict,
+        precision.name,
+        worst.place,
+        worst.worst,
+        worst.at_worst(worst.got),
+        (worst.at_worst(worst.low), worst.at_worst(worst.high)),
+        MULTIPLE * worst.unit * math.sqrt(worst.at_worst(worst.variance)),
+        sum(one.outside for one in compared),
+        sum(one.got.size for one in compared),
+        STATISTICAL,
+        reason,
+    )
+
+
+def suspicion(compared: list[Comparison], found: Deviation, precision: Precision) -> Judgement | None:
+    """What is wrong by entries, or by rows, columns and layers, or None."""
+    if any(one.outside for one in compared):
+        return _judgement(Verdict.WRONG, compared, precision, where_outside(compared))
+    judged = sum(one.got.size for one in compared)
+    for whole in aggregates(compared, found, precision):
+        if not abs(whole.got - whole.exact) <= whole.allowed:
             exact = (whole.exact, whole.exact)
             return Judgement(
                 Verdict.WRONG, precision.name, whole.place, (), whole.got, exact, whole.allowed, 0, judged, AGGREGATE, whole.reason
@@ -87,21 +197,26 @@ def suspicion(entries: list[Measured], found: Deviation, precision: Precision) -
     return None
 
 
+def suspects(exact: Exact, answer: Gradient, precision: Precision) -> bool:
+    """Whether an answer is a suspicion, by the reference alone."""
+    found = exact.deviation(precision, answer)
+    return suspicion(list(comparisons(answer, exact.by_rows, exact.by_rows, found)), found, precision) is not None
+
+
 def affordable(exact: Exact) -> bool:
     """Whether ball arithmetic can be asked about all entries."""
     return sum(weight.size for weight in exact.problem.weights) <= LARGEST_SETTLED
 
 
-def _settled(exact: Exact, answer: Gradient, precision: Precision, judged: int) -> Judgement:
+def _settled(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     """A suspicion of a float64 answer, settled by ball arithmetic: the reference is no more exact than the target, and may be at fault."""
     found = exact.deviation(precision)
     balls = enclosure(exact.problem, [MULTIPLE * np.asarray(sigma) for sigma in found.sigma.pre_activations or ()])
-    own = list(measured(exact.reference, balls.lower, balls.upper, found.allowed))
-    if any(entry.outside.any() for entry in own):
-        off = judgement_of(Verdict.INCONCLUSIVE, own, precision, judged, DISAGREEMENT)
-        return replace(off, bound=STATISTICAL, disagreement=True)
-    entries = list(measured(answer, balls.lower, balls.upper, found.allowed))
-    return suspicion(entries, found, precision) or replace(judgement_of(Verdict.RIGHT, entries, precision, judged), bound=STATISTICAL)
+    own = list(comparisons(exact.reference, balls.lower, balls.upper, found))
+    if any(one.outside for one in own):
+        return replace(_judgement(Verdict.INCONCLUSIVE, own, precision, DISAGREEMENT), disagreement=True)
+    compared = list(comparisons(answer, balls.lower, balls.upper, found))
+    return suspicion(compared, found, precision) or _judgement(Verdict.RIGHT, compared, precision)
 
 
 def posed_again(problem: Problem, precision: Precision) -> Problem:
@@ -124,32 +239,46 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
         return f"sums of {longest} terms stagnate in {precision.name}, so that any answer would do"
     forward, back = passed.forward, passed.backward
     arrays = [*forward.pre_activations, *forward.activations, *back.errors, *back.deltas]
-    if not all(np.isfinite(array).all() for array in arrays):
+    if not all(math.isfinite(_norm(array, -1)) or np.isfinite(array).all() for array in arrays):
         return "a number of the exact passes leaves the range of float64, so that any answer would do"
     share = problem.batch if problem.reduction == "mean" else 1
-    largest = 0.0
-    for layer, weight in enumerate(problem.weights):
+    if (
+        2 * max(_largest_sums(exact, share, _norm)) < precision.largest
+        or 2 * max(_largest_sums(exact, share, _longest)) < precision.largest
+    ):
+        return ""
+    return f"a needed sum or product may leave the range of {precision.name}, so that any answer would do"
+
+
+def _largest_sums(exact: Exact, share: int, longest: Callable[[Array, int], float]) -> Iterator[float]:
+    """How large sums of products may be: at most the product of two norms, of whole matrices or of their longest row and column."""
+    forward, back = exact.passes.forward, exact.passes.backward
+    for layer, weight in enumerate(exact.problem.weights):
         a, delta = forward.activations[layer], back.deltas[layer]
-        largest = max(largest, _longest(a, -1) * _longest(weight, -1), _longest(delta, -1) * _longest(weight, -2) * share)
-        largest = max(largest, _longest(delta, -2) * _longest(a, -2) * share)
-    if not 2 * largest < precision.largest:
-        return f"a needed sum or product may leave the range of {precision.name}, so that any answer would do"
-    return ""
+        along, across = 2 * [exact.passes.weight_norms[layer]] if longest is _norm else [longest(weight, axis) for axis in (-1, -2)]
+        yield longest(a, -1) * along
+        yield longest(delta, -1) * across * share
+        yield longest(delta, -2) * longest(a, -2) * share
+
+
+def _norm(matrix: Array, axis: int) -> float:
+    """That of the whole matrix."""
+    return float(np.linalg.norm(matrix))
 
 
 def _longest(matrix: Array, axis: int) -> float:
-    """The largest norm of a row or column: a sum of products is at most the product of two."""
+    """The largest norm of a row or column."""
     return float(np.sqrt(np.max(np.sum(matrix * matrix, axis=axis))))
 
 
-def where_outside(entries: list[Measured]) -> str:
+def where_outside(compared: list[Comparison]) -> str:
     """How many entries are outside, and in which rows, columns and layers."""
     said = []
-    for entry in entries:
-        outside = entry.outside
-        if not outside.any():
+    for one in compared:
+        if not one.outside:
             continue
-        text = f"{entry.place}: {int(outside.sum())} of {outside.size}"
+        outside = one.mask
+        text = f"{one.place}: {int(outside.sum())} of {outside.size}"
         if outside.ndim == 2:
             rows, columns = (np.flatnonzero(outside.any(axis=axis)) for axis in (1, 0))
             text += f", in {_listed(rows, len(outside), 'row')} and {_listed(columns, outside.shape[1], 'column')}"
@@ -167,29 +296,35 @@ def _listed(numbers: AnyArray, of: int, name: str) -> str:
 
 @dataclass(frozen=True)
 class Whole:
-    """A number that sums up a layer's dC/dW: what it is, would be without rounding, how far it may be from that, and in words."""
+    """A number that sums up a layer's dC/dW, or a row or column of it.
+
+    kind: "factor", "layer", "row" or "column"; got, exact: what it is, and would be without rounding; allowed: how far it may be from
+    that; reason: in words.
+    """
 
     place: Place
+    kind: str
     got: float
     exact: float
     allowed: float
     reason: str
 
 
-def aggregates(entries: list[Measured], found: Deviation, precision: Precision) -> Iterator[Whole]:
-    """What is common to the errors of each layer's dC/dW, and how large they are on the whole."""
-    unit = math.hypot(precision.unit, PRECISIONS["float64"].unit)
-    sigmas, jumps = dict(found.sigma.arrays()), dict(found.jumps.arrays()) if found.jumps else {}
-    for entry in entries:
-        place, size = entry.place, float(np.sum(entry.low * entry.low))
-        # the other side of a kink is no rounding
-        if place.quantity != "weights" or size == 0 or (place in jumps and jumps[place].any()):
+def aggregates(compared: list[Comparison], found: Deviation, precision: Precision) -> Iterator[Whole]:
+    """What is common to the errors of each layer's dC/dW, and how large they are on the whole, in a row and in a column."""
+    unit = math.hypot(precision.unit, precision.product_unit, PRECISIONS["float64"].unit)
+    for one in compared:
+        place = one.place
+        if place.quantity != "weights" or not one.size:
             continue
-        error, sigma = entry.got - entry.low, sigmas[place]
-        factor = 1 + float(np.sum(error * entry.low)) / size
         allowed = COMMON * unit * max(1.0, len(found.averages) / LAYERS)
         if place.layer is None or not found.averages[place.layer - 1]:
-            allowed = max(allowed, ALIKE * math.sqrt(float(np.sum(sigma * sigma)) / size))
-        yield Whole(place, factor, 1.0, allowed, f"its projection on the gradient is off by a factor of 1 {factor - 1:+.2g}")
-        spread = math.sqrt(float(np.mean((error / sigma) ** 2)))
-        yield Whole(place, spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {spread:.3g}")
+            sigma = one.unit * math.sqrt(float(np.sum(np.asarray(one.variance), dtype=np.float64)))
+            allowed = max(allowed, ALIKE * sigma / one.size)
+        reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
+        yield Whole(place, "factor", one.factor, 1.0, allowed, reason)
+        for kind, spreads, most in (("layer", None, SPREAD), ("row", one.rows, LINE_SPREAD), ("column", one.columns, LINE_SPREAD)):
+            worst = 0 if spreads is None else int(np.argmax(spreads))
+            spread = one.spread if spreads is None else float(spreads[worst])
+            where = "its errors" if spreads is None else f"the errors of {kind} {worst}"
+            yield Whole(place, kind, spread, 0.0, most, f"{where} over sigma have a root mean square of {spread:.3g}")

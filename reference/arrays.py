@@ -1,5 +1,6 @@
 """The array type of every room: float64, with shapes said in the docstrings."""
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,3 +14,21 @@ def clipped(array: Any, low: Any, high: Any) -> Array:
     """What np.clip gives, whose own wrapper costs ten times as much as this on small arrays; NaN stays NaN."""
     within: Array = np.minimum(np.maximum(array, low), high)
     return within
+
+
+@dataclass(frozen=True)
+class Product:
+    """left^T right, a matrix as large as a layer's weights: rows of it are computed when they are asked for, since to hold all costs more.
+
+    left: (..., k, n); right: (..., k, m).
+    """
+
+    left: AnyArray
+    right: AnyArray
+
+    def __getitem__(self, rows: slice) -> AnyArray:
+        product: AnyArray = np.swapaxes(self.left[..., rows], -1, -2) @ self.right
+        return product
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self[:], dtype=dtype)

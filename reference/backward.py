@@ -1,11 +1,14 @@
 """The backward pass: equations 10 and 11 composed over all layers, for all samples at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from reference.activations import ACTIVATIONS
-from reference.arrays import Array
+from reference.arrays import Array, Product
 from reference.choice import bind
 from reference.forward import Forward, forward
 from reference.losses import LOSSES
@@ -17,14 +20,20 @@ class Backward:
     """What the backward pass computes; each list is by layer.
 
     errors: dC/da^l for l = 0, ..., L, each (batch, n_l); slopes: g'(z^l), deltas: dC/dz^l for l = 1, ..., L;
-    weights: dC/dW^l (n_l, n_{l-1}); biases: dC/db^l (n_l,), also of a layer without biases.
+    products: dC/dW^l (n_l, n_{l-1}), of which rows are computed when they are asked for; biases: dC/db^l (n_l,), also of a layer
+    without biases.
     """
 
     errors: tuple[Array, ...]
     slopes: tuple[Array, ...]
     deltas: tuple[Array, ...]
-    weights: tuple[Array, ...]
+    products: tuple[Product, ...]
     biases: tuple[Array, ...]
+
+    @cached_property
+    def weights(self) -> tuple[Array, ...]:
+        """dC/dW^l = (delta^l)^T a^{l-1}."""
+        return tuple(product[:] for product in self.products)
 
 
 def output_error(problem: Problem, output: Array) -> Array:
@@ -39,16 +48,16 @@ def backward(problem: Problem, passed: Forward) -> Backward:
     dC/da^0 is dC/dx: equation 11 carried to layer 0. A bias is a weight from a node that is always 1.
     """
     errors = [output_error(problem, passed.activations[-1])]
-    slopes, deltas, weights, biases = [], [], [], []
+    slopes, deltas, products, biases = [], [], [], []
     for layer in reversed(range(problem.depth)):
         slope = bind(ACTIVATIONS, problem.activations[layer]).derivative(passed.pre_activations[layer])
         delta = errors[-1] * slope
         slopes.append(slope)
         deltas.append(delta)
-        weights.append(np.swapaxes(delta, -1, -2) @ passed.activations[layer])
+        products.append(Product(delta, passed.activations[layer]))
         biases.append(delta.sum(axis=-2))
         errors.append(delta @ problem.weights[layer])
-    return Backward(*(tuple(reversed(listed)) for listed in (errors, slopes, deltas, weights, biases)))
+    return Backward(*(tuple(reversed(listed)) for listed in (errors, slopes, deltas, products, biases)))
 
 
 def gradient(problem: Problem) -> Gradient:
@@ -58,10 +67,10 @@ def gradient(problem: Problem) -> Gradient:
         return gradient_of_passes(passed, backward(problem, passed))
 
 
-def gradient_of_passes(passed: Forward, back: Backward) -> Gradient:
-    """The two passes as one answer."""
+def gradient_of_passes(passed: Forward, back: Backward, weights: Sequence[Any] | None = None) -> Gradient:
+    """The two passes as one answer; weights: dC/dW in another form."""
     return Gradient(
-        back.weights,
+        weights or back.weights,
         back.biases,
         x=back.errors[0],
         loss=passed.loss,

@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from reference.arrays import Array, clipped
 from reference.loss import Loss
-from reference.model import FUNCTION_ERROR, MULTIPLE, REFERENCE, K, Model
+from reference.model import FUNCTION_ERROR, MULTIPLE, REFERENCE, SHARED, K, Model
 
 
 def half_squared_error() -> Loss:
@@ -191,8 +191,10 @@ def softmax_cross_entropy() -> Loss:
         t = variance + v * (shifted**2 + logsumexp(a, axis=-1, keepdims=True) ** 2 + FUNCTION_ERROR**2 * batch)
         moved = (1 - p) ** 2 * t + _others(p * p * t)
         total = y.sum(axis=-1, keepdims=True)
-        # p is the quotient of a sum of n terms; p - y in place of p sum(y) - y is right too
-        return (total * p) ** 2 * (moved + v * (n / 2 + 2)) + (p * (total - 1)) ** 2
+        # p is the quotient of a sum of n terms, and where y is all of sum(y), what is left is the sum of the others
+        summed = v * (n / 3 + SHARED) * np.where(y == total, total * (1 - p), 0.0) ** 2
+        # p - y in place of p sum(y) - y is right too
+        return (total * p) ** 2 * (moved + v * (n / 2 + 2)) + (p * (total - 1)) ** 2 + summed
 
     return Loss(
         value=lambda a, y: np.sum(y, axis=-1) * logsumexp(a, axis=-1) - np.sum(y * a, axis=-1),

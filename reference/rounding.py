@@ -5,7 +5,7 @@ rounding. Model, rules and proof: docs/tolerance.md.
 """
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,11 @@ class Passes:
     problem: Problem
     forward: Forward
     backward: Backward
+
+    @cached_property
+    def weight_norms(self) -> list[float]:
+        """The Frobenius norm of each layer's weights."""
+        return [float(np.linalg.norm(weight)) for weight in self.problem.weights]
 
 
 def passes(problem: Problem) -> Passes:

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
-from reference.activation import Activation, largest_between
+from reference.activation import Activation, Scales, largest_between
 from reference.activations import ACTIVATIONS
-from reference.arrays import AnyArray, Array
+from reference.arrays import AnyArray, Array, Product
 from reference.choice import bind
 from reference.losses import LOSSES
 from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
@@ -22,250 +23,374 @@ from reference.rounding import Passes
 CHAOS = 1 / 8
 """How fast errors grow in a network that amplifies varies from sample to sample: sigma is raised by this power of the gain."""
 
-SMALLEST = 2.0**-511
-"""The square of a smaller number is lost."""
-
 MOST_GAIN, FEWEST_SAMPLES = 10.0, 16
 """Errors average out over a layer where all layers together raise the square of what they are given by less, and so many samples count."""
 
-ROWS = 24
+ROWS = 12
 """So many rows of a matrix are looked at for equal numbers."""
+
+LEAST_FLIPS = 1 / 16
+"""A pre-activation within reach of a kink is given at least this chance to be on its other side: with 8 sigma four may be at once."""
+
+FAR = 1e-3
+"""An interval of pre-activations that is narrower has one slope and one curvature: they are taken at its middle."""
+
+LARGE, WITHIN = 1 << 17, (1e-6, 1e9)
+"""Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range."""
+
+BLOCK = 64
+"""So many rows of a large matrix are worked on at once."""
+
+LOST = 2.0**-126
+"""Squares below this may be lost there."""
+
+SMALLEST = 2.0**-511
+"""The square of a smaller number is lost in float64."""
+
+
+@dataclass(frozen=True)
+class Factored:
+    """V of dC/dW, summed + shared (dC/dW)^2 + constant: rows of it are computed when they are asked for."""
+
+    summed: Product
+    exact: Product
+    shared: float
+    constant: float
+
+    def rows(self, some: slice, exact: Array) -> AnyArray:
+        """Some rows; exact: those of dC/dW."""
+        variance = self.summed[some]
+        squared = exact.astype(variance.dtype)
+        squared *= squared
+        squared *= self.shared
+        variance += squared
+        variance += self.constant
+        return variance
+
+    def __getitem__(self, rows: slice) -> AnyArray:
+        return self.rows(rows, self.exact[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self[:], dtype=dtype)
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """sigma: the standard deviation of each entry; jumps: how far the other side of a kink that is near may be, None where none is.
+    """variance: V of each entry, in units of unit^2, of dC/dW as Factored; None of dC/dx where it was not asked for.
 
     averages: for each layer whether the errors of its dC/dW average out over the whole layer: no layer's weights are mostly of one sign
-    or large, and no few samples make up the gradient.
+    or large, no few samples make up the gradient, and no pre-activation is near a kink from this layer on.
     """
 
-    sigma: Gradient
-    jumps: Gradient | None
+    variance: Gradient
+    unit: float
     averages: tuple[bool, ...]
 
     @cached_property
-    def allowed(self) -> Gradient:
-        """MULTIPLE sigma, and the jumps."""
-        parts: dict[str, Any] = {}
-        for quantity, sigma in vars(self.sigma).items():
-            jump = getattr(self.jumps, quantity) if self.jumps else None
-            if quantity in ("x", "loss"):
-                parts[quantity] = MULTIPLE * sigma + (0.0 if jump is None else jump)
-            else:
-                parts[quantity] = (
-                    [MULTIPLE * s for s in sigma] if jump is None else [MULTIPLE * s + j for s, j in zip(sigma, jump, strict=True)]
-                )
+    def sigma(self) -> Gradient:
+        """The standard deviation of each entry."""
+
+        def root(variance: Any) -> AnyArray | None:
+            return None if variance is None else self.unit * np.sqrt(np.asarray(variance), dtype=np.float64)
+
+        single = ("x", "loss")
+        parts: dict[str, Any] = {
+            quantity: root(given) if quantity in single or given is None else [root(variance) for variance in given]
+            for quantity, given in vars(self.variance).items()
+        }
         return Gradient(**parts)
 
 
-def deviation(passed: Passes, noise: Noise) -> Deviation:
-    """The second-moment bound of every entry of the gradient, of z, a, delta, dC/dx and C."""
+def deviation(passed: Passes, noise: Noise, x: bool = True) -> Deviation:
+    """The second-moment bound of every entry of the gradient, of z, a, delta and C; with x of dC/dx too."""
     with np.errstate(all="ignore"):
-        return _Variances(passed, noise).deviation()
+        return _Variances(passed, noise).deviation(x)
 
 
 def near_kinks(passed: Passes, noise: Noise) -> AnyArray:
     """Of which samples a pre-activation is so near a kink that two passes may be on different sides of it: (batch,) of bool."""
     with np.errstate(all="ignore"):
         variances = _Variances(passed, noise)
-        z_variances, _ = variances.forward()
-        near = [variances.near(layer, variance).any(axis=1) for layer, variance in enumerate(z_variances)]
-    return np.any(near, axis=0)
+        variances.forward()
+        return np.any([flips.any(axis=1) for flips in variances.flips], axis=0)
 
 
 class _Variances:
-    """V by layer; the formulas are those of docs/tolerance.md, section 7."""
+    """V by layer, in units of v, the variance of one rounding; the formulas are those of docs/tolerance.md, section 7."""
 
     def __init__(self, passed: Passes, noise: Noise) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
-        self.bends: list[Array] = []
-        """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
         self.rng = np.random.default_rng(self.problem.batch)
+        self.sizes = [norm**2 for norm in passed.weight_norms]
+        self.dtype: Any = np.float32 if self._fits_float32() else np.float64
+        self.least = (LOST if self.dtype is np.float32 else SMALLEST**2) + noise.underflow**2 / noise.variance
+        """V of what is small: what may underflow, and squares that are lost; never 0."""
+        self.one_sign = [_of_one_sign(self._some(weight)) for weight in self.problem.weights]
+        self.samples: list[float] = []
+        """How many samples are alike, by the layer whose inputs they are."""
+        self.bends: list[AnyArray] = []
+        """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
+        self.flips: list[AnyArray] = []
+        """How likely each pre-activation is on the other side of a kink, 0 beyond reach, by layer."""
 
-    def deviation(self) -> Deviation:
-        problem, forward, back = self.problem, self.passed.forward, self.passed.backward
+    def deviation(self, x: bool) -> Deviation:
+        problem, back, noise = self.problem, self.passed.backward, self.noise
         z_variances, a_variances = self.forward()
-        near = [self.near(layer, variance) for layer, variance in enumerate(z_variances)]
-        e_variance, jump = self.output_error(a_variances[-1]), None
-        weights, biases, deltas = [], [], []
-        jumps: list[tuple[Array, Array, Array]] = []
+        near = [bool(flips.any()) for flips in self.flips]
+        if any(near):
+            self.dtype = np.float64  # a jump is large beside roundings
+        e_variance = self.output_error(a_variances[-1])
+        weights: list[Any] = []
+        biases, deltas = [], []
         for layer in reversed(range(problem.depth)):
-            e, slope, delta, a = back.errors[layer + 1], back.slopes[layer], back.deltas[layer], forward.activations[layer]
-            slope_variance = self.slope(layer, z_variances[layer])
+            e, slope, delta = back.errors[layer + 1], back.slopes[layer], back.deltas[layer]
             samples = self._samples_alike(delta)
-            d_variance = (
-                e * e * slope_variance + e_variance * (slope * slope + slope_variance) + samples * self.noise.variance * delta * delta
-            )
-            d_variance = d_variance + self.noise.underflow**2
+            slope_variance = self.slope(layer, z_variances[layer], samples)
+            squared = self._squared(delta)
+            d_variance = self._squared(e) * slope_variance + e_variance * (self._squared(slope) + noise.variance * slope_variance)
+            d_variance += samples * squared + self.least
             deltas.append(d_variance)
-            if near[layer].any() or jump is not None:
-                kinks = max((size for _, size in self.activations[layer].kinks), default=0.0)
-                jump = (np.abs(e) * near[layer] * kinks) + (0.0 if jump is None else jump * (np.abs(slope) + near[layer] * kinks))
-            weight_variance, bias_variance = self.sums_over_samples(layer, d_variance, a_variances[layer], samples)
+            weight_variance, bias_variance = self.sums_over_samples(layer, squared, d_variance, a_variances[layer], samples)
             weights.append(weight_variance)
             biases.append(bias_variance)
-            if jump is not None:
-                jumps.append((jump.T @ np.abs(a), jump.sum(axis=0), jump))
-            weight = problem.weights[layer]
-            alike = samples * min(self._multiplicity(weight.T), self._multiplicity(delta))
-            e_variance = self._product(delta, d_variance, weight.T, back.errors[layer], alike)
-            jump = None if jump is None else jump @ np.abs(weight)
+            if layer or x:
+                e_variance = self.product(layer, delta, d_variance, back.errors[layer], samples, turned=True)
         gain = self._gain()
-
-        def spread(variance: Array) -> Array:
-            """The standard deviation, and what squares below the least normal number have lost."""
-            sigma: Array = gain**CHAOS * np.sqrt(variance) + SMALLEST
-            return sigma
-
-        sigma = Gradient(
-            [spread(v) for v in reversed(weights)],
-            [spread(v) for v in reversed(biases)],
-            x=spread(e_variance),
-            loss=spread(self.loss(a_variances[-1])),
-            pre_activations=[spread(v) for v in z_variances],
-            activations=[spread(v) for v in a_variances[1:]],
-            deltas=[spread(v) for v in reversed(deltas)],
+        variance = Gradient(
+            weights[::-1],
+            biases[::-1],
+            x=e_variance if x else None,
+            loss=self.loss(a_variances[-1]),
+            pre_activations=z_variances,
+            activations=a_variances[1:],
+            deltas=deltas[::-1],
         )
-        return Deviation(sigma, self._jumps(jumps, jump, sigma) if jumps else None, self._averages(gain))
+        return Deviation(variance, float(gain**CHAOS * np.sqrt(noise.variance)), self._averages(gain, near))
 
-    def forward(self) -> tuple[list[Array], list[Array]]:
+    def forward(self) -> tuple[list[AnyArray], list[AnyArray]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
-        problem, passed, v = self.problem, self.passed.forward, self.noise.variance
-        z_variances: list[Array] = []
-        a_variances: list[Array] = [np.zeros_like(problem.x)]
-        for layer, (weight, bias, activation) in enumerate(zip(problem.weights, problem.biases, self.activations, strict=True)):
-            a, z = passed.activations[layer], passed.pre_activations[layer]
-            alike = self._samples_alike(a) * min(self._multiplicity(weight), self._multiplicity(a))
-            variance = self._product(a, a_variances[layer], weight, z, alike)
-            if bias is not None:
-                variance = variance + alike * v * weight.shape[1] / 3 * bias * bias
+        passed, noise = self.passed.forward, self.noise
+        z_variances: list[AnyArray] = []
+        a_variances: list[AnyArray] = [np.zeros(passed.activations[0].shape, self.dtype)]
+        for layer, activation in enumerate(self.activations):
+            a, z, bias = passed.activations[layer], passed.pre_activations[layer], self.problem.biases[layer]
+            self.samples.append(self._samples_alike(a))
+            variance = self.product(layer, a, a_variances[layer], z, self.samples[-1], bias=bias)
             z_variances.append(variance)
-            reach = MULTIPLE * np.sqrt(variance)
-            self.bends.append(largest_between(activation.curvature, activation.most_bent, z - reach, z + reach))
-            steep = np.abs(self.passed.backward.slopes[layer]) + reach * self.bends[-1]
-            scale = np.maximum(activation.value_scales.right(z), activation.value_scales.lossy(z))
-            a_variances.append(steep * steep * variance + self._of_functions(scale, z))
+            reach = MULTIPLE * np.sqrt(noise.variance * variance)
+            self.flips.append(self._flips(activation, z, reach))
+            self.bends.append(self._bend(activation, z, reach))
+            steep = np.abs(self.passed.backward.slopes[layer]) + reach * self.bends[-1] + _jump(activation) * (self.flips[-1] > 0)
+            a_variances.append(self._squared(steep) * variance + self._of_functions(layer, activation.value_scales) + self.least)
         return z_variances, a_variances
 
-    def slope(self, layer: int, z_variance: Array) -> Array:
-        """V(g')."""
-        activation, z, bend = self.activations[layer], self.passed.forward.pre_activations[layer], self.bends[layer]
-        scale = np.maximum(activation.derivative_scales.right(z), activation.derivative_scales.lossy(z))
-        return bend * bend * z_variance + self._of_functions(scale, z)
+    def slope(self, layer: int, z_variance: AnyArray, samples: float) -> AnyArray:
+        """V(g'): what z brings, the function's own error, and the other side of a kink."""
+        activation = self.activations[layer]
+        variance = self._squared(self.bends[layer]) * z_variance + self._of_functions(layer, activation.derivative_scales)
+        if self.flips[layer].any():
+            variance = variance + samples * _jump(activation) ** 2 / self.noise.variance * self.flips[layer]
+        return variance
 
-    def output_error(self, a_variance: Array) -> Array:
+    def output_error(self, a_variance: AnyArray) -> AnyArray:
         """V(dC/da^L)."""
-        problem, output = self.problem, self.passed.forward.activations[-1]
+        problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
         loss = bind(LOSSES, problem.loss)
-        variance = loss.derivative_variance(output, problem.y, a_variance, self.noise.variance, problem.batch)
+        variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, problem.batch) / v
         if problem.reduction == "mean":
             variance = variance / problem.batch**2
         e = self.passed.backward.errors[-1]
-        return variance + 4 * self._samples_alike(e) * self.noise.variance * e * e + self.noise.underflow**2
+        # samples that come to one output are off by the same, whatever they are expected to be
+        alike = max(self._samples_alike(e), self._samples_alike(output))
+        variance = variance + 4 * alike * e * e + self.least
+        return variance.astype(self.dtype)
 
-    def sums_over_samples(self, layer: int, d_variance: Array, a_variance: Array, samples: float) -> tuple[Array, Array]:
-        """V(dC/dW) and V(dC/db)."""
-        back, a = self.passed.backward, self.passed.forward.activations[layer]
-        delta, v, batch = back.deltas[layer], self.noise.variance, self.problem.batch
-        turned = self._multiplicity(delta.T)
-        alike = max(min(samples, self._samples_alike(a)), min(turned, self._multiplicity(a.T)))
-        rounded = alike * v * (batch / 2 + 1) * delta * delta + d_variance
-        left, right = np.concatenate([rounded, delta * delta]), np.concatenate([a * a, a_variance])
-        weight = left.T @ right + alike * v * (batch / 3 + SHARED) * back.weights[layer] ** 2 + self._underflow(batch, delta, a)
+    def sums_over_samples(
+        self, layer: int, squared: AnyArray, d_variance: AnyArray, a_variance: AnyArray, samples: float
+    ) -> tuple["Factored", AnyArray]:
+        """V(dC/dW) and V(dC/db); squared: delta^2."""
+        back, a, noise, batch = self.passed.backward, self.passed.forward.activations[layer], self.noise, self.problem.batch
+        turned = self._multiplicity(back.deltas[layer].T)
+        alike = max(min(samples, self.samples[layer]), turned if turned == 1 else min(turned, self._multiplicity(a.T)))
+        a_squared = self._squared(a)
+        left = [self._rounded(alike, batch) * squared + d_variance, squared]
+        right = [a_squared, a_variance]
+        if layer == 0:
+            left, right = left[:1], right[:1]  # the inputs are exact
+        shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
+        lost = self._lost(batch, float(left[0].max()), float(right[0].max()))
+        weight = Factored(Product(np.concatenate(left), np.concatenate(right)), back.products[layer], shared, lost)
         alike = max(alike, turned)
-        rounded = alike * v * (batch / 2 + 1) * delta * delta + d_variance
-        bias = rounded.sum(axis=0) + alike * v * (batch / 3 + SHARED) * back.biases[layer] ** 2 + self._underflow(batch, delta)
+        shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
+        bias = np.sum(self._rounded(alike, batch) * squared + d_variance, axis=0)
+        bias = bias + shared * self._squared(back.biases[layer]) + lost
         return weight, bias
 
-    def loss(self, a_variance: Array) -> Array:
+    def loss(self, a_variance: AnyArray) -> Array:
         """V(C): errors of all outputs may be alike."""
         problem, output = self.problem, self.passed.forward.activations[-1]
         values = np.abs(bind(LOSSES, problem.loss).value(output, problem.y))
         sizes = values.mean() if problem.reduction == "mean" else values.sum()
-        moved = np.sum(np.abs(self.passed.backward.errors[-1]) * np.sqrt(a_variance))
-        terms = output.size
+        moved = np.sum(np.abs(self.passed.backward.errors[-1]) * np.sqrt(a_variance, dtype=np.float64))
         rounded = np.sum(1 + np.abs(output)) / (problem.batch if problem.reduction == "mean" else 1)
-        return np.asarray(moved**2 + self.noise.variance * ((terms / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2))
+        return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
 
-    def _product(self, left: Array, variance: Array, weight: Array, product: Array, alike: float) -> Array:
-        """V of left @ weight^T, (m, p): n products in any order; left (m, n) with its variance, weight (p, n)."""
-        n, v = weight.shape[1], self.noise.variance
-        summed = ((n / 2 + 1) * v * alike * left * left + variance) @ (weight * weight).T
-        if _of_one_sign(weight):
+    def product(
+        self,
+        layer: int,
+        left: Array,
+        variance: AnyArray,
+        product: Array,
+        samples: float,
+        *,
+        bias: Array | None = None,
+        turned: bool = False,
+    ) -> AnyArray:
+        """V of left @ W^T + b, n products in any order; or of left @ W, turned."""
+        whole, noise = self.problem.weights[layer], self.noise
+        weight = whole.T if turned else whole
+        n = weight.shape[1]
+        alike = self._multiplicity(left)
+        alike = samples * (alike if alike == 1 else min(alike, self._multiplicity(weight)))
+        # the weights are rounded once for all samples, so that it adds up over them
+        shared = self.problem.batch / 2 * noise.products
+        squared = (self._rounded(alike, n) + shared) * self._squared(left) + variance
+        summed = np.zeros(product.shape, self.dtype)
+        for start in range(0, len(whole), BLOCK):  # large arrays cost more than what is done with them
+            rows = slice(start, start + BLOCK)
+            if turned:
+                summed += squared[:, rows] @ self._squared(whole[rows])
+            else:
+                summed[:, rows] = squared @ self._squared(whole[rows]).T
+        if self.one_sign[layer] or (turned and _of_one_sign(self._some(weight))):
             # errors that terms share, such as that of a softmax's sum, do not cancel either
-            summed = summed + (np.sqrt(variance) @ np.abs(weight).T) ** 2
-        return summed + alike * v * (n / 3 + SHARED) * product * product + self._underflow(n, left, weight)
+            summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2
+        summed += alike * (noise.sums * (n / 3 + SHARED) + 3 * noise.apart) * self._squared(product) + self._lost(
+            n, float(squared.max()), self.sizes[layer]
+        )
+        if bias is not None:
+            summed += (alike * (noise.sums * n / 3 + 2 * noise.apart) * bias * bias).astype(self.dtype)
+        return summed
 
-    def _of_functions(self, scale: Array, z: Array) -> Array:
-        """The variance of a function's own errors, which are equal for equal z: they add up over the samples."""
-        batch = self.problem.batch
-        return batch * (self.noise.variance * (FUNCTION_ERROR * scale) ** 2 + (self.noise.underflow * (1 + np.abs(z))) ** 2)
+    def _rounded(self, alike: float, terms: int) -> float:
+        """What rounding adds to a term of a sum, over its square: in all partial sums after it, and as a factor of a product."""
+        return alike * (self.noise.sums * (terms / 2 + 1) + self.noise.products)
 
-    def _underflow(self, terms: int, *factors: Array) -> float:
-        """What products and sums that underflow may lose, and inputs that are flushed, squared."""
-        largest = sum(float(np.max(np.abs(factor))) for factor in factors)
-        return float(2 * (terms + 1) * (self.noise.underflow * (1 + largest)) ** 2)
+    def _squared(self, array: AnyArray) -> AnyArray:
+        squared = array.astype(self.dtype)
+        return np.multiply(squared, squared, out=squared)
 
-    def near(self, layer: int, z_variance: Array) -> AnyArray:
-        """Which pre-activations are so near a kink that a pass may be on its other side."""
-        z, near = self.passed.forward.pre_activations[layer], np.zeros(z_variance.shape, dtype=bool)
-        for kink, _ in self.activations[layer].kinks:
-            near |= np.abs(z - kink) <= MULTIPLE * np.sqrt(z_variance)
-        return near
+    def _fits_float32(self) -> bool:
+        """Whether squares, and products of two of them, stay in the range of float32."""
+        problem, forward, back = self.problem, self.passed.forward, self.passed.backward
+        if sum(weight.size for weight in problem.weights) < LARGE:
+            return False
+        arrays = [*forward.pre_activations, *forward.activations, *back.errors[1:], *back.slopes, *back.deltas]
+        sizes = [*self.sizes, *(float(np.vdot(array, array)) for array in arrays)]
+        return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
-    def _jumps(self, jumps: list[tuple[Array, Array, Array]], at_x: Array | None, sigma: Gradient) -> Gradient:
-        """How far a pass on the other side of the kinks may be: nothing in the layers above the last kink that is near."""
-        back = self.passed.backward
-        above = [
-            tuple(np.zeros_like(arrays[i]) for arrays in (back.weights, back.biases, back.deltas))
-            for i in range(len(jumps), self.problem.depth)
-        ]
-        weights, biases, deltas = (list(arrays) for arrays in zip(*reversed(jumps), *above, strict=True))
-        none = [np.zeros_like(z) for z in sigma.pre_activations or ()]
-        return Gradient(weights, biases, x=at_x, loss=np.zeros(()), pre_activations=none, activations=none, deltas=deltas)
+    def _bend(self, activation: Activation, z: Array, reach: AnyArray) -> AnyArray:
+        """sup |g''| within reach of z."""
+        if reach.max() > FAR:
+            return largest_between(activation.curvature, activation.most_bent, z - reach, z + reach).astype(self.dtype)
+        return np.abs(activation.curvature(z.astype(self.dtype, copy=False)))
+
+    def _flips(self, activation: Activation, z: Array, reach: AnyArray) -> AnyArray:
+        """The chance that another pass is on the other side of a kink: that its error is larger than the distance to it."""
+        chance = np.zeros(z.shape, self.dtype)
+        for kink, _ in activation.kinks:
+            distance = np.abs(z - kink)
+            near = distance <= reach
+            if near.any():
+                likely = np.maximum(ndtr(-MULTIPLE * distance[near] / reach[near]), LEAST_FLIPS)
+                chance[near] = np.maximum(chance[near], likely)
+        return chance
+
+    def _of_functions(self, layer: int, scales: Scales) -> AnyArray:
+        """The variance of a function's own errors, which are equal for equal z.
+
+        Where it is computed in the format of the sums and rounded once, errors add up over samples that come to the same number;
+        else over all samples.
+        """
+        z = self.passed.forward.pre_activations[layer].astype(self.dtype, copy=False)
+        scale = (scales.lossy if scales.textbook else scales.right)(z)
+        alike: float = self.problem.batch
+        if self.noise.apart:
+            a = self.passed.forward.activations[layer + 1].T
+            alike = self._multiplicity(a, self.noise.unit / np.sqrt(a.shape[1]))
+        variance = alike * FUNCTION_ERROR**2 * self._squared(scale)
+        lost = self.dtype(self.noise.underflow**2 / self.noise.variance)
+        return variance + alike * lost * np.square(1 + np.abs(z)) if lost else variance
+
+    def _lost(self, terms: int, *largest: float) -> float:
+        """What products and sums that underflow may lose, and inputs that are flushed, squared; and what our own squares lose.
+
+        largest: of the squares of the factors, or more.
+        """
+        underflow = self.noise.underflow / np.sqrt(self.noise.variance) * (1 + sum(np.sqrt(largest)))
+        return float(2 * (terms + 1) * underflow**2 + self.least * (1 + terms * sum(largest)))
 
     def _gain(self) -> float:
         """How much all layers together raise the square of what they are given, by those that do."""
         gain = 1.0
-        for weight, slope in zip(self.problem.weights, self.passed.backward.slopes, strict=True):
-            gain *= max(1.0, float(np.sum(weight * weight) / len(weight) * np.mean(slope * slope)))
+        for size, slope in zip(self.sizes, self.passed.backward.slopes, strict=True):
+            gain *= max(1.0, size / slope.shape[1] * float(np.vdot(slope, slope)) / slope.size)
         return gain
 
-    def _averages(self, gain: float) -> tuple[bool, ...]:
-        if gain > MOST_GAIN or any(_of_one_sign(weight) for weight in self.problem.weights):
+    def _averages(self, gain: float, near: list[bool]) -> tuple[bool, ...]:
+        if gain > MOST_GAIN or any(self.one_sign):
             return (False,) * self.problem.depth
-        enough = []
-        for a, delta in zip(self.passed.forward.activations, self.passed.backward.deltas, strict=False):
-            parts = np.sum(a * a, axis=1) * np.sum(delta * delta, axis=1)
-            enough.append(bool(np.sum(parts) ** 2 >= FEWEST_SAMPLES * np.sum(parts * parts)))
-        return tuple(enough)
+        averages = []
+        for layer in range(self.problem.depth):
+            a, delta = self.passed.forward.activations[layer], self.passed.backward.deltas[layer]
+            parts = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", delta, delta)
+            enough = bool(np.sum(parts) ** 2 >= FEWEST_SAMPLES * np.sum(parts * parts))
+            averages.append(enough and not any(near[layer:]))
+        return tuple(averages)
 
-    def _multiplicity(self, matrix: Array) -> float:
-        """How many numbers of a row are alike, on average over the row; the largest of some rows. 1 where all differ."""
-        rows = matrix if len(matrix) <= ROWS else matrix[self.rng.choice(len(matrix), ROWS, replace=False)]
-        return max(alike(row, 32 * self.noise.unit * float(np.linalg.norm(row))) for row in rows)
+    def _some(self, matrix: AnyArray) -> AnyArray:
+        """Some of the rows of a matrix."""
+        return matrix if len(matrix) <= ROWS else matrix[self.rng.choice(len(matrix), ROWS, replace=False)]
+
+    def _multiplicity(self, matrix: Array, reach: float = 0.0) -> float:
+        """How many numbers of a row are alike, on average over the row; the largest of some rows. 1 where all differ.
+
+        reach: how near two numbers are that are alike, over the norm of the row.
+        """
+        rows = self._some(matrix)
+        return float(alike(rows, (reach or 32 * self.noise.sum_unit) * np.linalg.norm(rows, axis=1)).max())
 
     def _samples_alike(self, values: Array) -> float:
         """How many samples are alike, on average over the samples, by a random projection of each."""
         direction = self.rng.normal(size=values.shape[1])
-        reach = 32 * self.noise.unit * float(np.median(np.abs(values) @ np.abs(direction))) / np.sqrt(values.shape[1])
-        return alike(values @ direction, reach)
+        middle = np.sort(np.abs(values) @ np.abs(direction))[len(values) // 2]
+        reach = 32 * self.noise.sum_unit * middle / np.sqrt(values.shape[1])
+        return float(alike((values @ direction)[None], np.array([reach]))[0])
 
 
-def _of_one_sign(weight: Array) -> bool:
+def _jump(activation: Activation) -> float:
+    """The largest jump of g'."""
+    return max((size for _, size in activation.kinks), default=0.0)
+
+
+def _of_one_sign(rows: AnyArray) -> bool:
     """Whether the weights of a node are mostly of one sign, so that what they multiply hardly cancels."""
-    return bool(np.mean(np.abs(weight.sum(axis=1))) > 0.5 * np.mean(np.abs(weight).sum(axis=1)))
+    return bool(np.mean(np.abs(rows.sum(axis=1))) > 0.5 * np.mean(np.abs(rows).sum(axis=1)))
 
 
-def alike(values: Array, reach: float) -> float:
-    """The mean, over the numbers that are not 0, of how many lie within reach of each; 1 where there are none."""
-    ordered = np.sort(values[values != 0])
-    if len(ordered) < 2:
-        return 1.0
-    close = np.diff(ordered) <= reach
-    if not close.any():
-        return 1.0
-    counts = np.searchsorted(ordered, ordered + reach, "right") - np.searchsorted(ordered, ordered - reach, "left")
-    return float(counts.mean())
+def alike(rows: Array, reach: Array) -> Array:
+    """For each row the mean, over its numbers that are not 0, of how many follow one another within reach; 1 where all are apart.
+
+    rows: (m, n); reach: (m,).
+    """
+    ordered = np.sort(np.where(rows == 0, np.nan, rows), axis=1)
+    last = np.ones(rows.shape, dtype=bool)  # of its run, as NaN always are
+    np.less_equal(np.diff(ordered, axis=1), reach[:, None], out=last[:, :-1])
+    np.logical_not(last[:, :-1], out=last[:, :-1])
+    if last.all():
+        return np.ones(len(rows))
+    ends = np.flatnonzero(last)
+    squares = np.bincount(ends // rows.shape[1], np.diff(ends, prepend=-1) ** 2)
+    zeros = np.isnan(ordered).sum(axis=1)
+    return np.maximum((squares - zeros) / np.maximum(rows.shape[1] - zeros, 1), 1.0)
