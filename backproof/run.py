@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
+from backproof.digits import meets
 from backproof.finding import Finding
 from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report
@@ -398,6 +399,7 @@ class Run:
             self.notes.append(f"the target answers in several precisions: {by}")
         if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
             self.notes += self._why_it_may_raise()
+        self.notes += self._meets(told)
         audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
@@ -414,6 +416,19 @@ class Run:
             tuple(self.notes),
             {} if self.interrupted else self._sees(),
         )
+
+    def _meets(self, told: list[_Seen]) -> list[str]:
+        """The best precision that the target meets, where all that is wrong is right to a narrower one."""
+        # what is beyond the range of the narrower one shows as infinite or NaN besides
+        judgements = [
+            seen.outcome.judgement for seen in told if self._fails(seen.outcome) and seen.outcome.verdict is not Verdict.NONFINITE
+        ]
+        names = [judgement.meets if judgement else "" for judgement in judgements]
+        if not names or not all(names) or self.interrupted or self.asker.deaths:
+            return []
+        narrowest = max(names, key=list(PRECISIONS).index)
+        said = meets(self.asker, self.support, self.seed, narrowest, self.drawn_in)
+        return [said] if said else []
 
     def _why_it_may_raise(self) -> list[str]:
         if self.asker.supports is None:

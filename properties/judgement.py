@@ -48,7 +48,8 @@ class Judgement:
     suspected; allowed: the largest distance that honest rounding explains; outside, judged: how many entries are outside, and how
     many a claim is made for; disagreement: whether the reference and ball arithmetic disagree, a mistake of our own;
     precision: what was judged by; bound: what the verdict rests on; reason: in words, where there is more to say;
-    functions: the activations and losses that lose digits, where the answer is lossy.
+    functions: the activations and losses that lose digits, where the answer is lossy; meets: the narrower precision by which a wrong
+    answer would be right, or "".
     """
 
     verdict: Verdict
@@ -63,6 +64,7 @@ class Judgement:
     bound: str = WORST_CASE
     reason: str = ""
     functions: tuple[str, ...] = ()
+    meets: str = ""
     disagreement: bool = False
     strict: bool = False
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from properties.answer import Malformed, as_gradient
 from properties.judgement import Exact, Judgement, precision_named, precision_of
-from properties.statistical import is_real, judge_by_deviation
+from properties.statistical import is_real, judge_by_deviation, within_deviation
 from properties.verdict import Verdict
-from properties.worst_case import TOO_WIDE, judge_by_worst_case
-from reference.precisions import Precision
+from properties.worst_case import TOO_WIDE, judge_by_worst_case, within_worst_case
+from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Problem, ProblemError
 
 BEYOND_DOUBT = 10 / 8
@@ -18,7 +18,38 @@ BEYOND_DOUBT = 10 / 8
 
 
 def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
-    """The verdict of one well-formed answer; one of WRONG by a statistical bound is a suspicion, to be confirmed."""
+    """The verdict of one well-formed answer; one of WRONG by a statistical bound is a suspicion, to be confirmed.
+
+    Where nothing can be said of sums in few bits, an answer that is right even to sums in float32 is right.
+    """
+    judgement = _judged(exact, answer, precision)
+    if judgement.verdict is Verdict.WRONG:
+        name = _narrower(exact, answer, precision)
+        hint = f"right to {name}, though its answers are judged by {precision.name}: if it computes in {name}, say precision={name}"
+        return replace(judgement, meets=name, reason=f"{hint} (--precision {name})") if name else judgement
+    sharper = PRECISIONS.get(f"{precision.name}/float32")
+    if judgement.verdict is not Verdict.INCONCLUSIVE or judgement.disagreement or sharper is None:
+        return judgement
+    by_sums = _judged(exact, answer, sharper)
+    if by_sums.verdict in (Verdict.RIGHT, Verdict.INCONCLUSIVE):
+        return by_sums
+    hint = f"{judgement.reason}; with sums in float32 it is {by_sums.verdict.value}: if it has them, say precision={sharper.name}"
+    return replace(judgement, reason=hint)
+
+
+def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:
+    """The narrower precision in which a wrong answer would be right, or "": the commonest cause of small errors."""
+    for name in list(PRECISIONS)[list(PRECISIONS).index(precision.name) + 1 :]:
+        row = PRECISIONS[name]
+        # what is computed in float32 may be finished in float64; coarser bounds hold much that is wrong
+        if name != "float32" and not all(np.array_equal(row.held(array), array) for _, array in answer.arrays()):
+            continue
+        if within_deviation(exact, answer, row) if is_real(exact.problem) else within_worst_case(exact, answer, row):
+            return name
+    return ""
+
+
+def _judged(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     if is_real(exact.problem):
         return judge_by_deviation(exact, answer, precision)
     judgement = judge_by_worst_case(exact, answer, precision)

@@ -203,6 +203,11 @@ def suspects(exact: Exact, answer: Gradient, precision: Precision) -> bool:
     return suspicion(list(comparisons(answer, exact.by_rows, exact.by_rows, found)), found, precision) is not None
 
 
+def within_deviation(exact: Exact, answer: Gradient, precision: Precision) -> bool:
+    """Whether something can be said of an answer in a precision, and it is no suspicion."""
+    return not says_nothing(exact, precision) and not suspects(exact, answer, precision)
+
+
 def affordable(exact: Exact) -> bool:
     """Whether ball arithmetic can be asked about all entries."""
     return sum(weight.size for weight in exact.problem.weights) <= LARGEST_SETTLED

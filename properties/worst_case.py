@@ -17,7 +17,7 @@ from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
 from reference.choice import bind, split
 from reference.losses import LOSSES
-from reference.precisions import PRECISIONS, Precision
+from reference.precisions import Precision
 from reference.problem import Gradient, Problem
 
 BLUNT = 1e-3
@@ -88,23 +88,9 @@ def _settle(exact: Exact, answer: Gradient, precision: Precision, judged: int) -
         return replace(lossy, functions=names)
     entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
     if any((entry.outside & np.isfinite(entry.got)).any() for entry in entries):
-        return judgement_of(Verdict.WRONG, entries, precision, judged, _narrower(exact, answer, entries, precision))
+        return judgement_of(Verdict.WRONG, entries, precision, judged)
     reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
     return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
-
-
-def _narrower(exact: Exact, answer: Gradient, entries: list[Measured], precision: Precision) -> str:
-    """Whether a wrong answer would be right in a narrower precision, which holds its numbers: the commonest cause of small errors."""
-    wrong = np.concatenate([entry.got[entry.outside] for entry in entries])
-    for name in list(PRECISIONS)[list(PRECISIONS).index(precision.name) + 1 :]:
-        row = PRECISIONS[name]
-        if not np.array_equal(row.held(wrong), wrong):
-            continue
-        found = exact.enclosure(row)
-        if not any(entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(row, None))):
-            hint = f"if it computes in {name}, say precision={name} (--precision {name})"
-            return f"right to {name}, though its answers are judged by {precision.name}: {hint}"
-    return ""
 
 
 def _explanation(exact: Exact, answer: Gradient, precision: Precision) -> tuple[str, ...]:
@@ -122,6 +108,13 @@ def _explanation(exact: Exact, answer: Gradient, precision: Precision) -> tuple[
         if used:
             return max(used, key=lambda names: used[names])
     return ()
+
+
+def within_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> bool:
+    """Whether an answer is within the bound of a precision beside the reference, by whatever formulas and on either side of a kink."""
+    reference = exact.reference
+    entries = measured(answer, reference, reference, exact.bound(precision, None, jumps=True))
+    return not any(entry.outside.any() for entry in entries)
 
 
 def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: Precision) -> AnyArray:

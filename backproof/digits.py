@@ -1,0 +1,35 @@
+"""The best precision that a target meets, where that is another one than its answers claim."""
+
+from collections import Counter
+
+import numpy as np
+
+from backproof.target import Asker
+from properties.digits import layer_that_loses, of_one_sample
+from properties.drawing import one_of_each_block
+from properties.judgement import Exact
+from properties.judging import judge
+from properties.support import Support
+from properties.verdict import Verdict
+from reference.precisions import PRECISIONS
+
+FURTHER = 30
+"""So many further problems, each of a structure of its own, must be right before a precision is said to be met."""
+
+
+def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) -> str:
+    """What a report says of a target whose wrong answers are right to a narrower precision; "" if further ones are not."""
+    small = support if support.sizes == "small" else Support(**vars(support) | {"sizes": "small", "widths": None})
+    with np.errstate(all="ignore"):
+        for problem in one_of_each_block(FURTHER, seed, small, name):
+            gradient = asker(problem).gradient
+            wrong = (Verdict.WRONG, Verdict.NONFINITE)
+            if gradient is None or judge(Exact(problem), gradient, PRECISIONS[name]).verdict in wrong:
+                return ""
+        layers: Counter[int] = Counter()
+        for problem in map(of_one_sample, one_of_each_block(FURTHER, seed, small, claimed)):
+            gradient = asker(problem).gradient
+            layer = None if gradient is None else layer_that_loses(problem, gradient, PRECISIONS[claimed])
+            layers.update([] if layer is None else [layer])
+    where = f": the layer where the digits go is {layers.most_common(1)[0][0]}" if layers else ""
+    return f"right to {name}, on {FURTHER} further problems; its answers claim {claimed}{where}"

@@ -1,0 +1,92 @@
+"""check tells the best precision that a target meets, and the layer where the digits go."""
+
+import numpy as np
+import pytest
+
+from backproof import Problem, check
+from properties.digits import layer_that_loses, of_one_sample
+from reference.activations import ACTIVATIONS
+from reference.choice import bind
+from reference.losses import LOSSES
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient
+
+
+def to_float32(array):
+    return array.astype(np.float32).astype(np.float64)
+
+
+def target(forward=(), back=(), product=(), told=False):
+    """A float64 target that rounds to float32 the pre-activations, deltas or dC/dW of some layers; told: whether it gives intermediates."""
+
+    def passes(problem):
+        a, z, weights, biases = [problem.x], [], [], []
+        for layer, (weight, bias, choice) in enumerate(zip(problem.weights, problem.biases, problem.activations, strict=True), 1):
+            summed = a[-1] @ weight.T + (0 if bias is None else bias)
+            z.append(to_float32(summed) if layer in forward else summed)
+            a.append(bind(ACTIVATIONS, choice).value(z[-1]))
+        error = bind(LOSSES, problem.loss).derivative(a[-1], problem.y) / (problem.batch if problem.reduction == "mean" else 1)
+        for layer in range(problem.depth, 0, -1):
+            delta = error * bind(ACTIVATIONS, problem.activations[layer - 1]).derivative(z[layer - 1])
+            delta = to_float32(delta) if layer in back else delta
+            weight = delta.T @ a[layer - 1]
+            weights.insert(0, to_float32(weight) if layer in product else weight)
+            biases.insert(0, delta.sum(axis=0))
+            error = delta @ problem.weights[layer - 1]
+        return Gradient(weights, biases, pre_activations=z if told else None)
+
+    return passes
+
+
+WAYS = {
+    "all of it": (1, target((1, 2, 3), (1, 2, 3), (1, 2, 3))),
+    **{f"z of layer {layer}": (layer, target(forward=(layer,))) for layer in (1, 2, 3)},
+    **{f"delta of layer {layer}": (layer, target(back=(layer,))) for layer in (1, 2)},
+    **{f"dC/dW of layer {layer}": (layer, target(product=(layer,))) for layer in (1, 2)},
+    "z of layer 2, told": (2, target(forward=(2,), told=True)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_layer_where_digits_go_is_told(way):
+    layer, loses = WAYS[way]
+    report = check(loses, seed=1, max_examples=100, depth=(3, 3), shrink_seconds=0)
+    assert report.verdict == "wrong"
+    assert report.notes[-1] == (
+        f"right to float32, on 30 further problems; its answers claim float64: the layer where the digits go is {layer}"
+    )
+    assert "right to float32, though its answers are judged by float64" in str(report)
+
+
+def test_what_is_wrong_in_every_precision_meets_none():
+    def twice(problem):
+        answer = target()(problem)
+        return Gradient([2 * weight for weight in answer.weights], answer.biases)
+
+    report = check(twice, seed=1, max_examples=60, shrink_seconds=0)
+    assert report.verdict == "wrong"
+    assert not any("right to" in note for note in report.notes)
+
+
+def test_now_and_then_wrong_is_no_precision():
+    """Most of its answers are right to float32, but not those where the first output is above its label."""
+    right, loses = target(), target(forward=(1,))
+
+    def odd(problem):
+        answer = loses(problem)
+        if right(problem).biases[-1] is not None and np.sum(right(problem).biases[-1]) > 0:
+            answer = Gradient([weight * 1.01 for weight in answer.weights], answer.biases)
+        return answer
+
+    report = check(odd, seed=1, max_examples=100, biases=True, shrink_seconds=0)
+    assert report.verdict == "wrong"
+    assert not any("right to" in note for note in report.notes)
+
+
+def test_a_right_answer_loses_digits_nowhere():
+    problem = Problem(
+        [np.ones((2, 3)) / 3, np.ones((1, 2)) / 7], activations=["tanh", "identity"], x=np.ones((2, 3)) / 9, y=np.zeros((2, 1))
+    )
+    one = of_one_sample(problem)
+    assert layer_that_loses(one, target()(one), PRECISIONS["float64"]) is None
+    assert layer_that_loses(one, target(forward=(1,))(one), PRECISIONS["float64"]) in (1, 2)
