@@ -31,8 +31,10 @@ def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     if judgement.verdict is not Verdict.INCONCLUSIVE or judgement.disagreement or sharper is None:
         return judgement
     by_sums = _judged(exact, answer, sharper)
-    if by_sums.verdict in (Verdict.RIGHT, Verdict.INCONCLUSIVE):
+    if by_sums.verdict in (Verdict.RIGHT, Verdict.LOSSY):
         return by_sums
+    if by_sums.verdict is Verdict.INCONCLUSIVE:
+        return judgement
     hint = f"{judgement.reason}; with sums in float32 it is {by_sums.verdict.value}: if it has them, say precision={sharper.name}"
     return replace(judgement, reason=hint)
 
@@ -60,7 +62,7 @@ def verify(problem: Problem, answer: Any, *, precision: str | None = None, stric
     """Judge one answer to one problem.
 
     answer: a Gradient, or a pair (list of dC/dW, list of dC/db or None).
-    precision: "float64", "float32", "float16", or None for what the answer's dtype says (the lowest of mixed ones).
+    precision: a name of PRECISIONS, or None for what the answer's dtype says (the lowest of mixed ones).
     strict: whether lossy fails too. Raises ProblemError for an unknown precision.
     """
     if not isinstance(problem, Problem):

@@ -56,7 +56,7 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
     found = exact.deviation(precision, answer)
     compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
-    if any(one.place.quantity == "weights" and one.is_blunt for one in compared):
+    if any(one.is_blunt for one in compared if one.place.quantity == "weights"):
         reason = "the second-moment bound is wider than the gradient of a layer: this network is too deep or too wide for the precision"
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
     if any(not one.is_finite for one in compared):
@@ -77,7 +77,7 @@ class Comparison:
     got: the answer's; low, high: the interval of what is exact, the same array where it is the reference; variance, unit: of Deviation.
     worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than MULTIPLE;
     size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
-    sigma in each.
+    sigma in each; zero: that of zero in their place, in the first rows.
     """
 
     place: Place
@@ -93,6 +93,7 @@ class Comparison:
     factor: float
     rows: Array
     columns: Array
+    zero: float
 
     @property
     def spread(self) -> float:
@@ -106,9 +107,9 @@ class Comparison:
 
     @property
     def is_blunt(self) -> bool:
-        """Whether zero would pass for the exact numbers; a few rows tell."""
-        low = self.low[::8] / self.unit
-        return self.size > 0 and not float(np.mean(low * low / self.variance[::8])) > SPREAD**2
+        """Whether zero would pass for the exact numbers, or nothing is known of them."""
+        unknown = math.isnan(self.ratio) and math.isnan(self.at_worst(self.variance))
+        return unknown or (self.size > 0 and not self.zero > SPREAD)
 
     @property
     def mask(self) -> AnyArray:
@@ -139,7 +140,7 @@ def _compared(
         one = _compared(place, **{name: np.reshape(array, (1, -1)) for name, array in flat.items()}, unit=unit)
         return replace(one, **flat, worst=one.worst[2 - got.ndim :])
     rows, columns = np.zeros(got.shape[0]), np.zeros(got.shape[1])
-    worst, most, outside, along, size = 0, -1.0, 0, 0.0, 0.0
+    worst, most, outside, along, size, zero = 0, -1.0, 0, 0.0, 0.0, 0.0
     for start in range(0, len(got), BLOCK):
         some = slice(start, start + BLOCK)
         given, exact = got[some], low[some]
@@ -147,6 +148,8 @@ def _compared(
         error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
         along += float(np.einsum("ij,ij", error, exact))
         size += float(np.einsum("ij,ij", exact, exact))
+        if start == 0:
+            zero = math.sqrt(float(np.mean(np.square(exact / unit) / v)))
         error *= 1 / unit
         squares = error.astype(v.dtype, copy=False)
         squares *= squares
@@ -162,7 +165,7 @@ def _compared(
     index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
     factor = 1 + along / size if size else 1.0
     rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
-    return Comparison(place, got, low, high, variance, unit, index, math.sqrt(most), outside, math.sqrt(size), factor, *rms)
+    return Comparison(place, got, low, high, variance, unit, index, math.sqrt(most), outside, math.sqrt(size), factor, *rms, zero)
 
 
 def _judgement(verdict: Verdict, compared: list[Comparison], precision: Precision, reason: str = "") -> Judgement:

@@ -38,7 +38,7 @@ FAR = 1e-3
 LARGE, WITHIN = 1 << 17, (1e-6, 1e9)
 """Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range."""
 
-BLOCK = 64
+BLOCK = 256
 """So many rows of a large matrix are worked on at once."""
 
 LOST = 2.0**-126
@@ -278,8 +278,8 @@ class _Variances:
         return alike * (self.noise.sums * (terms / 2 + 1) + self.noise.products)
 
     def _squared(self, array: AnyArray) -> AnyArray:
-        squared = array.astype(self.dtype)
-        return np.multiply(squared, squared, out=squared)
+        squared: AnyArray = np.multiply(array, array, dtype=self.dtype, casting="same_kind")
+        return squared
 
     def _fits_float32(self) -> bool:
         """Whether squares, and products of two of them, stay in the range of float32."""

@@ -1,6 +1,7 @@
 """A run in any precision: what is right passes without alarm, what is wrong is found, saved and replayed."""
 
 import json
+from itertools import pairwise
 
 import ml_dtypes
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from backproof import Gradient, Problem, adapt, check, gradient, problem_at, verify
 from backproof.checking import replay
 from backproof.finding import finding_of
+from oracles import torch_autograd
 from reference.precisions import DTYPES, PRECISIONS
+from reference.rounding import passes
 from tests.honest_passes import Slopeless, Stored
 
 TORCH_TARGET = """
@@ -167,3 +170,73 @@ def test_an_adapted_function_may_answer_in_bfloat16(samples):
     target = adapt(f, samples=samples, weights="in_out", supports=supports | ({"reductions": ["sum", "mean"]} if samples == "one" else {}))
     report = check(target, precision="bfloat16/float32", max_examples=100, seed=7)
     assert (report.verdict, report.precision) == ("right", "bfloat16/float32"), str(report)
+
+
+# ---- real sizes ----
+
+
+def network_of_real_size(activation, storage, loss="softmax_cross_entropy", widths=(784, 512, 512, 10), batch=64):
+    """A problem whose numbers the storage holds, with a mean over samples."""
+    rng = np.random.default_rng(5)
+    held = PRECISIONS[storage].held
+    weights = [held(rng.normal(size=(n, m)) / np.sqrt(m)) for m, n in pairwise(widths)]
+    y = np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
+    activations = [*[activation] * (len(weights) - 1), "identity"]
+    biases, x = [held(rng.normal(size=n) / 4) for n in widths[1:]], held(rng.normal(size=(batch, widths[0])))
+    return Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss, reduction="mean")
+
+
+def kept(answer, storage, change):
+    """An answer whose dC/dW of the first layer is changed, in its storage."""
+    first = np.array(answer.weights[0], dtype=np.float64)
+    return Gradient([change(first).astype(DTYPES[storage]), *answer.weights[1:]], answer.biases)
+
+
+def stale(weight):
+    weight[5] = weight[6]
+    return weight
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
+@pytest.mark.parametrize("storage", ["bfloat16", "float16"])
+def test_pytorch_of_real_size_in_16_bits(storage, activation):
+    """Right answers pass, by the precision and by the dtype alone; a dropped 1/batch, a stale row and a missing derivative are caught."""
+    pytest.importorskip("torch")
+    problem, precision = network_of_real_size(activation, storage), f"{storage}/float32"
+    found = torch_autograd.answer(problem, storage).gradient
+    answer = Gradient(found.weights, found.biases)
+    assert verify(problem, answer, precision=precision).verdict == "right"
+    assert verify(problem, answer).verdict == "right"
+    without_slope = passes(problem).backward.errors[1].T @ problem.x
+    for name, change in {"1/batch": lambda w: 64 * w, "row": stale, "slope": lambda w: without_slope}.items():
+        judged = verify(problem, kept(answer, storage, change), precision=precision)
+        assert (name, judged.verdict) == (name, "wrong")
+        assert "layer 1" in judged.entry
+
+
+def test_sums_in_few_bits_say_little_and_sums_in_float32_are_named():
+    """Where sums in bfloat16 stagnate, what is right to sums in float32 is right, and what is not is inconclusive, with what to say."""
+    problem = network_of_real_size("tanh", "bfloat16")
+    found = by_hand(Stored, "bfloat16/float32")(problem.copy(np.float32))
+    judged = verify(problem, found)
+    assert (judged.verdict, judged.precision) == ("right", "bfloat16/float32")
+    off = verify(problem, ([2 * np.asarray(weight, dtype=np.float32) for weight in found[0]], found[1]), precision="bfloat16")
+    assert off.verdict == "inconclusive"
+    assert off.reason == (
+        "sums of 784 terms stagnate in bfloat16, so that any answer would do; with sums in float32 it is wrong: if it has them, say "
+        "precision=bfloat16/float32"
+    )
+
+
+def test_tf32_of_real_size():
+    problem = network_of_real_size("gelu", "float32")
+    found = by_hand(Stored, "tf32")(problem.copy(np.float32))
+    assert verify(problem, found, precision="tf32").verdict == "right"
+    judged = verify(problem, found)
+    assert (judged.verdict, judged.meets) == ("wrong", "tf32")
+    assert verify(problem, ([found[0][0] * np.float32(1.1), *found[0][1:]], found[1]), precision="tf32").verdict == "wrong"
+
+
+def test_what_the_bound_knows_nothing_of_is_inconclusive():
+    problem = problem_at(113, 115, precision="bfloat16/float32")
+    assert verify(problem, gradient(problem), precision="bfloat16/float32").verdict in ("right", "inconclusive")
