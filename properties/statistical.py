@@ -32,7 +32,8 @@ ALIKE = 2.0
 """Where errors do not average out over a layer, by so many sigma over the gradient, by their norms."""
 
 SPREAD, LINE_SPREAD = 4.0, 5.0
-"""The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column."""
+"""The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
+layer over which errors average out."""
 
 BLOCK = 64
 """So many rows are compared at once."""
@@ -326,13 +327,16 @@ def aggregates(compared: list[Comparison], found: Deviation, precision: Precisio
         if place.quantity != "weights" or not one.size:
             continue
         allowed = COMMON * unit * max(1.0, len(found.averages) / LAYERS)
-        if place.layer is None or not found.averages[place.layer - 1]:
+        averages = place.layer is not None and found.averages[place.layer - 1]
+        if not averages:
             sigma = one.unit * math.sqrt(float(np.sum(np.asarray(one.variance), dtype=np.float64)))
             allowed = max(allowed, ALIKE * sigma / one.size)
         reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
         yield Whole(place, "factor", one.factor, 1.0, allowed, reason)
-        for kind, spreads, most in (("layer", None, SPREAD), ("row", one.rows, LINE_SPREAD), ("column", one.columns, LINE_SPREAD)):
-            worst = 0 if spreads is None else int(np.argmax(spreads))
-            spread = one.spread if spreads is None else float(spreads[worst])
-            where = "its errors" if spreads is None else f"the errors of {kind} {worst}"
-            yield Whole(place, kind, spread, 0.0, most, f"{where} over sigma have a root mean square of {spread:.3g}")
+        yield Whole(place, "layer", one.spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {one.spread:.3g}")
+        # where errors do not average out, those of a row or column are much the same
+        for kind, spreads in (("row", one.rows), ("column", one.columns)) if averages else ():
+            worst = int(np.argmax(spreads))
+            spread = float(spreads[worst])
+            reason = f"the errors of {kind} {worst} over sigma have a root mean square of {spread:.3g}"
+            yield Whole(place, kind, spread, 0.0, LINE_SPREAD, reason)

@@ -20,7 +20,7 @@ from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
 from reference.problem import Gradient
 from reference.rounding import Passes
 
-CHAOS = 1 / 8
+CHAOS = 1 / 6
 """How fast errors grow in a network that amplifies varies from sample to sample: sigma is raised by this power of the gain."""
 
 MOST_GAIN, FEWEST_SAMPLES = 10.0, 16
