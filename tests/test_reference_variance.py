@@ -14,7 +14,7 @@ from reference.choice import bind
 from reference.losses import LOSSES
 from reference.model import noise_of
 from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
+from reference.problem import Gradient, Place, Problem
 from reference.rounding import passes
 from reference.variance import alike, deviation, near_kinks
 
@@ -156,6 +156,21 @@ def test_what_is_off_is_outside(name, layer):
     assert f"layer {layer + 1}" in judgement.entry
 
 
+@pytest.mark.parametrize(("line", "said"), [(np.s_[3], "row 3"), (np.s_[:, 7], "column 7")])
+def test_many_small_errors_in_a_row_or_column_are_caught(line, said):
+    """Each is within 8 sigma, as its neighbours are, and no honest rounding is off by so much in all of them."""
+    problem = network(6)
+    exact = Exact(problem)
+    sigma = dict(exact.deviation(FLOAT32).sigma.arrays())[Place("weights", 1)]
+    weights = [np.array(weight) for weight in exact.reference.weights]
+    weights[0][line] += 6 * sigma[line] * np.random.default_rng(1).choice([-1.0, 1.0], sigma[line].shape)
+    judgement = judged(problem, Gradient(weights))
+    assert judgement.verdict == "wrong"
+    assert judgement.entry == "all of layer 1: dC/dW"
+    assert f"the errors of {said} over sigma have a root mean square of 6" in judgement.reason
+    assert judgement.outside == 0
+
+
 def test_nan_is_nonfinite_and_a_range_that_is_left_is_inconclusive():
     problem = network(7)
     assert judged(problem, off(narrow(problem), 1, lambda w: w * np.nan)).verdict == "nonfinite"
@@ -184,6 +199,22 @@ def test_either_side_of_a_near_kink_is_right():
         answer = narrow(near.replaced(biases=moved))
         assert (passes(near.replaced(biases=moved)).forward.pre_activations[0][2, 5] > 0) == (shift > 0)
         assert judged(near, answer).verdict == "right"
+
+
+def test_one_flip_at_a_near_kink_is_within_and_one_elsewhere_is_not():
+    problem = network(9, "relu")
+    z = passes(problem).forward.pre_activations[0]
+    biases = [bias.copy() for bias in problem.biases]
+    biases[0][5] -= np.float32(z[2, 5])
+    near = problem.replaced(biases=[np.float32(bias) for bias in biases])
+    honest = narrow(near)
+    for sample, verdict in ((2, "right"), (7, "wrong")):
+        forward = passes(near)
+        e = forward.backward.errors[1][sample, 5]
+        change = e * near.x[sample] * (-1 if forward.forward.pre_activations[0][sample, 5] > 0 else 1)
+        weights = [np.array(weight, dtype=np.float64) for weight in honest.weights]
+        weights[0][5] += change
+        assert judged(near, Gradient([weight.astype(np.float32) for weight in weights], honest.biases)).verdict == verdict
 
 
 def test_samples_near_a_kink_can_be_left_out():
