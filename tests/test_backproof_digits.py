@@ -50,7 +50,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_the_layer_where_digits_go_is_told(way):
     layer, loses = WAYS[way]
-    report = check(loses, seed=1, max_examples=100, depth=(3, 3), shrink_seconds=0)
+    report = check(loses, seed=1, max_examples=25, depth=(3, 3), shrink_seconds=0)
     assert report.verdict == "wrong"
     assert report.notes[-1] == (
         f"right to float32, on 30 further problems; its answers claim float64: the layer where the digits go is {layer}"
@@ -63,7 +63,7 @@ def test_what_is_wrong_in_every_precision_meets_none():
         answer = target()(problem)
         return Gradient([2 * weight for weight in answer.weights], answer.biases)
 
-    report = check(twice, seed=1, max_examples=60, shrink_seconds=0)
+    report = check(twice, seed=1, max_examples=25, shrink_seconds=0)
     assert report.verdict == "wrong"
     assert not any("right to" in note for note in report.notes)
 
@@ -78,7 +78,7 @@ def test_now_and_then_wrong_is_no_precision():
             answer = Gradient([weight * 1.01 for weight in answer.weights], answer.biases)
         return answer
 
-    report = check(odd, seed=1, max_examples=100, biases=True, shrink_seconds=0)
+    report = check(odd, seed=1, max_examples=40, biases=True, shrink_seconds=0)
     assert report.verdict == "wrong"
     assert not any("right to" in note for note in report.notes)
 
