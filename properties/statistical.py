@@ -31,7 +31,7 @@ COMMON, LAYERS = 8.0, 4
 ALIKE = 2.0
 """Where errors do not average out over a layer, by so many sigma over the gradient, by their norms."""
 
-SPREAD, LINE_SPREAD = 4.0, 5.0
+SPREAD, LINE_SPREAD = 4.0, 6.0
 """The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
 layer over which errors average out."""
 

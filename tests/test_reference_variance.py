@@ -163,11 +163,11 @@ def test_many_small_errors_in_a_row_or_column_are_caught(line, said):
     exact = Exact(problem)
     sigma = dict(exact.deviation(FLOAT32).sigma.arrays())[Place("weights", 1)]
     weights = [np.array(weight) for weight in exact.reference.weights]
-    weights[0][line] += 6 * sigma[line] * np.random.default_rng(1).choice([-1.0, 1.0], sigma[line].shape)
+    weights[0][line] += 7 * sigma[line] * np.random.default_rng(1).choice([-1.0, 1.0], sigma[line].shape)
     judgement = judged(problem, Gradient(weights))
     assert judgement.verdict == "wrong"
     assert judgement.entry == "all of layer 1: dC/dW"
-    assert f"the errors of {said} over sigma have a root mean square of 6" in judgement.reason
+    assert f"the errors of {said} over sigma have a root mean square of 7" in judgement.reason
     assert judgement.outside == 0
 
 
