@@ -133,6 +133,7 @@ def comparisons(answer: Gradient, low: Gradient, high: Gradient, found: Deviatio
         yield _compared(place, np.asarray(got), lows[place], highs[place], variances[place], found.unit)
 
 
+@np.errstate(all="ignore")
 def _compared(
     place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
 ) -> Comparison:
