@@ -1,6 +1,7 @@
 """The best precision that a target meets, where that is another one than its answers claim."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ FURTHER = 30
 
 def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) -> str:
     """What a report says of a target whose wrong answers are right to a narrower precision; "" if further ones are not."""
-    small = support if support.sizes == "small" else Support(**vars(support) | {"sizes": "small", "widths": None})
+    small = replace(support, sizes="small", widths=None)
     with np.errstate(all="ignore"):
         for problem in one_of_each_block(FURTHER, seed, small, name):
             gradient = asker(problem).gradient

@@ -398,6 +398,19 @@ def outside(target, truth, bound):
     return found
 
 
+def claims_where_all_hold(seeds, kind, precision, model, honest):
+    """The share of entries claimed on drawn problems, on which none of the honest passes, by name, is outside the bound."""
+    claimed = []
+    for seed in range(seeds):
+        problem = random_problem(seed, kind, precision)
+        truth, bound = judged(problem, model)
+        claimed.append(claims(bound))
+        for name, one in honest.items():
+            found = outside(one.gradient(problem), truth, bound)
+            assert not found, f"{name}: {found} on {problem!r}"
+    return np.mean(claimed)
+
+
 def claims(bound):
     """The share of entries for which the bound makes a claim."""
     return np.isfinite(np.concatenate([np.ravel(array) for array in bound.values()])).mean()

@@ -186,12 +186,16 @@ def test_long_sums_in_few_bits_are_not_judged():
     assert (said.verdict, "stagnate" in said.reason) == ("inconclusive", True)
 
 
-def test_either_side_of_a_near_kink_is_right():
+def near_a_kink():
+    """A ReLU network of which node 5 of sample 2 is at the kink."""
     problem = network(9, "relu")
-    weights, biases = list(problem.weights), [bias.copy() for bias in problem.biases]
-    z = passes(problem).forward.pre_activations[0]
-    biases[0][5] -= np.float32(z[2, 5])
-    near = problem.replaced(weights=weights, biases=[np.float32(bias) for bias in biases])
+    biases = [bias.copy() for bias in problem.biases]
+    biases[0][5] -= np.float32(passes(problem).forward.pre_activations[0][2, 5])
+    return problem.replaced(biases=[np.float32(bias) for bias in biases])
+
+
+def test_either_side_of_a_near_kink_is_right():
+    near = near_a_kink()
     assert near_kinks(passes(near), noise_of(FLOAT32))[2]
     for shift in (-2e-7, 2e-7):
         moved = [bias.copy() for bias in near.biases]
@@ -202,16 +206,11 @@ def test_either_side_of_a_near_kink_is_right():
 
 
 def test_one_flip_at_a_near_kink_is_within_and_one_elsewhere_is_not():
-    problem = network(9, "relu")
-    z = passes(problem).forward.pre_activations[0]
-    biases = [bias.copy() for bias in problem.biases]
-    biases[0][5] -= np.float32(z[2, 5])
-    near = problem.replaced(biases=[np.float32(bias) for bias in biases])
-    honest = narrow(near)
+    near = near_a_kink()
+    honest, exact = narrow(near), passes(near)
     for sample, verdict in ((2, "right"), (7, "wrong")):
-        forward = passes(near)
-        e = forward.backward.errors[1][sample, 5]
-        change = e * near.x[sample] * (-1 if forward.forward.pre_activations[0][sample, 5] > 0 else 1)
+        e = exact.backward.errors[1][sample, 5]
+        change = e * near.x[sample] * (-1 if exact.forward.pre_activations[0][sample, 5] > 0 else 1)
         weights = [np.array(weight, dtype=np.float64) for weight in honest.weights]
         weights[0][5] += change
         assert judged(near, Gradient([weight.astype(np.float32) for weight in weights], honest.biases)).verdict == verdict
