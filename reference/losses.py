@@ -6,7 +6,7 @@ The note leaves the loss open ("e.g. the L2 loss"); each row says which one it i
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit
 
 from reference.arrays import Array, clipped
 from reference.loss import Loss
@@ -139,7 +139,7 @@ def softmax_cross_entropy() -> Loss:
     """
 
     def derivative(a: Array, y: Array) -> Array:
-        p = softmax(a, axis=-1)
+        p = _softmax(a)
         total = y.sum(axis=-1, keepdims=True)
         # where y_j is the whole distribution, p_j - y_j is minus the sum of the others: no digits cancel
         return np.where(y == total, -total * _others(p), p * total - y)
@@ -154,14 +154,14 @@ def softmax_cross_entropy() -> Loss:
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         n = a.shape[-1]
-        p = softmax(a, axis=-1)
+        p = _softmax(a)
         total = y.sum(axis=-1, keepdims=True)
         spread = a.max(axis=-1, keepdims=True) - a
         worst = error.max(axis=-1, keepdims=True)
         t = error + model.unit * (spread + error + worst) + K * model.unit
         textbook = model.allows("softmax_cross_entropy")
         if textbook:
-            t = t + K * model.unit * (1 + np.abs(logsumexp(a, axis=-1, keepdims=True)) + worst)
+            t = t + K * model.unit * (1 + np.abs(_log_sum_exp(a)) + worst)
         # p_j changes by e^t_j at most, and its sum by the others' e^t_k: written so that nothing cancels
         far = (t > 300).any(axis=-1, keepdims=True)
         t = np.minimum(t, 300)
@@ -185,10 +185,10 @@ def softmax_cross_entropy() -> Loss:
         return np.where(np.isfinite(worst), change, np.inf)
 
     def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: int) -> Array:
-        p, n = softmax(a, axis=-1), a.shape[-1]
+        p, n = _softmax(a), a.shape[-1]
         # of an exponential: its argument, the rounding of the shift (by the largest logit, or by logsumexp), and its own error
-        shifted = a - logsumexp(a, axis=-1, keepdims=True)
-        t = variance + v * (shifted**2 + logsumexp(a, axis=-1, keepdims=True) ** 2 + FUNCTION_ERROR**2 * batch)
+        shift = _log_sum_exp(a)
+        t = variance + v * ((a - shift) ** 2 + shift**2 + FUNCTION_ERROR**2 * batch)
         moved = (1 - p) ** 2 * t + _others(p * p * t)
         total = y.sum(axis=-1, keepdims=True)
         # p is the quotient of a sum of n terms, and where y is all of sum(y), what is left is the sum of the others
@@ -197,7 +197,7 @@ def softmax_cross_entropy() -> Loss:
         return (total * p) ** 2 * (moved + v * (n / 2 + 2)) + (p * (total - 1)) ** 2 + summed
 
     return Loss(
-        value=lambda a, y: np.sum(y, axis=-1) * logsumexp(a, axis=-1) - np.sum(y * a, axis=-1),
+        value=lambda a, y: np.sum(y, axis=-1) * _log_sum_exp(a)[..., 0] - np.sum(y * a, axis=-1),
         derivative=derivative,
         value_error=value_error,
         derivative_error=derivative_error,
@@ -215,10 +215,26 @@ def _no_distribution(y: Array) -> str:
     return f"expected a distribution in each row, but row {int(np.argmax(far))} sums to {sums[far][0]:.6g}" if far.any() else ""
 
 
+def _softmax(a: Array) -> Array:
+    """p_j = e^a_j / sum_k e^a_k, shifted by the largest."""
+    p: Array = np.exp(a - a.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def _log_sum_exp(a: Array) -> Array:
+    """log sum_k e^a_k of each row, (..., 1)."""
+    largest = a.max(axis=-1, keepdims=True)
+    shifted: Array = largest + np.log(np.sum(np.exp(a - largest), axis=-1, keepdims=True))
+    return shifted
+
+
 def _others(x: Array) -> Array:
     """The sum of all other entries of a row, summed without the entry itself: nothing cancels."""
-    n = x.shape[-1]
-    return x @ (1 - np.eye(n))
+    others = np.zeros_like(x)
+    others[..., 1:] = np.cumsum(x[..., :-1], axis=-1)
+    others[..., :-1] += np.cumsum(x[..., :0:-1], axis=-1)[..., ::-1]
+    return others
 
 
 def _difference(a: Array, y: Array, error: Array, model: Model, lossy: bool = False) -> Array:
