@@ -11,7 +11,7 @@ import numpy as np
 from oracles.balls import Enclosure, enclosure
 from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
-from reference.arrays import AnyArray, Array
+from reference.arrays import AnyArray, Array, keep_freed_memory
 from reference.backward import gradient_of_passes
 from reference.choice import bind, split
 from reference.json_form import narrowest_dtype
@@ -117,6 +117,7 @@ class Exact:
     """What is known of the exact gradient of one problem: computed when first asked for, and kept."""
 
     def __init__(self, problem: Problem) -> None:
+        keep_freed_memory()
         self.problem = problem
         self._bounds: dict[Any, Gradient] = {}
         self._enclosures: dict[str, Enclosure] = {}
@@ -134,8 +135,8 @@ class Exact:
 
     @cached_property
     def by_rows(self) -> Gradient:
-        """The same, of which rows of dC/dW are computed when they are asked for."""
-        return gradient_of_passes(self.passes.forward, self.passes.backward, self.passes.backward.products)
+        """The same, of which rows of dC/dW and dC/dx are computed when they are asked for."""
+        return gradient_of_passes(self.passes.forward, self.passes.backward, by_rows=True)
 
     def enclosure(self, precision: Precision) -> Enclosure:
         """Lower and upper bounds of the exact gradient, by ball arithmetic, with every slope that is legal in a precision.

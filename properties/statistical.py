@@ -35,7 +35,7 @@ SPREAD, LINE_SPREAD = 4.0, 6.0
 """The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
 layer over which errors average out."""
 
-BLOCK = 64
+BLOCK = 128
 """So many rows are compared at once."""
 
 LARGEST_SETTLED = 10_000_000
@@ -146,18 +146,19 @@ def _compared(
     for start in range(0, len(got), BLOCK):
         some = slice(start, start + BLOCK)
         given, exact = got[some], low[some]
-        v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
         error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
-        along += float(np.einsum("ij,ij", error, exact))
-        size += float(np.einsum("ij,ij", exact, exact))
+        # what is left needs few digits
+        squares, exact = error.astype(variance.dtype, copy=False), exact.astype(variance.dtype, copy=False)
+        v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
+        squares *= 1 / unit
+        along += unit * float(np.vdot(squares, exact))
+        size += float(np.vdot(exact, exact))
         if start == 0:
             zero = math.sqrt(float(np.mean(np.square(exact / unit) / v)))
-        error *= 1 / unit
-        squares = error.astype(v.dtype, copy=False)
         squares *= squares
         squares /= v
-        rows[some] = squares.sum(axis=1)
-        columns += squares.sum(axis=0)
+        rows[some] = squares @ np.ones(len(columns), v.dtype)
+        columns += np.ones(len(squares), v.dtype) @ squares
         at = int(squares.argmax())
         largest = float(squares.flat[at])
         if not largest <= MULTIPLE**2:
@@ -249,7 +250,7 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
         return f"sums of {longest} terms stagnate in {precision.name}, so that any answer would do"
     forward, back = passed.forward, passed.backward
     arrays = [*forward.pre_activations, *forward.activations, *back.errors, *back.deltas]
-    if not all(math.isfinite(_norm(array, -1)) or np.isfinite(array).all() for array in arrays):
+    if not all(math.isfinite(squares.sum()) for squares in passed.squares.all) and not all(np.isfinite(array).all() for array in arrays):
         return "a number of the exact passes leaves the range of float64, so that any answer would do"
     share = problem.batch if problem.reduction == "mean" else 1
     if (

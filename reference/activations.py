@@ -71,8 +71,8 @@ def leaky_relu(slope: float = 0.01) -> Activation:
         curvature=nothing,
         kinks=((0.0, abs(1 - slope)),) if slope != 1 else (),
         steepest=((0.0, max(1.0, steep)),),
-        value_scales=Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep * np.abs(z)),)),
-        derivative_scales=Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep),)),
+        value_scales=Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep * np.abs(z)),)) if slope else Scales(),
+        derivative_scales=Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep),)) if slope else Scales(),
     )
 
 

@@ -1,6 +1,7 @@
 """The array type of every room: float64, with shapes said in the docstrings."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,6 +9,19 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.float64]
 AnyArray: TypeAlias = npt.NDArray[Any]
+
+
+KEPT = 1 << 24
+"""Bytes of one block that is taken and freed, untouched."""
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have glibc keep up to 2 KEPT of what is freed, for the next problem: to fault pages in again costs up to a plain pass.
+
+    It keeps twice as much as the largest block that the system gave by itself and that was freed; elsewhere nothing comes of it.
+    """
+    np.empty(KEPT, dtype=np.uint8)
 
 
 def clipped(array: Any, low: Any, high: Any) -> Array:

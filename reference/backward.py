@@ -1,6 +1,5 @@
 """The backward pass: equations 10 and 11 composed over all layers, for all samples at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,9 +18,8 @@ from reference.problem import Gradient, Problem
 class Backward:
     """What the backward pass computes; each list is by layer.
 
-    errors: dC/da^l for l = 0, ..., L, each (batch, n_l); slopes: g'(z^l), deltas: dC/dz^l for l = 1, ..., L;
-    products: dC/dW^l (n_l, n_{l-1}), of which rows are computed when they are asked for; biases: dC/db^l (n_l,), also of a layer
-    without biases.
+    errors: dC/da^l, slopes: g'(z^l), deltas: dC/dz^l, each (batch, n_l); products: dC/dW^l (n_l, n_{l-1}), and x: dC/dx (batch, n_0), of
+    which rows are computed when they are asked for; biases: dC/db^l (n_l,), also of a layer without biases.
     """
 
     errors: tuple[Array, ...]
@@ -29,6 +27,7 @@ class Backward:
     deltas: tuple[Array, ...]
     products: tuple[Product, ...]
     biases: tuple[Array, ...]
+    x: Product
 
     @cached_property
     def weights(self) -> tuple[Array, ...]:
@@ -48,7 +47,10 @@ def backward(problem: Problem, passed: Forward) -> Backward:
     dC/da^0 is dC/dx: equation 11 carried to layer 0. A bias is a weight from a node that is always 1.
     """
     errors = [output_error(problem, passed.activations[-1])]
-    slopes, deltas, products, biases = [], [], [], []
+    slopes: list[Array] = []
+    deltas: list[Array] = []
+    products: list[Product] = []
+    biases: list[Array] = []
     for layer in reversed(range(problem.depth)):
         slope = bind(ACTIVATIONS, problem.activations[layer]).derivative(passed.pre_activations[layer])
         delta = errors[-1] * slope
@@ -56,8 +58,10 @@ def backward(problem: Problem, passed: Forward) -> Backward:
         deltas.append(delta)
         products.append(Product(delta, passed.activations[layer]))
         biases.append(delta.sum(axis=-2))
-        errors.append(delta @ problem.weights[layer])
-    return Backward(*(tuple(reversed(listed)) for listed in (errors, slopes, deltas, products, biases)))
+        if layer:
+            errors.append(delta @ problem.weights[layer])
+    x = Product(np.swapaxes(deltas[-1], -1, -2), problem.weights[0])
+    return Backward(tuple(errors[::-1]), tuple(slopes[::-1]), tuple(deltas[::-1]), tuple(products[::-1]), tuple(biases[::-1]), x)
 
 
 def gradient(problem: Problem) -> Gradient:
@@ -67,12 +71,14 @@ def gradient(problem: Problem) -> Gradient:
         return gradient_of_passes(passed, backward(problem, passed))
 
 
-def gradient_of_passes(passed: Forward, back: Backward, weights: Sequence[Any] | None = None) -> Gradient:
-    """The two passes as one answer; weights: dC/dW in another form."""
+def gradient_of_passes(passed: Forward, back: Backward, by_rows: bool = False) -> Gradient:
+    """The two passes as one answer; by_rows: of dC/dW and dC/dx rows are computed when they are asked for."""
+    weights: Any = back.products if by_rows else back.weights
+    x: Any = back.x if by_rows else back.x[:]
     return Gradient(
-        weights or back.weights,
+        weights,
         back.biases,
-        x=back.errors[0],
+        x=x,
         loss=passed.loss,
         pre_activations=passed.pre_activations,
         activations=passed.activations[1:],

@@ -4,7 +4,7 @@ E(v) stands beside every value v of the reference: |target - reference| <= E(v) 
 rounding. Model, rules and proof: docs/tolerance.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 from typing import Any
 
@@ -25,6 +25,22 @@ INFLATION = 1 + 1e-9
 
 
 @dataclass(frozen=True)
+class Squares:
+    """The squared norm of each sample, (batch,), of what the passes over one problem compute; each by layer."""
+
+    pre_activations: tuple[Array, ...]
+    activations: tuple[Array, ...]
+    errors: tuple[Array, ...]
+    slopes: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+
+    @property
+    def all(self) -> tuple[Array, ...]:
+        """Those of every array."""
+        return self.pre_activations + self.activations + self.errors + self.slopes + self.deltas
+
+
+@dataclass(frozen=True)
 class Passes:
     """Both passes of the reference over one problem."""
 
@@ -36,6 +52,12 @@ class Passes:
     def weight_norms(self) -> list[float]:
         """The Frobenius norm of each layer's weights."""
         return [float(np.linalg.norm(weight)) for weight in self.problem.weights]
+
+    @cached_property
+    def squares(self) -> Squares:
+        """The squared norms of samples."""
+        known = {**vars(self.forward), **vars(self.backward)}
+        return Squares(*(tuple(np.einsum("ij,ij->i", a, a) for a in known[field.name]) for field in fields(Squares)))
 
 
 def passes(problem: Problem) -> Passes:
@@ -90,7 +112,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class BackwardBound:
-    """E of the gradient, and of dC/da (l = 0, ..., L) and g' on the way to it."""
+    """E of the gradient, and of dC/da (l = 1, ..., L) and g' on the way to it."""
 
     gradient: Gradient
     errors: tuple[Array, ...]
@@ -195,7 +217,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
     errors = [_output_error_bound(passed, a_errors[-1], model)]
     weights, biases, deltas, slopes = [], [], [], []
     for layer in reversed(range(problem.depth)):
-        error, e, slope, delta = errors[-1], sizes.errors[layer + 1], sizes.slopes[layer], sizes.deltas[layer]
+        error, e, slope, delta = errors[-1], sizes.errors[layer], sizes.slopes[layer], sizes.deltas[layer]
         slope_error = _slope_bound(problem, layer, passed.forward.pre_activations[layer], z_errors[layer], model, jumps)
         slopes.append(slope_error)
         delta_error = (
@@ -229,7 +251,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
         activations=tuple(a_error * INFLATION for a_error in a_errors[1:]),
         deltas=tuple(reversed(deltas)),
     )
-    return BackwardBound(gradient, tuple(reversed(errors)), tuple(reversed(slopes)))
+    return BackwardBound(gradient, tuple(reversed(errors[:-1])), tuple(reversed(slopes)))
 
 
 def _product_bound(left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: Model) -> Array:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from reference.activation import Activation, Scales, largest_between
+from reference.activation import Activation, Scales, largest_between, nothing
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, Product
 from reference.choice import bind
+from reference.likeness import FEW, Likeness
 from reference.losses import LOSSES
 from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
 from reference.problem import Gradient
@@ -26,9 +27,6 @@ CHAOS = 1 / 6
 MOST_GAIN, FEWEST_SAMPLES = 10.0, 16
 """Errors average out over a layer where all layers together raise the square of what they are given by less, and so many samples count."""
 
-ROWS = 12
-"""So many rows of a matrix are looked at for equal numbers."""
-
 LEAST_FLIPS = 1 / 16
 """A pre-activation within reach of a kink is given at least this chance to be on its other side: with 8 sigma four may be at once."""
 
@@ -36,10 +34,10 @@ FAR = 1e-3
 """An interval of pre-activations that is narrower has one slope and one curvature: they are taken at its middle."""
 
 LARGE, WITHIN = 1 << 17, (1e-6, 1e9)
-"""Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range."""
+"""Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range.
 
-BLOCK = 256
-"""So many rows of a large matrix are worked on at once."""
+So are those of what is behind a kink, where its jump is in this range too, over the deviation of one rounding.
+"""
 
 LOST = 2.0**-126
 """Squares below this may be lost there."""
@@ -57,18 +55,22 @@ class Factored:
     shared: float
     constant: float
 
-    def rows(self, some: slice, exact: Array) -> AnyArray:
-        """Some rows; exact: those of dC/dW."""
+    @property
+    def dtype(self) -> Any:
+        """In which they are computed."""
+        return self.summed.left.dtype
+
+    def rows(self, some: slice, exact: AnyArray) -> AnyArray:
+        """Some rows; exact: those of dC/dW, in this dtype."""
         variance = self.summed[some]
-        squared = exact.astype(variance.dtype)
-        squared *= squared
+        squared = exact * exact
         squared *= self.shared
         variance += squared
         variance += self.constant
         return variance
 
     def __getitem__(self, rows: slice) -> AnyArray:
-        return self.rows(rows, self.exact[rows])
+        return self.rows(rows, self.exact[rows].astype(self.dtype, copy=False))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self[:], dtype=dtype)
@@ -121,41 +123,60 @@ class _Variances:
     def __init__(self, passed: Passes, noise: Noise) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
-        self.rng = np.random.default_rng(self.problem.batch)
+        self.alike = Likeness(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
         self.least = (LOST if self.dtype is np.float32 else SMALLEST**2) + noise.underflow**2 / noise.variance
         """V of what is small: what may underflow, and squares that are lost; never 0."""
-        self.one_sign = [_of_one_sign(self._some(weight)) for weight in self.problem.weights]
-        self.samples: list[float] = []
-        """How many samples are alike, by the layer whose inputs they are."""
+        self.weights = [self._squared(weight) for weight in self.problem.weights]
+        """W^2, by layer."""
+        self.inputs: list[AnyArray] = []
+        """a^2, for l = 0, ..., L - 1."""
+        self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
+        self.some = [(self.alike.some(weight), self.alike.some(weight.T)) for weight in self.problem.weights]
+        """Some of the rows of each layer's weights, and some of the columns."""
+        forward, back, squares = passed.forward, passed.backward, passed.squares
+        samples = self.alike.samples(
+            [*forward.activations, *back.deltas, back.errors[-1]], [*squares.activations, *squares.deltas, squares.errors[-1]]
+        )
+        depth = self.problem.depth
+        self.inputs_alike, self.deltas_alike = samples[:depth], samples[depth + 1 : -1]
+        """How many samples are alike, by the layer whose inputs or deltas they are."""
+        self.outputs_alike = max(samples[depth], samples[-1])
+        """What comes to one output is off by the same, whatever is expected of it."""
         self.bends: list[AnyArray] = []
         """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
         self.flips: list[AnyArray] = []
         """How likely each pre-activation is on the other side of a kink, 0 beyond reach, by layer."""
 
     def deviation(self, x: bool) -> Deviation:
-        problem, back, noise = self.problem, self.passed.backward, self.noise
+        problem, passed, noise = self.problem, self.passed, self.noise
+        back = passed.backward
         z_variances, a_variances = self.forward()
         near = [bool(flips.any()) for flips in self.flips]
-        if any(near):
-            self.dtype = np.float64  # a jump is large beside roundings
+        if any(near) and max(map(_jump, self.activations)) > WITHIN[1] * np.sqrt(noise.variance):
+            self.dtype = np.float64
         e_variance = self.output_error(a_variances[-1])
         weights: list[Any] = []
         biases, deltas = [], []
+        e_squared = self._squared(back.errors[-1])
         for layer in reversed(range(problem.depth)):
-            e, slope, delta = back.errors[layer + 1], back.slopes[layer], back.deltas[layer]
-            samples = self._samples_alike(delta)
+            slope, delta = self.slopes[layer], back.deltas[layer]
+            samples = self.deltas_alike[layer]
             slope_variance = self.slope(layer, z_variances[layer], samples)
             squared = self._squared(delta)
-            d_variance = self._squared(e) * slope_variance + e_variance * (self._squared(slope) + noise.variance * slope_variance)
-            d_variance += samples * squared + self.least
+            d_variance = noise.variance * slope_variance + self._squared(slope)
+            d_variance *= e_variance
+            d_variance += e_squared * slope_variance
+            d_variance += samples * squared
+            d_variance += self.least
             deltas.append(d_variance)
             weight_variance, bias_variance = self.sums_over_samples(layer, squared, d_variance, a_variances[layer], samples)
             weights.append(weight_variance)
             biases.append(bias_variance)
             if layer or x:
-                e_variance = self.product(layer, delta, d_variance, back.errors[layer], samples, turned=True)
+                e_squared = self._squared(back.errors[layer - 1] if layer else back.x[:])
+                e_variance = self.product(layer, delta, squared, d_variance, e_squared, samples, turned=True)
         gain = self._gain()
         variance = Gradient(
             weights[::-1],
@@ -175,14 +196,17 @@ class _Variances:
         a_variances: list[AnyArray] = [np.zeros(passed.activations[0].shape, self.dtype)]
         for layer, activation in enumerate(self.activations):
             a, z, bias = passed.activations[layer], passed.pre_activations[layer], self.problem.biases[layer]
-            self.samples.append(self._samples_alike(a))
-            variance = self.product(layer, a, a_variances[layer], z, self.samples[-1], bias=bias)
+            self.inputs.append(self._squared(a))
+            variance = self.product(layer, a, self.inputs[-1], a_variances[layer], self._squared(z), self.inputs_alike[layer], bias=bias)
             z_variances.append(variance)
             reach = MULTIPLE * np.sqrt(noise.variance * variance)
             self.flips.append(self._flips(activation, z, reach))
             self.bends.append(self._bend(activation, z, reach))
-            steep = np.abs(self.passed.backward.slopes[layer]) + reach * self.bends[-1] + _jump(activation) * (self.flips[-1] > 0)
-            a_variances.append(self._squared(steep) * variance + self._of_functions(layer, activation.value_scales) + self.least)
+            steep = reach * self.bends[-1] + np.abs(self.slopes[layer])
+            steep[self.flips[-1] > 0] += _jump(activation)
+            steep *= steep
+            steep *= variance
+            a_variances.append(steep + self._of_functions(layer, activation.value_scales))
         return z_variances, a_variances
 
     def slope(self, layer: int, z_variance: AnyArray, samples: float) -> AnyArray:
@@ -201,9 +225,7 @@ class _Variances:
         if problem.reduction == "mean":
             variance = variance / problem.batch**2
         e = self.passed.backward.errors[-1]
-        # samples that come to one output are off by the same, whatever they are expected to be
-        alike = max(self._samples_alike(e), self._samples_alike(output))
-        variance = variance + 4 * alike * e * e + self.least
+        variance = variance + 4 * self.outputs_alike * e * e + self.least
         return variance.astype(self.dtype)
 
     def sums_over_samples(
@@ -211,16 +233,15 @@ class _Variances:
     ) -> tuple["Factored", AnyArray]:
         """V(dC/dW) and V(dC/db); squared: delta^2."""
         back, a, noise, batch = self.passed.backward, self.passed.forward.activations[layer], self.noise, self.problem.batch
-        turned = self._multiplicity(back.deltas[layer].T)
-        alike = max(min(samples, self.samples[layer]), turned if turned == 1 else min(turned, self._multiplicity(a.T)))
-        a_squared = self._squared(a)
-        left = [self._rounded(alike, batch) * squared + d_variance, squared]
-        right = [a_squared, a_variance]
-        if layer == 0:
-            left, right = left[:1], right[:1]  # the inputs are exact
+        turned = self.alike.numbers(back.deltas[layer].T)
+        alike = max(min(samples, self.inputs_alike[layer]), turned if turned < FEW else min(turned, self.alike.numbers(a.T)))
+        rounded = self._rounded(alike, batch) * squared + d_variance
+        left, right = [rounded, squared], [self.inputs[layer], a_variance]
         shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
-        lost = self._lost(batch, float(left[0].max()), float(right[0].max()))
-        weight = Factored(Product(np.concatenate(left), np.concatenate(right)), back.products[layer], shared, lost)
+        lost = self._lost(batch, float(rounded.max()), float(right[0].max()))
+        # the inputs are exact
+        summed = Product(np.concatenate(left), np.concatenate(right)) if layer else Product(left[0], right[0])
+        weight = Factored(summed, back.products[layer], shared, lost)
         alike = max(alike, turned)
         shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
         bias = np.sum(self._rounded(alike, batch) * squared + d_variance, axis=0)
@@ -240,37 +261,31 @@ class _Variances:
         self,
         layer: int,
         left: Array,
+        left_squared: AnyArray,
         variance: AnyArray,
-        product: Array,
+        product_squared: AnyArray,
         samples: float,
         *,
         bias: Array | None = None,
         turned: bool = False,
     ) -> AnyArray:
-        """V of left @ W^T + b, n products in any order; or of left @ W, turned."""
-        whole, noise = self.problem.weights[layer], self.noise
-        weight = whole.T if turned else whole
-        n = weight.shape[1]
-        alike = self._multiplicity(left)
-        alike = samples * (alike if alike == 1 else min(alike, self._multiplicity(weight)))
+        """V of left @ W^T, n products in any order; or of left @ W, turned; variance: that of left."""
+        noise, n = self.noise, left.shape[1]
+        alike = self.alike.among(self.some[layer][turned], n)
+        alike = samples * (alike if alike < FEW else min(alike, self.alike.numbers(left)))
         # the weights are rounded once for all samples, so that it adds up over them
         shared = self.problem.batch / 2 * noise.products
-        squared = (self._rounded(alike, n) + shared) * self._squared(left) + variance
-        summed = np.zeros(product.shape, self.dtype)
-        for start in range(0, len(whole), BLOCK):  # large arrays cost more than what is done with them
-            rows = slice(start, start + BLOCK)
-            if turned:
-                summed += squared[:, rows] @ self._squared(whole[rows])
-            else:
-                summed[:, rows] = squared @ self._squared(whole[rows]).T
-        if self.one_sign[layer] or (turned and _of_one_sign(self._some(weight))):
+        squared = (self._rounded(alike, n) + shared) * left_squared + variance
+        summed = squared @ (self.weights[layer] if turned else self.weights[layer].T)
+        if any(map(_of_one_sign, self.some[layer][: 1 + turned])):
+            weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
             # errors that terms share, such as that of a softmax's sum, do not cancel either
             summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2
-        summed += alike * (noise.sums * (n / 3 + SHARED) + 3 * noise.apart) * self._squared(product) + self._lost(
+        summed += alike * (noise.sums * (n / 3 + SHARED) + 3 * noise.apart) * product_squared + self._lost(
             n, float(squared.max()), self.sizes[layer]
         )
         if bias is not None:
-            summed += (alike * (noise.sums * n / 3 + 2 * noise.apart) * bias * bias).astype(self.dtype)
+            summed += alike * (noise.sums * n / 3 + 2 * noise.apart) * self._squared(bias)
         return summed
 
     def _rounded(self, alike: float, terms: int) -> float:
@@ -278,20 +293,21 @@ class _Variances:
         return alike * (self.noise.sums * (terms / 2 + 1) + self.noise.products)
 
     def _squared(self, array: AnyArray) -> AnyArray:
-        squared: AnyArray = np.multiply(array, array, dtype=self.dtype, casting="same_kind")
+        squared = array.astype(self.dtype)
+        squared *= squared
         return squared
 
     def _fits_float32(self) -> bool:
         """Whether squares, and products of two of them, stay in the range of float32."""
-        problem, forward, back = self.problem, self.passed.forward, self.passed.backward
-        if sum(weight.size for weight in problem.weights) < LARGE:
+        if sum(weight.size for weight in self.problem.weights) < LARGE:
             return False
-        arrays = [*forward.pre_activations, *forward.activations, *back.errors[1:], *back.slopes, *back.deltas]
-        sizes = [*self.sizes, *(float(np.vdot(array, array)) for array in arrays)]
+        sizes = [*self.sizes, *(float(squares.sum()) for squares in self.passed.squares.all)]
         return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
     def _bend(self, activation: Activation, z: Array, reach: AnyArray) -> AnyArray:
         """sup |g''| within reach of z."""
+        if activation.curvature is nothing:
+            return np.zeros((), self.dtype)
         if reach.max() > FAR:
             return largest_between(activation.curvature, activation.most_bent, z - reach, z + reach).astype(self.dtype)
         return np.abs(activation.curvature(z.astype(self.dtype, copy=False)))
@@ -301,8 +317,8 @@ class _Variances:
         chance = np.zeros(z.shape, self.dtype)
         for kink, _ in activation.kinks:
             distance = np.abs(z - kink)
-            near = distance <= reach
-            if near.any():
+            if distance.min() <= reach.max():
+                near = distance <= reach
                 likely = np.maximum(ndtr(-MULTIPLE * distance[near] / reach[near]), LEAST_FLIPS)
                 chance[near] = np.maximum(chance[near], likely)
         return chance
@@ -313,14 +329,18 @@ class _Variances:
         Where it is computed in the format of the sums and rounded once, errors add up over samples that come to the same number;
         else over all samples.
         """
+        scale = scales.lossy if scales.textbook else scales.right
+        lost = self.dtype(self.noise.underflow**2 / self.noise.variance)
+        if scale is nothing and not lost:
+            return np.asarray(self.least, self.dtype)
         z = self.passed.forward.pre_activations[layer].astype(self.dtype, copy=False)
-        scale = (scales.lossy if scales.textbook else scales.right)(z)
         alike: float = self.problem.batch
         if self.noise.apart:
             a = self.passed.forward.activations[layer + 1].T
-            alike = self._multiplicity(a, self.noise.unit / np.sqrt(a.shape[1]))
-        variance = alike * FUNCTION_ERROR**2 * self._squared(scale)
-        lost = self.dtype(self.noise.underflow**2 / self.noise.variance)
+            alike = self.alike.numbers(a, self.noise.unit)
+        variance = self._squared(scale(z))
+        variance *= alike * FUNCTION_ERROR**2
+        variance += self.least
         return variance + alike * lost * np.square(1 + np.abs(z)) if lost else variance
 
     def _lost(self, terms: int, *largest: float) -> float:
@@ -334,39 +354,19 @@ class _Variances:
     def _gain(self) -> float:
         """How much all layers together raise the square of what they are given, by those that do."""
         gain = 1.0
-        for size, slope in zip(self.sizes, self.passed.backward.slopes, strict=True):
-            gain *= max(1.0, size / slope.shape[1] * float(np.vdot(slope, slope)) / slope.size)
+        for size, weight, squares in zip(self.sizes, self.problem.weights, self.passed.squares.slopes, strict=True):
+            gain *= max(1.0, size / len(weight) * float(squares.mean()) / len(weight))
         return gain
 
     def _averages(self, gain: float, near: list[bool]) -> tuple[bool, ...]:
-        if gain > MOST_GAIN or any(self.one_sign):
+        if gain > MOST_GAIN or any(_of_one_sign(rows) for rows, _ in self.some):
             return (False,) * self.problem.depth
         averages = []
         for layer in range(self.problem.depth):
-            a, delta = self.passed.forward.activations[layer], self.passed.backward.deltas[layer]
-            parts = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", delta, delta)
+            parts = self.passed.squares.activations[layer] * self.passed.squares.deltas[layer]
             enough = bool(np.sum(parts) ** 2 >= FEWEST_SAMPLES * np.sum(parts * parts))
             averages.append(enough and not any(near[layer:]))
         return tuple(averages)
-
-    def _some(self, matrix: AnyArray) -> AnyArray:
-        """Some of the rows of a matrix."""
-        return matrix if len(matrix) <= ROWS else matrix[self.rng.choice(len(matrix), ROWS, replace=False)]
-
-    def _multiplicity(self, matrix: Array, reach: float = 0.0) -> float:
-        """How many numbers of a row are alike, on average over the row; the largest of some rows. 1 where all differ.
-
-        reach: how near two numbers are that are alike, over the norm of the row.
-        """
-        rows = self._some(matrix)
-        return float(alike(rows, (reach or 32 * self.noise.sum_unit) * np.linalg.norm(rows, axis=1)).max())
-
-    def _samples_alike(self, values: Array) -> float:
-        """How many samples are alike, on average over the samples, by a random projection of each."""
-        direction = self.rng.normal(size=values.shape[1])
-        middle = np.sort(np.abs(values) @ np.abs(direction))[len(values) // 2]
-        reach = 32 * self.noise.sum_unit * middle / np.sqrt(values.shape[1])
-        return float(alike((values @ direction)[None], np.array([reach]))[0])
 
 
 def _jump(activation: Activation) -> float:
@@ -376,21 +376,4 @@ def _jump(activation: Activation) -> float:
 
 def _of_one_sign(rows: AnyArray) -> bool:
     """Whether the weights of a node are mostly of one sign, so that what they multiply hardly cancels."""
-    return bool(np.mean(np.abs(rows.sum(axis=1))) > 0.5 * np.mean(np.abs(rows).sum(axis=1)))
-
-
-def alike(rows: Array, reach: Array) -> Array:
-    """For each row the mean, over its numbers that are not 0, of how many follow one another within reach; 1 where all are apart.
-
-    rows: (m, n); reach: (m,).
-    """
-    ordered = np.sort(np.where(rows == 0, np.nan, rows), axis=1)
-    last = np.ones(rows.shape, dtype=bool)  # of its run, as NaN always are
-    np.less_equal(np.diff(ordered, axis=1), reach[:, None], out=last[:, :-1])
-    np.logical_not(last[:, :-1], out=last[:, :-1])
-    if last.all():
-        return np.ones(len(rows))
-    ends = np.flatnonzero(last)
-    squares = np.bincount(ends // rows.shape[1], np.diff(ends, prepend=-1) ** 2)
-    zeros = np.isnan(ordered).sum(axis=1)
-    return np.maximum((squares - zeros) / np.maximum(rows.shape[1] - zeros, 1), 1.0)
+    return bool(np.abs(rows.sum(axis=1)).sum() > 0.5 * np.abs(rows).sum())

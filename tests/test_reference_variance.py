@@ -11,12 +11,13 @@ from properties.support import Support
 from properties.values import without_near_kinks
 from reference.activations import ACTIVATIONS
 from reference.choice import bind
+from reference.likeness import alike
 from reference.losses import LOSSES
 from reference.model import noise_of
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Place, Problem
 from reference.rounding import passes
-from reference.variance import alike, deviation, near_kinks
+from reference.variance import deviation, near_kinks
 
 FLOAT32 = PRECISIONS["float32"]
 WIDTHS = (96, 80, 64, 10)
@@ -209,7 +210,7 @@ def test_one_flip_at_a_near_kink_is_within_and_one_elsewhere_is_not():
     near = near_a_kink()
     honest, exact = narrow(near), passes(near)
     for sample, verdict in ((2, "right"), (7, "wrong")):
-        e = exact.backward.errors[1][sample, 5]
+        e = exact.backward.errors[0][sample, 5]
         change = e * near.x[sample] * (-1 if exact.forward.pre_activations[0][sample, 5] > 0 else 1)
         weights = [np.array(weight, dtype=np.float64) for weight in honest.weights]
         weights[0][5] += change
