@@ -121,7 +121,7 @@ class Exact:
         self.problem = problem
         self._bounds: dict[Any, Gradient] = {}
         self._enclosures: dict[str, Enclosure] = {}
-        self._deviations: dict[tuple[str, bool], Deviation] = {}
+        self._deviations: dict[tuple[str, bool, bool], Deviation] = {}
 
     @cached_property
     def passes(self) -> Passes:
@@ -156,10 +156,11 @@ class Exact:
         return self._bounds[key]
 
     def deviation(self, precision: Precision, answer: Gradient | None = None) -> Deviation:
-        """The second-moment bound of a target in this precision beside the reference; of dC/dx only where the answer gives it."""
-        key = precision.name, answer is None or answer.x is not None
+        """The second-moment bound of a target in this precision beside the reference; of dC/dx and C only where the answer gives them."""
+        x, loss = answer is None or answer.x is not None, answer is None or answer.loss is not None
+        key = precision.name, x, loss
         if key not in self._deviations:
-            self._deviations[key] = deviation(self.passes, noise_of(precision), *key[1:])
+            self._deviations[key] = deviation(self.passes, noise_of(precision), x=x, loss=loss)
         return self._deviations[key]
 
     @cached_property

@@ -8,7 +8,7 @@ long before it shows in one of them, and many small errors show in their root me
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from reference.arrays import AnyArray, Array, Product, clipped
 from reference.model import MULTIPLE
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Place, Problem
+from reference.rounding import Passes
 from reference.variance import Deviation, Factored
 
 REAL = 64
@@ -43,6 +44,9 @@ LARGEST_SETTLED = 10_000_000
 
 LONGEST_SUM = {"float16": 4096, "bfloat16": 256}
 """Sums of more terms stagnate, which is no random error: nothing is said."""
+
+
+Pair: TypeAlias = tuple[float, float]
 
 
 def is_real(problem: Problem) -> bool:
@@ -253,33 +257,36 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
     if not all(math.isfinite(squares.sum()) for squares in passed.squares.all) and not all(np.isfinite(array).all() for array in arrays):
         return "a number of the exact passes leaves the range of float64, so that any answer would do"
     share = problem.batch if problem.reduction == "mean" else 1
-    if (
-        2 * max(_largest_sums(exact, share, _norm)) < precision.largest
-        or 2 * max(_largest_sums(exact, share, _longest)) < precision.largest
-    ):
+    if any(2 * max(_largest_sums(passed, share, sizes)) < precision.largest for sizes in (_norms, _longest)):
         return ""
     return f"a needed sum or product may leave the range of {precision.name}, so that any answer would do"
 
 
-def _largest_sums(exact: Exact, share: int, longest: Callable[[Array, int], float]) -> Iterator[float]:
-    """How large sums of products may be: at most the product of two norms, of whole matrices or of their longest row and column."""
-    forward, back = exact.passes.forward, exact.passes.backward
-    for layer, weight in enumerate(exact.problem.weights):
-        a, delta = forward.activations[layer], back.deltas[layer]
-        along, across = 2 * [exact.passes.weight_norms[layer]] if longest is _norm else [longest(weight, axis) for axis in (-1, -2)]
-        yield longest(a, -1) * along
-        yield longest(delta, -1) * across * share
-        yield longest(delta, -2) * longest(a, -2) * share
+def _largest_sums(passed: Passes, share: int, sizes: Callable[[Passes, int], tuple[Pair, Pair, Pair]]) -> Iterator[float]:
+    """How large sums of products may be: at most the product of two norms, along rows or columns.
+
+    sizes: those of a, delta and W of a layer, each of the longest row and the longest column, or more.
+    """
+    for layer in range(passed.problem.depth):
+        a, delta, weight = sizes(passed, layer)
+        yield a[0] * weight[0]
+        yield delta[0] * weight[1] * share
+        yield delta[1] * a[1] * share
 
 
-def _norm(matrix: Array, axis: int) -> float:
-    """That of the whole matrix."""
-    return float(np.linalg.norm(matrix))
+def _norms(passed: Passes, layer: int) -> tuple[Pair, Pair, Pair]:
+    """Those of the whole matrices, which are known."""
+    a, delta = (math.sqrt(squares[layer].sum()) for squares in (passed.squares.activations, passed.squares.deltas))
+    weight = passed.weight_norms[layer]
+    return (a, a), (delta, delta), (weight, weight)
 
 
-def _longest(matrix: Array, axis: int) -> float:
-    """The largest norm of a row or column."""
-    return float(np.sqrt(np.max(np.sum(matrix * matrix, axis=axis))))
+def _longest(passed: Passes, layer: int) -> tuple[Pair, Pair, Pair]:
+    def longest(matrix: Array) -> Pair:
+        squared = matrix * matrix
+        return math.sqrt(squared.sum(axis=-1).max()), math.sqrt(squared.sum(axis=-2).max())
+
+    return longest(passed.forward.activations[layer]), longest(passed.backward.deltas[layer]), longest(passed.problem.weights[layer])
 
 
 def where_outside(compared: list[Comparison]) -> str:

@@ -1,12 +1,13 @@
 """How many numbers of a row, or samples, are alike: they round alike, so that their errors add up and do not average out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from reference.arrays import AnyArray, Array
 
-ROWS, COLUMNS = 8, 256
+ROWS, COLUMNS = 8, 128
 """So many rows and columns of a matrix are looked at."""
 
 REACH = 32
@@ -19,33 +20,50 @@ SPAN = 3.0**0.5
 """Uniform numbers between -SPAN and SPAN have a variance of 1."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """What some rows of a matrix are like.
+
+    alike: how many numbers of a row are, on average over the row; the largest of the rows. 1 where all differ.
+    one_sign: whether the numbers of a row are mostly of one sign, so that what they multiply hardly cancels.
+    """
+
+    alike: float
+    one_sign: bool
+
+
 class Likeness:
     """Looks at some rows and columns, the same ones of all matrices of one shape; unit: u of the sums."""
 
     def __init__(self, unit: float, seed: int) -> None:
         self.unit = unit
         self.rng = np.random.default_rng(seed)
-        self.picked: dict[tuple[int, int], AnyArray] = {}
+        self.shuffled: dict[int, AnyArray] = {}
 
     def some(self, matrix: AnyArray) -> AnyArray:
         """Some of the rows and columns of a matrix."""
-        rows, columns = (self._pick(*pair) for pair in zip(matrix.shape, (ROWS, COLUMNS), strict=True))
-        return matrix[rows[:, None], columns]
+        rows, columns = map(self._shuffled, matrix.shape)
+        return matrix[rows[:ROWS, None], columns[:COLUMNS]]
 
-    def numbers(self, matrix: Array, reach: float = 0.0) -> float:
-        """How many numbers of a row are alike, on average over the row; the largest of some rows. 1 where all differ.
-
-        reach: how near two numbers are that are alike, over the root mean square of the row's.
-        """
-        return self.among(self.some(matrix), matrix.shape[1], reach)
-
-    def among(self, rows: Array, n: int, reach: float = 0.0) -> float:
-        """The same, of rows of n numbers of which some have been picked."""
-        looked_at = rows.shape[1]
-        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        found = float(alike(rows, (reach or REACH * self.unit * np.sqrt(n)) / np.sqrt(looked_at) * norms).max())
+    def look(self, matrices: Sequence[AnyArray], reach: float = 0.0) -> list[Look]:
+        """At each matrix; reach: how near two numbers are that are alike, over the root mean square of their row."""
+        picked = [self.some(matrix) for matrix in matrices]
+        starts = np.cumsum([0, *map(len, picked)])
+        rows = np.zeros((starts[-1], max(some.shape[1] for some in picked)))
+        for start, some in zip(starts, picked, strict=False):
+            rows[start : start + len(some), : some.shape[1]] = some
+        widths = np.array([matrix.shape[1] for matrix in matrices])
+        looked_at = np.minimum(widths, COLUMNS)
+        near = (reach or REACH * self.unit * np.sqrt(widths)) / np.sqrt(looked_at)
+        found = alike(rows, np.repeat(near, np.diff(starts)) * np.sqrt(np.einsum("ij,ij->i", rows, rows)))
         # of all others as many are alike as of those that were looked at
-        return found if looked_at == n else 1 + (found - 1) * (n - 1) / (looked_at - 1)
+        most = 1 + (np.maximum.reduceat(found, starts[:-1]) - 1) * (widths - 1) / np.maximum(looked_at - 1, 1)
+        summed, absolute = (np.add.reduceat(a, starts[:-1]) for a in (np.abs(rows.sum(axis=1)), np.abs(rows).sum(axis=1)))
+        return [Look(*row) for row in zip(most.tolist(), (summed > absolute / 2).tolist(), strict=True)]
+
+    def least(self, look: Look, other: AnyArray) -> float:
+        """How many products of a sum are alike: at most as many as of either factor; other: the rows of the second."""
+        return look.alike if look.alike < FEW else min(look.alike, self.look([other])[0].alike)
 
     def samples(self, arrays: Sequence[Array], squares: Sequence[Array]) -> list[float]:
         """How many samples of each array are alike, on average over the samples, by a random projection of each.
@@ -58,10 +76,10 @@ class Likeness:
         found: list[float] = alike(projected, REACH * self.unit * np.sqrt(median)).tolist()
         return found
 
-    def _pick(self, of: int, count: int) -> AnyArray:
-        if (of, count) not in self.picked:
-            self.picked[of, count] = self.rng.permutation(of)[:count]
-        return self.picked[of, count]
+    def _shuffled(self, n: int) -> AnyArray:
+        if n not in self.shuffled:
+            self.shuffled[n] = self.rng.permutation(n)
+        return self.shuffled[n]
 
 
 def alike(rows: Array, reach: Array) -> Array:

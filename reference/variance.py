@@ -15,7 +15,7 @@ from reference.activation import Activation, Scales, largest_between, nothing
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, Product
 from reference.choice import bind
-from reference.likeness import FEW, Likeness
+from reference.likeness import Likeness
 from reference.losses import LOSSES
 from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
 from reference.problem import Gradient
@@ -78,7 +78,7 @@ class Factored:
 
 @dataclass(frozen=True)
 class Deviation:
-    """variance: V of each entry, in units of unit^2, of dC/dW as Factored; None of dC/dx where it was not asked for.
+    """variance: V of each entry, in units of unit^2, of dC/dW as Factored; None of dC/dx and C where not asked for.
 
     averages: for each layer whether the errors of its dC/dW average out over the whole layer: no layer's weights are mostly of one sign
     or large, no few samples make up the gradient, and no pre-activation is near a kink from this layer on.
@@ -103,10 +103,10 @@ class Deviation:
         return Gradient(**parts)
 
 
-def deviation(passed: Passes, noise: Noise, x: bool = True) -> Deviation:
-    """The second-moment bound of every entry of the gradient, of z, a, delta and C; with x of dC/dx too."""
+def deviation(passed: Passes, noise: Noise, *, x: bool = True, loss: bool = True) -> Deviation:
+    """The second-moment bound of every entry of the gradient, of z, a and delta; with x of dC/dx too, and with loss of C."""
     with np.errstate(all="ignore"):
-        return _Variances(passed, noise).deviation(x)
+        return _Variances(passed, noise).deviation(x, loss)
 
 
 def near_kinks(passed: Passes, noise: Noise) -> AnyArray:
@@ -133,13 +133,14 @@ class _Variances:
         self.inputs: list[AnyArray] = []
         """a^2, for l = 0, ..., L - 1."""
         self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
-        self.some = [(self.alike.some(weight), self.alike.some(weight.T)) for weight in self.problem.weights]
-        """Some of the rows of each layer's weights, and some of the columns."""
-        forward, back, squares = passed.forward, passed.backward, passed.squares
+        forward, back, squares, depth = passed.forward, passed.backward, passed.squares, self.problem.depth
+        weights = self.problem.weights
+        looks = self.alike.look([*weights, *(weight.T for weight in weights), *(delta.T for delta in back.deltas)])
+        self.rows, self.columns, self.deltas = looks[:depth], looks[depth : 2 * depth], looks[2 * depth :]
+        """What rows and columns of each layer's weights are like, and the columns of delta."""
         samples = self.alike.samples(
             [*forward.activations, *back.deltas, back.errors[-1]], [*squares.activations, *squares.deltas, squares.errors[-1]]
         )
-        depth = self.problem.depth
         self.inputs_alike, self.deltas_alike = samples[:depth], samples[depth + 1 : -1]
         """How many samples are alike, by the layer whose inputs or deltas they are."""
         self.outputs_alike = max(samples[depth], samples[-1])
@@ -149,7 +150,7 @@ class _Variances:
         self.flips: list[AnyArray] = []
         """How likely each pre-activation is on the other side of a kink, 0 beyond reach, by layer."""
 
-    def deviation(self, x: bool) -> Deviation:
+    def deviation(self, x: bool, loss: bool) -> Deviation:
         problem, passed, noise = self.problem, self.passed, self.noise
         back = passed.backward
         z_variances, a_variances = self.forward()
@@ -182,7 +183,7 @@ class _Variances:
             weights[::-1],
             biases[::-1],
             x=e_variance if x else None,
-            loss=self.loss(a_variances[-1]),
+            loss=self.loss(a_variances[-1]) if loss else None,
             pre_activations=z_variances,
             activations=a_variances[1:],
             deltas=deltas[::-1],
@@ -233,19 +234,22 @@ class _Variances:
     ) -> tuple["Factored", AnyArray]:
         """V(dC/dW) and V(dC/db); squared: delta^2."""
         back, a, noise, batch = self.passed.backward, self.passed.forward.activations[layer], self.noise, self.problem.batch
-        turned = self.alike.numbers(back.deltas[layer].T)
-        alike = max(min(samples, self.inputs_alike[layer]), turned if turned < FEW else min(turned, self.alike.numbers(a.T)))
-        rounded = self._rounded(alike, batch) * squared + d_variance
-        left, right = [rounded, squared], [self.inputs[layer], a_variance]
+        turned = self.deltas[layer].alike
+        alike = max(min(samples, self.inputs_alike[layer]), self.alike.least(self.deltas[layer], a.T))
+        rounded = self._rounded(alike, batch) * squared
+        rounded += d_variance
+        a_squared = self.inputs[layer]
         shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
-        lost = self._lost(batch, float(rounded.max()), float(right[0].max()))
-        # the inputs are exact
-        summed = Product(np.concatenate(left), np.concatenate(right)) if layer else Product(left[0], right[0])
+        lost = self._lost(batch, float(rounded.max()), float(a_squared.max()))
+        if layer:
+            summed = Product(np.concatenate([rounded, squared]), np.concatenate([a_squared, a_variance]))
+        else:
+            summed = Product(rounded, a_squared)  # the inputs are exact
         weight = Factored(summed, back.products[layer], shared, lost)
         alike = max(alike, turned)
         shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
-        bias = np.sum(self._rounded(alike, batch) * squared + d_variance, axis=0)
-        bias = bias + shared * self._squared(back.biases[layer]) + lost
+        bias = self._rounded(alike, batch) * squared.sum(axis=0) + d_variance.sum(axis=0)
+        bias += shared * self._squared(back.biases[layer]) + lost
         return weight, bias
 
     def loss(self, a_variance: AnyArray) -> Array:
@@ -271,13 +275,14 @@ class _Variances:
     ) -> AnyArray:
         """V of left @ W^T, n products in any order; or of left @ W, turned; variance: that of left."""
         noise, n = self.noise, left.shape[1]
-        alike = self.alike.among(self.some[layer][turned], n)
-        alike = samples * (alike if alike < FEW else min(alike, self.alike.numbers(left)))
+        look = (self.columns if turned else self.rows)[layer]
+        alike = samples * self.alike.least(look, left)
         # the weights are rounded once for all samples, so that it adds up over them
         shared = self.problem.batch / 2 * noise.products
-        squared = (self._rounded(alike, n) + shared) * left_squared + variance
+        squared = (self._rounded(alike, n) + shared) * left_squared
+        squared += variance
         summed = squared @ (self.weights[layer] if turned else self.weights[layer].T)
-        if any(map(_of_one_sign, self.some[layer][: 1 + turned])):
+        if self.rows[layer].one_sign or look.one_sign:
             weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
             # errors that terms share, such as that of a softmax's sum, do not cancel either
             summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2
@@ -316,7 +321,8 @@ class _Variances:
         """The chance that another pass is on the other side of a kink: that its error is larger than the distance to it."""
         chance = np.zeros(z.shape, self.dtype)
         for kink, _ in activation.kinks:
-            distance = np.abs(z - kink)
+            distance = z - kink
+            np.abs(distance, out=distance)
             if distance.min() <= reach.max():
                 near = distance <= reach
                 likely = np.maximum(ndtr(-MULTIPLE * distance[near] / reach[near]), LEAST_FLIPS)
@@ -337,7 +343,7 @@ class _Variances:
         alike: float = self.problem.batch
         if self.noise.apart:
             a = self.passed.forward.activations[layer + 1].T
-            alike = self.alike.numbers(a, self.noise.unit)
+            alike = self.alike.look([a], self.noise.unit)[0].alike
         variance = self._squared(scale(z))
         variance *= alike * FUNCTION_ERROR**2
         variance += self.least
@@ -355,16 +361,16 @@ class _Variances:
         """How much all layers together raise the square of what they are given, by those that do."""
         gain = 1.0
         for size, weight, squares in zip(self.sizes, self.problem.weights, self.passed.squares.slopes, strict=True):
-            gain *= max(1.0, size / len(weight) * float(squares.mean()) / len(weight))
+            gain *= max(1.0, size / len(weight) * float(squares.sum()) / len(squares) / len(weight))
         return gain
 
     def _averages(self, gain: float, near: list[bool]) -> tuple[bool, ...]:
-        if gain > MOST_GAIN or any(_of_one_sign(rows) for rows, _ in self.some):
+        if gain > MOST_GAIN or any(look.one_sign for look in self.rows):
             return (False,) * self.problem.depth
         averages = []
         for layer in range(self.problem.depth):
             parts = self.passed.squares.activations[layer] * self.passed.squares.deltas[layer]
-            enough = bool(np.sum(parts) ** 2 >= FEWEST_SAMPLES * np.sum(parts * parts))
+            enough = bool(parts.sum() ** 2 >= FEWEST_SAMPLES * (parts * parts).sum())
             averages.append(enough and not any(near[layer:]))
         return tuple(averages)
 
@@ -372,8 +378,3 @@ class _Variances:
 def _jump(activation: Activation) -> float:
     """The largest jump of g'."""
     return max((size for _, size in activation.kinks), default=0.0)
-
-
-def _of_one_sign(rows: AnyArray) -> bool:
-    """Whether the weights of a node are mostly of one sign, so that what they multiply hardly cancels."""
-    return bool(np.abs(rows.sum(axis=1)).sum() > 0.5 * np.abs(rows).sum())
