@@ -11,7 +11,6 @@ from properties.support import Support
 from properties.values import without_near_kinks
 from reference.activations import ACTIVATIONS
 from reference.choice import bind
-from reference.likeness import alike
 from reference.losses import LOSSES
 from reference.model import noise_of
 from reference.precisions import PRECISIONS
@@ -231,10 +230,7 @@ def test_a_suspicion_is_confirmed_on_a_problem_whose_sums_round_anew():
     assert judged(again, narrow(again)).verdict == "right"
 
 
-def test_alike_counts_equal_numbers():
-    rows = np.array([[1.0, 2.0, 3.0, 5.0], [2.0, 2.0, 2.0, 0.0], [1.0, 1.05, 3.0, 9.0], [0.0, 0.0, 0.0, 0.0]])
-    assert alike(rows, np.full(4, 0.1)).tolist() == [1.0, 3.0, 1.5, 1.0]
-    assert alike(rows[:1], np.array([0.1])).tolist() == [1.0]
+def test_the_multiple_is_the_one_that_was_fixed_before_the_final_measurements():
     assert MULTIPLE == 8
 
 
