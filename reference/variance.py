@@ -128,13 +128,11 @@ class _Variances:
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
         self.least = (LOST if self.dtype is np.float32 else SMALLEST**2) + noise.underflow**2 / noise.variance
         """V of what is small: what may underflow, and squares that are lost; never 0."""
-        self.weights = [self._squared(weight) for weight in self.problem.weights]
-        """W^2, by layer."""
-        self.inputs: list[AnyArray] = []
-        """a^2, for l = 0, ..., L - 1."""
-        self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
-        forward, back, squares, depth = passed.forward, passed.backward, passed.squares, self.problem.depth
-        weights = self.problem.weights
+        weights, depth = self.problem.weights, self.problem.depth
+        forward, back, squares = passed.forward, passed.backward, passed.squares
+        self.weights_squared = [self._squared(weight) for weight in weights]
+        self.inputs_squared = [self._squared(a) for a in forward.activations[:-1]]
+        self.slopes = [slope.astype(self.dtype, copy=False) for slope in back.slopes]
         looks = self.alike.look([*weights, *(weight.T for weight in weights), *(delta.T for delta in back.deltas)])
         self.rows, self.columns, self.deltas = looks[:depth], looks[depth : 2 * depth], looks[2 * depth :]
         """What rows and columns of each layer's weights are like, and the columns of delta."""
@@ -197,8 +195,9 @@ class _Variances:
         a_variances: list[AnyArray] = [np.zeros(passed.activations[0].shape, self.dtype)]
         for layer, activation in enumerate(self.activations):
             a, z, bias = passed.activations[layer], passed.pre_activations[layer], self.problem.biases[layer]
-            self.inputs.append(self._squared(a))
-            variance = self.product(layer, a, self.inputs[-1], a_variances[layer], self._squared(z), self.inputs_alike[layer], bias=bias)
+            variance = self.product(
+                layer, a, self.inputs_squared[layer], a_variances[layer], self._squared(z), self.inputs_alike[layer], bias=bias
+            )
             z_variances.append(variance)
             reach = MULTIPLE * np.sqrt(noise.variance * variance)
             self.flips.append(self._flips(activation, z, reach))
@@ -238,7 +237,7 @@ class _Variances:
         alike = max(min(samples, self.inputs_alike[layer]), self.alike.least(self.deltas[layer], a.T))
         rounded = self._rounded(alike, batch) * squared
         rounded += d_variance
-        a_squared = self.inputs[layer]
+        a_squared = self.inputs_squared[layer]
         shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
         lost = self._lost(batch, float(rounded.max()), float(a_squared.max()))
         if layer:
@@ -281,7 +280,7 @@ class _Variances:
         shared = self.problem.batch / 2 * noise.products
         squared = (self._rounded(alike, n) + shared) * left_squared
         squared += variance
-        summed = squared @ (self.weights[layer] if turned else self.weights[layer].T)
+        summed = squared @ (self.weights_squared[layer] if turned else self.weights_squared[layer].T)
         if self.rows[layer].one_sign or look.one_sign:
             weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
             # errors that terms share, such as that of a softmax's sum, do not cancel either
