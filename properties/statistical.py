@@ -8,7 +8,7 @@ long before it shows in one of them, and many small errors show in their root me
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Comparison:
     got: the answer's; low, high: the interval of what is exact, the same array where it is the reference; variance, unit: of Deviation.
     worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than MULTIPLE;
     size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
-    sigma in each; zero: that of zero in their place, in the first rows.
+    sigma in each; zero: that of all, with zero in place of the answer, infinite where that is right; known: whether every V is finite.
     """
 
     place: Place
@@ -99,6 +99,7 @@ class Comparison:
     rows: Array
     columns: Array
     zero: float
+    known: bool
 
     @property
     def spread(self) -> float:
@@ -113,8 +114,7 @@ class Comparison:
     @property
     def is_blunt(self) -> bool:
         """Whether zero would pass for the exact numbers, or nothing is known of them."""
-        unknown = math.isnan(self.ratio) and math.isnan(self.at_worst(self.variance))
-        return unknown or (self.size > 0 and not self.zero > SPREAD)
+        return not self.known or not self.zero > SPREAD
 
     @property
     def mask(self) -> AnyArray:
@@ -142,23 +142,25 @@ def _compared(
     place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
 ) -> Comparison:
     if got.ndim < 2:
-        flat: Any = {"got": got, "low": low, "high": high, "variance": variance}
-        one = _compared(place, **{name: np.reshape(array, (1, -1)) for name, array in flat.items()}, unit=unit)
-        return replace(one, **flat, worst=one.worst[2 - got.ndim :])
+        as_row = [np.reshape(array, (1, -1)) for array in (got, low, high, variance)]
+        one = _compared(place, as_row[0], as_row[1], as_row[1 if high is low else 2], as_row[3], unit)
+        return replace(one, got=got, low=low, high=high, variance=variance, worst=one.worst[2 - got.ndim :])
     rows, columns = np.zeros(got.shape[0]), np.zeros(got.shape[1])
     worst, most, outside, along, size, zero = 0, -1.0, 0, 0.0, 0.0, 0.0
+    known, nothing = True, True
     for start in range(0, len(got), BLOCK):
         some = slice(start, start + BLOCK)
         given, exact = got[some], low[some]
         error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
+        nothing = nothing and not exact.any()
         # what is left needs few digits
         squares, exact = error.astype(variance.dtype, copy=False), exact.astype(variance.dtype, copy=False)
         v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
         squares *= 1 / unit
         along += unit * float(np.vdot(squares, exact))
         size += float(np.vdot(exact, exact))
-        if start == 0:
-            zero = math.sqrt(float(np.mean(np.square(exact / unit) / v)))
+        zero += float(np.vdot(exact, exact / v))
+        known = known and math.isfinite(v.max())
         squares *= squares
         squares /= v
         rows[some] = squares @ np.ones(len(columns), v.dtype)
@@ -167,12 +169,13 @@ def _compared(
         largest = float(squares.flat[at])
         if not largest <= MULTIPLE**2:
             outside += int(np.sum(~(squares <= MULTIPLE**2)))
-        if not largest <= most:
+        if not (largest <= most or math.isnan(most)):
             worst, most = start * len(columns) + at, largest
     index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
     factor = 1 + along / size if size else 1.0
+    zero = math.inf if nothing else math.sqrt(zero / got.size) / unit
     rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
-    return Comparison(place, got, low, high, variance, unit, index, math.sqrt(most), outside, math.sqrt(size), factor, *rms, zero)
+    return Comparison(place, got, low, high, variance, unit, index, math.sqrt(most), outside, math.sqrt(size), factor, *rms, zero, known)
 
 
 def _judgement(verdict: Verdict, compared: list[Comparison], precision: Precision, reason: str = "") -> Judgement:

@@ -25,7 +25,7 @@ class Look:
     """What some rows of a matrix are like.
 
     alike: how many numbers of a row are, on average over the row; the largest of the rows. 1 where all differ.
-    one_sign: whether the numbers of a row are mostly of one sign, so that what they multiply hardly cancels.
+    one_sign: whether the numbers of a row are mostly of one sign, on average over the rows, so that what they multiply hardly cancels.
     """
 
     alike: float

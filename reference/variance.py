@@ -33,11 +33,12 @@ LEAST_FLIPS = 1 / 16
 FAR = 1e-3
 """An interval of pre-activations that is narrower has one slope and one curvature: they are taken at its middle."""
 
-LARGE, WITHIN = 1 << 17, (1e-6, 1e9)
+LARGE, WITHIN = 1 << 17, (1e-6, 1e6)
 """Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range.
-
-So are those of what is behind a kink, where its jump is in this range too, over the deviation of one rounding.
 """
+
+LARGEST_JUMP = 1e9
+"""Larger ones, over the deviation of one rounding, are carried down in float64."""
 
 LOST = 2.0**-126
 """Squares below this may be lost there."""
@@ -153,7 +154,7 @@ class _Variances:
         back = passed.backward
         z_variances, a_variances = self.forward()
         near = [bool(flips.any()) for flips in self.flips]
-        if any(near) and max(map(_jump, self.activations)) > WITHIN[1] * np.sqrt(noise.variance):
+        if any(near) and max(map(_jump, self.activations)) > LARGEST_JUMP * np.sqrt(noise.variance):
             self.dtype = np.float64
         e_variance = self.output_error(a_variances[-1])
         weights: list[Any] = []

@@ -1,12 +1,13 @@
 """The second-moment bound: honest passes at real sizes are within it, for each activation and loss; what is off is outside."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from properties.judgement import Exact
-from properties.statistical import MULTIPLE, judge_by_deviation, posed_again
+from properties.statistical import MULTIPLE, comparisons, judge_by_deviation, posed_again
 from properties.support import Support
 from properties.values import without_near_kinks
 from reference.activations import ACTIVATIONS
@@ -258,3 +259,51 @@ def test_a_bound_wider_than_the_gradient_of_a_layer_is_inconclusive():
     said = judged(held, Gradient([np.zeros_like(weight) for weight in held.weights]), "float16")
     assert said.verdict == "inconclusive"
     assert "wider than the gradient of a layer" in said.reason
+
+
+@pytest.mark.parametrize("row", [5, 200, 299])
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_one_number_that_is_not_finite_is_told_in_whichever_block_of_rows(row, number):
+    problem = network(7, widths=(40, 300, 8))
+    answer = narrow(problem)
+    answer.weights[0][row, 3] = number
+    judgement = judged(problem, answer)
+    assert (judgement.verdict, judgement.index) == ("nonfinite", (row, 3))
+
+
+def test_a_layer_is_judged_by_all_of_its_rows():
+    """The first block of rows has a gradient of 0, by which zero would pass."""
+    problem = network(7, "relu", widths=(40, 300, 8))
+    problem = problem.replaced(biases=[problem.biases[0] - 100 * (np.arange(300) < 150), problem.biases[1]])
+    right = narrow(problem)
+    assert judged(problem, right).verdict == "right"
+    assert judged(problem, off(right, 0, lambda weight: weight * 0)).verdict == "wrong"
+    dead = problem.replaced(biases=[problem.biases[0] - 100, problem.biases[1]])
+    assert judged(dead, narrow(dead)).verdict == "right"
+
+
+def test_nothing_is_said_of_a_gradient_whose_squares_are_lost():
+    problem = network(7, "identity", widths=(96, 80, 10))
+    tiny = problem.replaced(x=problem.x * 2.0**-700)
+    assert judged(tiny, off(passes(tiny).backward, 0, lambda weight: weight * 0), "float64").verdict == "inconclusive"
+
+
+def test_nothing_is_said_where_a_variance_is_infinite():
+    problem = network(7, widths=(80, 70, 8))
+    exact = Exact(problem)
+    found = exact.deviation(FLOAT32)
+    left = np.array(found.variance.weights[0].summed.left)
+    left[0, 3] = np.inf
+    factored = replace(found.variance.weights[0], summed=replace(found.variance.weights[0].summed, left=left))
+    unknown = replace(found, variance=replace(found.variance, weights=[factored, found.variance.weights[1]]))
+    blunt = [one.is_blunt for one in comparisons(narrow(problem), exact.by_rows, exact.by_rows, unknown)]
+    assert blunt[:2] == [True, False]
+
+
+def test_products_as_large_as_float32_holds_leave_every_variance_finite():
+    """TF32's factors are rounded by 2^13 u each, which is squared, and added up over samples."""
+    problem = network(7, "identity", widths=(400, 400, 64, 10))
+    for size in (1.0, 1e3, 5e6):
+        large = problem.replaced(x=np.float32(problem.x * size), y=np.float32(problem.y * size))
+        found = Exact(large).deviation(PRECISIONS["tf32"])
+        assert all(np.isfinite(np.asarray(variance)).all() for variance in found.variance.weights)
