@@ -39,6 +39,7 @@ class Activation:
         corner; between those points they are monotone, so that the largest value over an interval is at one of its ends or there.
     value_scales, derivative_scales: what rounding does to g and g'.
     reach: the power of z that the definition itself computes (1 if none); no claim is made where it leaves the range.
+    underflow_scale: how many times what underflows on the way to g' may count in it; grows with |z|.
     times_z: whether g is z times a function: the chain rule then multiplies dC/da by z, and no claim is made where that overflows.
     """
 
@@ -51,6 +52,7 @@ class Activation:
     value_scales: Scales = field(default_factory=Scales)
     derivative_scales: Scales = field(default_factory=Scales)
     reach: int = 1
+    underflow_scale: Elementwise = lambda z: 1 + np.abs(z)
     times_z: bool = False
 
     @property

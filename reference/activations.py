@@ -209,6 +209,7 @@ def gelu_tanh() -> Activation:
         ),
         derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(held(z)) * slope(held(z)), "gelu_tanh' by 1 + tanh (tails)"),
         reach=3,
+        underflow_scale=lambda z: 1 + np.abs(z) + np.abs(held(z)) * slope(held(z)),
         times_z=True,
     )
 

@@ -178,12 +178,16 @@ def _value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Ar
 
 
 def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model, jumps: bool) -> Array:
-    """E(g') = sup|g''| E(z) + K u s'(z) + eta (1 + |z|), and with jumps the whole jump where a kink is within E(z)."""
+    """E(g') = sup|g''| E(z) + K u s'(z) + eta n(z), and with jumps the whole jump where a kink is within E(z).
+
+    n(z) is 1 + |z|, but for activations that multiply what may have underflowed by more.
+    """
     activation = bind(ACTIVATIONS, problem.activations[layer])
     low, high = _interval(z, z_error)
     bend = largest_between(activation.curvature, activation.most_bent, low, high)
     scale = _scale(problem, layer, activation, low, high, model, "derivative_scales")
-    error = bend * z_error + K * model.unit * scale + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
+    underflows = np.maximum(activation.underflow_scale(low), activation.underflow_scale(high))
+    error = bend * z_error + K * model.unit * scale + model.underflow * underflows
     for kink, jump in activation.kinks if jumps else ():
         error = error + np.where((low <= kink) & (kink <= high), jump, 0.0)
     overflows = largest_between(activation.derivative, activation.steepest, low, high) + error > model.largest

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from reference.activation import Activation, Scales, largest_between, nothing
+from reference.activation import Activation, Elementwise, Scales, largest_between, nothing
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, Product
 from reference.choice import bind
@@ -207,13 +207,14 @@ class _Variances:
             steep[self.flips[-1] > 0] += _jump(activation)
             steep *= steep
             steep *= variance
-            a_variances.append(steep + self._of_functions(layer, activation.value_scales))
+            a_variances.append(steep + self._of_functions(layer, activation.value_scales, lambda z: 1 + np.abs(z)))
         return z_variances, a_variances
 
     def slope(self, layer: int, z_variance: AnyArray, samples: float) -> AnyArray:
         """V(g'): what z brings, the function's own error, and the other side of a kink."""
         activation = self.activations[layer]
-        variance = self._squared(self.bends[layer]) * z_variance + self._of_functions(layer, activation.derivative_scales)
+        variance = self._squared(self.bends[layer]) * z_variance
+        variance = variance + self._of_functions(layer, activation.derivative_scales, activation.underflow_scale)
         if self.flips[layer].any():
             variance = variance + samples * _jump(activation) ** 2 / self.noise.variance * self.flips[layer]
         return variance
@@ -329,7 +330,7 @@ class _Variances:
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
-    def _of_functions(self, layer: int, scales: Scales) -> AnyArray:
+    def _of_functions(self, layer: int, scales: Scales, underflow_scale: Elementwise) -> AnyArray:
         """The variance of a function's own errors, which are equal for equal z.
 
         Where it is computed in the format of the sums and rounded once, errors add up over samples that come to the same number;
@@ -347,7 +348,7 @@ class _Variances:
         variance = self._squared(scale(z))
         variance *= alike * FUNCTION_ERROR**2
         variance += self.least
-        return variance + alike * lost * np.square(1 + np.abs(z)) if lost else variance
+        return variance + alike * lost * np.square(underflow_scale(z)) if lost else variance
 
     def _lost(self, terms: int, *largest: float) -> float:
         """What products and sums that underflow may lose, and inputs that are flushed, squared; and what our own squares lose.

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from properties.judging import verify
 from reference.backward import gradient
 from reference.losses import LOSSES
 from reference.model import REFERENCE, Model, model_of
@@ -246,6 +247,14 @@ OVERFLOWS = {
 def test_is_infinite_where_numbers_leave_the_range(name):
     bound = rounding_bound(passes(OVERFLOWS[name]), model_of(PRECISIONS["float64"]))
     assert np.isinf(bound.weights[0]).all() and np.isinf(bound.deltas[0]).all()
+
+
+@pytest.mark.parametrize(("z", "verdict"), [(-10.25, "right"), (-9.75, "lossy")])
+def test_what_underflows_in_the_tail_of_gelu_tanh_is_multiplied(z, verdict):
+    """s(2q) is below the least normal number of float32 at the first z, so that g' may become 0; at the second it is not."""
+    problem = Problem([[[1.0]]], activations=["gelu_tanh"], x=[[z]], y=[[1.0]])
+    flushed = Gradient([np.zeros((1, 1), dtype=np.float32)], [np.zeros(1, dtype=np.float32)])
+    assert verify(problem, flushed).verdict == verdict
 
 
 def test_no_claim_is_made_for_a_softmax_with_a_logit_that_has_none():
