@@ -32,7 +32,7 @@ def forward(problem: Problem) -> Forward:
     for weight, bias, activation in zip(problem.weights, problem.biases, problem.activations, strict=True):
         z = activations[-1] @ np.swapaxes(weight, -1, -2)
         if bias is not None:
-            z += bias[..., None, :]
+            z = z + bias[..., None, :]  # of which there may be more than of z
         pre_activations.append(z)
         activations.append(bind(ACTIVATIONS, activation).value(z))
     losses = bind(LOSSES, problem.loss).value(activations[-1], problem.y)
