@@ -13,6 +13,9 @@ from properties.worst_case import TOO_WIDE, judge_by_worst_case, within_worst_ca
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Problem, ProblemError
 
+FAR_LESS = 16
+"""What is rounded in its products is off, over its norm, by more than u over this, in every layer."""
+
 BEYOND_DOUBT = 10 / 8
 """One answer that is off by so many times what the statistical bound allows is called wrong; between, a run asks the target again."""
 
@@ -26,7 +29,8 @@ def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     if judgement.verdict is Verdict.WRONG:
         name = _narrower(exact, answer, precision)
         hint = f"right to {name}, though its answers are judged by {precision.name}: if it computes in {name}, say precision={name}"
-        return replace(judgement, meets=name, reason=f"{hint} (--precision {name})") if name else judgement
+        where = f"; {judgement.reason}" if judgement.reason else ""
+        return replace(judgement, meets=name, reason=f"{hint} (--precision {name}){where}") if name else judgement
     sharper = PRECISIONS.get(f"{precision.name}/float32")
     if judgement.verdict is not Verdict.INCONCLUSIVE or judgement.disagreement or sharper is None:
         return judgement
@@ -46,9 +50,17 @@ def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:
         # what is computed in float32 may be finished in float64; coarser bounds hold much that is wrong
         if name != "float32" and not all(np.array_equal(row.held(array), array) for _, array in answer.arrays()):
             continue
+        if row.product_unit and not _off_everywhere(exact, answer, row.product_unit / FAR_LESS):
+            continue
         if within_deviation(exact, answer, row) if is_real(exact.problem) else within_worst_case(exact, answer, row):
             return name
     return ""
+
+
+def _off_everywhere(exact: Exact, answer: Gradient, relative: float) -> bool:
+    """Whether each layer's dC/dW is off by so much, over its norm: what is computed in few bits is, and a mistake in one place is not."""
+    pairs = zip(answer.weights, exact.reference.weights, strict=True)
+    return all(np.linalg.norm(np.subtract(got, right)) >= relative * np.linalg.norm(right) for got, right in pairs)
 
 
 def _judged(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:

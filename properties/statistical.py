@@ -70,6 +70,10 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     judgement = suspicion(compared, found, precision)
     if judgement is None:
         return _judgement(Verdict.RIGHT, compared, precision)
+    if not all(np.array_equal(precision.held(array), array) for _, array in exact.problem.arrays()):
+        as_held = judge_by_deviation(Exact(_held(exact.problem, precision)), answer, precision)
+        if as_held.verdict is Verdict.RIGHT:
+            return replace(as_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
     if precision.name == "float64" and affordable(exact):
         return _settled(exact, answer, precision)
     return judgement
@@ -235,6 +239,15 @@ def _settled(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
         return replace(_judgement(Verdict.INCONCLUSIVE, own, precision, DISAGREEMENT), disagreement=True)
     compared = list(comparisons(answer, balls.lower, balls.upper, found))
     return suspicion(compared, found, precision) or _judgement(Verdict.RIGHT, compared, precision)
+
+
+def _held(problem: Problem, precision: Precision) -> Problem:
+    """The problem whose numbers are the nearest that a precision holds."""
+    weights, biases = (
+        [precision.held(weight) for weight in problem.weights],
+        [b if b is None else precision.held(b) for b in problem.biases],
+    )
+    return problem.replaced(weights=weights, biases=biases, x=precision.held(problem.x), y=precision.held(problem.y))
 
 
 def posed_again(problem: Problem, precision: Precision) -> Problem:

@@ -234,7 +234,18 @@ def test_tf32_of_real_size():
     assert verify(problem, found, precision="tf32").verdict == "right"
     judged = verify(problem, found)
     assert (judged.verdict, judged.meets) == ("wrong", "tf32")
+    assert "; outside are layer 1: dC/dW: " in judged.reason
     assert verify(problem, ([found[0][0] * np.float32(1.1), *found[0][1:]], found[1]), precision="tf32").verdict == "wrong"
+
+
+def test_a_mistake_in_one_place_is_not_taken_for_tf32():
+    """TF32's bound would hold it, but its errors are in every layer."""
+    problem = network_of_real_size("gelu", "float32")
+    weights, biases = by_hand(Stored, "float32")(problem.copy(np.float32))
+    weights[1][7, 5] += np.float32(0.01) * np.sqrt(np.mean(np.square(weights[1])))
+    judged = verify(problem, (weights, biases))
+    assert (judged.verdict, judged.meets) == ("wrong", "")
+    assert "layer 2: dC/dW: 1 of 262144, in row 7 and column 5" in judged.reason
 
 
 def test_what_the_bound_knows_nothing_of_is_inconclusive():

@@ -307,3 +307,19 @@ def test_products_as_large_as_float32_holds_leave_every_variance_finite():
         large = problem.replaced(x=np.float32(problem.x * size), y=np.float32(problem.y * size))
         found = Exact(large).deviation(PRECISIONS["tf32"])
         assert all(np.isfinite(np.asarray(variance)).all() for variance in found.variance.weights)
+
+
+def test_a_problem_whose_numbers_the_target_must_round_is_judged_as_it_is_rounded():
+    """A node is at ReLU's kink once its weights are rounded, and before it is far from it, as rounding in the passes goes."""
+    drawn, held = network(11, "relu", widths=(96, 80, 10)), PRECISIONS["bfloat16"].held
+    half = np.abs(held(drawn.x[:, :48]))
+    weights, biases = [held(weight) for weight in drawn.weights], [held(bias) for bias in drawn.biases]
+    row = np.abs(weights[0][0, :48])
+    weights[0][0], biases[0][0] = np.concatenate([row, -row]), 0.0
+    rounded = drawn.replaced(weights=weights, biases=biases, x=np.concatenate([half, half], axis=1), y=held(drawn.y))
+    weights[0][0] = np.concatenate([row * (1 + 2.0**-10), -row])
+    given, right = rounded.replaced(weights=weights), narrow(rounded)
+    said = judged(given, right, "bfloat16/float32")
+    assert (said.verdict, "rounded to bfloat16" in said.reason) == ("right", True)
+    assert judged(rounded, right, "bfloat16/float32").reason == ""
+    assert judged(given, off(right, 1, lambda weight: weight * 1.5), "bfloat16/float32").verdict == "wrong"
