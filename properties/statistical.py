@@ -70,8 +70,9 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     judgement = suspicion(compared, found, precision)
     if judgement is None:
         return _judgement(Verdict.RIGHT, compared, precision)
-    if not all(np.array_equal(precision.held(array), array) for _, array in exact.problem.arrays()):
-        as_held = judge_by_deviation(Exact(_held(exact.problem, precision)), answer, precision)
+    rounded_by_target = _held(exact.problem, precision)
+    if rounded_by_target is not None:
+        as_held = judge_by_deviation(Exact(rounded_by_target), answer, precision)
         if as_held.verdict is Verdict.RIGHT:
             return replace(as_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
     if precision.name == "float64" and affordable(exact):
@@ -241,8 +242,11 @@ def _settled(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     return suspicion(compared, found, precision) or _judgement(Verdict.RIGHT, compared, precision)
 
 
-def _held(problem: Problem, precision: Precision) -> Problem:
-    """The problem whose numbers are the nearest that a precision holds."""
+def _held(problem: Problem, precision: Precision) -> Problem | None:
+    """The problem whose numbers are the nearest that a precision holds; None where it is the same, or one is beyond its range."""
+    held = [(precision.held(array), array) for _, array in problem.arrays()]
+    if all(np.array_equal(*pair) for pair in held) or not all(np.isfinite(near).all() for near, _ in held):
+        return None
     weights, biases = (
         [precision.held(weight) for weight in problem.weights],
         [b if b is None else precision.held(b) for b in problem.biases],

@@ -323,3 +323,14 @@ def test_a_problem_whose_numbers_the_target_must_round_is_judged_as_it_is_rounde
     assert (said.verdict, "rounded to bfloat16" in said.reason) == ("right", True)
     assert judged(rounded, right, "bfloat16/float32").reason == ""
     assert judged(given, off(right, 1, lambda weight: weight * 1.5), "bfloat16/float32").verdict == "wrong"
+
+
+def test_a_number_beyond_the_range_is_not_rounded_to_infinity():
+    """Weights and errors are so small that no sum of products leaves the range of float16, though an input does."""
+    drawn = network(12, "identity")
+    x, small = np.array(drawn.x), 2.0**-20
+    x[3, 4] = 1e5
+    weights, biases = [drawn.weights[0] * small, *drawn.weights[1:]], [bias * small for bias in drawn.biases]
+    problem = drawn.replaced(x=x, weights=weights, biases=biases, y=drawn.y * small)
+    answer = off(passes(problem).backward, 0, lambda weight: weight * 2)
+    assert judged(problem, answer, "float16/float32").verdict == "wrong"
