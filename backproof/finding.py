@@ -19,7 +19,7 @@ class Finding:
     target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
     answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
     seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
-    drawn_in: the precision in which that problem's numbers are exact;
+    drawn_in: the precision in which that problem's numbers are exact; drawn_by: how its size was asked for, as --sizes real;
     shrunk: "in full", "cut short" (by its time limit) or "not at all";
     fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
     """
@@ -39,6 +39,7 @@ class Finding:
     shrunk: str = "not at all"
     oracles: tuple[str, ...] = ()
     fresh: bool = True
+    drawn_by: str = ""
 
     def data(self) -> dict[str, Any]:
         """The finding as plain data; a replay needs no more."""
@@ -54,6 +55,7 @@ class Finding:
             "seed": self.seed,
             "index": self.index,
             "drawn_in": self.drawn_in,
+            "drawn_by": self.drawn_by,
             "seen": self.seen,
             "shrunk": self.shrunk,
             "fresh": self.fresh,
@@ -92,6 +94,7 @@ def finding_of(text: str) -> Finding:
             shrunk=_text(data, "shrunk"),
             oracles=tuple(str(name) for name in data["oracles"]),
             fresh=bool(data["fresh"]),
+            drawn_by=_text(data, "drawn_by"),
         )
     except ProblemError:
         raise

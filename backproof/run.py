@@ -472,12 +472,20 @@ class Run:
             seen.shrunk,
             oracles,
             fresh,
+            _size_asked_for(self.support),
         )
 
     def _fails_alone(self, seen: _Seen) -> bool:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
         outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self.support))
         return outcome.verdict is seen.outcome.verdict
+
+
+def _size_asked_for(support: Support) -> str:
+    """The option that had problems drawn of another size than small ones, or ""."""
+    if support.widths:
+        return f"--widths {','.join(map(str, support.widths))}"
+    return "" if support.sizes == "small" else f"--sizes {support.sizes}"
 
 
 def _counted(number: int, noun: str) -> str:

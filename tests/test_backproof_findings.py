@@ -117,13 +117,26 @@ def test_control_characters_are_shown_by_their_numbers(text, shown):
 
 
 def test_a_finding_survives_json():
-    finding = found(message="why \x1b δ", precision="float32")
+    finding = found(message="why \x1b δ", precision="float32", drawn_in="float32", drawn_by="--widths 70,3")
     again = finding_of(finding.to_json())
     assert again.problem == finding.problem
     assert again.to_json() == replace(finding, judgement=None).to_json()
     assert np.array_equal(again.answer.weights[0], finding.answer.weights[0])
-    for name in ("target", "verdict", "law", "message", "precision", "seed", "index", "drawn_in", "seen", "shrunk", "oracles"):
+    for name in ("target", "verdict", "law", "message", "precision", "seed", "index", "drawn_in", "drawn_by", "seen", "shrunk", "oracles"):
         assert getattr(again, name) == getattr(finding, name)
+
+
+@pytest.mark.parametrize(("asked", "option"), [({"widths": [70, 3]}, "--widths 70,3"), ({"sizes": "real"}, "--sizes real"), ({}, "")])
+def test_how_the_size_was_asked_for_is_told(asked, option):
+    """The command that draws the problem again, before it was shrunk."""
+
+    def doubled(problem):
+        return [2 * weight for weight in gradient(problem).weights], None
+
+    finding = backproof.check(doubled, max_examples=1, seed=3, shrink_seconds=0, **asked).findings[0]
+    line = f"3; before shrinking: backproof draw {finding.target} --seed 3 --index {finding.index} {option}".rstrip()
+    assert rows(report_text(report_of(finding)))["seed"] == line
+    assert backproof.problem_at(finding.index, 3, **asked) == finding.problem
 
 
 def test_an_answer_that_is_not_finite_survives_json():

@@ -56,11 +56,11 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
         rows.append(
             ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
         )
-    precision = "" if finding.drawn_in == "float64" else f" --precision {finding.drawn_in}"
+    options = f"{'' if finding.drawn_in == 'float64' else f' --precision {finding.drawn_in}'} {finding.drawn_by}".rstrip()
     rows.append(
         (
             "seed",
-            f"{finding.seed}; before shrinking: backproof draw {finding.target} --seed {finding.seed} --index {finding.index}{precision}",
+            f"{finding.seed}; before shrinking: backproof draw {finding.target} --seed {finding.seed} --index {finding.index}{options}",
         )
     )
     if saved is not None:
