@@ -147,6 +147,7 @@ def _compared(
     place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
 ) -> Comparison:
     if got.ndim < 2:
+        got = np.where(np.isinf(variance), low, got)  # no claim is made
         as_row = [np.reshape(array, (1, -1)) for array in (got, low, high, variance)]
         one = _compared(place, as_row[0], as_row[1], as_row[1 if high is low else 2], as_row[3], unit)
         return replace(one, got=got, low=low, high=high, variance=variance, worst=one.worst[2 - got.ndim :])

@@ -84,7 +84,7 @@ class Noise:
 
     variance: v of one rounding, relative to its size, u^2 / 3 of each pass; sums: that of a running sum, over v;
     products: that of both factors of a product, which are rounded once more, over v; apart: whether sums are rounded when they are stored;
-    unit: u of the coarser pass; sum_unit: u of its sums; underflow: eta of both.
+    unit: u of the coarser pass; sum_unit: u of its sums; underflow: eta of both; largest: the largest number of the narrower range.
     """
 
     variance: float
@@ -94,6 +94,7 @@ class Noise:
     unit: float
     sum_unit: float
     underflow: float
+    largest: float
 
 
 def noise_of(precision: Precision) -> Noise:
@@ -109,4 +110,5 @@ def noise_of(precision: Precision) -> Noise:
         precision.unit,
         precision.sum_unit,
         precision.lost + own.lost,
+        precision.largest,
     )

@@ -254,9 +254,11 @@ class _Variances:
         return weight, bias
 
     def loss(self, a_variance: AnyArray) -> Array:
-        """V(C): errors of all outputs may be alike."""
+        """V(C): errors of all outputs may be alike; infinite where C may leave the range."""
         problem, output = self.problem, self.passed.forward.activations[-1]
         values = np.abs(bind(LOSSES, problem.loss).value(output, problem.y))
+        if not 2 * values.sum() < self.noise.largest:
+            return np.asarray(np.inf)
         sizes = values.mean() if problem.reduction == "mean" else values.sum()
         moved = np.sum(np.abs(self.passed.backward.errors[-1]) * np.sqrt(a_variance, dtype=np.float64))
         rounded = np.sum(1 + np.abs(output)) / (problem.batch if problem.reduction == "mean" else 1)

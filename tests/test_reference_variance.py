@@ -334,3 +334,13 @@ def test_a_number_beyond_the_range_is_not_rounded_to_infinity():
     problem = drawn.replaced(x=x, weights=weights, biases=biases, y=drawn.y * small)
     answer = off(passes(problem).backward, 0, lambda weight: weight * 2)
     assert judged(problem, answer, "float16/float32").verdict == "wrong"
+
+
+def test_no_claim_is_made_of_a_loss_that_leaves_the_range():
+    problem = network(13, "identity", reduction="mean")
+    large = problem.replaced(y=problem.y + 90.0)
+    right = narrow(large, np.float16)
+    assert Exact(large).passes.forward.loss * large.batch > 65504
+    for loss, precision, verdict in ((np.inf, "float16/float32", "right"), (np.inf, "float32", "nonfinite"), (1.0, "float32", "wrong")):
+        answer = replace(right if precision != "float32" else narrow(large), loss=np.float32(loss))
+        assert judged(large, answer, precision).verdict == verdict
