@@ -38,7 +38,7 @@ from benchmarks.honest import pairwise as by_halves
 from properties.judgement import Exact
 from properties.statistical import aggregates, comparisons, says_nothing, suspicion
 from properties.support import Support
-from properties.values import rounded, without_near_kinks
+from properties.values import held_in, without_near_kinks
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
 
@@ -163,14 +163,6 @@ def problem_of(rng: np.random.Generator, widths: tuple[int, ...], batch: int, ac
     held = [[np.asarray(array, dtype=np.float32).astype(np.float64) for array in arrays] for arrays in (weights, biases, [x], [y])]
     activations = [*[activation] * (len(weights) - 1), "identity"]
     return without_near_kinks(Problem(held[0], biases=held[1], activations=activations, x=held[2][0], y=held[3][0], loss=loss), "float32")
-
-
-def held_in(problem: Problem, precision: str) -> Problem:
-    """A problem whose numbers a precision holds."""
-    if precision in ("float64", "float32"):
-        return problem
-    parts: dict[str, Any] = {name: [rounded(array, precision) for array in getattr(problem, name)] for name in ("weights", "biases")}
-    return problem.replaced(**parts, x=rounded(problem.x, precision), y=rounded(problem.y, precision))
 
 
 def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str) -> None:

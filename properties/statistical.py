@@ -14,7 +14,7 @@ import numpy as np
 
 from oracles.balls import enclosure
 from properties.judgement import AGGREGATE, DISAGREEMENT, STATISTICAL, Exact, Judgement
-from properties.values import rounded
+from properties.values import held_in, rounded
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array, Product, clipped
 from reference.model import MULTIPLE
@@ -70,11 +70,11 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> 
     judgement = suspicion(compared, found, precision)
     if judgement is None:
         return _judgement(Verdict.RIGHT, compared, precision)
-    rounded_by_target = _held(exact.problem, precision)
-    if rounded_by_target is not None:
-        as_held = judge_by_deviation(Exact(rounded_by_target), answer, precision)
-        if as_held.verdict is Verdict.RIGHT:
-            return replace(as_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
+    as_held = held_in(exact.problem, precision.name)
+    if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
+        of_held = judge_by_deviation(Exact(as_held), answer, precision)
+        if of_held.verdict is Verdict.RIGHT:
+            return replace(of_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
     if precision.name == "float64" and affordable(exact):
         return _settled(exact, answer, precision)
     return judgement
@@ -241,18 +241,6 @@ def _settled(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
         return replace(_judgement(Verdict.INCONCLUSIVE, own, precision, DISAGREEMENT), disagreement=True)
     compared = list(comparisons(answer, balls.lower, balls.upper, found))
     return suspicion(compared, found, precision) or _judgement(Verdict.RIGHT, compared, precision)
-
-
-def _held(problem: Problem, precision: Precision) -> Problem | None:
-    """The problem whose numbers are the nearest that a precision holds; None where it is the same, or one is beyond its range."""
-    held = [(precision.held(array), array) for _, array in problem.arrays()]
-    if all(np.array_equal(*pair) for pair in held) or not all(np.isfinite(near).all() for near, _ in held):
-        return None
-    weights, biases = (
-        [precision.held(weight) for weight in problem.weights],
-        [b if b is None else precision.held(b) for b in problem.biases],
-    )
-    return problem.replaced(weights=weights, biases=biases, x=precision.held(problem.x), y=precision.held(problem.y))
 
 
 def posed_again(problem: Problem, precision: Precision) -> Problem:

@@ -62,6 +62,13 @@ def rounded(array: Any, precision: str) -> Array:
     return row.held(clipped(np.asarray(array, dtype=np.float64), -row.largest, row.largest)) + 0.0
 
 
+def held_in(problem: Problem, precision: str) -> Problem:
+    """The problem whose numbers are the nearest that a precision holds."""
+    weights = [rounded(weight, precision) for weight in problem.weights]
+    biases = [None if bias is None else rounded(bias, precision) for bias in problem.biases]
+    return problem.replaced(weights=weights, biases=biases, x=rounded(problem.x, precision), y=rounded(problem.y, precision))
+
+
 def problem_of_seed(architecture: Architecture, plan: ValuePlan, seed: int, precision: str = "float64") -> Problem:
     """The problem of an architecture, a plan and a seed: always the same one."""
     return problems_of_seed(architecture, plan, seed, precision, 1).at(0)

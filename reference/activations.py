@@ -192,6 +192,9 @@ def gelu_tanh() -> Activation:
         bend = 2 * math.sqrt(2 / math.pi) * 6 * 0.044715 * c
         return bell(c) * (2 * slope(c) + c * bend - c * slope(c) ** 2 * np.tanh(twice_q(c) / 2))
 
+    def multiplied(z: Array) -> Array:
+        return np.abs(held(z)) * slope(held(z))
+
     def right_derivative_scale(z: Array) -> Array:
         c = held(z)
         return expit(twice_q(c)) + np.abs(twice_q(c)) * bell(c) + np.abs(c) * bell(c) * slope(c) * (1 + np.abs(twice_q(c)))
@@ -207,9 +210,9 @@ def gelu_tanh() -> Activation:
             np.abs,
             "gelu_tanh by 1 + tanh (left tail)",
         ),
-        derivative_scales=Scales(right_derivative_scale, lambda z: 1 + np.abs(held(z)) * slope(held(z)), "gelu_tanh' by 1 + tanh (tails)"),
+        derivative_scales=Scales(right_derivative_scale, lambda z: 1 + multiplied(z), "gelu_tanh' by 1 + tanh (tails)"),
         reach=3,
-        underflow_scale=lambda z: 1 + np.abs(z) + np.abs(held(z)) * slope(held(z)),
+        underflow_scale=lambda z: 1 + np.abs(z) + multiplied(z),
         times_z=True,
     )
 

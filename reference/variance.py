@@ -235,22 +235,20 @@ class _Variances:
     ) -> tuple["Factored", AnyArray]:
         """V(dC/dW) and V(dC/db); squared: delta^2."""
         back, a, noise, batch = self.passed.backward, self.passed.forward.activations[layer], self.noise, self.problem.batch
-        turned = self.deltas[layer].alike
         alike = max(min(samples, self.inputs_alike[layer]), self.alike.least(self.deltas[layer], a.T))
         rounded = self._rounded(alike, batch) * squared
         rounded += d_variance
         a_squared = self.inputs_squared[layer]
-        shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
+        shared = noise.sums * batch / 3 + SHARED + 3 * noise.apart
         lost = self._lost(batch, float(rounded.max()), float(a_squared.max()))
         if layer:
             summed = Product(np.concatenate([rounded, squared]), np.concatenate([a_squared, a_variance]))
         else:
             summed = Product(rounded, a_squared)  # the inputs are exact
-        weight = Factored(summed, back.products[layer], shared, lost)
-        alike = max(alike, turned)
-        shared = alike * (noise.sums * batch / 3 + SHARED + 3 * noise.apart)
+        weight = Factored(summed, back.products[layer], alike * shared, lost)
+        alike = max(alike, self.deltas[layer].alike)
         bias = self._rounded(alike, batch) * squared.sum(axis=0) + d_variance.sum(axis=0)
-        bias += shared * self._squared(back.biases[layer]) + lost
+        bias += alike * shared * self._squared(back.biases[layer]) + lost
         return weight, bias
 
     def loss(self, a_variance: AnyArray) -> Array:
@@ -276,7 +274,7 @@ class _Variances:
         bias: Array | None = None,
         turned: bool = False,
     ) -> AnyArray:
-        """V of left @ W^T, n products in any order; or of left @ W, turned; variance: that of left."""
+        """V of left @ W^T + b, n products in any order; or of left @ W, turned; variance: that of left."""
         noise, n = self.noise, left.shape[1]
         look = (self.columns if turned else self.rows)[layer]
         alike = samples * self.alike.least(look, left)
