@@ -7,14 +7,14 @@
 Networks of random, uniform, all-positive and large weights; half squared error and softmax cross-entropy; every activation. Prints for
 each activation the largest error over sigma in dC/dW and dC/db and its 99 % quantile; the largest factor common to a layer over what is
 allowed for it, and the largest root mean square of error over sigma in a layer, a row and a column over what is allowed; how many runs
-were not judged, and how many accused; then the same by implementation. Exits with 1 if one was accused. "positive" starts have all
+were accused, and how many not judged and why; then the same by implementation. Exits with 1 if one was accused. "positive" starts have all
 weights and inputs above 0. --low: TF32, float16 and bfloat16 with sums in float32, in place of float32 and float64.
 """
 
 import argparse
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -93,14 +93,15 @@ class Tally:
 
     def __init__(self) -> None:
         self.largest: dict[str, float] = defaultdict(float)
-        self.runs = self.accused = self.entries = self.unjudged = 0
+        self.runs = self.accused = self.entries = 0
+        self.unjudged: Counter[str] = Counter()
         self.quantiles: list[float] = []
 
     def __str__(self) -> str:
         largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest.items())
         quantile = f"99 % {np.median(self.quantiles):.2f}; " if self.quantiles else ""
-        told = f"{self.runs} runs, {self.entries:.2g} entries: {largest}; {quantile}"
-        return f"{told}not judged {self.unjudged}; accused {self.accused}"
+        unjudged = ", ".join(f"{runs} ({reason})" for reason, runs in self.unjudged.most_common()) or "0"
+        return f"{self.runs} runs, {self.entries:.2g} entries: {largest}; {quantile}accused {self.accused}; not judged {unjudged}"
 
 
 def main() -> None:
@@ -170,10 +171,12 @@ def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str)
     row = PRECISIONS[precision]
     found = exact.deviation(row, answer)
     compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
-    unjudged = says_nothing(exact, row) or any(one.is_blunt for one in compared if one.place.quantity == "weights")
+    unjudged = says_nothing(exact, row)
+    if not unjudged and any(one.is_blunt for one in compared if one.place.quantity == "weights"):
+        unjudged = "the bound is wider than the gradient of a layer"
     for tally in tallies:
         tally.runs += 1
-        tally.unjudged += bool(unjudged)
+        tally.unjudged.update([unjudged] if unjudged else [])
     if unjudged:
         return
     sigmas = dict(found.sigma.arrays())
