@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PRECISIONS_TRIED = (128, 512, 4400)
 """In bits; with the last one, sums of products of float64 numbers are exact."""
 
+PIECE = 1 << 20
+"""So many weights are held as balls at once: each takes some 80 bytes."""
+
 
 @dataclass(frozen=True)
 class Enclosure:
@@ -41,19 +44,20 @@ class Enclosure:
     upper: Gradient
 
 
-def enclosure(problem: Problem, near: Sequence[Array] | None = None) -> Enclosure:
+def enclosure(problem: Problem, near: Sequence[Array] | None = None, rows: Sequence[AnyArray] | None = None) -> Enclosure:
     """The enclosure of a problem's gradient, as narrow as float64 can say wherever that can be had.
 
     near: for each layer (batch, n_l): a pre-activation no further than this from a kink counts as on it, so that every slope between
     both sides is legal; None for those on a kink alone. What is infinite or NaN in it widens nothing.
+    rows: for each layer the numbers of the rows of dC/dW that are wanted; None for all, which in a large network cost most.
     The precision rises until no entry is blurred, or until more digits sharpen none, as at an exact kink.
     """
     with np.errstate(all="ignore"):
-        found = _enclosure(problem, PRECISIONS_TRIED[0], near)
+        found = _enclosure(problem, PRECISIONS_TRIED[0], near, rows)
         for bits in PRECISIONS_TRIED[1:]:
             if not any(_blurred(*ends).any() for ends in _pairs(found)):
                 break
-            coarser, found = found, _enclosure(problem, bits, near)
+            coarser, found = found, _enclosure(problem, bits, near, rows)
             if not _sharpens(coarser, found):
                 break
         return found
@@ -109,44 +113,41 @@ def _pairs(found: Enclosure) -> list[tuple[Array, Array]]:
     return list(zip(lower, upper, strict=True))
 
 
-def _enclosure(problem: Problem, bits: int, near: Sequence[Array] | None) -> Enclosure:
+def _enclosure(problem: Problem, bits: int, near: Sequence[Array] | None, rows: Sequence[AnyArray] | None) -> Enclosure:
     from flint import ctx
 
     with ctx.workprec(bits):
-        passed = _passes(problem, near)
-        return Enclosure(passed.bounds(up=False), passed.bounds(up=True))
+        return _passes(problem, near, rows).bounds()
 
 
 @dataclass(frozen=True)
 class _Passes:
-    """Both passes as matrices of balls, each list by layer: dC/dW (n_l, n_{l-1}), dC/db (1, n_l), z, a, delta (batch, n_l)."""
+    """Both passes as matrices of balls, by layer: dC/dW (n_l or fewer, n_{l-1}), dC/db (1, n_l), z, a, delta (batch, n_l).
+
+    x and loss: one matrix each, (batch, n_0) and (1, 1).
+    """
 
     weights: list[arb_mat]
     biases: list[arb_mat]
-    x: arb_mat
-    loss: arb_mat
+    x: list[arb_mat]
+    loss: list[arb_mat]
     pre_activations: list[arb_mat]
     activations: list[arb_mat]
     deltas: list[arb_mat]
 
-    def bounds(self, up: bool) -> Gradient:
-        """All upper ends, or all lower ends, as float64."""
+    def bounds(self) -> Enclosure:
+        """Both ends of all balls, as float64."""
+        ends = {name: [to_floats(balls) for balls in given] for name, given in vars(self).items()}
 
-        def ends(matrices: list[arb_mat]) -> tuple[Array, ...]:
-            return tuple(to_floats(matrix, up) for matrix in matrices)
+        def side(up: int) -> Gradient:
+            one: dict[str, Any] = {name: tuple(both[up] for both in given) for name, given in ends.items()}
+            (x,), (loss,) = one["x"], one["loss"]
+            return Gradient(**one | {"biases": tuple(row[0] for row in one["biases"]), "x": x, "loss": loss[0, 0]})
 
-        return Gradient(
-            ends(self.weights),
-            tuple(row[0] for row in ends(self.biases)),
-            x=to_floats(self.x, up),
-            loss=to_floats(self.loss, up)[0, 0],
-            pre_activations=ends(self.pre_activations),
-            activations=ends(self.activations),
-            deltas=ends(self.deltas),
-        )
+        return Enclosure(side(0), side(1))
 
 
-def _passes(problem: Problem, near: Sequence[Array] | None) -> _Passes:
+def _passes(problem: Problem, near: Sequence[Array] | None, rows: Sequence[AnyArray] | None) -> _Passes:
     """Equations 10 and 11 over balls: delta = dC/da g'(z), dC/dW = delta^T a, dC/da of the layer below = delta W."""
     z, a = _forward(problem)
     loss, error = _loss(problem, a[-1])
@@ -157,18 +158,19 @@ def _passes(problem: Problem, near: Sequence[Array] | None) -> _Passes:
         reached = z[layer] if near is None or not kinks else _reaching(z[layer], near[layer], kinks)
         slope = _mapped(bind(BALL_ACTIVATIONS, problem.activations[layer]).derivative, reached)
         delta = _matrix(error.nrows(), [e * s for e, s in zip(error.entries(), slope.entries(), strict=True)])
-        weights.append(delta.transpose() * a[layer])
+        turned = delta.transpose()
+        weights.append((turned if rows is None else _rows(turned, rows[layer].tolist())) * a[layer])
         biases.append(ones * delta)
         deltas.append(delta)
-        error = delta * _balls(problem.weights[layer])
-    return _Passes(weights[::-1], biases[::-1], error, loss, z, a[1:], deltas[::-1])
+        error = _times(delta, problem.weights[layer])
+    return _Passes(weights[::-1], biases[::-1], [error], [loss], z, a[1:], deltas[::-1])
 
 
 def _forward(problem: Problem) -> tuple[list[arb_mat], list[arb_mat]]:
     """z^l = a^{l-1} (W^l)^T + b^l for l = 1, ..., L and a^l = g^l(z^l) for l = 0, ..., L, a^0 = x."""
     z, a = [], [_balls(problem.x)]
     for weight, bias, activation in zip(problem.weights, problem.biases, problem.activations, strict=True):
-        product = a[-1] * _balls(weight.T)
+        product = _times(a[-1], weight.T)
         z.append(product if bias is None else product + _balls(np.tile(bias, (problem.batch, 1))))
         a.append(_mapped(bind(BALL_ACTIVATIONS, activation).value, z[-1]))
     return z, a
@@ -193,6 +195,18 @@ def _loss(problem: Problem, output: arb_mat) -> tuple[arb_mat, arb_mat]:
     values = _matrix(1, [loss.value(a, y) for a, y in samples])
     slopes = _matrix(problem.batch, [slope for a, y in samples for slope in loss.derivative(a, y)])
     return values * _balls(np.ones((problem.batch, 1))) / share, slopes / share
+
+
+def _times(balls: arb_mat, matrix: Array) -> arb_mat:
+    """The product (m, k) times (k, n), some columns at a time: a large layer's weights would fill the memory as balls."""
+    step = max(1, PIECE // len(matrix))
+    parts = [(balls * _balls(matrix[:, i : i + step])).tolist() for i in range(0, matrix.shape[1], step)]
+    return _matrix(balls.nrows(), [ball for row in zip(*parts, strict=True) for part in row for ball in part])
+
+
+def _rows(balls: arb_mat, numbers: Sequence[int]) -> arb_mat:
+    rows = balls.tolist()
+    return _matrix(len(numbers), [ball for number in numbers for ball in rows[number]])
 
 
 def _balls(numbers: Array) -> arb_mat:

@@ -68,4 +68,18 @@ def test_no_end_is_a_negative_zero():
 
 
 def test_matrices_keep_their_shape():
-    assert np.array_equal(to_floats(arb_mat([[1, 2, 3], [4, 5, 6]]), up=True), [[1, 2, 3], [4, 5, 6]])
+    for ends_of_all in to_floats(arb_mat([[1, 2, 3], [4, 5, 6]])):
+        assert np.array_equal(ends_of_all, [[1, 2, 3], [4, 5, 6]])
+
+
+RADII = (0.0, 1e-330, 1e-25, 3e-17, 6e-17, 1.2e-16, 2.5e-16, 1.0)
+
+
+@given(st.lists(st.tuples(NUMBERS | st.sampled_from([0.0, 1.0, 2.0**-1022, 5e-324, LARGEST]), st.sampled_from(RADII)), min_size=1))
+def test_all_ends_at_once_are_those_of_each(numbers):
+    """Beside powers of two too, where the float64 below is half as far as the one above, and where numbers leave the range."""
+    with ctx.workprec(200):
+        balls = [number * (1 + arb(shift, radius)) for number, radius in numbers for shift in (0.0, 2.0**-60, -(2.0**-60))]
+        lower, upper = to_floats(arb_mat([balls]))
+    assert list(zip(lower[0], upper[0], strict=True)) == [ends(ball) for ball in balls]
+    assert not (np.signbit(lower) & (lower == 0)).any() and not (np.signbit(upper) & (upper == 0)).any()
