@@ -35,8 +35,9 @@ from benchmarks.honest import (
     torch_in,
 )
 from benchmarks.honest import pairwise as by_halves
+from properties.comparison import aggregates, comparisons, suspicion
 from properties.judgement import Exact
-from properties.statistical import aggregates, comparisons, says_nothing, suspicion
+from properties.statistical import says_nothing
 from properties.support import Support
 from properties.values import held_in, without_near_kinks
 from reference.precisions import PRECISIONS

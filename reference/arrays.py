@@ -40,7 +40,7 @@ class Product:
     left: AnyArray
     right: AnyArray
 
-    def __getitem__(self, rows: slice) -> AnyArray:
+    def __getitem__(self, rows: slice | AnyArray) -> AnyArray:
         product: AnyArray = np.swapaxes(self.left[..., rows], -1, -2) @ self.right
         return product
 

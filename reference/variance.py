@@ -61,7 +61,7 @@ class Factored:
         """In which they are computed."""
         return self.summed.left.dtype
 
-    def rows(self, some: slice, exact: AnyArray) -> AnyArray:
+    def rows(self, some: slice | AnyArray, exact: AnyArray) -> AnyArray:
         """Some rows; exact: those of dC/dW, in this dtype."""
         variance = self.summed[some]
         squared = exact * exact
@@ -70,7 +70,7 @@ class Factored:
         variance += self.constant
         return variance
 
-    def __getitem__(self, rows: slice) -> AnyArray:
+    def __getitem__(self, rows: slice | AnyArray) -> AnyArray:
         return self.rows(rows, self.exact[rows].astype(self.dtype, copy=False))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:

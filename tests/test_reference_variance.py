@@ -6,14 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from properties.comparison import comparisons
 from properties.judgement import Exact
-from properties.statistical import MULTIPLE, comparisons, judge_by_deviation, posed_again
+from properties.statistical import judge_by_deviation, posed_again
 from properties.support import Support
 from properties.values import without_near_kinks
 from reference.activations import ACTIVATIONS
 from reference.choice import bind
 from reference.losses import LOSSES
-from reference.model import noise_of
+from reference.model import MULTIPLE, noise_of
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Place, Problem
 from reference.rounding import passes

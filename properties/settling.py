@@ -1,0 +1,83 @@
+"""Settling a suspicion of a float64 answer by ball arithmetic: the reference is no more exact than the target, and may be at fault."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from oracles.balls import Enclosure, enclosure
+from properties.comparison import LINE_SPREAD, Comparison, aggregates, comparisons, judgement_by_sigma, suspicion
+from properties.judgement import DISAGREEMENT, Exact, Judgement
+from properties.verdict import Verdict
+from reference.arrays import AnyArray
+from reference.model import MULTIPLE
+from reference.precisions import Precision
+from reference.problem import Gradient
+from reference.variance import Deviation
+
+LARGEST_SETTLED = 10_000_000
+"""Ball arithmetic is asked about all entries of a network of so many weights, and about some rows of larger ones."""
+
+LARGEST_PASSED = 10_000_000_000
+"""Of a network with more weights times samples it is asked nothing: both passes take some two minutes for a third of this."""
+
+ROWS = 64
+"""So many rows of each layer's dC/dW are settled where all are too many: suspect ones, and as many that are spread evenly."""
+
+
+def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], suspected: Judgement) -> Judgement:
+    """The verdict by ball arithmetic, in place of one of WRONG: inconclusive where the network is too large for it.
+
+    compared: the answer beside the reference, from which the suspicion came.
+    """
+    count = sum(weight.size for weight in exact.problem.weights)
+    if count * exact.problem.batch > LARGEST_PASSED:
+        large = f"{count:,} weights and {exact.problem.batch:,} samples"
+        return _unsettled(suspected, f"{large} are too many for ball arithmetic, which alone could settle it")
+    found = exact.deviation(precision)
+    near = [MULTIPLE * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
+    if count <= LARGEST_SETTLED:
+        return _held_against(enclosure(exact.problem, near), exact.by_rows, answer, found, precision)
+    suspects = [_suspect_rows(one) for one in compared if one.place.quantity == "weights"]
+    rows = [_some_rows(each, len(weight)) for each, weight in zip(suspects, exact.problem.weights, strict=True)]
+    own, given, variance = (_of_rows(gradient, rows) for gradient in (exact.by_rows, answer, found.variance))
+    judgement = _held_against(enclosure(exact.problem, near, rows), own, given, replace(found, variance=variance), precision)
+    if judgement.verdict is Verdict.WRONG:
+        return suspected
+    all_asked = all(len(each) <= ROWS for each in suspects)
+    by_rows_alone = all(whole.kind == "row" for whole in aggregates(compared, found, precision) if whole.is_suspect)
+    if judgement.verdict is Verdict.RIGHT and not (all_asked and by_rows_alone):
+        asked = f"{sum(map(len, rows)):,} rows that ball arithmetic was asked for are as they should be"
+        return _unsettled(suspected, f"{asked}, and all rows of {count:,} weights are too many for it")
+    place, index = judgement.place, judgement.index
+    if place and place.layer and place.quantity == "weights":
+        index = (int(rows[place.layer - 1][index[0]]), *index[1:])
+    return replace(judgement, index=index, judged=suspected.judged)
+
+
+def _held_against(balls: Enclosure, own: Gradient, answer: Gradient, found: Deviation, precision: Precision) -> Judgement:
+    """The verdict by ball arithmetic, which the reference's own gradient must stand as well."""
+    of_own = list(comparisons(own, balls.lower, balls.upper, found))
+    if any(one.outside for one in of_own):
+        return replace(judgement_by_sigma(Verdict.INCONCLUSIVE, of_own, precision, DISAGREEMENT), disagreement=True)
+    compared = list(comparisons(answer, balls.lower, balls.upper, found))
+    return suspicion(compared, found, precision) or judgement_by_sigma(Verdict.RIGHT, compared, precision)
+
+
+def _unsettled(suspected: Judgement, reason: str) -> Judgement:
+    return replace(suspected, verdict=Verdict.INCONCLUSIVE, reason=f"a suspicion that can not be settled: {suspected.reason}; {reason}")
+
+
+def _suspect_rows(one: Comparison) -> AnyArray:
+    """The numbers of the rows that have an entry outside, or errors too large on the whole."""
+    outside = one.mask.any(axis=1) if one.outside else False
+    return np.flatnonzero(outside | (one.rows > LINE_SPREAD))
+
+
+def _some_rows(suspects: AnyArray, of: int) -> AnyArray:
+    """Up to ROWS suspect rows, and up to ROWS of all, both spread evenly."""
+    return np.union1d(*(some[np.linspace(0, len(some) - 1, min(len(some), ROWS)).astype(int)] for some in (suspects, np.arange(of))))
+
+
+def _of_rows(gradient: Gradient, rows: list[AnyArray]) -> Gradient:
+    """A gradient with some rows of each dC/dW alone."""
+    return replace(gradient, weights=[weight[some] for weight, some in zip(gradient.weights, rows, strict=True)])

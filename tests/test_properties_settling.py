@@ -1,0 +1,121 @@
+"""A suspicion of a float64 answer is settled by ball arithmetic: on all entries, on some rows, or not at all, and then it says so."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from properties import settling
+from properties.comparison import LINE_SPREAD
+from properties.judgement import DISAGREEMENT, Exact
+from properties.statistical import judge_by_deviation
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem
+
+FLOAT64 = PRECISIONS["float64"]
+ROWS = 4
+
+
+@pytest.fixture
+def too_large(monkeypatch):
+    """Makes a small network count as one of which all entries are too many; gives the rows that were asked for."""
+    asked = []
+
+    def enclosure(problem, near, rows=None):
+        asked.append(rows)
+        return of_all(problem, near, rows)
+
+    of_all = settling.enclosure
+    monkeypatch.setattr(settling, "enclosure", enclosure)
+    monkeypatch.setattr(settling, "LARGEST_SETTLED", 1000)
+    monkeypatch.setattr(settling, "ROWS", ROWS)
+    return asked
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(8)
+    weights = [rng.normal(size=(n, m)) / np.sqrt(m) for m, n in ((40, 70), (70, 30))]
+    return Problem(weights, activations=["tanh", "identity"], x=rng.normal(size=(64, 40)), y=rng.normal(size=(64, 30)))
+
+
+@pytest.fixture
+def exact(problem):
+    return Exact(problem)
+
+
+def moved(exact, layer, rows, sigmas):
+    """The reference's gradient, some rows of a layer's dC/dW off by so many sigma, up and down in turn."""
+    sigma = np.asarray(exact.deviation(FLOAT64).sigma.weights[layer])
+    weights = [np.array(weight) for weight in exact.reference.weights]
+    signs = 1 - 2 * (np.arange(sigma.shape[1]) % 2)
+    weights[layer][rows] += sigmas * sigma[rows] * signs
+    return Gradient(weights, exact.reference.biases)
+
+
+def test_an_entry_that_is_off_is_wrong_by_the_rows_that_look_so(exact, too_large):
+    judged = judge_by_deviation(exact, moved(exact, 0, [13], 20), FLOAT64)
+    assert (judged.verdict, judged.index[0], judged.outside) == ("wrong", 13, 40)
+    assert "layer 1: dC/dW: 40 of 2800, in row 13 and all columns" in judged.reason
+    (rows,) = too_large
+    assert rows[0].tolist() == [0, 13, 23, 46, 69]
+    assert rows[1].tolist() == [0, 9, 19, 29]
+
+
+def test_a_factor_common_to_a_layer_is_wrong_by_some_of_its_rows(exact, too_large):
+    right = exact.reference
+    judged = judge_by_deviation(exact, Gradient([right.weights[0], right.weights[1] * (1 + 4e-15)], right.biases), FLOAT64)
+    assert (judged.verdict, judged.entry) == ("wrong", "all of layer 2: dC/dW")
+    assert [len(rows) for rows in too_large[0]] == [ROWS, ROWS]
+
+
+def off_between(exact, rows):
+    """An answer that is off by 10 sigma from a reference that is off itself, each by 5 sigma from the exact numbers."""
+    answer = moved(exact, 0, rows, 5)
+    exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, rows, -5).weights)
+    return answer
+
+
+def test_what_only_the_reference_made_look_wrong_is_right(exact, too_large):
+    judged = judge_by_deviation(exact, off_between(exact, [13, 14]), FLOAT64)
+    assert judged.verdict == "right"
+    assert (judged.index[0] in (13, 14), judged.outside, judged.judged) == (True, 0, 4900 + 100)
+
+
+def test_what_other_rows_show_is_inconclusive(exact, too_large):
+    judged = judge_by_deviation(exact, off_between(exact, np.arange(20, 40)), FLOAT64)
+    assert judged.verdict == "inconclusive"
+    reason = "a suspicion that can not be settled: outside are layer 1: dC/dW: 800 of 2800, in 20 of 70 rows and all columns; 12 rows that "
+    assert (
+        judged.reason == f"{reason}ball arithmetic was asked for are as they should be, and all rows of 4,900 weights are too many for it"
+    )
+
+
+def test_errors_too_large_in_a_row_are_asked_for(exact, too_large):
+    judged = judge_by_deviation(exact, moved(exact, 0, [13], LINE_SPREAD + 1), FLOAT64)
+    assert (judged.verdict, judged.entry) == ("wrong", "all of layer 1: dC/dW")
+    assert 13 in too_large[0][0]
+
+
+@pytest.mark.parametrize("largest", [1000, 10_000])
+def test_a_reference_at_fault_is_told(exact, too_large, monkeypatch, largest):
+    monkeypatch.setattr(settling, "LARGEST_SETTLED", largest)
+    right = moved(exact, 0, [], 0)
+    exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13], 20).weights)
+    judged = judge_by_deviation(exact, right, FLOAT64)
+    assert (judged.verdict, judged.reason, judged.disagreement, judged.index[0]) == ("inconclusive", DISAGREEMENT, True, 13)
+
+
+def test_all_entries_are_asked_for_where_they_are_not_too_many(exact, too_large, monkeypatch):
+    monkeypatch.setattr(settling, "LARGEST_SETTLED", 4900)
+    assert judge_by_deviation(exact, moved(exact, 0, [13], 20), FLOAT64).verdict == "wrong"
+    assert judge_by_deviation(exact, off_between(exact, np.arange(20, 40)), FLOAT64).verdict == "right"
+    assert too_large == [None, None]
+
+
+def test_a_network_too_large_for_ball_arithmetic_is_inconclusive(exact, too_large, monkeypatch):
+    monkeypatch.setattr(settling, "LARGEST_PASSED", 4900 * 64 - 1)
+    judged = judge_by_deviation(exact, moved(exact, 0, [13], 20), FLOAT64)
+    assert (judged.verdict, judged.outside) == ("inconclusive", 40)
+    assert judged.reason.endswith("; 4,900 weights and 64 samples are too many for ball arithmetic, which alone could settle it")
+    assert not too_large
