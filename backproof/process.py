@@ -1,24 +1,30 @@
-"""A target in a process of its own, where it may hang or die: problems and answers go back and forth as JSON."""
+"""A target in a process of its own, where it may hang or die; problems and answers go there and back as JSON, large ones as .npz."""
 
+import io
 import math
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, BinaryIO
 
 from backproof.target import InProcess, TargetError, load_target
 from properties.answer import Answer
 from properties.support import Support
 from properties.verdict import Verdict
+from reference.binary_form import load_gradient, load_problem, save_gradient, save_problem
 from reference.json_form import dump, gradient_data, gradient_of, parse, problem_data, problem_of
 from reference.problem import Problem
 
 LOADING_LIMIT = 120.0
 """Seconds that a target may take to be imported."""
+
+LARGE = 10_000
+"""A problem of so many numbers goes in the binary form: to write and read it as JSON would take longer than most targets do."""
 
 
 class OwnProcess:
@@ -53,14 +59,19 @@ class OwnProcess:
         try:
             if not self._process.is_alive():
                 self._start()
-            self._pipe.send_bytes(f"{arrangement} {dump(problem_data(problem))}".encode())
+            if sum(array.size for _, array in problem.arrays()) < LARGE:
+                message = _packed({"arrangement": arrangement, "problem": problem_data(problem)})
+            else:
+                message = _packed({"arrangement": arrangement}, partial(save_problem, problem))
+            self._pipe.send_bytes(message)
             reply = self._receive(self._time_limit)
         except (BrokenPipeError, ConnectionResetError):
             reply = None
         except TargetError as error:
             return Answer(None, Verdict.RAISES, f"its process died, and a new one did not load it: {error}", gone=True)
         if reply is not None:
-            gradient = gradient_of(reply["gradient"]) if "gradient" in reply else None
+            given = reply.get("gradient")
+            gradient = load_gradient(given) if isinstance(given, io.BytesIO) else None if given is None else gradient_of(given)
             verdict = Verdict(reply["verdict"]) if "verdict" in reply else None
             return Answer(gradient, verdict, reply.get("message", ""), tuple(reply["changed"]), tuple(reply["overwritten"]))
         self.deaths += 1
@@ -82,7 +93,7 @@ class OwnProcess:
     def _receive(self, seconds: float) -> Any:
         """What the target's process says, or None where it says nothing in time, or has died."""
         try:
-            return parse(self._pipe.recv_bytes().decode()) if self._pipe.poll(seconds) else None
+            return _unpacked(self._pipe.recv_bytes(), "gradient") if self._pipe.poll(seconds) else None
         except (EOFError, ConnectionResetError):
             return None
 
@@ -125,19 +136,36 @@ def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
         ready = {"supports": _plain(asker.supports), "precision": asker.precision}
     except TargetError as error:
         ready = {"error": str(error)}
-    pipe.send_bytes(dump(ready).encode())
+    pipe.send_bytes(_packed(ready))
     while "error" not in ready:
         try:
-            arrangement, text = pipe.recv_bytes().decode().split(" ", 1)
+            asked = _unpacked(pipe.recv_bytes(), "problem")
         except (EOFError, KeyboardInterrupt):
             return
-        answer = asker(problem_of(parse(text)), arrangement)
+        large = isinstance(asked["problem"], io.BytesIO)
+        answer = asker(load_problem(asked["problem"]) if large else problem_of(asked["problem"]), asked["arrangement"])
         reply: dict[str, Any] = {"message": answer.message, "changed": answer.changed, "overwritten": answer.overwritten}
-        if answer.gradient is not None:
-            reply["gradient"] = gradient_data(answer.gradient)
+        gradient = answer.gradient
+        if gradient is not None and not large:
+            reply["gradient"] = gradient_data(gradient)
         if answer.verdict is not None:
             reply["verdict"] = answer.verdict.value
-        pipe.send_bytes(dump(reply).encode())
+        pipe.send_bytes(_packed(reply, partial(save_gradient, gradient) if gradient is not None and large else None))
+
+
+def _packed(plain: Mapping[str, Any], save: Callable[[BinaryIO], None] | None = None) -> bytes:
+    """Plain data as a line of JSON, and after it what is too large for that, as save writes it."""
+    large = io.BytesIO()
+    if save is not None:
+        save(large)
+    return dump(plain).encode() + b"\n" + large.getvalue()
+
+
+def _unpacked(message: bytes, name: str) -> Any:
+    """The plain data of a message; with what comes after it, to be read, under a name."""
+    line, _, large = message.partition(b"\n")
+    plain = parse(line.decode())
+    return {**plain, name: io.BytesIO(large)} if large else plain
 
 
 def _plain(supports: Any) -> Any:

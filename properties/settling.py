@@ -17,8 +17,8 @@ from reference.variance import Deviation
 LARGEST_SETTLED = 10_000_000
 """Ball arithmetic is asked about all entries of a network of so many weights, and about some rows of larger ones."""
 
-LARGEST_PASSED = 10_000_000_000
-"""Of a network with more weights times samples it is asked nothing: both passes take some two minutes for a third of this."""
+LARGEST_PASSED = 4_000_000_000
+"""Of a network with more weights times samples it is asked nothing: both passes of one that large take minutes."""
 
 ROWS = 64
 """So many rows of each layer's dC/dW are settled where all are too many: suspect ones, and as many that are spread evenly."""

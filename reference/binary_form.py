@@ -7,8 +7,7 @@ bfloat16, which .npz has no name for, is what .npz calls V2.
 import json
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -21,17 +20,17 @@ SUFFIX = ".npz"
 """What the name of a file in this form ends in."""
 
 
-def save_problem(problem: Problem, path: Path) -> None:
+def save_problem(problem: Problem, file: BinaryIO) -> None:
     """Write a problem."""
     plain = {"activations": problem.activations, "loss": problem.loss, "reduction": problem.reduction, "wants": problem.wants[2:]}
     arrays = {f"layer {i}: weights": weight for i, weight in enumerate(problem.weights, 1)}
     arrays |= {f"layer {i}: biases": bias for i, bias in enumerate(problem.biases, 1) if bias is not None}
-    _save(path, PROBLEM, plain | {"layers": problem.depth}, arrays | {"x": problem.x, "y": problem.y})
+    _save(file, PROBLEM, plain | {"layers": problem.depth}, arrays | {"x": problem.x, "y": problem.y})
 
 
-def load_problem(path: Path) -> Problem:
-    """Read a problem. Raises ProblemError and OSError."""
-    form, arrays = _load(path, PROBLEM, ("layers", "activations", "loss", "reduction", "wants"))
+def load_problem(file: BinaryIO) -> Problem:
+    """Read a problem. Raises ProblemError."""
+    form, arrays = _load(file, PROBLEM, ("layers", "activations", "loss", "reduction", "wants"))
     layers = range(1, form["layers"] + 1)
     missing = [name for name in (*(f"layer {i}: weights" for i in layers), "x", "y") if name not in arrays]
     if missing:
@@ -48,18 +47,18 @@ def load_problem(path: Path) -> Problem:
     )
 
 
-def save_gradient(gradient: Gradient, path: Path) -> None:
+def save_gradient(gradient: Gradient, file: BinaryIO) -> None:
     """Write a gradient."""
     arrays = {quantity: np.asarray(getattr(gradient, quantity)) for quantity in ("x", "loss") if getattr(gradient, quantity) is not None}
     for quantity in LAYER_QUANTITIES:
         for i, array in enumerate(getattr(gradient, quantity) or (), 1):
             arrays |= {} if array is None else {f"layer {i}: {quantity}": np.asarray(array)}
-    _save(path, GRADIENT, {"layers": len(gradient.weights)}, arrays)
+    _save(file, GRADIENT, {"layers": len(gradient.weights)}, arrays)
 
 
-def load_gradient(path: Path) -> Gradient:
-    """Read a gradient. Raises ProblemError and OSError."""
-    form, arrays = _load(path, GRADIENT, ("layers",))
+def load_gradient(file: BinaryIO) -> Gradient:
+    """Read a gradient. Raises ProblemError."""
+    form, arrays = _load(file, GRADIENT, ("layers",))
     given: dict[str, Any] = {quantity: arrays.get(quantity) for quantity in ("x", "loss")}
     for quantity in LAYER_QUANTITIES:
         listed = [arrays.get(f"layer {i}: {quantity}") for i in range(1, form["layers"] + 1)]
@@ -69,16 +68,15 @@ def load_gradient(path: Path) -> Gradient:
     return Gradient(**given)
 
 
-def _save(path: Path, schema: str, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+def _save(file: BinaryIO, schema: str, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     form = json.dumps({"schema": schema, "version": VERSION, **plain})
-    with path.open("wb") as file:  # given a name, NumPy would add a suffix to one that has none
-        np.savez(file, form=np.array(form), **arrays)  # type: ignore[arg-type]
+    np.savez(file, form=np.array(form), **arrays)  # type: ignore[arg-type]
 
 
-def _load(path: Path, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+def _load(file: BinaryIO, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: _named(file[name]) for name in file.files}
+        with np.load(file, allow_pickle=False) as held:
+            arrays = {name: _named(held[name]) for name in held.files}
         form = json.loads(str(arrays.pop("form")))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ProblemError(f"not a file of this form ({error}): expected .npz as backproof writes it, without pickle") from None

@@ -208,7 +208,8 @@ class Problem:
         from reference.binary_form import SUFFIX, save_problem
 
         if Path(path).suffix == SUFFIX:
-            save_problem(self, Path(path))
+            with Path(path).open("wb") as file:
+                save_problem(self, file)
         else:
             Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
@@ -219,7 +220,8 @@ class Problem:
 
         try:
             if Path(path).suffix == SUFFIX:
-                return load_problem(Path(path))
+                with Path(path).open("rb") as file:
+                    return load_problem(file)
             return Problem.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None
@@ -276,7 +278,8 @@ class Gradient:
         from reference.binary_form import SUFFIX, save_gradient
 
         if Path(path).suffix == SUFFIX:
-            save_gradient(self, Path(path))
+            with Path(path).open("wb") as file:
+                save_gradient(self, file)
         else:
             Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
@@ -287,7 +290,8 @@ class Gradient:
 
         try:
             if Path(path).suffix == SUFFIX:
-                return load_gradient(Path(path))
+                with Path(path).open("rb") as file:
+                    return load_gradient(file)
             return Gradient.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None

@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backproof import Problem, TargetError, check, gradient
-from backproof.process import OwnProcess
+from backproof.process import LARGE, OwnProcess
 from backproof.target import InProcess
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,10 @@ def sleeps(problem):
 
 def right(problem):
     return gradient(problem)
+
+def narrow(problem):
+    found = gradient(problem)
+    return [w.astype("float32") for w in found.weights], [found.biases[0].astype("float16"), None]
 
 def torn(problem):
     return gradient(problem)
@@ -250,3 +255,16 @@ def test_an_alarm_that_was_set_before_goes_on():
         signal.signal(signal.SIGALRM, before)
     assert 0 < left < 100
     assert not rung
+
+
+def test_a_large_problem_goes_there_and_back_to_the_bit(own):
+    rng = np.random.default_rng(0)
+    weights, x = [rng.normal(size=(200, 100)), rng.normal(size=(3, 200))], rng.normal(size=(2, 100))
+    problem = Problem(weights, biases=[np.zeros(200), None], activations=["tanh", "identity"], x=x, y=np.ones((2, 3)))
+    assert sum(array.size for _, array in problem.arrays()) > LARGE
+    answer = own("narrow")(problem, "read_only")
+    for given, weight in zip(answer.gradient.weights, gradient(problem).weights, strict=True):
+        assert (given.dtype, given.tobytes()) == (np.float32, weight.astype("float32").tobytes())
+    assert (answer.gradient.biases[0].dtype, answer.gradient.biases[1]) == (np.float16, None)
+    nothing = own("nothing")(problem)
+    assert (nothing.gradient, nothing.verdict, nothing.message[:18]) == (None, "malformed", "the answer is None")
