@@ -1,7 +1,9 @@
 """The command line: thin over check, verify and the tables."""
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,7 @@ from reference.problem import Gradient, Problem, ProblemError
 RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
 EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
 SAVED_IN = ".backproof"
+LINE_EACH = 30.0
 
 
 class Failure(click.ClickException):
@@ -231,12 +234,28 @@ def _console() -> Console:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error where that is a terminal; silence elsewhere."""
+    """A bar on standard error where that is a terminal; elsewhere, in a log say, a line now and then."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines().tell
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
+
+
+class _Lines:
+    """Progress as lines on standard error, at most one in LINE_EACH seconds."""
+
+    def __init__(self) -> None:
+        self.started = self.told = time.monotonic()
+
+    def tell(self, step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self.told >= LINE_EACH:
+            self.told = now
+            click.echo(f"backproof: {step}, {done} of {total} after {now - self.started:.0f} s", err=True)
 
 
 def _run(action: Callable[[], Any]) -> Any:
@@ -295,6 +314,8 @@ def _exit_code(verdict: Verdict, strict: bool) -> int:
 
 def main() -> None:
     """The command `backproof`."""
+    # what ends a run from outside, a time limit of CI say, leaves the report so far, as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # what Hypothesis keeps for itself has no place in the folder of whoever runs a check
         with TemporaryDirectory(prefix="backproof-") as folder:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from backproof.target import Target, TargetError
-from properties.answer import as_array
 from reference.arrays import AnyArray
+from reference.precisions import as_array
 from reference.problem import Gradient, Problem
 
 LAYOUTS = {

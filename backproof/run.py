@@ -305,6 +305,8 @@ class Run:
             return
         if len(block) == 1 or block.number % IN_TURN_EACH == 0:
             for law in self._in_turn():
+                if time.monotonic() > self.deadline:
+                    return
                 self._record(law, trial, law.on(trial), block.first)
         if block.number % AUDITED_EACH == 0:
             for law in (law for law in self.laws if law.turn is Turn.AUDIT):
@@ -409,7 +411,7 @@ class Run:
             self.examples,
             self.judged,
             audit.held + audit.broken,
-            self.drawn_in,
+            self.judged_by.most_common(1)[0][0] if self.judged_by else self.drawn_in,
             self.strict,
             self.interrupted,
             time.monotonic() - self.started,

@@ -10,7 +10,7 @@ import numpy as np
 
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
-from reference.precisions import DTYPES
+from reference.precisions import DTYPES, as_array
 from reference.problem import Gradient, Place, Problem
 
 FLOATS = frozenset({np.longdouble, *(dtype.type for dtype in DTYPES.values())})
@@ -91,14 +91,6 @@ def _by_layer(listed: Any, quantity: str, layers: int) -> list[AnyArray | None]:
     if len(listed) != layers:
         raise Malformed(f"{symbol} has {len(listed)} arrays: expected one for each layer, {layers}")
     return [None if array is None else _floats(array, quantity, i) for i, array in enumerate(listed, 1)]
-
-
-def as_array(given: Any) -> AnyArray:
-    """An array of any framework as NumPy reads it; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
-    given = given.detach() if hasattr(given, "detach") else given
-    if str(getattr(given, "dtype", "")) == "torch.bfloat16":
-        return np.asarray(given.float()).astype(DTYPES["bfloat16"])
-    return np.asarray(given)
 
 
 def _floats(given: Any, quantity: str, layer: int | None) -> AnyArray:

@@ -42,7 +42,7 @@ def what_is_right_stands_an_audit(trial: Trial) -> Outcome:
     Cannot see: mistakes of the target; it is backproof that is audited here. Needs: a right answer.
     """
     if trial.judgement.verdict is not Verdict.RIGHT:
-        return not_applicable("the answer is not right")
+        return not_applicable(f"it needs an answer that is right, not {trial.judgement.verdict.value}")
     agrees = trial.exact.agrees(trial.gradient, trial.precision)
     return HELD if agrees else broken(Verdict.INCONCLUSIVE, DISAGREEMENT)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from reference.arrays import AnyArray
 from reference.json_form import GRADIENT, LAYER_QUANTITIES, PROBLEM, VERSION
-from reference.precisions import DTYPES
+from reference.precisions import DTYPES, as_array
 from reference.problem import Gradient, Problem, ProblemError
 
 SUFFIX = ".npz"
@@ -49,10 +49,10 @@ def load_problem(file: BinaryIO) -> Problem:
 
 def save_gradient(gradient: Gradient, file: BinaryIO) -> None:
     """Write a gradient."""
-    arrays = {quantity: np.asarray(getattr(gradient, quantity)) for quantity in ("x", "loss") if getattr(gradient, quantity) is not None}
+    arrays = {quantity: as_array(getattr(gradient, quantity)) for quantity in ("x", "loss") if getattr(gradient, quantity) is not None}
     for quantity in LAYER_QUANTITIES:
         for i, array in enumerate(getattr(gradient, quantity) or (), 1):
-            arrays |= {} if array is None else {f"layer {i}: {quantity}": np.asarray(array)}
+            arrays |= {} if array is None else {f"layer {i}: {quantity}": as_array(array)}
     _save(file, GRADIENT, {"layers": len(gradient.weights)}, arrays)
 
 

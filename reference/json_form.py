@@ -13,7 +13,7 @@ import numpy as np
 
 from reference.arrays import AnyArray
 from reference.choice import Choice
-from reference.precisions import DTYPES
+from reference.precisions import DTYPES, as_array
 from reference.problem import Gradient, Problem, ProblemError
 
 VERSION = 1
@@ -111,7 +111,7 @@ def gradient_of(data: Any) -> Gradient:
 
 def narrowest_dtype(gradient: Gradient) -> str:
     """The narrowest dtype of DTYPES among the arrays of a gradient, by its name; float64 if there is none."""
-    names = {dtype.name for dtype in {np.asarray(array).dtype for _, array in gradient.arrays()}}
+    names = {dtype.name for dtype in {as_array(array).dtype for _, array in gradient.arrays()}}
     return next((name for name in reversed(DTYPES) if name in names), "float64")
 
 
@@ -178,7 +178,7 @@ def numbers(array: Any) -> Any:
         return [plain(value) for value in values] if isinstance(values, list) else number(values)
 
     with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-        return plain(np.asarray(array, dtype=np.float64).tolist())
+        return plain(np.asarray(as_array(array), dtype=np.float64).tolist())
 
 
 def _array(value: Any, where: str) -> AnyArray:

@@ -1,6 +1,7 @@
 """The table of precisions that a target may compute in: what its arrays are stored in, what it adds up in, what it multiplies."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -92,3 +93,13 @@ PRECISIONS: dict[str, Precision] = {
     )
 }
 """From the widest to the narrowest; with a slash: stored in the one, added up in the other."""
+
+
+def as_array(given: Any) -> AnyArray:
+    """An array of any framework as NumPy reads it; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
+    if isinstance(given, np.ndarray):
+        return given
+    given = given.detach() if hasattr(given, "detach") else given
+    if str(getattr(given, "dtype", "")) == "torch.bfloat16":
+        return np.asarray(given.float()).astype(DTYPES["bfloat16"])
+    return np.asarray(given)

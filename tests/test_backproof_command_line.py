@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,11 @@ class TestCheck:
         result = run("check", "t.py:interrupts")
         assert result.exit_code == 130
         assert "note: interrupted: this is the report so far" in result.stdout
+
+    def test_a_run_whose_output_is_no_terminal_tells_how_far_it_is(self, monkeypatch):
+        assert "judging" not in run("check", "t.py:right", "--max-examples", 10).stderr
+        monkeypatch.setattr("backproof.command_line.LINE_EACH", 0)
+        assert re.match(r"backproof: judging, 1 of 10 after \d s\n", run("check", "t.py:right", "--max-examples", 10).stderr)
 
     def test_nothing_judged_exits_with_2(self, monkeypatch):
         monkeypatch.setattr("backproof.run.Run.judge_all", lambda run, count, seed, seconds: None)

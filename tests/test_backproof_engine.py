@@ -1,6 +1,7 @@
 """The engine: blocks of problems are judged at once, and lose neither a failure nor shrinking, replay or the way back to any problem."""
 
 import signal
+import threading
 import time
 from contextlib import suppress
 
@@ -10,6 +11,8 @@ import pytest
 from backproof import Gradient, check, gradient, problem_at
 from backproof.checking import replay
 from properties.faults import FAULTS
+from properties.law import Turn
+from properties.laws import LAWS
 from properties.verdict import Verdict
 
 SMALL = {"depth": 3, "width": 4, "batch": 3, "losses": ["half_squared_error"], "activations": ["tanh", "identity"]}
@@ -246,6 +249,28 @@ def test_a_slow_target_is_judged_as_it_goes():
     assert report.judged < 300
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
     assert report.seconds < 10
+
+
+def test_laws_that_ask_further_problems_are_left_out_when_the_time_is_over():
+    slow_down = threading.Event()
+
+    def slow(problem):
+        time.sleep(0.5 if slow_down.is_set() else 0)
+        slow_down.set()
+        return gradient(problem)
+
+    report = check(slow, max_examples=300, seed=9, max_seconds=0.3, **SMALL)
+    further = [count for name, count in report.laws.items() if LAWS[name].turn is Turn.IN_TURN]
+    assert report.judged and not sum(count.held + count.not_applicable for count in further)
+
+
+def test_a_report_names_the_precision_that_answers_were_judged_by():
+    def narrow(problem):
+        answer = gradient(problem)
+        return [weight.astype(np.float32) for weight in answer.weights], [b if b is None else b.astype(np.float32) for b in answer.biases]
+
+    # all of them in the first block, whose numbers are drawn before the target's precision is known
+    assert check(narrow, max_examples=3, seed=9, **SMALL).precision == "float32"
 
 
 def test_reasons_why_a_law_does_not_apply_are_few():

@@ -76,6 +76,7 @@ def test_a_report_has_a_line_for_everything(tmp_path):
     assert "\n1 of 2 laws held wherever they applied\nbroken: it_agrees_with_the_exact_gradient, in 3 of 10 problems\n" in text
     assert said["10"] == "problems, 10 judged, 1 of them held against ball arithmetic too; judged by float64; seed 42; 1.2 s"
     assert said["note:"] == "a note"
+    assert "\n1 problem, 1 judged, " in report_text(replace(report_of(finding), examples=1, judged=1))
 
 
 def test_what_there_is_not_has_no_line():

@@ -198,7 +198,8 @@ def test_what_a_target_prints_does_not_spoil_json(folder):
     assert "raw noise" in done.stderr
 
 
-def test_ctrl_c_gives_the_report_so_far(folder):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_a_time_limit_from_outside_give_the_report_so_far(folder, sent):
     command = [sys.executable, "-m", "backproof", "check", "t.py:sleeps", "--max-examples", "100000"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
@@ -212,8 +213,8 @@ def test_ctrl_c_gives_the_report_so_far(folder):
             break
         time.sleep(0.1)
     time.sleep(0.5)
-    # the terminal sends it to both processes
-    os.killpg(started.pid, signal.SIGINT)
+    # the terminal, or `timeout`, sends it to both processes
+    os.killpg(started.pid, sent)
     out, err = started.communicate(timeout=60)
     assert started.returncode == 130
     assert "note: interrupted: this is the report so far" in out

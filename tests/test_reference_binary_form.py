@@ -40,6 +40,16 @@ def narrowed(problem, answer, dtype):
     )
 
 
+@pytest.mark.parametrize("name", ["answer.npz", "answer.json"])
+def test_tensors_of_torch_are_saved_as_they_are(tmp_path, name):
+    torch = pytest.importorskip("torch")
+    weight, bias = torch.tensor([[1.0, 2.5]], dtype=torch.bfloat16, requires_grad=True), torch.tensor([3.0], dtype=torch.bfloat16)
+    Gradient([weight], [bias], loss=torch.tensor(0.5, dtype=torch.bfloat16)).save(tmp_path / name)
+    again = Gradient.load(tmp_path / name)
+    assert [array.dtype for _, array in again.arrays()] == [DTYPES["bfloat16"]] * 3
+    assert (again.weights[0].tolist(), again.biases[0].tolist(), float(again.loss)) == ([[1.0, 2.5]], [3.0], 0.5)
+
+
 def test_a_large_answer_is_judged_from_files(tmp_path):
     rng = np.random.default_rng(1)
     weights = [(rng.normal(size=(300, 400)) / 20).astype(np.float32), (rng.normal(size=(10, 300)) / 17).astype(np.float32)]

@@ -102,7 +102,7 @@ def _summary(report: Report) -> str:
     audited = f"{report.audited} of them held against ball arithmetic too"
     sees = ", ".join(f"one {name} by {e:.0e}" for name, e in report.sees.items())
     return (
-        f"\n{report.examples} problems, {report.judged} judged, {audited}; judged by {report.precision}"
+        f"\n{report.examples} problem{'s' if report.examples != 1 else ''}, {report.judged} judged, {audited}; judged by {report.precision}"
         f"{', strictly' if report.strict else ''}; seed {report.seed}; {report.seconds:.1f} s"
         + (f"\nsmallest relative errors that it would have seen: {sees}" if sees else "")
     )
