@@ -73,7 +73,7 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     if report.interrupted:
         raise KeyboardInterrupt
     count = report.laws[law]
-    if count.broken:
+    if count.broken or report.doubts:
         pytest.fail(str(report), pytrace=False)
     if not count.held:
         pytest.skip(f"not applicable: {'; '.join(count.reasons) or 'no problem came to it'}")

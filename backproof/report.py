@@ -33,7 +33,9 @@ class Report:
     findings: what is not right, the worst first; laws: by name, how each fared; examples: problems that were posed;
     judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked about as well;
     precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
-    sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would have shown, measured.
+    doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
+    guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
+    have shown, measured.
     """
 
     target: str
@@ -48,13 +50,23 @@ class Report:
     interrupted: bool = False
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    doubts: int = 0
     sees: dict[str, float] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found; right only if something was judged, in a run that came to its end."""
+        """The worst that was found; right only if something was judged, nothing is in doubt, and the run came to its end."""
         found = [finding.verdict for finding in self.findings]
-        return worst([*found, Verdict.RIGHT if self.judged and not self.interrupted else Verdict.INCONCLUSIVE])
+        return worst([*found, Verdict.RIGHT if self.judged and not self.interrupted and not self.doubts else Verdict.INCONCLUSIVE])
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for a person who reads the verdict."""
+        if self.verdict is Verdict.INCONCLUSIVE and self.interrupted:
+            return "interrupted before its end, with nothing wrong so far"
+        if self.verdict is Verdict.INCONCLUSIVE and self.doubts:
+            return f"right or wrong as its sums are kept, on {self.doubts} of {self.examples} problems: see the note"
+        return self.verdict.meaning
 
     @property
     def passed(self) -> bool:
@@ -79,6 +91,7 @@ class Report:
             "interrupted": self.interrupted,
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
+            "doubts": self.doubts,
             "sees": self.sees,
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "findings": [finding.data() for finding in self.findings],

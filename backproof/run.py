@@ -151,6 +151,7 @@ class Run:
     seed: int = 0
     interrupted: bool = False
     judged_by: Counter[str] = field(default_factory=Counter)
+    doubts: Counter[str] = field(default_factory=Counter)
     right: list[tuple[Problem, Gradient, Precision]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -315,6 +316,8 @@ class Run:
     def _record(self, law: Law, trial: Trial, outcome: Outcome, index: int) -> None:
         """Count how a law fared, and keep what failed."""
         self._count(law, outcome)
+        if outcome.judgement is not None and outcome.judgement.doubted_by and self.precision is None:
+            self.doubts[outcome.judgement.doubted_by] += 1
         if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
             self._keep(law, trial.problem, outcome, index)
         if outcome.verdict is Verdict.TIMES_OUT:
@@ -402,6 +405,12 @@ class Run:
         if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
             self.notes += self._why_it_may_raise()
         self.notes += self._meets(told)
+        self.notes += [
+            f"nothing can be said of {_counted(count, 'problem')} with sums in the answers' dtype, and with sums in float32 "
+            f"{'it is' if count == 1 else 'they are'} wrong: say --precision {name} if the target has sums in float32, as PyTorch and "
+            f"JAX have, or --precision {name.split('/')[0]} if not"
+            for name, count in self.doubts.items()
+        ]
         audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
@@ -416,6 +425,7 @@ class Run:
             self.interrupted,
             time.monotonic() - self.started,
             tuple(self.notes),
+            self.doubts.total(),
             {} if self.interrupted else self._sees(),
         )
 

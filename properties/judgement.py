@@ -49,7 +49,7 @@ class Judgement:
     many a claim is made for; disagreement: whether the reference and ball arithmetic disagree, a mistake of our own;
     precision: what was judged by; bound: what the verdict rests on; reason: in words, where there is more to say;
     functions: the activations and losses that lose digits, where the answer is lossy; meets: the narrower precision by which a wrong
-    answer would be right, or "".
+    answer would be right, or ""; doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
     """
 
     verdict: Verdict
@@ -65,6 +65,7 @@ class Judgement:
     reason: str = ""
     functions: tuple[str, ...] = ()
     meets: str = ""
+    doubted_by: str = ""
     disagreement: bool = False
     strict: bool = False
 

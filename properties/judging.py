@@ -40,7 +40,7 @@ def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     if by_sums.verdict is Verdict.INCONCLUSIVE:
         return judgement
     hint = f"{judgement.reason}; with sums in float32 it is {by_sums.verdict.value}: if it has them, say precision={sharper.name}"
-    return replace(judgement, reason=hint)
+    return replace(judgement, reason=hint, doubted_by=sharper.name)
 
 
 def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:

@@ -21,7 +21,7 @@ def it_agrees_with_the_exact_gradient(trial: Trial) -> Outcome:
     """
     judgement = trial.judgement
     if judgement.verdict is Verdict.INCONCLUSIVE and not judgement.disagreement:
-        return not_applicable(judgement.reason)
+        return Outcome(Status.NOT_APPLICABLE, message=judgement.reason, judgement=judgement)
     if judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY):
         return Outcome(Status.HELD, judgement.verdict, judgement.reason, judgement)
     if judgement.verdict is Verdict.WRONG and judgement.statistical and not _confirmed(trial):

@@ -228,6 +228,34 @@ def test_sums_in_few_bits_say_little_and_sums_in_float32_are_named():
     )
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "right"), (2.0, "inconclusive")])
+def test_a_run_is_not_right_where_that_rests_on_how_sums_are_kept(factor, verdict):
+    """A row is off that only some problems have; of those with sums in bfloat16 nothing can be said."""
+
+    def target(problem):
+        weights, biases = by_hand(Stored, "bfloat16/float32")(problem.copy(np.float32))
+        weights = [np.array(weight).astype(DTYPES["bfloat16"]) for weight in weights]
+        if problem.batch > 10:
+            weights[0][7] *= DTYPES["bfloat16"].type(factor)
+        return weights, [np.asarray(bias).astype(DTYPES["bfloat16"]) for bias in biases]
+
+    def checked(**options):
+        laws = ["it_agrees_with_the_exact_gradient"]
+        return check(target, max_examples=4, widths=[300, 80, 10], seed=3, shrink_seconds=0, biases=True, laws=laws, **options)
+
+    report = checked()
+    assert (report.verdict, bool(report.doubts)) == (verdict, factor != 1), str(report)
+    if factor == 1:
+        return
+    assert (report.data()["doubts"], report.data()["passed"]) == (report.doubts, False)
+    text = str(report)
+    assert f"(right or wrong as its sums are kept, on {report.doubts} of {report.examples} problems: see the note)" in text
+    assert "with sums in the answers' dtype, and with sums in float32" in text
+    assert "say --precision bfloat16/float32 if the target has sums in float32, as PyTorch and JAX have, or --precision bfloat16 if" in text
+    assert checked(precision="bfloat16/float32").verdict == "wrong"
+    assert checked(precision="bfloat16").doubts == 0
+
+
 def test_tf32_of_real_size():
     problem = network_of_real_size("gelu", "float32")
     found = by_hand(Stored, "tf32")(problem.copy(np.float32))

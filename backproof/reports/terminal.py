@@ -11,10 +11,11 @@ from backproof.finding import Finding
 from backproof.report import Report
 from properties.judgement import Judgement
 from properties.verdict import Verdict
+from reference.problem import Problem
 
 STYLES = {Verdict.RIGHT: "bold green", Verdict.LOSSY: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow"}
 LONGEST = 2000
-"""Characters of a problem that are shown; the replay file holds all of them."""
+"""Characters of a problem that are shown; of a longer one what it is, and the replay file holds all of it."""
 
 
 def printable(text: str) -> str:
@@ -41,7 +42,7 @@ def report_view(report: Report, saved: dict[int, Path] | None = None) -> Rendera
 def _headline(report: Report) -> Text:
     verdict = report.verdict
     text = Text.assemble((f"{verdict.value}", _style(verdict)), f": {printable(report.target)}")
-    return text.append(f" ({verdict.meaning})", style="dim")
+    return text.append(f" ({report.meaning})", style="dim")
 
 
 def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
@@ -49,9 +50,9 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
     rows: list[tuple[str, str]] = [("law", finding.law), ("why", finding.message)]
     if finding.judgement is not None:
         rows += [row for row in finding.judgement.rows() if row != ("why", finding.message)]
-    shown = repr(finding.problem)
-    rows.append(("problem", shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}... ({len(shown)} characters in all)"))
-    rows.append(("shrunk", f"{finding.shrunk}; seen in {finding.seen} problem{'s' if finding.seen != 1 else ''} of the run"))
+    rows.append(("problem", _shown(finding.problem)))
+    more = " (--shrink-seconds allows more)" if finding.shrunk == "cut short" else ""
+    rows.append(("shrunk", f"{finding.shrunk}{more}; seen in {finding.seen} problem{'s' if finding.seen != 1 else ''} of the run"))
     if not finding.fresh:
         rows.append(
             ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
@@ -66,6 +67,16 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
     if saved is not None:
         rows.append(("replay", f"backproof replay {saved}"))
     return Group(Text(), Text(finding.verdict.value, style=_style(finding.verdict)), _lines(rows))
+
+
+def _shown(problem: Problem) -> str:
+    """The problem as Python to paste; of one that is too long for that what it is."""
+    shown = repr(problem)
+    if len(shown) <= LONGEST:
+        return shown
+    widths, numbers = "-".join(map(str, problem.widths)), sum(array.size for _, array in problem.arrays())
+    choices = f"activations {list(problem.activations)}, loss {problem.loss!r}, reduction {problem.reduction!r}"
+    return f"{widths}, batch {problem.batch}, {choices}: {numbers:,} numbers, too many to show"
 
 
 def judgement_view(judgement: Judgement) -> RenderableType:
