@@ -91,10 +91,15 @@ def test_a_kink_is_told_as_an_interval():
     assert rows(report_text(report_of(found(judgement=judgement))))["exact"].startswith("from -3.0")
 
 
-def test_a_long_problem_is_cut():
+def test_of_a_long_problem_it_is_said_what_it_is():
     long = Problem([np.full((30, 30), 0.123456789)], activations=["tanh"], x=np.ones((1, 30)), y=np.ones((1, 30)))
     said = rows(report_text(report_of(found(problem=long))))["problem"]
-    assert said.endswith(f"... ({len(repr(long))} characters in all)")
+    choices = "activations ['tanh'], loss 'half_squared_error', reduction 'sum'"
+    assert said == f"30-30, batch 1, {choices}: 960 numbers, too many to show"
+
+
+def test_shrinking_that_was_cut_short_says_how_to_go_on():
+    assert rows(report_text(report_of(found(shrunk="cut short"))))["shrunk"].startswith("cut short (--shrink-seconds allows more); seen")
 
 
 HOSTILE = [
