@@ -94,7 +94,7 @@ class OwnProcess:
         """What the target's process says, or None where it says nothing in time, or has died."""
         try:
             return _unpacked(self._pipe.recv_bytes(), "gradient") if self._pipe.poll(seconds) else None
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # it may die in the middle of a message
             return None
 
     def renew(self) -> bool:

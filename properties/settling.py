@@ -37,15 +37,16 @@ def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list
     near = [MULTIPLE * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
     if count <= LARGEST_SETTLED:
         return _held_against(enclosure(exact.problem, near), exact.by_rows, answer, found, precision)
-    suspects = [_suspect_rows(one) for one in compared if one.place.quantity == "weights"]
+    layers = [one for one in compared if one.place.quantity == "weights"]
+    suspects = [_suspect_rows(one, averages) for one, averages in zip(layers, found.averages, strict=True)]
     rows = [_some_rows(each, len(weight)) for each, weight in zip(suspects, exact.problem.weights, strict=True)]
     own, given, variance = (_of_rows(gradient, rows) for gradient in (exact.by_rows, answer, found.variance))
     judgement = _held_against(enclosure(exact.problem, near, rows), own, given, replace(found, variance=variance), precision)
-    if judgement.verdict is Verdict.WRONG:
+    if judgement.verdict is Verdict.WRONG and judgement.bound == suspected.bound:
         return suspected
     all_asked = all(len(each) <= ROWS for each in suspects)
     by_rows_alone = all(whole.kind == "row" for whole in aggregates(compared, found, precision) if whole.is_suspect)
-    if judgement.verdict is Verdict.RIGHT and not (all_asked and by_rows_alone):
+    if judgement.verdict is Verdict.WRONG or (judgement.verdict is Verdict.RIGHT and not (all_asked and by_rows_alone)):
         asked = f"{sum(map(len, rows)):,} rows that ball arithmetic was asked for are as they should be"
         return _unsettled(suspected, f"{asked}, and all rows of {count:,} weights are too many for it")
     place, index = judgement.place, judgement.index
@@ -64,13 +65,16 @@ def _held_against(balls: Enclosure, own: Gradient, answer: Gradient, found: Devi
 
 
 def _unsettled(suspected: Judgement, reason: str) -> Judgement:
+    # a reference that is as near to the exact numbers as is allowed leaves the answer outside
+    if suspected.distance > 2 * suspected.allowed:
+        return suspected
     return replace(suspected, verdict=Verdict.INCONCLUSIVE, reason=f"a suspicion that can not be settled: {suspected.reason}; {reason}")
 
 
-def _suspect_rows(one: Comparison) -> AnyArray:
-    """The numbers of the rows that have an entry outside, or errors too large on the whole."""
-    outside = one.mask.any(axis=1) if one.outside else False
-    return np.flatnonzero(outside | (one.rows > LINE_SPREAD))
+def _suspect_rows(one: Comparison, averages: bool) -> AnyArray:
+    """The numbers of the rows that have an entry outside, or, where errors average out, too large ones on the whole."""
+    outside = one.mask.any(axis=1) if one.outside else np.zeros(len(one.rows), dtype=bool)
+    return np.flatnonzero(outside | (averages & (one.rows > LINE_SPREAD)))
 
 
 def _some_rows(suspects: AnyArray, of: int) -> AnyArray:

@@ -14,6 +14,7 @@ from properties.law import Status, Trial
 from properties.laws import LAWS, OracleError, laws_for
 from properties.laws_of_agreement import ORACLE_LAWS, agreement_with
 from reference.backward import gradient as reference_gradient
+from reference.forward import forward
 
 NAMES = ["it_answers", "shapes_and_dtypes_are_right", "inputs_are_left_alone", "two_calls_agree", "it_agrees_with_the_exact_gradient"]
 PROBLEM = Problem(
@@ -43,13 +44,23 @@ def test_a_law_says_what_it_states_cannot_see_and_needs(law):
     assert "Needs: " in law.judge.__doc__
 
 
+def cancels(problem):
+    """Whether some z is what rounding leaves of larger terms, where either side of a kink may be all that is known."""
+    passed = forward(problem)
+    for a, z, weight, bias in zip(passed.activations, passed.pre_activations, problem.weights, problem.biases, strict=False):
+        terms = np.abs(a) @ np.abs(weight).T + (0 if bias is None else np.abs(bias))
+        if (np.abs(z) < 1e-12 * terms).any():
+            return True
+    return False
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_laws_hold_on_the_reference(name):
     @settings(max_examples=40)
     @given(strategies.problems())
     def holds(problem):
         outcome = fares(name, gradient, problem)
-        assert outcome.status is Status.HELD or "leaves the range" in outcome.message
+        assert outcome.status is Status.HELD or "leaves the range" in outcome.message or cancels(problem)
 
     holds()
 

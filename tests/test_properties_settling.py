@@ -115,7 +115,24 @@ def test_all_entries_are_asked_for_where_they_are_not_too_many(exact, too_large,
 
 def test_a_network_too_large_for_ball_arithmetic_is_inconclusive(exact, too_large, monkeypatch):
     monkeypatch.setattr(settling, "LARGEST_PASSED", 4900 * 64 - 1)
-    judged = judge_by_deviation(exact, moved(exact, 0, [13], 20), FLOAT64)
+    assert judge_by_deviation(exact, moved(exact, 0, [13], 20), FLOAT64).verdict == "wrong"
+    judged = judge_by_deviation(exact, moved(exact, 0, [13], 10), FLOAT64)
     assert (judged.verdict, judged.outside) == ("inconclusive", 40)
     assert judged.reason.endswith("; 4,900 weights and 64 samples are too many for ball arithmetic, which alone could settle it")
     assert not too_large
+
+
+def test_rows_chosen_for_what_is_legal_in_them_prove_nothing(too_large, monkeypatch):
+    """Where weights have one sign errors do not average out, and rows of 7 sigma are legal; one entry looks wrong."""
+    monkeypatch.setattr(settling, "ROWS", 64)
+    rng = np.random.default_rng(8)
+    weights = [np.abs(rng.normal(size=(n, m))) / np.sqrt(m) / scale for m, n, scale in ((40, 1400, 6), (1400, 30, 30))]
+    problem = Problem(weights, activations=["tanh", "identity"], x=rng.normal(size=(64, 40)), y=rng.normal(size=(64, 30)))
+    exact = Exact(problem)
+    answer = moved(exact, 0, np.arange(0, 1400, 14)[:64], 6.8)
+    sigma = np.asarray(exact.deviation(FLOAT64).sigma.weights[1])[3, 5]
+    off = [np.array(weight) for weight in exact.reference.weights]
+    answer.weights[1][3, 5] += 5 * sigma
+    off[1][3, 5] -= 5 * sigma
+    exact.by_rows = replace(exact.by_rows, weights=off)
+    assert judge_by_deviation(exact, answer, FLOAT64).verdict == "right"
