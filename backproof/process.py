@@ -8,9 +8,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 from backproof.target import InProcess, TargetError, load_target
 from properties.answer import Answer
@@ -47,7 +46,7 @@ class OwnProcess:
         with _main_left_out():
             self._process.start()
         theirs.close()
-        ready = self._receive(LOADING_LIMIT)
+        ready, _ = self._receive(LOADING_LIMIT) or (None, None)
         if ready is None or "error" in ready:
             died = not self._process.is_alive() or self._pipe_is_closed()
             self.close()
@@ -59,19 +58,14 @@ class OwnProcess:
         try:
             if not self._process.is_alive():
                 self._start()
-            if sum(array.size for _, array in problem.arrays()) < LARGE:
-                message = _packed({"arrangement": arrangement, "problem": problem_data(problem)})
-            else:
-                message = _packed({"arrangement": arrangement}, partial(save_problem, problem))
-            self._pipe.send_bytes(message)
-            reply = self._receive(self._time_limit)
+            self._pipe.send_bytes(_PROBLEM.packed({"arrangement": arrangement}, problem, large=problem.size >= LARGE))
+            received = self._receive(self._time_limit)
         except (BrokenPipeError, ConnectionResetError):
-            reply = None
+            received = None
         except TargetError as error:
             return Answer(None, Verdict.RAISES, f"its process died, and a new one did not load it: {error}", gone=True)
-        if reply is not None:
-            given = reply.get("gradient")
-            gradient = load_gradient(given) if isinstance(given, io.BytesIO) else None if given is None else gradient_of(given)
+        if received is not None:
+            reply, gradient = received
             verdict = Verdict(reply["verdict"]) if "verdict" in reply else None
             return Answer(gradient, verdict, reply.get("message", ""), tuple(reply["changed"]), tuple(reply["overwritten"]))
         self.deaths += 1
@@ -90,10 +84,10 @@ class OwnProcess:
         except (EOFError, OSError):
             return True
 
-    def _receive(self, seconds: float) -> Any:
-        """What the target's process says, or None where it says nothing in time, or has died."""
+    def _receive(self, seconds: float) -> tuple[Any, Any] | None:
+        """What the target's process says, and its gradient, or None where it says nothing in time, or has died."""
         try:
-            return _unpacked(self._pipe.recv_bytes(), "gradient") if self._pipe.poll(seconds) else None
+            return _GRADIENT.unpacked(self._pipe.recv_bytes()) if self._pipe.poll(seconds) else None
         except (EOFError, OSError):  # it may die in the middle of a message
             return None
 
@@ -136,36 +130,47 @@ def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
         ready = {"supports": _plain(asker.supports), "precision": asker.precision}
     except TargetError as error:
         ready = {"error": str(error)}
-    pipe.send_bytes(_packed(ready))
+    pipe.send_bytes(_GRADIENT.packed(ready))
     while "error" not in ready:
         try:
-            asked = _unpacked(pipe.recv_bytes(), "problem")
+            asked, problem = _PROBLEM.unpacked(pipe.recv_bytes())
         except (EOFError, KeyboardInterrupt):
             return
-        large = isinstance(asked["problem"], io.BytesIO)
-        answer = asker(load_problem(asked["problem"]) if large else problem_of(asked["problem"]), asked["arrangement"])
+        answer = asker(problem, asked["arrangement"])
         reply: dict[str, Any] = {"message": answer.message, "changed": answer.changed, "overwritten": answer.overwritten}
-        gradient = answer.gradient
-        if gradient is not None and not large:
-            reply["gradient"] = gradient_data(gradient)
         if answer.verdict is not None:
             reply["verdict"] = answer.verdict.value
-        pipe.send_bytes(_packed(reply, partial(save_gradient, gradient) if gradient is not None and large else None))
+        pipe.send_bytes(_GRADIENT.packed(reply, answer.gradient, large=problem.size >= LARGE))
 
 
-def _packed(plain: Mapping[str, Any], save: Callable[[BinaryIO], None] | None = None) -> bytes:
-    """Plain data as a line of JSON, and after it what is too large for that, as save writes it."""
-    large = io.BytesIO()
-    if save is not None:
-        save(large)
-    return dump(plain).encode() + b"\n" + large.getvalue()
+class _Form(NamedTuple):
+    """How a problem or a gradient goes with a message: among its plain data, or after that where it is too large for JSON."""
+
+    name: str
+    data: Callable[[Any], Any]
+    of: Callable[[Any], Any]
+    save: Callable[[Any, io.BytesIO], None]
+    load: Callable[[io.BytesIO], Any]
+
+    def packed(self, plain: Mapping[str, Any], given: Any = None, *, large: bool = False) -> bytes:
+        after = io.BytesIO()
+        if given is not None and large:
+            self.save(given, after)
+        elif given is not None:
+            plain = {**plain, self.name: self.data(given)}
+        return dump(plain).encode() + b"\n" + after.getvalue()
+
+    def unpacked(self, message: bytes) -> tuple[Any, Any]:
+        """The plain data, and what went with it or None."""
+        line, _, after = message.partition(b"\n")
+        plain = parse(line.decode())
+        if after:
+            return plain, self.load(io.BytesIO(after))
+        return plain, self.of(plain[self.name]) if self.name in plain else None
 
 
-def _unpacked(message: bytes, name: str) -> Any:
-    """The plain data of a message; with what comes after it, to be read, under a name."""
-    line, _, large = message.partition(b"\n")
-    plain = parse(line.decode())
-    return {**plain, name: io.BytesIO(large)} if large else plain
+_PROBLEM = _Form("problem", problem_data, problem_of, save_problem, load_problem)
+_GRADIENT = _Form("gradient", gradient_data, gradient_of, save_gradient, load_gradient)
 
 
 def _plain(supports: Any) -> Any:

@@ -105,3 +105,8 @@ class Report:
         from backproof.reports.terminal import report_text
 
         return report_text(self)
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: "1 problem", "2 problems"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from backproof.digits import meets
 from backproof.finding import Finding
 from backproof.interrupts import remembered_interrupts
-from backproof.report import LawCount, Report
+from backproof.report import LawCount, Report, counted
 from backproof.target import Asker
 from properties.answer import Answer
 from properties.drawing import Block, block_at, blocks
@@ -181,7 +181,7 @@ class Run:
                         raise _Enough("too few answers can be held against the exact gradient")
                     self._judge_block(block, min(count - self.judged, most - self.examples))
         except _Enough as reason:
-            self.notes.append(f"ended after {_counted(self.examples, 'problem')}, {self.judged} of {count} judged: {reason}")
+            self.notes.append(f"ended after {counted(self.examples, 'problem')}, {self.judged} of {count} judged: {reason}")
         except KeyboardInterrupt:
             self.interrupted = True
 
@@ -326,7 +326,7 @@ class Run:
     def _keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> None:
         seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index))
         seen.count += 1
-        if _size(problem) < _size(seen.problem):
+        if problem.size < seen.problem.size:
             seen.problem, seen.outcome, seen.index = problem, outcome, index
         if seen.count >= ENOUGH and self._fails(outcome):
             raise _Enough(f"{seen.count} problems failed in the same way")
@@ -396,7 +396,7 @@ class Run:
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
         told = [self.failures[way] for way in self._told()]
-        ordered = sorted(told, key=lambda seen: (-seen.outcome.verdict.severity, _size(seen.problem)))
+        ordered = sorted(told, key=lambda seen: (-seen.outcome.verdict.severity, seen.problem.size))
         if self.interrupted:
             self.notes.append("interrupted: this is the report so far")
         if len(self.judged_by) > 1:
@@ -406,7 +406,7 @@ class Run:
             self.notes += self._why_it_may_raise()
         self.notes += self._meets(told)
         self.notes += [
-            f"nothing can be said of {_counted(count, 'problem')} with sums in the answers' dtype, and with sums in float32 "
+            f"nothing can be said of {counted(count, 'problem')} with sums in the answers' dtype, and with sums in float32 "
             f"{'it is' if count == 1 else 'they are'} wrong: say --precision {name} if the target has sums in float32, as PyTorch and "
             f"JAX have, or --precision {name.split('/')[0]} if not"
             for name, count in self.doubts.items()
@@ -500,13 +500,5 @@ def _size_asked_for(support: Support) -> str:
     return "" if support.sizes == "small" else f"--sizes {support.sizes}"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _way_to_fail(law: Law, outcome: Outcome) -> _Way:
     return _Way(law.name, outcome.verdict, outcome.judgement.functions if outcome.judgement else ())
-
-
-def _size(problem: Problem) -> int:
-    return sum(array.size for _, array in problem.arrays())

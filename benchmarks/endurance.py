@@ -92,7 +92,7 @@ def found(seed: int) -> bool:
         print(f"seed {seed}: not found in {report.judged} problems")
         return False
     finding = wrong[0]
-    size = sum(array.size for _, array in finding.problem.arrays())
+    size = finding.problem.size
     again = replay(finding, target=rarely_wrong)
     print(f"seed {seed}: first kept at problem {finding.index}, seen {finding.seen} times in {report.judged}; {report.seconds:.0f} s")
     print(f"  shrunk {finding.shrunk} to {size} numbers, widths {finding.problem.widths}; replay shows it: {again is not None}", flush=True)

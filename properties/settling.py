@@ -47,7 +47,8 @@ def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list
     all_asked = all(len(each) <= ROWS for each in suspects)
     by_rows_alone = all(whole.kind == "row" for whole in aggregates(compared, found, precision) if whole.is_suspect)
     if judgement.verdict is Verdict.WRONG or (judgement.verdict is Verdict.RIGHT and not (all_asked and by_rows_alone)):
-        asked = f"{sum(map(len, rows)):,} rows that ball arithmetic was asked for are as they should be"
+        how = "are as they should be" if judgement.verdict is Verdict.RIGHT else "show something else"
+        asked = f"{sum(map(len, rows)):,} rows that ball arithmetic was asked for {how}"
         return _unsettled(suspected, f"{asked}, and all rows of {count:,} weights are too many for it")
     place, index = judgement.place, judgement.index
     if place and place.layer and place.quantity == "weights":
@@ -65,6 +66,7 @@ def _held_against(balls: Enclosure, own: Gradient, answer: Gradient, found: Devi
 
 
 def _unsettled(suspected: Judgement, reason: str) -> Judgement:
+    """Inconclusive; but what is far off is wrong all the same."""
     # a reference that is as near to the exact numbers as is allowed leaves the answer outside
     if suspected.distance > 2 * suspected.allowed:
         return suspected

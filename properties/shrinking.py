@@ -54,7 +54,7 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
 
     try:
         smallest = reduce(problem, still_fails, support)
-        if sum(array.size for _, array in smallest.arrays()) > MOST_NUMBERS:
+        if smallest.size > MOST_NUMBERS:
             return Shrunk(smallest, complete=False)
         recorder = Recorder(smallest)
         try:

@@ -7,7 +7,8 @@ bfloat16, which .npz has no name for, is what .npz calls V2.
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -19,8 +20,11 @@ from reference.problem import Gradient, Problem, ProblemError
 SUFFIX = ".npz"
 """What the name of a file in this form ends in."""
 
+File: TypeAlias = Path | BinaryIO
+"""A path that ends in SUFFIX, or an open file."""
 
-def save_problem(problem: Problem, file: BinaryIO) -> None:
+
+def save_problem(problem: Problem, file: File) -> None:
     """Write a problem."""
     plain = {"activations": problem.activations, "loss": problem.loss, "reduction": problem.reduction, "wants": problem.wants[2:]}
     arrays = {f"layer {i}: weights": weight for i, weight in enumerate(problem.weights, 1)}
@@ -28,8 +32,8 @@ def save_problem(problem: Problem, file: BinaryIO) -> None:
     _save(file, PROBLEM, plain | {"layers": problem.depth}, arrays | {"x": problem.x, "y": problem.y})
 
 
-def load_problem(file: BinaryIO) -> Problem:
-    """Read a problem. Raises ProblemError."""
+def load_problem(file: File) -> Problem:
+    """Read a problem. Raises ProblemError and OSError."""
     form, arrays = _load(file, PROBLEM, ("layers", "activations", "loss", "reduction", "wants"))
     layers = range(1, form["layers"] + 1)
     missing = [name for name in (*(f"layer {i}: weights" for i in layers), "x", "y") if name not in arrays]
@@ -47,7 +51,7 @@ def load_problem(file: BinaryIO) -> Problem:
     )
 
 
-def save_gradient(gradient: Gradient, file: BinaryIO) -> None:
+def save_gradient(gradient: Gradient, file: File) -> None:
     """Write a gradient."""
     arrays = {quantity: as_array(getattr(gradient, quantity)) for quantity in ("x", "loss") if getattr(gradient, quantity) is not None}
     for quantity in LAYER_QUANTITIES:
@@ -56,8 +60,8 @@ def save_gradient(gradient: Gradient, file: BinaryIO) -> None:
     _save(file, GRADIENT, {"layers": len(gradient.weights)}, arrays)
 
 
-def load_gradient(file: BinaryIO) -> Gradient:
-    """Read a gradient. Raises ProblemError."""
+def load_gradient(file: File) -> Gradient:
+    """Read a gradient. Raises ProblemError and OSError."""
     form, arrays = _load(file, GRADIENT, ("layers",))
     given: dict[str, Any] = {quantity: arrays.get(quantity) for quantity in ("x", "loss")}
     for quantity in LAYER_QUANTITIES:
@@ -68,12 +72,12 @@ def load_gradient(file: BinaryIO) -> Gradient:
     return Gradient(**given)
 
 
-def _save(file: BinaryIO, schema: str, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+def _save(file: File, schema: str, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     form = json.dumps({"schema": schema, "version": VERSION, **plain})
     np.savez(file, form=np.array(form), **arrays)  # type: ignore[arg-type]
 
 
-def _load(file: BinaryIO, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+def _load(file: File, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     try:
         with np.load(file, allow_pickle=False) as held:
             arrays = {name: _named(held[name]) for name in held.files}

@@ -203,13 +203,17 @@ class Problem:
 
         return load_problem(text)
 
+    @property
+    def size(self) -> int:
+        """How many numbers its arrays hold."""
+        return sum(array.size for _, array in self.arrays())
+
     def save(self, path: str | Path) -> None:
         """Write to_json to a file; to one whose name ends in .npz, the binary form, for arrays too large for JSON."""
         from reference.binary_form import SUFFIX, save_problem
 
         if Path(path).suffix == SUFFIX:
-            with Path(path).open("wb") as file:
-                save_problem(self, file)
+            save_problem(self, Path(path))
         else:
             Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
@@ -220,8 +224,7 @@ class Problem:
 
         try:
             if Path(path).suffix == SUFFIX:
-                with Path(path).open("rb") as file:
-                    return load_problem(file)
+                return load_problem(Path(path))
             return Problem.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None
@@ -278,8 +281,7 @@ class Gradient:
         from reference.binary_form import SUFFIX, save_gradient
 
         if Path(path).suffix == SUFFIX:
-            with Path(path).open("wb") as file:
-                save_gradient(self, file)
+            save_gradient(self, Path(path))
         else:
             Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
@@ -290,8 +292,7 @@ class Gradient:
 
         try:
             if Path(path).suffix == SUFFIX:
-                with Path(path).open("rb") as file:
-                    return load_gradient(file)
+                return load_gradient(Path(path))
             return Gradient.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None

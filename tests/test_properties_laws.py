@@ -4,7 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from backproof import Gradient, Problem, gradient, strategies
 from backproof.target import InProcess
@@ -44,6 +44,15 @@ def test_a_law_says_what_it_states_cannot_see_and_needs(law):
     assert "Needs: " in law.judge.__doc__
 
 
+CANCELS = Problem(
+    [[[1.5]]],
+    biases=[[-3.0853210449772613e62]],
+    activations=[("elu", {"alpha": -2.0})],
+    x=[[2.0568806966515076e62]],
+    y=[[0.0]],
+)
+
+
 def cancels(problem):
     """Whether some z is what rounding leaves of larger terms, where either side of a kink may be all that is known."""
     passed = forward(problem)
@@ -58,9 +67,11 @@ def cancels(problem):
 def test_laws_hold_on_the_reference(name):
     @settings(max_examples=40)
     @given(strategies.problems())
+    @example(CANCELS)
     def holds(problem):
         outcome = fares(name, gradient, problem)
-        assert outcome.status is Status.HELD or "leaves the range" in outcome.message or cancels(problem)
+        excused = "leaves the range" in outcome.message or ("wider than the gradient" in outcome.message and cancels(problem))
+        assert outcome.status is Status.HELD or (outcome.status is Status.NOT_APPLICABLE and excused)
 
     holds()
 

@@ -7,8 +7,9 @@ import pytest
 
 from properties import settling
 from properties.comparison import LINE_SPREAD
-from properties.judgement import DISAGREEMENT, Exact
+from properties.judgement import AGGREGATE, DISAGREEMENT, Exact, Judgement
 from properties.statistical import judge_by_deviation
+from properties.verdict import Verdict
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
 
@@ -89,6 +90,14 @@ def test_what_other_rows_show_is_inconclusive(exact, too_large):
     assert (
         judged.reason == f"{reason}ball arithmetic was asked for are as they should be, and all rows of 4,900 weights are too many for it"
     )
+
+
+def test_rows_that_are_wrong_on_the_whole_do_not_settle_an_entry(exact, too_large, monkeypatch):
+    by_layer = Judgement(Verdict.WRONG, "float64", bound=AGGREGATE)
+    monkeypatch.setattr(settling, "_held_against", lambda *given: by_layer)
+    judged = judge_by_deviation(exact, moved(exact, 0, [13], 10), FLOAT64)
+    assert judged.verdict == "inconclusive"
+    assert "; 9 rows that ball arithmetic was asked for show something else, and all rows of 4,900 weights" in judged.reason
 
 
 def test_errors_too_large_in_a_row_are_asked_for(exact, too_large):

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from backproof.finding import Finding
-from backproof.report import Report
+from backproof.report import Report, counted
 from properties.judgement import Judgement
 from properties.verdict import Verdict
 from reference.problem import Problem
@@ -52,7 +52,7 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
         rows += [row for row in finding.judgement.rows() if row != ("why", finding.message)]
     rows.append(("problem", _shown(finding.problem)))
     more = " (--shrink-seconds allows more)" if finding.shrunk == "cut short" else ""
-    rows.append(("shrunk", f"{finding.shrunk}{more}; seen in {finding.seen} problem{'s' if finding.seen != 1 else ''} of the run"))
+    rows.append(("shrunk", f"{finding.shrunk}{more}; seen in {counted(finding.seen, 'problem')} of the run"))
     if not finding.fresh:
         rows.append(
             ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
@@ -74,9 +74,9 @@ def _shown(problem: Problem) -> str:
     shown = repr(problem)
     if len(shown) <= LONGEST:
         return shown
-    widths, numbers = "-".join(map(str, problem.widths)), sum(array.size for _, array in problem.arrays())
+    widths = "-".join(map(str, problem.widths))
     choices = f"activations {list(problem.activations)}, loss {problem.loss!r}, reduction {problem.reduction!r}"
-    return f"{widths}, batch {problem.batch}, {choices}: {numbers:,} numbers, too many to show"
+    return f"{widths}, batch {problem.batch}, {choices}: {problem.size:,} numbers, too many to show"
 
 
 def judgement_view(judgement: Judgement) -> RenderableType:
@@ -113,7 +113,7 @@ def _summary(report: Report) -> str:
     audited = f"{report.audited} of them held against ball arithmetic too"
     sees = ", ".join(f"one {name} by {e:.0e}" for name, e in report.sees.items())
     return (
-        f"\n{report.examples} problem{'s' if report.examples != 1 else ''}, {report.judged} judged, {audited}; judged by {report.precision}"
+        f"\n{counted(report.examples, 'problem')}, {report.judged} judged, {audited}; judged by {report.precision}"
         f"{', strictly' if report.strict else ''}; seed {report.seed}; {report.seconds:.1f} s"
         + (f"\nsmallest relative errors that it would have seen: {sees}" if sees else "")
     )
