@@ -124,6 +124,8 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
     if json_file != "-":
         _console().print(report_view(report, saved), soft_wrap=True)
     _write_json(json_file, report.to_json())
+    if report.disagreement:
+        sys.exit(OUR_BUG)
     if report.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(_exit_code(report.verdict, report.strict))
@@ -141,7 +143,7 @@ def verify(problem: Path, answer: Path, precision: str | None, strict: bool, jso
     if json_file != "-":
         _console().print(judgement_view(judgement), soft_wrap=True)
     _write_json(json_file, dump(judgement_data(judgement)))
-    sys.exit(_exit_code(judgement.verdict, strict))
+    sys.exit(OUR_BUG if judgement.disagreement else _exit_code(judgement.verdict, strict))
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -166,6 +168,8 @@ def replay(file: Path, target: str | None, time_limit: float, strict: bool, json
         else:
             _console().print(finding_view(again), soft_wrap=True)
     _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
+    if again is not None and again.disagreement:
+        sys.exit(OUR_BUG)
     sys.exit(RIGHT if again is None else _exit_code(again.verdict, strict))
 
 

@@ -41,6 +41,11 @@ class Finding:
     fresh: bool = True
     drawn_by: str = ""
 
+    @property
+    def disagreement(self) -> bool:
+        """Whether the reference and ball arithmetic disagree: no fault of the target, but a mistake in backproof."""
+        return self.judgement is not None and self.judgement.disagreement
+
     def data(self) -> dict[str, Any]:
         """The finding as plain data; a replay needs no more."""
         return {
@@ -56,6 +61,7 @@ class Finding:
             "index": self.index,
             "drawn_in": self.drawn_in,
             "drawn_by": self.drawn_by,
+            "disagreement": self.disagreement,
             "seen": self.seen,
             "shrunk": self.shrunk,
             "fresh": self.fresh,
@@ -128,4 +134,5 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
         "bound": judgement.bound,
         "reason": judgement.reason,
         "functions": list(judgement.functions),
+        "disagreement": judgement.disagreement,
     }

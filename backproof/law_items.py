@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backproof.checking import check
 from backproof.target import Target, TargetError
+from properties.judgement import DISAGREEMENT
 from properties.laws import LawError, laws_for
 from properties.support import SupportError
 
@@ -72,6 +73,8 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     request.node.user_properties.extend(properties.items())
     if report.interrupted:
         raise KeyboardInterrupt
+    if report.disagreement:
+        pytest.fail(f"{DISAGREEMENT}\n{report}", pytrace=False)
     count = report.laws[law]
     if count.broken or report.doubts:
         pytest.fail(str(report), pytrace=False)

@@ -5,6 +5,7 @@ from typing import Any
 
 from backproof.finding import Finding
 from backproof.version import VERSION
+from properties.judgement import DISAGREEMENT
 from properties.verdict import Verdict, worst
 from reference.json_form import dump
 
@@ -60,8 +61,15 @@ class Report:
         return worst([*found, Verdict.RIGHT if self.judged and not self.interrupted and not self.doubts else Verdict.INCONCLUSIVE])
 
     @property
+    def disagreement(self) -> bool:
+        """Whether the reference and ball arithmetic disagree somewhere: a mistake in backproof, whatever else was found."""
+        return any(finding.disagreement for finding in self.findings)
+
+    @property
     def meaning(self) -> str:
         """One sentence for a person who reads the verdict."""
+        if self.disagreement:
+            return DISAGREEMENT
         if self.verdict is Verdict.INCONCLUSIVE and self.interrupted:
             return "interrupted before its end, with nothing wrong so far"
         if self.verdict is Verdict.INCONCLUSIVE and self.doubts:
@@ -82,6 +90,7 @@ class Report:
             "target": self.target,
             "verdict": self.verdict.value,
             "passed": self.passed,
+            "disagreement": self.disagreement,
             "strict": self.strict,
             "precision": self.precision,
             "seed": self.seed,

@@ -396,7 +396,7 @@ class Run:
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
         told = [self.failures[way] for way in self._told()]
-        ordered = sorted(told, key=lambda seen: (-seen.outcome.verdict.severity, seen.problem.size))
+        ordered = sorted(told, key=lambda seen: (not _disagrees(seen.outcome), -seen.outcome.verdict.severity, seen.problem.size))
         if self.interrupted:
             self.notes.append("interrupted: this is the report so far")
         if len(self.judged_by) > 1:
@@ -498,6 +498,10 @@ def _size_asked_for(support: Support) -> str:
     if support.widths:
         return f"--widths {','.join(map(str, support.widths))}"
     return "" if support.sizes == "small" else f"--sizes {support.sizes}"
+
+
+def _disagrees(outcome: Outcome) -> bool:
+    return outcome.judgement is not None and outcome.judgement.disagreement
 
 
 def _way_to_fail(law: Law, outcome: Outcome) -> _Way:

@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 PRECISIONS_TRIED = (128, 512, 4400)
 """In bits; with the last one, sums of products of float64 numbers are exact."""
 
+TIMES_AS_MUCH = {128: 1, 512: 2, 4400: 25}
+"""What they cost beside the first of them."""
+
+LARGEST_SHARPENED = 400_000
+"""More digits are asked for up to this cost: some twenty seconds."""
+
+PRODUCTS_AS_ONE = 500
+"""So many products in a sum cost as much as a function of one number, with its slope."""
+
 PIECE = 1 << 20
 """So many weights are held as balls at once: each takes some 80 bytes."""
 
@@ -50,17 +59,24 @@ def enclosure(problem: Problem, near: Sequence[Array] | None = None, rows: Seque
     near: for each layer (batch, n_l): a pre-activation no further than this from a kink counts as on it, so that every slope between
     both sides is legal; None for those on a kink alone. What is infinite or NaN in it widens nothing.
     rows: for each layer the numbers of the rows of dC/dW that are wanted; None for all, which in a large network cost most.
-    The precision rises until no entry is blurred, or until more digits sharpen none, as at an exact kink.
+    The precision rises until no entry is blurred, or until more digits sharpen none, as at an exact kink, or would take minutes: what
+    cancels in a large network is then left wider, by some 1e-38 of its terms.
     """
     with np.errstate(all="ignore"):
         found = _enclosure(problem, PRECISIONS_TRIED[0], near, rows)
         for bits in PRECISIONS_TRIED[1:]:
-            if not any(_blurred(*ends).any() for ends in _pairs(found)):
+            if cost(problem, bits) > LARGEST_SHARPENED or not any(_blurred(*ends).any() for ends in _pairs(found)):
                 break
             coarser, found = found, _enclosure(problem, bits, near, rows)
             if not _sharpens(coarser, found):
                 break
         return found
+
+
+def cost(problem: Problem, bits: int = PRECISIONS_TRIED[0]) -> int:
+    """What both passes cost, in functions of one number at the lowest precision, of which some 20,000 take a second."""
+    nodes, weights = sum(problem.widths[1:]), sum(weight.size for weight in problem.weights)
+    return TIMES_AS_MUCH[bits] * problem.batch * (nodes + weights // PRODUCTS_AS_ONE)
 
 
 def answer(problem: Problem) -> Reply:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,6 +84,12 @@ class Judgement:
     def statistical(self) -> bool:
         """Whether it rests on a bound that honest rounding passes once in a long while, so that an alarm is to be confirmed."""
         return self.bound in (STATISTICAL, AGGREGATE)
+
+    @staticmethod
+    def of_disagreement(entries: "list[Measured]", precision: Precision) -> "Judgement":
+        """That the reference is outside its own certain bound around the enclosure; entries: the reference's."""
+        judged = sum(int(np.isfinite(entry.allowed).sum()) for entry in entries)
+        return replace(judgement_of(Verdict.INCONCLUSIVE, entries, precision, judged, DISAGREEMENT), disagreement=True)
 
     def rows(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: why, and the worst entry, got, exact, off by, allowed and why so much."""
@@ -169,16 +175,16 @@ class Exact:
         """How far the reference may be from the exact gradient."""
         return rounding_bound(self.passes, REFERENCE, jumps=False)
 
-    def confirmed(self, precision: Precision) -> bool:
-        """Whether ball arithmetic holds that the reference is as near to the exact gradient as it claims."""
-        found = self.enclosure(precision)
-        return not any(entry.outside.any() for entry in measured(self.reference, found.lower, found.upper, self.own_bound))
+    @cached_property
+    def own_bound_with_jumps(self) -> Gradient:
+        """The same of one that may take another slope, where an enclosure holds those of fewer pre-activations near a kink."""
+        return rounding_bound(self.passes, REFERENCE, jumps=True)
 
-    def agrees(self, answer: Gradient, precision: Precision) -> bool:
-        """Whether ball arithmetic holds that an answer is right, and the reference too."""
+    def disagreement(self, precision: Precision) -> Judgement | None:
+        """What ball arithmetic says where the reference is not as near to the exact gradient as is certain of it: a mistake of our own."""
         found = self.enclosure(precision)
-        entries = measured(answer, found.lower, found.upper, self.bound(precision))
-        return not any(entry.outside.any() for entry in entries) and self.confirmed(precision)
+        entries = list(measured(self.reference, found.lower, found.upper, self.own_bound))
+        return Judgement.of_disagreement(entries, precision) if any(entry.outside.any() for entry in entries) else None
 
     def textbook_functions(self) -> list[str]:
         """The activations and losses of this problem that have textbook formulas that lose digits."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from oracles.available import ORACLES
 from oracles.oracle import NotApplicable, Oracle
-from properties.judgement import DISAGREEMENT, Exact
+from properties.auditing import audited, too_large
+from properties.judgement import Exact
 from properties.judging import judge
 from properties.law import HELD, Law, Outcome, Status, Trial, broken, not_applicable
 from properties.statistical import posed_again
@@ -39,12 +40,21 @@ def _confirmed(trial: Trial) -> bool:
 def what_is_right_stands_an_audit(trial: Trial) -> Outcome:
     """A right answer lies within the bound of ball arithmetic's enclosure too, and so does the reference.
 
-    Cannot see: mistakes of the target; it is backproof that is audited here. Needs: a right answer.
+    Cannot see: mistakes of the target; it is backproof that is audited here. Needs: a right answer, on a problem that ball arithmetic has
+    done with in seconds. Rounding: the bound that the answer was judged by; the reference's own worst case.
     """
-    if trial.judgement.verdict is not Verdict.RIGHT:
-        return not_applicable(f"it needs an answer that is right, not {trial.judgement.verdict.value}")
-    agrees = trial.exact.agrees(trial.gradient, trial.precision)
-    return HELD if agrees else broken(Verdict.INCONCLUSIVE, DISAGREEMENT)
+    judgement = trial.judgement
+    if judgement.verdict is not Verdict.RIGHT:
+        return not_applicable(f"it needs an answer that is right, not {judgement.verdict.value}")
+    if reason := too_large(trial.problem):
+        return not_applicable(reason)
+    audit = audited(trial.exact, trial.gradient, judgement)
+    if audit.verdict in (Verdict.RIGHT, Verdict.LOSSY):
+        return Outcome(Status.HELD, audit.verdict, audit.reason, audit)
+    if audit.statistical:
+        # right beside the reference, which is confirmed: no more than a suspicion
+        return not_applicable(f"{audit.verdict.value} beside ball arithmetic, by a statistical bound: {audit.reason}")
+    return broken(audit.verdict, audit.reason, audit)
 
 
 def agreement_with(oracle: Oracle) -> Law:

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from properties.judgement import DISAGREEMENT, Exact, Judgement, Measured, judgement_of, measured, worst_entry
+from properties.judgement import Exact, Judgement, Measured, judgement_of, measured, worst_entry
 from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
@@ -36,7 +36,7 @@ def judge_by_worst_case(exact: Exact, answer: Gradient, precision: Precision) ->
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason)
     if not any(entry.outside.any() for entry in entries):
         return judgement_of(Verdict.RIGHT, entries, precision, judged)
-    return _settle(exact, answer, precision, judged)
+    return judge_by_enclosure(exact, answer, precision)
 
 
 def _says_nothing(exact: Exact, entries: list[Measured], precision: Precision) -> str:
@@ -75,14 +75,15 @@ def _largest(sizes: Array, where: AnyArray, stacked: tuple[int, ...]) -> Array:
     return largest
 
 
-def _settle(exact: Exact, answer: Gradient, precision: Precision, judged: int) -> Judgement:
-    """A suspicion, settled by ball arithmetic: right after all, lossy, nonfinite or wrong."""
+def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
+    """A suspicion, settled by ball arithmetic: right after all, lossy, nonfinite or wrong; or an audit of what is right."""
+    if disagreement := exact.disagreement(precision):
+        return disagreement
     found = exact.enclosure(precision)
     entries = list(measured(answer, found.lower, found.upper, exact.bound(precision)))
+    judged = sum(int(np.isfinite(entry.allowed).sum()) for entry in entries)
     if not any(entry.outside.any() for entry in entries):
         return judgement_of(Verdict.RIGHT, entries, precision, judged)
-    if not exact.confirmed(precision):
-        return replace(judgement_of(Verdict.INCONCLUSIVE, entries, precision, judged, DISAGREEMENT), disagreement=True)
     if names := _explanation(exact, answer, precision):
         lossy = judgement_of(Verdict.LOSSY, entries, precision, judged, _lossy_reason(exact, names, entries, precision))
         return replace(lossy, functions=names)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import backproof
-from backproof import Gradient, OracleError, SupportError, TargetError, Verdict, assert_right, check, gradient
+from backproof import Gradient, OracleError, SupportError, TargetError, Verdict, assert_right, check, enclosure, gradient
 from backproof import run as run_module
+from backproof.law_items import judge_item
+from properties import judgement as judgement_module
 from properties.drawing import Block
-from properties.judgement import Exact
 from properties.law import Turn
 from properties.laws import LAWS, LawError
 from reference.problem import PARTS
@@ -215,11 +216,44 @@ def test_nothing_judged_is_inconclusive(monkeypatch):
     assert "leaves the range" in reason
 
 
-def test_an_audit_that_fails_is_a_finding(monkeypatch):
-    monkeypatch.setattr(Exact, "confirmed", lambda self, precision: False)
-    report = check(gradient, max_examples=10, seed=1)
-    assert (report.verdict, report.passed) == ("inconclusive", False)
+@pytest.fixture
+def disagreement(monkeypatch):
+    """Ball arithmetic that has other expected outputs."""
+    monkeypatch.setattr(judgement_module, "enclosure", lambda problem, near: enclosure(problem.replaced(y=problem.y + 1), near))
+
+
+@pytest.mark.usefixtures("disagreement")
+def test_an_audit_that_fails_is_a_finding():
+    report = check(gradient, max_examples=10, seed=1, shrink_seconds=1, losses=["half_squared_error"])
+    assert (report.verdict, report.passed, report.disagreement) == ("inconclusive", False, True)
     assert "a mistake in backproof" in report.findings[0].message
+    assert "a mistake in backproof" in report.meaning
+    data = report.data()
+    assert (data["disagreement"], data["findings"][0]["disagreement"], data["findings"][0]["judgement"]["disagreement"]) == (True,) * 3
+
+
+@pytest.mark.usefixtures("disagreement")
+def test_a_disagreement_is_told_before_what_is_wrong():
+
+    def target(problem):
+        return gradient(problem) if problem.depth > 1 else None
+
+    report = check(target, max_examples=200, seed=1, shrink_seconds=1, losses=["half_squared_error"])
+    assert [finding.disagreement for finding in report.findings] == [True, False]
+    assert (report.verdict, report.disagreement) == ("malformed", True)
+
+
+def test_without_a_disagreement_none_is_told():
+    report = check(doubled, max_examples=10, seed=1, shrink_seconds=1)
+    data = report.data()
+    assert (data["disagreement"], data["findings"][0]["disagreement"], data["findings"][0]["judgement"]["disagreement"]) == (False,) * 3
+
+
+@pytest.mark.usefixtures("disagreement")
+def test_a_pytest_item_fails_with_what_disagrees(request):
+    law = "what_is_right_stands_an_audit"
+    with pytest.raises(pytest.fail.Exception, match=r"^the reference and ball arithmetic disagree: a mistake in backproof"):
+        judge_item(gradient, law, request, max_examples=1, seed=1, shrink_seconds=0, losses=["half_squared_error"])
 
 
 @pytest.mark.parametrize("at", [1, 2, 9])

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backproof import Gradient, Problem, TargetError, command_line, gradient
+from backproof import Gradient, Problem, TargetError, command_line, enclosure, gradient
 from backproof.checking import check as run_check
 from backproof.command_line import cli, main
 from backproof.finding import finding_of
 from oracles import available
 from oracles.available import ORACLES
+from properties import judgement
 from properties.laws import LAWS
 from properties.laws_of_agreement import ORACLE_LAWS
 from reference.activations import ACTIVATIONS
@@ -210,6 +211,36 @@ def test_what_cannot_be_done_exits_with_2_and_says_why(arguments, message):
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+class TestADisagreement:
+    """A mistake in backproof has its own exit code, whatever else was found."""
+
+    @pytest.fixture(autouse=True)
+    def planted(self, monkeypatch, in_this_process):
+        monkeypatch.setattr(judgement, "enclosure", lambda problem, near: enclosure(problem.replaced(y=problem.y + 1), near))
+
+    def test_of_a_check_and_its_replay(self, folder):
+        limits = ["--max-examples", 20, "--seed", 1, "--shrink-seconds", 1, "--losses", "half_squared_error", "--save", "saved"]
+        result = run("check", "t.py:right", *limits, "--json", "found.json")
+        assert result.exit_code == 70
+        assert result.stdout.startswith("inconclusive: right (the reference and ball arithmetic disagree: a mistake in backproof")
+        assert json.loads((folder / "found.json").read_text())["disagreement"] is True
+        (file,) = (folder / "saved").iterdir()
+        again = run("replay", file, "--target", "t.py:right", "--json", "-")
+        assert (again.exit_code, json.loads(again.stdout)["finding"]["disagreement"]) == (70, True)
+
+    def test_of_a_run_that_is_interrupted(self, monkeypatch):
+        monkeypatch.setattr("backproof.report.Report.disagreement", True)
+        assert run("check", "t.py:interrupts").exit_code == 70
+
+    def test_of_an_answer(self):
+        result = run("verify", "problem.json", "wrong.json", "--json", "-")
+        assert (result.exit_code, json.loads(result.stdout)["disagreement"]) == (70, True)
+
+    def test_is_not_what_a_wrong_answer_is(self, monkeypatch):
+        monkeypatch.setattr(judgement, "enclosure", enclosure)
+        assert json.loads(run("verify", "problem.json", "wrong.json", "--json", "-").stdout)["disagreement"] is False
 
 
 VERIFIED = [("right.json", 0, "right"), ("wrong.json", 1, "wrong"), ("malformed.json", 1, "malformed")]

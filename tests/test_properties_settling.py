@@ -110,9 +110,21 @@ def test_errors_too_large_in_a_row_are_asked_for(exact, too_large):
 def test_a_reference_at_fault_is_told(exact, too_large, monkeypatch, largest):
     monkeypatch.setattr(settling, "LARGEST_SETTLED", largest)
     right = moved(exact, 0, [], 0)
-    exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13], 20).weights)
+    certain = np.max(exact.own_bound.weights[0][13] / np.asarray(exact.deviation(FLOAT64).sigma.weights[0])[13])
+    exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13], 2 * certain).weights)
     judged = judge_by_deviation(exact, right, FLOAT64)
     assert (judged.verdict, judged.reason, judged.disagreement, judged.index[0]) == ("inconclusive", DISAGREEMENT, True, 13)
+
+
+@pytest.mark.parametrize("largest", [1000, 10_000])
+def test_a_reference_within_its_worst_case_is_not_at_fault(exact, too_large, monkeypatch, largest):
+    monkeypatch.setattr(settling, "LARGEST_SETTLED", largest)
+    right = moved(exact, 0, [], 0)
+    certain = np.min(exact.own_bound.weights[0][13] / np.asarray(exact.deviation(FLOAT64).sigma.weights[0])[13])
+    assert certain > 20
+    exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13], 20).weights)
+    judged = judge_by_deviation(exact, right, FLOAT64)
+    assert (judged.verdict, judged.disagreement) == ("right", False)
 
 
 def test_all_entries_are_asked_for_where_they_are_not_too_many(exact, too_large, monkeypatch):

@@ -283,7 +283,8 @@ def test_no_accusation_where_the_reference_is_not_confirmed(monkeypatch):
     judged = verify(PROBLEM, changed("weights", 1, (0, 0), lambda w: w * 2))
     assert judged.verdict == "inconclusive"
     assert "a mistake in backproof" in judged.reason
+    assert judged.disagreement
 
 
 def test_ball_arithmetic_confirms_the_reference():
-    assert Exact(PROBLEM).confirmed(PRECISIONS["float64"])
+    assert Exact(PROBLEM).disagreement(PRECISIONS["float64"]) is None
