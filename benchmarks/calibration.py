@@ -35,8 +35,9 @@ from benchmarks.honest import (
     torch_in,
 )
 from benchmarks.honest import pairwise as by_halves
-from properties.comparison import aggregates, comparisons, suspicion
+from properties.comparison import comparisons
 from properties.judgement import Exact
+from properties.measures import measures
 from properties.statistical import says_nothing
 from properties.support import Support
 from properties.values import held_in, without_near_kinks
@@ -170,7 +171,7 @@ def problem_of(rng: np.random.Generator, widths: tuple[int, ...], batch: int, ac
 def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str) -> None:
     """Compare one answer, entry by entry and layer by layer."""
     row = PRECISIONS[precision]
-    found = exact.deviation(row, answer)
+    found = exact.deviation(row, answer, None)
     compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
     unjudged = says_nothing(exact, row)
     if not unjudged and any(one.is_blunt for one in compared if one.place.quantity == "weights"):
@@ -182,12 +183,13 @@ def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str)
         return
     sigmas = dict(found.sigma.arrays())
     ratios = [np.abs(one.got - np.asarray(one.low)) / sigmas[one.place] for one in compared]
+    measured = list(measures(compared, found, row, exact.projection(row, None)))
     for tally in tallies:
-        tally.accused += suspicion(compared, found, row) is not None
+        tally.accused += any(measure.is_suspect for measure in measured)
         tally.entries += sum(ratio.size for ratio in ratios)
         tally.quantiles.append(float(np.quantile(np.concatenate([ratio.ravel() for ratio in ratios]), 0.99)))
         seen = [(f"dC/d{'W' if one.place.quantity == 'weights' else 'b'}", one.ratio) for one in compared]
-        seen += [(whole.kind, abs(whole.got - whole.exact) / whole.allowed) for whole in aggregates(compared, found, row)]
+        seen += [(measure.kind, measure.share) for measure in measured if measure.kind != "entries"]
         for name, value in seen:
             tally.largest[name] = max(tally.largest[name], value)
 

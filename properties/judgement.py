@@ -1,7 +1,7 @@
 """What a judgement says of one answer to one problem, and what is known of the exact gradient: no arbitrary tolerance."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,15 @@ from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, keep_freed_memory
 from reference.backward import gradient_of_passes
 from reference.choice import bind, split
+from reference.deviation import Deviation
 from reference.json_form import narrowest_dtype
 from reference.losses import LOSSES
 from reference.model import MULTIPLE, REFERENCE, model_of, noise_of
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Place, Problem, ProblemError
+from reference.projection import projection_bound
 from reference.rounding import Passes, passes, rounding_bound
-from reference.variance import Deviation, deviation
+from reference.variance import deviation
 
 COMPUTED_BY = {
     "weights": "equations 1, 5, 8 and 10",
@@ -48,8 +50,10 @@ class Judgement:
     suspected; allowed: the largest distance that honest rounding explains; outside, judged: how many entries are outside, and how
     many a claim is made for; disagreement: whether the reference and ball arithmetic disagree, a mistake of our own;
     precision: what was judged by; bound: what the verdict rests on; reason: in words, where there is more to say;
-    functions: the activations and losses that lose digits, where the answer is lossy; meets: the narrower precision by which a wrong
-    answer would be right, or ""; doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
+    unjudged: of which arrays nothing could be said, and why; left_out: which measures prove nothing here, since honest passes of our own
+    come as far or nearly, and how far; functions: the activations and losses that lose digits, where the answer is lossy;
+    meets: the narrower precision by which a wrong answer would be right, or "";
+    doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
     """
 
     verdict: Verdict
@@ -63,6 +67,8 @@ class Judgement:
     judged: int = 0
     bound: str = WORST_CASE
     reason: str = ""
+    unjudged: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     meets: str = ""
     doubted_by: str = ""
@@ -105,6 +111,7 @@ class Judgement:
             ]
             if self.judged:
                 rows.append(("outside", f"{self.outside} of {self.judged} entries"))
+        rows += [("unjudged", said) for said in self.unjudged] + [("left out", said) for said in self.left_out]
         return [(name, said) for name, said in rows if said]
 
     def __repr__(self) -> str:
@@ -128,7 +135,8 @@ class Exact:
         self.problem = problem
         self._bounds: dict[Any, Gradient] = {}
         self._enclosures: dict[str, Enclosure] = {}
-        self._deviations: dict[tuple[str, bool, bool], Deviation] = {}
+        self._deviations: dict[Any, Deviation] = {}
+        self._projections: dict[Any, float] = {}
 
     @cached_property
     def passes(self) -> Passes:
@@ -162,13 +170,24 @@ class Exact:
             self._bounds[key] = rounding_bound(self.passes, model_of(precision, lossy), jumps=jumps)
         return self._bounds[key]
 
-    def deviation(self, precision: Precision, answer: Gradient | None = None) -> Deviation:
+    def deviation(self, precision: Precision, answer: Gradient | None = None, lossy: frozenset[str] | None = frozenset()) -> Deviation:
         """The second-moment bound of a target in this precision beside the reference; of dC/dx and C only where the answer gives them."""
         x, loss = answer is None or answer.x is not None, answer is None or answer.loss is not None
-        key = precision.name, x, loss
+        key = precision.name, x, loss, lossy
         if key not in self._deviations:
-            self._deviations[key] = deviation(self.passes, noise_of(precision), x=x, loss=loss)
+            self._deviations[key] = deviation(self.passes, noise_of(precision), lossy, x=x, loss=loss)
         return self._deviations[key]
+
+    def projection(self, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Callable[[int], float]:
+        """How far the factor that is common to the dC/dW of a layer, by its number, may be from 1."""
+
+        def allowed(layer: int) -> float:
+            key = precision.name, lossy, layer
+            if key not in self._projections:
+                self._projections[key] = projection_bound(self.passes, noise_of(precision), lossy, layer - 1)
+            return self._projections[key]
+
+        return allowed
 
     @cached_property
     def own_bound(self) -> Gradient:
@@ -186,12 +205,15 @@ class Exact:
         entries = list(measured(self.reference, found.lower, found.upper, self.own_bound))
         return Judgement.of_disagreement(entries, precision) if any(entry.outside.any() for entry in entries) else None
 
-    def textbook_functions(self) -> list[str]:
-        """The activations and losses of this problem that have textbook formulas that lose digits."""
+    def textbook_activations(self) -> list[str]:
+        """The activations of this problem that have textbook formulas that lose digits."""
         names = list(dict.fromkeys(split(choice)[0] for choice in self.problem.activations))
-        lossy = [name for name in names if bind(ACTIVATIONS, name).lossy]
+        return [name for name in names if bind(ACTIVATIONS, name).lossy]
+
+    def textbook_functions(self) -> list[str]:
+        """The same, and the loss if it has one."""
         loss = split(self.problem.loss)[0]
-        return [*lossy, loss] if bind(LOSSES, self.problem.loss).lossy else lossy
+        return [*self.textbook_activations(), *([loss] if bind(LOSSES, self.problem.loss).lossy else [])]
 
 
 @dataclass(frozen=True)

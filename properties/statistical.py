@@ -4,15 +4,18 @@ An alarm is a suspicion: whoever can ask the target again confirms it on a permu
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from properties.comparison import comparisons, judgement_by_sigma, suspicion
+from properties.comparison import Comparison, comparisons
 from properties.judgement import STATISTICAL, Exact, Judgement
+from properties.measures import judgement_by_sigma, suspected_of, suspicion
 from properties.settling import settled
+from properties.textbook import textbook_reason
+from properties.trial import Heard, heard
 from properties.values import held_in, rounded
 from properties.verdict import Verdict
 from reference.arrays import Array
@@ -26,6 +29,7 @@ REAL = 64
 LONGEST_SUM = {"float16": 4096, "bfloat16": 256}
 """Sums of more terms stagnate, which is no random error: nothing is said."""
 
+TOO_WIDE = "the second-moment bound is wider than the gradient itself: zero would pass for it"
 
 Pair: TypeAlias = tuple[float, float]
 
@@ -35,34 +39,102 @@ def is_real(problem: Problem) -> bool:
     return max(*problem.widths, problem.batch) >= REAL
 
 
-def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
-    """The verdict of one well-formed answer; one of WRONG is a suspicion."""
+def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = True) -> Judgement:
+    """The verdict of one well-formed answer; one of WRONG is a suspicion.
+
+    peers: whether it is held beside honest passes of our own before it is told.
+    """
     reason = says_nothing(exact, precision)
     if reason:
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
-    found = exact.deviation(precision, answer)
-    compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
-    if any(one.is_blunt for one in compared if one.place.quantity == "weights"):
-        reason = "the second-moment bound is wider than the gradient of a layer: this network is too deep or too wide for the precision"
-        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
-    if any(not one.is_finite for one in compared):
+    everything = _beside_reference(exact, answer, precision)
+    blunt = [one.place for one in everything if one.is_blunt and one.place.quantity in ("weights", "biases")]
+    lost = {place.layer for place in blunt if place.quantity == "weights"}
+    compared = [one for one in everything if one.place not in blunt and not (one.place.layer in lost and one.place.quantity == "biases")]
+    if len(lost) == exact.problem.depth:
+        reason = "the second-moment bound is wider than the gradient of every layer: the network is too deep or too wide for the precision"
+        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=f"{reason}, or is near a minimum", bound=STATISTICAL)
+    if any(not one.is_finite for one in everything):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
-        return judgement_by_sigma(Verdict.NONFINITE, compared, precision, reason)
-    judgement = suspicion(compared, found, precision)
-    if judgement is None:
+        return judgement_by_sigma(Verdict.NONFINITE, everything, precision, reason)
+    judgement = _judged(exact, answer, precision, compared, peers)
+    return replace(judgement, unjudged=(*(f"{place}: {TOO_WIDE}" for place in blunt), *judgement.unjudged))
+
+
+def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], peers: bool) -> Judgement:
+    """The verdict of what can be judged of an answer: by accurate formulas, by textbook ones, of rounded numbers, beside peers."""
+    if not suspected_of(compared, exact.deviation(precision, answer), precision, exact.projection(precision)):
         return judgement_by_sigma(Verdict.RIGHT, compared, precision)
+    places = {one.place for one in compared}
+    for names in _combinations(exact.textbook_activations()):
+        by_textbook = [one for one in _beside_reference(exact, answer, precision, names) if one.place in places]
+        if not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names)):
+            lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
+            return replace(lossy, functions=tuple(sorted(names)), reason=textbook_reason(exact, sorted(names)))
+    found = exact.deviation(precision, answer, None)
+    widest = [one for one in _beside_reference(exact, answer, precision, None) if one.place in places]
+    suspected = suspected_of(widest, found, precision, exact.projection(precision, None))
     as_held = held_in(exact.problem, precision.name)
     if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
-        of_held = judge_by_deviation(Exact(as_held), answer, precision)
+        of_held = judge_by_deviation(Exact(as_held), answer, precision, peers=peers)
         if of_held.verdict is Verdict.RIGHT:
             return replace(of_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
-    return settled(exact, answer, precision, compared, judgement) if precision.name == "float64" else judgement
+    judgement = suspicion(suspected, widest, precision)
+    assert judgement is not None
+    if precision.name == "float64":
+        judgement = settled(exact, answer, precision, widest, judgement)
+    if judgement.verdict is not Verdict.WRONG or not peers:
+        return judgement
+    beside = heard(exact, suspected, widest, found, precision)
+    excused = [each for each in beside if each.near]
+    remaining = [each.measure for each in beside if not each.near]
+    if not remaining:
+        return _left_out(exact, widest, excused, precision)
+    told = suspicion(remaining, widest, precision) if excused else None
+    farthest = max(beside, key=lambda each: each.share)
+    worst = f"the worst of our own honest passes ({farthest.peer.name}) comes to {farthest.share:.2g} of what is allowed"
+    judgement = told or judgement
+    return replace(judgement, reason=f"{judgement.reason}; {worst}", left_out=tuple(map(str, excused)))
+
+
+def _left_out(exact: Exact, compared: list[Comparison], excused: list[Heard], precision: Precision) -> Judgement:
+    """The verdict of the measures that remain, where peers are as far off as the answer by all that were suspected."""
+    if all(each.textbook for each in excused):
+        names = exact.textbook_activations()
+        lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
+        return replace(lossy, functions=tuple(names), reason=textbook_reason(exact, names), left_out=tuple(map(str, excused)))
+    gone: dict[object, set[str]] = {}
+    for each in excused:
+        gone.setdefault(each.measure.place, set()).add(each.measure.kind)
+    unjudged = [place for place, kinds in gone.items() if kinds >= ({"entries", "factor", "layer"} if _is_weights(place) else {"entries"})]
+    remain = [one for one in compared if one.place not in unjudged]
+    said = tuple(f"{place}: honest passes of our own are as far off by every measure" for place in unjudged)
+    verdict = Verdict.RIGHT if any(one.place.quantity == "weights" for one in remain) else Verdict.INCONCLUSIVE
+    reason = "" if verdict is Verdict.RIGHT else "honest passes of our own are as far off in every layer, by every measure"
+    judgement = judgement_by_sigma(verdict, remain or compared, precision, reason)
+    return replace(judgement, unjudged=said, left_out=tuple(map(str, excused)))
+
+
+def _is_weights(place: object) -> bool:
+    return getattr(place, "quantity", "") == "weights"
+
+
+def _beside_reference(exact: Exact, answer: Gradient, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> list[Comparison]:
+    return list(comparisons(answer, exact.by_rows, exact.by_rows, exact.deviation(precision, answer, lossy)))
+
+
+def _combinations(names: Sequence[str]) -> Iterator[frozenset[str]]:
+    """Each name alone, then all of them."""
+    yield from (frozenset({name}) for name in names)
+    if len(names) > 1:
+        yield frozenset(names)
 
 
 def suspects(exact: Exact, answer: Gradient, precision: Precision) -> bool:
-    """Whether an answer is a suspicion, by the reference alone."""
-    found = exact.deviation(precision, answer)
-    return suspicion(list(comparisons(answer, exact.by_rows, exact.by_rows, found)), found, precision) is not None
+    """Whether an answer is a suspicion, by the reference alone and by whatever formulas."""
+    found = exact.deviation(precision, answer, None)
+    compared = _beside_reference(exact, answer, precision, None)
+    return bool(suspected_of(compared, found, precision, exact.projection(precision, None)))
 
 
 def within_deviation(exact: Exact, answer: Gradient, precision: Precision) -> bool:

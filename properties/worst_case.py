@@ -12,11 +12,9 @@ from itertools import combinations
 import numpy as np
 
 from properties.judgement import Exact, Judgement, Measured, judgement_of, measured, worst_entry
+from properties.textbook import textbook_reason
 from properties.verdict import Verdict
-from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
-from reference.choice import bind, split
-from reference.losses import LOSSES
 from reference.precisions import Precision
 from reference.problem import Gradient, Problem
 
@@ -140,31 +138,4 @@ def _lossy_reason(exact: Exact, names: tuple[str, ...], entries: list[Measured],
     digits, distance = -math.log10(precision.unit), float(entry.distance[index])
     size = max(abs(float(entry.low[index])), abs(float(entry.high[index])))
     kept = max(0.0, -math.log10(distance / size)) if 0 < distance < math.inf and size else 0.0
-    used = [_use_of(exact, name) for name in names]
-    formulas, where = "; ".join(formulas for formulas, _ in used), ", ".join(where for _, where in used)
-    return f"{formulas}; here {where}, and {kept:.0f} of {digits:.0f} digits are left"
-
-
-def _use_of(exact: Exact, name: str) -> tuple[str, str]:
-    """The textbook formulas of a function that lose digits on a problem, and where: of an activation, at which z."""
-    if name in LOSSES:
-        return bind(LOSSES, name).lossy, f"{name} sees outputs {_range(exact.passes.forward.activations[-1])}"
-    formulas: dict[str, None] = {}
-    seen, losing = [], []
-    for choice, z in zip(exact.problem.activations, exact.passes.forward.pre_activations, strict=True):
-        if split(choice)[0] != name:
-            continue
-        seen.append(z.ravel())
-        row = bind(ACTIVATIONS, choice)
-        for scales in (row.value_scales, row.derivative_scales):
-            worse = z[scales.lossy(z) > 2 * scales.right(z)]
-            if worse.size:
-                losing.append(worse)
-                formulas[scales.textbook] = None
-    where = np.concatenate(losing or seen)
-    return ", ".join(formulas) or bind(ACTIVATIONS, name).lossy, f"{name} sees z {_range(where)}"
-
-
-def _range(values: Array) -> str:
-    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
-    return f"= {low}" if low == high else f"from {low} to {high}"
+    return f"{textbook_reason(exact, names)}, and {kept:.0f} of {digits:.0f} digits are left"

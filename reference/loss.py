@@ -13,6 +13,7 @@ class Loss:
 
     value: C_0, (..., batch).
     derivative: equation 2, dC_0/da, (..., batch, n).
+    curvature: of (a, y, direction), how dC_0/da changes along a direction, (..., batch, n): the matrix of second derivatives times it.
     value_error, derivative_error: the rounding bound of both, of (a, y, E(a), model); shapes as above.
     derivative_variance: of (a, y, V(a), v, batch), the variance of the derivative between two passes, but for the rounding of each entry;
         v: the variance of one rounding, relative to its size.
@@ -22,6 +23,7 @@ class Loss:
 
     value: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]
+    curvature: Callable[[Array, Array, Array], Array]
     value_error: Callable[[Array, Array, Array, Model], Array]
     derivative_error: Callable[[Array, Array, Array, Model], Array]
     derivative_variance: Callable[[Array, Array, Array, float, int], Array]

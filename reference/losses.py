@@ -50,6 +50,7 @@ def _squares(name: str, factor: float, mean: bool) -> Loss:
     return Loss(
         value=lambda a, y: scale(a) * np.sum((a - y) ** 2, axis=-1),
         derivative=lambda a, y: 2 * scale(a) * (a - y),
+        curvature=lambda a, y, direction: 2 * scale(a) * direction,
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=lambda a, y, variance, v, batch: (2 * scale(a)) ** 2 * variance,
@@ -84,6 +85,7 @@ def huber(delta: float = 1.0) -> Loss:
     return Loss(
         value=value,
         derivative=lambda a, y: clipped(a - y, -delta, delta) / a.shape[-1],
+        curvature=lambda a, y, direction: np.where(np.abs(a - y) <= delta, direction, 0.0) / a.shape[-1],
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=lambda a, y, variance, v, batch: variance / a.shape[-1] ** 2,
@@ -123,6 +125,7 @@ def binary_cross_entropy_with_logits() -> Loss:
     return Loss(
         value=value,
         derivative=lambda a, y: ((1 - y) * expit(a) - y * expit(-a)) / a.shape[-1],
+        curvature=lambda a, y, direction: expit(a) * expit(-a) * direction / a.shape[-1],
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=derivative_variance,
@@ -143,6 +146,11 @@ def softmax_cross_entropy() -> Loss:
         total = y.sum(axis=-1, keepdims=True)
         # where y_j is the whole distribution, p_j - y_j is minus the sum of the others: no digits cancel
         return np.where(y == total, -total * _others(p), p * total - y)
+
+    def curvature(a: Array, y: Array, direction: Array) -> Array:
+        p = _softmax(a)
+        moved = p * (direction - np.sum(p * direction, axis=-1, keepdims=True))
+        return y.sum(axis=-1, keepdims=True) * moved
 
     def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
         size = np.max(np.abs(a) + error, axis=-1) + np.log(a.shape[-1]) + 1
@@ -199,6 +207,7 @@ def softmax_cross_entropy() -> Loss:
     return Loss(
         value=lambda a, y: np.sum(y, axis=-1) * _log_sum_exp(a)[..., 0] - np.sum(y * a, axis=-1),
         derivative=derivative,
+        curvature=curvature,
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=derivative_variance,

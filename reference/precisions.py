@@ -68,6 +68,14 @@ class Precision:
         with np.errstate(over="ignore"):
             return np.asarray(array).astype(DTYPES[self.storage]).astype(np.float64)
 
+    def factor(self, array: AnyArray) -> AnyArray:
+        """What is left of an array that goes into a product, in its dtype: the nearest numbers with product_bits."""
+        if not self.product_bits:
+            return array
+        significand, exponent = np.frexp(array)
+        rounded: AnyArray = np.ldexp(np.rint(np.ldexp(significand, self.product_bits)), exponent - self.product_bits)
+        return rounded
+
 
 DTYPES: dict[str, np.dtype[np.generic]] = {
     "float64": np.dtype(np.float64),

@@ -4,8 +4,6 @@ Beside every value v stands V(v), the variance of target - reference, where roun
 alike rounds alike. Model, rules and what was measured: docs/tolerance.md, section 7.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,8 @@ from scipy.special import ndtr
 from reference.activation import Activation, Elementwise, Scales, largest_between, nothing
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, Product
-from reference.choice import bind
+from reference.choice import bind, split
+from reference.deviation import Deviation, Factored
 from reference.likeness import Likeness
 from reference.losses import LOSSES
 from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
@@ -47,82 +46,28 @@ SMALLEST = 2.0**-511
 """The square of a smaller number is lost in float64."""
 
 
-@dataclass(frozen=True)
-class Factored:
-    """V of dC/dW, summed + shared (dC/dW)^2 + constant: rows of it are computed when they are asked for."""
+def deviation(passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset(), *, x: bool = True, loss: bool = True) -> Deviation:
+    """The second-moment bound of every entry of the gradient, of z, a and delta; with x of dC/dx too, and with loss of C.
 
-    summed: Product
-    exact: Product
-    shared: float
-    constant: float
-
-    @property
-    def dtype(self) -> Any:
-        """In which they are computed."""
-        return self.summed.left.dtype
-
-    def rows(self, some: slice | AnyArray, exact: AnyArray) -> AnyArray:
-        """Some rows; exact: those of dC/dW, in this dtype."""
-        variance = self.summed[some]
-        squared = exact * exact
-        squared *= self.shared
-        variance += squared
-        variance += self.constant
-        return variance
-
-    def __getitem__(self, rows: slice | AnyArray) -> AnyArray:
-        return self.rows(rows, self.exact[rows].astype(self.dtype, copy=False))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
-        return np.asarray(self[:], dtype=dtype)
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """variance: V of each entry, in units of unit^2, of dC/dW as Factored; None of dC/dx and C where not asked for.
-
-    averages: for each layer whether the errors of its dC/dW average out over the whole layer: no layer's weights are mostly of one sign
-    or large, no few samples make up the gradient, and no pre-activation is near a kink from this layer on.
+    lossy: the names of the activations for which a textbook formula is allowed for, or None for all.
     """
-
-    variance: Gradient
-    unit: float
-    averages: tuple[bool, ...]
-
-    @cached_property
-    def sigma(self) -> Gradient:
-        """The standard deviation of each entry."""
-
-        def root(variance: Any) -> AnyArray | None:
-            return None if variance is None else self.unit * np.sqrt(np.asarray(variance), dtype=np.float64)
-
-        single = ("x", "loss")
-        parts: dict[str, Any] = {
-            quantity: root(given) if quantity in single or given is None else [root(variance) for variance in given]
-            for quantity, given in vars(self.variance).items()
-        }
-        return Gradient(**parts)
-
-
-def deviation(passed: Passes, noise: Noise, *, x: bool = True, loss: bool = True) -> Deviation:
-    """The second-moment bound of every entry of the gradient, of z, a and delta; with x of dC/dx too, and with loss of C."""
     with np.errstate(all="ignore"):
-        return _Variances(passed, noise).deviation(x, loss)
+        return Variances(passed, noise, lossy).deviation(x, loss)
 
 
 def near_kinks(passed: Passes, noise: Noise) -> AnyArray:
     """Of which samples a pre-activation is so near a kink that two passes may be on different sides of it: (batch,) of bool."""
     with np.errstate(all="ignore"):
-        variances = _Variances(passed, noise)
+        variances = Variances(passed, noise)
         variances.forward()
         return np.any([flips.any(axis=1) for flips in variances.flips], axis=0)
 
 
-class _Variances:
+class Variances:
     """V by layer, in units of v, the variance of one rounding; the formulas are those of docs/tolerance.md, section 7."""
 
-    def __init__(self, passed: Passes, noise: Noise) -> None:
-        self.passed, self.problem, self.noise = passed, passed.problem, noise
+    def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
+        self.passed, self.problem, self.noise, self.lossy = passed, passed.problem, noise, lossy
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
         self.alike = Likeness(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
@@ -176,7 +121,7 @@ class _Variances:
             biases.append(bias_variance)
             if layer or x:
                 e_squared = self._squared(back.errors[layer - 1] if layer else back.x[:])
-                e_variance = self.product(layer, delta, squared, d_variance, e_squared, samples, turned=True)
+                e_variance = self._backward_product(layer, squared, d_variance, e_squared)
         gain = self._gain()
         variance = Gradient(
             weights[::-1],
@@ -195,10 +140,8 @@ class _Variances:
         z_variances: list[AnyArray] = []
         a_variances: list[AnyArray] = [np.zeros(passed.activations[0].shape, self.dtype)]
         for layer, activation in enumerate(self.activations):
-            a, z, bias = passed.activations[layer], passed.pre_activations[layer], self.problem.biases[layer]
-            variance = self.product(
-                layer, a, self.inputs_squared[layer], a_variances[layer], self._squared(z), self.inputs_alike[layer], bias=bias
-            )
+            z = passed.pre_activations[layer]
+            variance = self._forward_product(layer, a_variances[layer])
             z_variances.append(variance)
             reach = MULTIPLE * np.sqrt(noise.variance * variance)
             self.flips.append(self._flips(activation, z, reach))
@@ -207,17 +150,44 @@ class _Variances:
             steep[self.flips[-1] > 0] += _jump(activation)
             steep *= steep
             steep *= variance
-            a_variances.append(steep + self._of_functions(layer, activation.value_scales, lambda z: 1 + np.abs(z)))
+            a_variances.append(steep + self._of_functions(*self.value_error(layer)))
         return z_variances, a_variances
 
     def slope(self, layer: int, z_variance: AnyArray, samples: float) -> AnyArray:
         """V(g'): what z brings, the function's own error, and the other side of a kink."""
-        activation = self.activations[layer]
         variance = self._squared(self.bends[layer]) * z_variance
-        variance = variance + self._of_functions(layer, activation.derivative_scales, activation.underflow_scale)
+        variance = variance + self._of_functions(*self.slope_error(layer))
         if self.flips[layer].any():
-            variance = variance + samples * _jump(activation) ** 2 / self.noise.variance * self.flips[layer]
+            variance = variance + samples * self.other_side(layer)
         return variance
+
+    def other_side(self, layer: int) -> AnyArray:
+        """V(g') of a pass that may be on the other side of a kink; known once forward has passed."""
+        return _jump(self.activations[layer]) ** 2 / self.noise.variance * self.flips[layer]
+
+    def value_error(self, layer: int) -> tuple[AnyArray, float]:
+        """The own error of g at each z, as a rule, in units of sqrt(v), and over how many samples it adds up."""
+        return self._function_error(layer, self.activations[layer].value_scales, lambda z: 1 + np.abs(z))
+
+    def slope_error(self, layer: int) -> tuple[AnyArray, float]:
+        """The same of g'."""
+        activation = self.activations[layer]
+        return self._function_error(layer, activation.derivative_scales, activation.underflow_scale)
+
+    def rounding_forward(self, layer: int) -> AnyArray:
+        """V(z) of exact inputs: what rounding does to the sums of one layer alone."""
+        return self._forward_product(layer, np.zeros_like(self.inputs_squared[layer]))
+
+    def rounding_backward(self, layer: int) -> AnyArray:
+        """The same of dC/da of the layer below."""
+        delta = self.passed.backward.deltas[layer]
+        squared = self._squared(delta)
+        return self._backward_product(layer, squared, np.zeros_like(squared), self._squared(self.passed.backward.errors[layer - 1]))
+
+    def rounding_over_samples(self, layer: int) -> tuple["Factored", AnyArray]:
+        """The same of dC/dW and dC/db."""
+        squared, a = self._squared(self.passed.backward.deltas[layer]), self.inputs_squared[layer]
+        return self.sums_over_samples(layer, squared, np.zeros_like(squared), np.zeros_like(a), self.deltas_alike[layer])
 
     def output_error(self, a_variance: AnyArray) -> AnyArray:
         """V(dC/da^L)."""
@@ -247,6 +217,8 @@ class _Variances:
             summed = Product(rounded, a_squared)  # the inputs are exact
         weight = Factored(summed, back.products[layer], alike * shared, lost)
         alike = max(alike, self.deltas[layer].alike)
+        if layer == self.problem.depth - 1 and self._coarse(self.problem.y):
+            alike = max(alike, self.outputs_alike)  # a - y has the low bits of a
         bias = self._rounded(alike, batch) * squared.sum(axis=0) + d_variance.sum(axis=0)
         bias += alike * shared * self._squared(back.biases[layer]) + lost
         return weight, bias
@@ -262,6 +234,21 @@ class _Variances:
         rounded = np.sum(1 + np.abs(output)) / (problem.batch if problem.reduction == "mean" else 1)
         return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
 
+    def _forward_product(self, layer: int, a_variance: AnyArray) -> AnyArray:
+        """V(z)."""
+        passed, squares = self.passed.forward, self.passed.squares
+        a, z = passed.activations[layer], passed.pre_activations[layer]
+        sizes = squares.activations[layer], squares.pre_activations[layer]
+        bias, samples = self.problem.biases[layer], self.inputs_alike[layer]
+        return self.product(layer, a, self.inputs_squared[layer], a_variance, self._squared(z), sizes, samples, bias=bias)
+
+    def _backward_product(self, layer: int, squared: AnyArray, d_variance: AnyArray, e_squared: AnyArray) -> AnyArray:
+        """V(dC/da) of the layer below; squared: delta^2, e_squared: dC/da squared."""
+        squares = self.passed.squares
+        sizes = squares.deltas[layer], squares.errors[layer - 1] if layer else e_squared.sum(axis=1)
+        delta, samples = self.passed.backward.deltas[layer], self.deltas_alike[layer]
+        return self.product(layer, delta, squared, d_variance, e_squared, sizes, samples, turned=True)
+
     def product(
         self,
         layer: int,
@@ -269,12 +256,16 @@ class _Variances:
         left_squared: AnyArray,
         variance: AnyArray,
         product_squared: AnyArray,
+        sizes: tuple[AnyArray, AnyArray],
         samples: float,
         *,
         bias: Array | None = None,
         turned: bool = False,
     ) -> AnyArray:
-        """V of left @ W^T + b, n products in any order; or of left @ W, turned; variance: that of left."""
+        """V of left @ W^T + b, n products in any order; or of left @ W, turned; variance: that of left.
+
+        sizes: the squared norm of each sample of left and of the product.
+        """
         noise, n = self.noise, left.shape[1]
         look = (self.columns if turned else self.rows)[layer]
         alike = samples * self.alike.least(look, left)
@@ -290,9 +281,23 @@ class _Variances:
         summed += alike * (noise.sums * (n / 3 + SHARED) + 3 * noise.apart) * product_squared + self._lost(
             n, float(squared.max()), self.sizes[layer]
         )
+        summed += self._aligned(layer, variance, sizes, turned)[:, None] * product_squared
         if bias is not None:
             summed += alike * (noise.sums * n / 3 + 2 * noise.apart) * self._squared(bias)
         return summed
+
+    def _aligned(self, layer: int, variance: AnyArray, sizes: tuple[AnyArray, AnyArray], turned: bool) -> AnyArray:
+        """What a sample's errors share, over the square of the product: (batch,).
+
+        The weights carry independent errors of a sample's nodes on as (W W) does, and errors that its nodes share as they carry the
+        sample itself. In random weights that comes to the same; in trained ones, whose layers are aligned, the second may be
+        many times the first. So the errors of a sample, over its size, are at least what they were.
+        """
+        before, after = sizes
+        weights = self.weights_squared[layer]
+        carried = variance @ (weights @ np.ones(weights.shape[1], self.dtype) if turned else np.ones(len(weights), self.dtype) @ weights)
+        relative = variance.sum(axis=1) / before - carried / after
+        return np.where((before > 0) & (relative > 0), relative, 0).astype(self.dtype)
 
     def _rounded(self, alike: float, terms: int) -> float:
         """What rounding adds to a term of a sum, over its square: in all partial sums after it, and as a factor of a product."""
@@ -302,6 +307,12 @@ class _Variances:
         squared = array.astype(self.dtype)
         squared *= squared
         return squared
+
+    def _coarse(self, y: Array) -> bool:
+        """Whether expected outputs have half the bits of a sum, or fewer: what is taken from equal outputs then leaves equal low bits."""
+        mantissa, _ = np.frexp(y)
+        scaled = np.ldexp(mantissa, -int(np.log2(self.noise.sum_unit)) // 2)
+        return np.array_equal(scaled, np.round(scaled))
 
     def _fits_float32(self) -> bool:
         """Whether squares, and products of two of them, stay in the range of float32."""
@@ -330,25 +341,27 @@ class _Variances:
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
-    def _of_functions(self, layer: int, scales: Scales, underflow_scale: Elementwise) -> AnyArray:
-        """The variance of a function's own errors, which are equal for equal z.
+    def _function_error(self, layer: int, scales: Scales, underflow_scale: Elementwise) -> tuple[AnyArray, float]:
+        """A function's own errors, which are equal for equal z: over how many samples they add up.
 
-        Where it is computed in the format of the sums and rounded once, errors add up over samples that come to the same number;
-        else over all samples.
+        Where it is computed in the format of the sums and rounded once, over samples that come to the same number; else over all.
         """
-        scale = scales.lossy if scales.textbook else scales.right
-        lost = self.dtype(self.noise.underflow**2 / self.noise.variance)
-        if scale is nothing and not lost:
-            return np.asarray(self.least, self.dtype)
+        textbook = scales.textbook and (self.lossy is None or split(self.problem.activations[layer])[0] in self.lossy)
+        lost = self.noise.underflow / np.sqrt(self.noise.variance)
+        counts = bool(self.dtype(lost**2))
+        if scales.right is nothing and not textbook and not counts:
+            return np.zeros((), self.dtype), 1.0
         z = self.passed.forward.pre_activations[layer].astype(self.dtype, copy=False)
         alike: float = self.problem.batch
         if self.noise.apart:
             a = self.passed.forward.activations[layer + 1].T
             alike = self.alike.look([a], self.noise.unit)[0].alike
-        variance = self._squared(scale(z))
-        variance *= alike * FUNCTION_ERROR**2
-        variance += self.least
-        return variance + alike * lost * np.square(underflow_scale(z)) if lost else variance
+        size: AnyArray = FUNCTION_ERROR * (np.maximum(scales.right(z), scales.lossy(z)) if textbook else scales.right(z))
+        return (np.hypot(size, lost * underflow_scale(z)) if counts else size), alike
+
+    def _of_functions(self, size: AnyArray, alike: float) -> AnyArray:
+        """V of a function's own errors."""
+        return alike * np.square(size) + self.dtype(self.least)
 
     def _lost(self, terms: int, *largest: float) -> float:
         """What products and sums that underflow may lose, and inputs that are flushed, squared; and what our own squares lose.

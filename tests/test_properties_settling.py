@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from properties import settling
-from properties.comparison import LINE_SPREAD
 from properties.judgement import AGGREGATE, DISAGREEMENT, Exact, Judgement
+from properties.measures import LINE_SPREAD
 from properties.statistical import judge_by_deviation
 from properties.verdict import Verdict
 from reference.precisions import PRECISIONS
@@ -47,7 +47,7 @@ def exact(problem):
 
 def moved(exact, layer, rows, sigmas):
     """The reference's gradient, some rows of a layer's dC/dW off by so many sigma, up and down in turn."""
-    sigma = np.asarray(exact.deviation(FLOAT64).sigma.weights[layer])
+    sigma = np.asarray(exact.deviation(FLOAT64, None, None).sigma.weights[layer])
     weights = [np.array(weight) for weight in exact.reference.weights]
     signs = 1 - 2 * (np.arange(sigma.shape[1]) % 2)
     weights[layer][rows] += sigmas * sigma[rows] * signs
@@ -110,7 +110,7 @@ def test_errors_too_large_in_a_row_are_asked_for(exact, too_large):
 def test_a_reference_at_fault_is_told(exact, too_large, monkeypatch, largest):
     monkeypatch.setattr(settling, "LARGEST_SETTLED", largest)
     right = moved(exact, 0, [], 0)
-    certain = np.max(exact.own_bound.weights[0][13] / np.asarray(exact.deviation(FLOAT64).sigma.weights[0])[13])
+    certain = np.max(exact.own_bound.weights[0][13] / np.asarray(exact.deviation(FLOAT64, None, None).sigma.weights[0])[13])
     exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13], 2 * certain).weights)
     judged = judge_by_deviation(exact, right, FLOAT64)
     assert (judged.verdict, judged.reason, judged.disagreement, judged.index[0]) == ("inconclusive", DISAGREEMENT, True, 13)
@@ -120,7 +120,7 @@ def test_a_reference_at_fault_is_told(exact, too_large, monkeypatch, largest):
 def test_a_reference_within_its_worst_case_is_not_at_fault(exact, too_large, monkeypatch, largest):
     monkeypatch.setattr(settling, "LARGEST_SETTLED", largest)
     right = moved(exact, 0, [], 0)
-    certain = np.min(exact.own_bound.weights[0][13] / np.asarray(exact.deviation(FLOAT64).sigma.weights[0])[13])
+    certain = np.min(exact.own_bound.weights[0][13] / np.asarray(exact.deviation(FLOAT64, None, None).sigma.weights[0])[13])
     assert certain > 20
     exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13], 20).weights)
     judged = judge_by_deviation(exact, right, FLOAT64)
@@ -151,7 +151,7 @@ def test_rows_chosen_for_what_is_legal_in_them_prove_nothing(too_large, monkeypa
     problem = Problem(weights, activations=["tanh", "identity"], x=rng.normal(size=(64, 40)), y=rng.normal(size=(64, 30)))
     exact = Exact(problem)
     answer = moved(exact, 0, np.arange(0, 1400, 14)[:64], 6.8)
-    sigma = np.asarray(exact.deviation(FLOAT64).sigma.weights[1])[3, 5]
+    sigma = np.asarray(exact.deviation(FLOAT64, None, None).sigma.weights[1])[3, 5]
     off = [np.array(weight) for weight in exact.reference.weights]
     answer.weights[1][3, 5] += 5 * sigma
     off[1][3, 5] -= 5 * sigma

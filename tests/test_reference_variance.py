@@ -163,7 +163,7 @@ def test_many_small_errors_in_a_row_or_column_are_caught(line, said):
     """Each is within 8 sigma, as its neighbours are, and no honest rounding is off by so much in all of them."""
     problem = network(6)
     exact = Exact(problem)
-    sigma = dict(exact.deviation(FLOAT32).sigma.arrays())[Place("weights", 1)]
+    sigma = dict(exact.deviation(FLOAT32, None, None).sigma.arrays())[Place("weights", 1)]
     weights = [np.array(weight) for weight in exact.reference.weights]
     weights[0][line] += 7 * sigma[line] * np.random.default_rng(1).choice([-1.0, 1.0], sigma[line].shape)
     judgement = judged(problem, Gradient(weights))
@@ -259,7 +259,7 @@ def test_a_bound_wider_than_the_gradient_of_a_layer_is_inconclusive():
     held = deep.replaced(weights=[3 * weight.astype(np.float16) for weight in deep.weights])
     said = judged(held, Gradient([np.zeros_like(weight) for weight in held.weights]), "float16")
     assert said.verdict == "inconclusive"
-    assert "wider than the gradient of a layer" in said.reason
+    assert "wider than the gradient of every layer" in said.reason
 
 
 @pytest.mark.parametrize("row", [5, 200, 299])
@@ -284,9 +284,16 @@ def test_a_layer_is_judged_by_all_of_its_rows():
 
 
 def test_nothing_is_said_of_a_gradient_whose_squares_are_lost():
+    """The other layers are judged all the same, and where there is none the answer is inconclusive."""
     problem = network(7, "identity", widths=(96, 80, 10))
     tiny = problem.replaced(x=problem.x * 2.0**-700)
-    assert judged(tiny, off(passes(tiny).backward, 0, lambda weight: weight * 0), "float64").verdict == "inconclusive"
+    right = passes(tiny).backward.weights
+    said = judged(tiny, Gradient([0 * right[0], right[1]]), "float64")
+    assert said.verdict == "right"
+    assert said.unjudged == ("layer 1: dC/dW: the second-moment bound is wider than the gradient itself: zero would pass for it",)
+    assert judged(tiny, Gradient([0 * right[0], right[1] * 1.01]), "float64").verdict == "wrong"
+    alone = tiny.replaced(weights=tiny.weights[:1], biases=tiny.biases[:1], activations=["identity"], y=np.zeros((tiny.batch, 80)))
+    assert judged(alone, Gradient([np.zeros((80, 96))]), "float64").verdict == "inconclusive"
 
 
 def test_nothing_is_said_where_a_variance_is_infinite():

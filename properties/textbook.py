@@ -1,0 +1,43 @@
+"""What is said of an answer that textbook formulas explain: which of them lose digits, and where."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from properties.judgement import Exact
+from reference.activations import ACTIVATIONS
+from reference.arrays import Array
+from reference.choice import bind, split
+from reference.losses import LOSSES
+
+
+def textbook_reason(exact: Exact, names: Sequence[str]) -> str:
+    """The formulas of some activations and losses, and which numbers they see on a problem."""
+    used = [_use_of(exact, name) for name in names]
+    formulas, where = "; ".join(formulas for formulas, _ in used), ", ".join(where for _, where in used)
+    return f"{formulas}; here {where}"
+
+
+def _use_of(exact: Exact, name: str) -> tuple[str, str]:
+    """The textbook formulas of a function that lose digits on a problem, and where: of an activation, at which z."""
+    if name in LOSSES:
+        return bind(LOSSES, name).lossy, f"{name} sees outputs {_range(exact.passes.forward.activations[-1])}"
+    formulas: dict[str, None] = {}
+    seen, losing = [], []
+    for choice, z in zip(exact.problem.activations, exact.passes.forward.pre_activations, strict=True):
+        if split(choice)[0] != name:
+            continue
+        seen.append(z.ravel())
+        row = bind(ACTIVATIONS, choice)
+        for scales in (row.value_scales, row.derivative_scales):
+            worse = z[scales.lossy(z) > 2 * scales.right(z)]
+            if worse.size:
+                losing.append(worse)
+                formulas[scales.textbook] = None
+    where = np.concatenate(losing or seen)
+    return ", ".join(formulas) or bind(ACTIVATIONS, name).lossy, f"{name} sees z {_range(where)}"
+
+
+def _range(values: Array) -> str:
+    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
+    return f"= {low}" if low == high else f"from {low} to {high}"

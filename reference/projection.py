@@ -1,0 +1,109 @@
+"""How far the projection of a layer's dC/dW on the exact gradient may be off: what all places of rounding add up to, to first order.
+
+f = <dC/dW, G> / <G, G> with G the exact gradient is one number that depends on every rounding of both passes. Its derivatives by all that
+is rounded (z, a, g', dC/da, delta and the products) come from one more pair of passes: f is the derivative of C in the direction G, so that
+they are a Hessian-vector product, carried up from the layer through equations 11, 3 and 2 and down again. docs/tolerance.md, section 7.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.arrays import AnyArray, Array
+from reference.choice import bind
+from reference.losses import LOSSES
+from reference.model import MULTIPLE, Noise
+from reference.rounding import Passes
+from reference.variance import Variances
+
+CONSTANTS = 3.0
+"""Rounded constants, such as 1/B or 2/n, are common to all entries: so many u."""
+
+
+@dataclass(frozen=True)
+class Influences:
+    """The derivatives of f by what the passes over one problem compute; each by layer, 0 where f does not depend on it.
+
+    pre_activations, activations (l = 0, ..., L), errors, slopes, deltas: as in the passes, (batch, n_l).
+    """
+
+    pre_activations: list[Array]
+    activations: list[Array]
+    errors: list[Array]
+    slopes: list[Array]
+    deltas: list[Array]
+
+
+def influences(passed: Passes, layer: int, variances: Variances) -> Influences:
+    """The derivatives of f for the layer of an index.
+
+    passed.backward.products[layer] is G; the curvature of activations is taken from the table.
+    """
+    problem, forward, back = passed.problem, passed.forward, passed.backward
+    depth = problem.depth
+    exact = back.products[layer][:]
+    size = float(np.vdot(exact, exact))
+    found = Influences(*([np.zeros(())] * count for count in (depth, depth + 1, depth, depth, depth)))
+    up = forward.activations[layer] @ exact.T / size
+    for above in range(layer, depth):
+        if above > layer:
+            up = up @ problem.weights[above].T
+        found.deltas[above] = up
+        found.slopes[above] = up * back.errors[above]
+        up = found.errors[above] = up * back.slopes[above]
+    share = problem.batch if problem.reduction == "mean" else 1
+    down = bind(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) / share
+    for below in reversed(range(depth)):
+        found.activations[below + 1] = down
+        moved = down * back.slopes[below]
+        if below >= layer:
+            moved = moved + found.slopes[below] * variances.activations[below].curvature(forward.pre_activations[below])
+        found.pre_activations[below] = moved
+        down = moved @ problem.weights[below]
+        if below == layer:
+            down = down + back.deltas[layer] @ exact / size
+    found.activations[0] = down
+    return found
+
+
+def projection_bound(passed: Passes, noise: Noise, lossy: frozenset[str] | None, layer: int) -> float:
+    """How far from 1 the projection f of two honest passes may be, for the layer of an index.
+
+    lossy: as in deviation.
+    """
+    with np.errstate(all="ignore"):
+        variances = Variances(passed, noise, lossy)
+        variances.forward()  # what is within reach of a kink
+        found = influences(passed, layer, variances)
+        independent, systematic = _of_rounding(passed, variances, found, layer), 0.0
+        for i in range(passed.problem.depth):
+            places = [(found.activations[i + 1], variances.value_error(i)), (found.slopes[i], variances.slope_error(i))]
+            for influence, (size, alike) in places:
+                moved = influence * size
+                independent += alike * float(np.vdot(moved, moved))
+                # a function is off by the same on the whole, wherever it is evaluated
+                systematic += abs(float(np.sum(moved)))
+        return MULTIPLE * float(np.sqrt(noise.variance * independent)) + noise.unit * (systematic + CONSTANTS)
+
+
+def _of_rounding(passed: Passes, variances: Variances, found: Influences, layer: int) -> float:
+    """V(f) of all but functions, in units of v: the square of each influence times the variance of the rounding at its place."""
+    forward, back = passed.forward, passed.backward
+    total = 0.0
+    for i in range(passed.problem.depth):
+        total += _summed(found.pre_activations[i], variances.rounding_forward(i))
+        if i >= layer:
+            total += _summed(found.slopes[i], variances.other_side(i))
+            total += _summed(found.deltas[i], variances.deltas_alike[i] * np.square(back.deltas[i]))
+        if i > layer:
+            total += _summed(found.errors[i - 1], variances.rounding_backward(i))
+    total += _summed(found.errors[-1], variances.output_error(np.zeros_like(forward.activations[-1])))
+    exact = back.products[layer][:]
+    summed, _ = variances.rounding_over_samples(layer)
+    # equal sums round alike, but for their sign
+    rows, columns = variances.alike.look([np.abs(exact), np.abs(exact.T)])
+    return total + rows.alike * columns.alike * _summed(exact / np.vdot(exact, exact), np.asarray(summed))
+
+
+def _summed(influence: AnyArray, variance: AnyArray) -> float:
+    return float(np.sum(np.square(influence) * variance, dtype=np.float64))
