@@ -52,6 +52,7 @@ def iris(rng: np.random.Generator) -> Problem:
     x, y = data("iris")
     x = (x - x.mean(axis=0)) / x.std(axis=0) if rng.random() < 0.5 else x
     some = rng.permutation(len(x))[: int(pick(rng, (64, 100, 150)))]
+    some = np.sort(some) if rng.random() < 0.5 else some
     return network(rng, _layers(rng, _small(rng, 4, 3)), x[some], y[some], loss="softmax_cross_entropy")
 
 
