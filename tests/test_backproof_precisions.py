@@ -71,11 +71,11 @@ def torch_target(network, storage, **mistakes):
     [("bfloat16", "bfloat16/float32"), ("bfloat16", None), ("float16", "float16/float32"), ("float16", "float16")],
 )
 def test_pytorch_is_right_in_16_bits(torch_network, storage, precision):
-    report = check(torch_target(torch_network, storage), precision=precision, max_examples=150, seed=2, shrink_seconds=0)
+    report = check(torch_target(torch_network, storage), precision=precision, max_examples=40, seed=2, shrink_seconds=0)
     assert report.passed, str(report)
     assert report.verdict in ("right", "lossy")
     assert report.precision == (precision or storage)
-    assert report.judged == 150
+    assert report.judged == 40
 
 
 MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
@@ -110,7 +110,7 @@ def by_hand(kind, name):
 
 @pytest.mark.parametrize("name", [name for name in PRECISIONS if name not in ("float64", "float32")])
 def test_a_pass_by_hand_is_right_in_every_precision_and_wrong_without_slopes(name):
-    right = check(by_hand(Stored, name), precision=name, max_examples=100, seed=4, shrink_seconds=0)
+    right = check(by_hand(Stored, name), precision=name, max_examples=40, seed=4, shrink_seconds=0)
     assert (right.verdict, right.precision, right.findings) == ("right", name, ())
     assert check(by_hand(Slopeless, name), precision=name, max_examples=20, seed=4, shrink_seconds=0).verdict == "wrong"
 
@@ -168,7 +168,7 @@ def test_an_adapted_function_may_answer_in_bfloat16(samples):
 
     supports = {"activations": ["identity"], "depth": 1, "biases": True, "losses": ["half_squared_error"]}
     target = adapt(f, samples=samples, weights="in_out", supports=supports | ({"reductions": ["sum", "mean"]} if samples == "one" else {}))
-    report = check(target, precision="bfloat16/float32", max_examples=100, seed=7)
+    report = check(target, precision="bfloat16/float32", max_examples=40, seed=7)
     assert (report.verdict, report.precision) == ("right", "bfloat16/float32"), str(report)
 
 

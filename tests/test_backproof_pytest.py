@@ -49,6 +49,15 @@ def test_profile():
     assert len(seen) == 7
 """
 
+WRITING = """
+import backproof
+
+def gradient(problem):
+    with open("posed", "a") as file:
+        print(problem.to_json(), file=file)
+    return backproof.gradient(problem)
+"""
+
 
 def run(folder: Path, *options: str, code: int = 0) -> str:
     """What pytest prints in a folder of the user's."""
@@ -65,6 +74,7 @@ def suite(folder: Path, target: str, *options: str, code: int = 0) -> str:
     )
 
 
+@pytest.mark.wheel
 def test_one_item_for_each_law(tmp_path: Path) -> None:
     printed = suite(tmp_path, "numpy_network.py:gradient", "-v")
     assert all(f"test_law[{name}]" in printed for name in LAWS)
@@ -73,19 +83,30 @@ def test_one_item_for_each_law(tmp_path: Path) -> None:
 
 
 def test_a_broken_law_is_named_with_its_finding_and_no_traceback(tmp_path: Path) -> None:
-    printed = suite(tmp_path, "numpy_mistakes.py:bias_of_the_first_sample", "--junitxml=j.xml", "-n2", code=1)
+    few = ("-k", "it_answers or exact_gradient or order_of_samples")
+    printed = suite(tmp_path, "numpy_mistakes.py:bias_of_the_first_sample", "--junitxml=j.xml", "-n2", *few, code=1)
     assert "FAILED" in printed
     assert "  problem  Problem([" in printed
     assert "Traceback" not in printed
     failed = [case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase") if case.find("failure") is not None]
     laws = {p.get("value") for case in failed for p in case.iter("property") if p.get("name") == "backproof_law"}
-    assert {"it_agrees_with_the_exact_gradient", "the_order_of_samples_does_not_matter"} <= laws
+    assert laws == {"it_agrees_with_the_exact_gradient", "the_order_of_samples_does_not_matter"}
     assert {f"test_law[{law}]" for law in laws} == {case.get("name") for case in failed}
 
 
 def test_the_same_seed_judges_the_same_problems(tmp_path: Path) -> None:
-    printed = [suite(tmp_path, "numpy_network.py:gradient", "--hypothesis-seed=5", "-n1") for _ in range(2)]
-    assert all("backproof: --hypothesis-seed=5 draws the same problems" in text for text in printed)
+    (tmp_path / "writing.py").write_text(WRITING)
+
+    def posed(seed: int, *workers: str) -> str:
+        """What the target was asked, problem after problem."""
+        two_laws = ("-k", "it_answers or batch_gradients_add", f"--hypothesis-seed={seed}", *workers)
+        printed = suite(tmp_path, str(tmp_path / "writing.py:gradient"), *two_laws)
+        assert f"backproof: --hypothesis-seed={seed} draws the same problems" in printed
+        problems = (tmp_path / "posed").read_text()
+        (tmp_path / "posed").unlink()
+        return problems
+
+    assert posed(5) == posed(5, "-n1") != posed(6)
 
 
 def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
@@ -94,12 +115,12 @@ def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
         f'backproof_target = "{EXAMPLES}/numpy_mistakes.py:bias_of_the_first_sample"',
         'backproof_max_examples = "15"',
     ]
-    expected = ["it_agrees_with_the_exact_gradient", "batch_gradients_add", "a_duplicated_sample_counts_twice"]
-    expected += ["the_order_of_samples_does_not_matter", "what_comes_in_goes_out"]
+    expected = ["it_agrees_with_the_exact_gradient", "the_order_of_samples_does_not_matter"]
     lines.append(f"backproof_xfail = {[f'{law}: known mistake' for law in expected]}")
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
-    printed = run(tmp_path, "--pyargs", "backproof.suite", "--hypothesis-seed=1")
-    assert "5 xfailed" in printed
+    printed = run(tmp_path, "--pyargs", "backproof.suite", "--hypothesis-seed=1", "-k", " or ".join([*expected, "it_answers"]))
+    assert "1 passed" in printed
+    assert "2 xfailed" in printed
 
 
 REFUSED = [
@@ -157,8 +178,8 @@ def test_nothing_is_said_where_no_target_is_named(tmp_path: Path) -> None:
 def test_items_of_your_own_heed_the_options_that_they_are_not_told(tmp_path: Path) -> None:
     (tmp_path / "test_lossy.py").write_text(
         "import backproof\nfrom torch_sequential import saturating\n"
-        "test_default = backproof.law_tests(saturating, max_examples=60)\n"
-        "test_told = backproof.law_tests(saturating, max_examples=60, strict=False, seed=3)\n"
+        "test_default = backproof.law_tests(saturating, max_examples=60, shrink_seconds=1)\n"
+        "test_told = backproof.law_tests(saturating, max_examples=60, shrink_seconds=1, strict=False, seed=3)\n"
     )
     printed = run(tmp_path, "-k", "exact_gradient", "--backproof-strict", code=1)
     assert "test_default[it_agrees_with_the_exact_gradient]" in printed
