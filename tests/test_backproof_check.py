@@ -52,6 +52,7 @@ def without_seconds(report):
     return json.loads(report.to_json()) | {"seconds": 0}
 
 
+@pytest.mark.wheel
 def test_the_reference_is_right():
     report = check(gradient, max_examples=100, seed=5)
     assert (report.verdict, report.passed, report.findings, report.notes) == ("right", True, (), ())
@@ -76,6 +77,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.wheel
 @pytest.mark.parametrize(("target", "verdict", "law"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_what_is_not_right_is_found(target, verdict, law):
     report = check(target, max_examples=20, seed=1, shrink_seconds=2)
@@ -326,6 +328,7 @@ def test_a_long_run_of_a_wrong_target_ends_when_more_would_tell_nothing():
     assert "200 problems failed in the same way" in report.notes[0]
 
 
+@pytest.mark.wheel
 def test_it_runs_in_a_thread_too():
     reports = []
     thread = threading.Thread(target=lambda: reports.append(check(gradient, max_examples=3, seed=1)))

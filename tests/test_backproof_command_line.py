@@ -80,6 +80,7 @@ def lines(text):
     return {line.split()[0]: line.strip() for line in text.splitlines() if line.strip()}
 
 
+@pytest.mark.wheel
 def test_a_right_target_exits_with_0_from_a_process_of_its_own():
     result = run("check", "t.py:right", "--max-examples", 10, "--seed", 4)
     assert (result.exit_code, result.stderr) == (0, "")

@@ -67,6 +67,7 @@ def test_a_version_is_that_of_the_library(name, module):
     assert version(ORACLES[name]) == pytest.importorskip(module).__version__
 
 
+@pytest.mark.wheel
 @pytest.mark.slow
 def test_the_table_imports_no_library_and_asking_for_what_is_missing_neither():
     held = modules_after(f"from {PLACE}oracles.available import *\n[(missing(row), version(row)) for row in ORACLES.values()]")
@@ -74,6 +75,7 @@ def test_the_table_imports_no_library_and_asking_for_what_is_missing_neither():
     assert f"{PLACE}oracles.balls" in held
 
 
+@pytest.mark.wheel
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["balls", "finite_differences", "jax_autodiff", "torch_autograd"])
 def test_no_oracle_sees_the_backward_pass_or_another_oracle(module):

@@ -79,6 +79,7 @@ def test_laws_hold_on_the_reference(name):
 ORACLES = [("finite_differences", 12), ("balls", 20), ("torch", 20), ("jax", 2)]
 
 
+@pytest.mark.wheel
 @pytest.mark.parametrize(("name", "examples"), ORACLES, ids=[row[0] for row in ORACLES])
 def test_oracle_laws_hold_on_the_reference(name, examples):
     if available.missing(available.ORACLES[name]):

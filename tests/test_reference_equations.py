@@ -21,6 +21,7 @@ from reference.problem import Problem
 from reference.rounding import passes, rounding_bound
 
 MODEL = model_of(PRECISIONS["float64"])
+pytestmark = pytest.mark.wheel
 
 
 def test_there_are_equations_1_to_11():
