@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,13 @@ settings.load_profile("default")
 def times() -> int:
     """How many times as many drawn problems a test poses as by default: more in the thorough profile."""
     return 10 if settings.get_current_profile_name() == "thorough" else 1
+
+
+@pytest.fixture(scope="session")
+def seed_of_the_run(pytestconfig: pytest.Config) -> int:
+    """For problems that are drawn without Hypothesis: other ones in every run, and those of a run again by --hypothesis-seed."""
+    given = str(pytestconfig.getoption("--hypothesis-seed"))
+    return int(given) if given.isdigit() else crc32(given.encode())
 
 
 @pytest.hookimpl(tryfirst=True)
