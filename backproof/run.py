@@ -59,7 +59,7 @@ ENOUGH = 200
 """So many problems may fail in the same way before a run ends: further ones would tell no more."""
 
 REMEMBERED = 20
-"""So many right answers are kept, to measure what the run can see."""
+"""So many problems that were answered rightly are kept, to measure what the run can see."""
 
 REASONS = 20
 """So many different reasons are kept why a law did not apply."""
@@ -152,7 +152,7 @@ class Run:
     interrupted: bool = False
     judged_by: Counter[str] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
-    right: list[tuple[Problem, Gradient, Precision]] = field(default_factory=list)
+    right: list[tuple[Problem, Precision]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -257,15 +257,15 @@ class Run:
         return right
 
     def _remember(self, posed: list["_Posed"], precision: Precision) -> None:
-        """Keep a few right answers, to measure by them what the run can see."""
+        """Keep a few problems that were answered rightly, to measure on them what the run can see."""
         if JUDGES in self.counts and posed and len(self.right) < REMEMBERED:
-            self.right.append((posed[0].problem, posed[0].gradient, precision))
+            self.right.append((posed[0].problem, precision))
 
     def _sees(self) -> dict[str, float]:
         """The smallest relative error in one entry, row or layer that these problems would have shown."""
         seen: dict[str, float] = {}
-        for problem, gradient, precision in self.right:
-            for name, e in smallest_seen(problem, gradient, precision).items():
+        for problem, precision in self.right:
+            for name, e in smallest_seen(problem, precision).items():
                 seen[name] = min(e, seen.get(name, math.inf))
         return seen
 
@@ -296,7 +296,7 @@ class Run:
         if trial.answer.gradient is not None:
             self.judged_by[trial.precision.name] += 1
             if JUDGES in self.counts and trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem) and len(self.right) < 2:
-                self.right.append((trial.problem, trial.gradient, trial.precision))
+                self.right.append((trial.problem, trial.precision))
         if self.asker.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.asker.deaths} times")
 
