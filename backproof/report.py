@@ -5,6 +5,7 @@ from typing import Any
 
 from backproof.finding import Finding
 from backproof.version import VERSION
+from properties.blindness import Blind
 from properties.judgement import DISAGREEMENT
 from properties.verdict import Verdict, worst
 from reference.json_form import dump
@@ -36,7 +37,7 @@ class Report:
     precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
-    have shown, measured.
+    have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen.
     """
 
     target: str
@@ -53,6 +54,7 @@ class Report:
     notes: tuple[str, ...] = ()
     doubts: int = 0
     sees: dict[str, float] = field(default_factory=dict)
+    blind: tuple[Blind, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -102,6 +104,7 @@ class Report:
             "notes": list(self.notes),
             "doubts": self.doubts,
             "sees": self.sees,
+            "blind": [vars(blind) for blind in self.blind],
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "findings": [finding.data() for finding in self.findings],
         }

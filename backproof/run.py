@@ -14,6 +14,7 @@ from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report, counted
 from backproof.target import Asker
 from properties.answer import Answer
+from properties.blindness import Blind, blind_spots
 from properties.drawing import Block, block_at, blocks
 from properties.judgement import precision_of
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn
@@ -25,6 +26,7 @@ from properties.statistical import is_real
 from properties.support import Support
 from properties.verdict import Verdict
 from properties.worst_case import beyond_suspicion
+from reference.choice import split
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Problem
 
@@ -60,6 +62,9 @@ ENOUGH = 200
 
 REMEMBERED = 20
 """So many problems that were answered rightly are kept, to measure what the run can see."""
+
+LOOKED_AT = 4
+"""For each activation so many small problems are kept, to say at which of its pre-activations the run is blind."""
 
 REASONS = 20
 """So many different reasons are kept why a law did not apply."""
@@ -153,6 +158,7 @@ class Run:
     judged_by: Counter[str] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
     right: list[tuple[Problem, Precision]] = field(default_factory=list)
+    posed: dict[str, list[Problem]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -227,6 +233,7 @@ class Run:
 
     def _judge_posed(self, block: Block, posed: list["_Posed"]) -> None:
         """First the laws of each problem, so that an interrupt or the end of the run loses no answer; then those that ask further ones."""
+        self._keep_posed(posed)
         plainly_right = self._plainly_right(block, posed)
         for each in posed:
             right = each.place in plainly_right
@@ -260,6 +267,20 @@ class Run:
         """Keep a few problems that were answered rightly, to measure on them what the run can see."""
         if JUDGES in self.counts and posed and len(self.right) < REMEMBERED:
             self.right.append((posed[0].problem, precision))
+
+    def _keep_posed(self, posed: list["_Posed"]) -> None:
+        """Keep a few small problems with each activation; at real sizes what adds up over samples shows a missing slope."""
+        if JUDGES in self.counts and posed and not is_real(posed[0].problem):
+            for name in {split(choice)[0] for choice in posed[0].problem.activations}:
+                kept = self.posed.setdefault(name, [])
+                if len(kept) < LOOKED_AT:
+                    kept.append(posed[0].problem)
+
+    def _blind(self, precision: str) -> tuple[Blind, ...]:
+        """Where the run was blind to a missing slope; nothing can be said where no answer was judged."""
+        if not self.judged_by:
+            return ()
+        return blind_spots((problem for kept in self.posed.values() for problem in kept), PRECISIONS[precision], self.strict)
 
     def _sees(self) -> dict[str, float]:
         """The smallest relative error in one entry, row or layer that these problems would have shown."""
@@ -411,6 +432,7 @@ class Run:
             f"JAX have, or --precision {name.split('/')[0]} if not"
             for name, count in self.doubts.items()
         ]
+        precision = self.judged_by.most_common(1)[0][0] if self.judged_by else self.drawn_in
         audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
@@ -420,13 +442,14 @@ class Run:
             self.examples,
             self.judged,
             audit.held + audit.broken,
-            self.judged_by.most_common(1)[0][0] if self.judged_by else self.drawn_in,
+            precision,
             self.strict,
             self.interrupted,
             time.monotonic() - self.started,
             tuple(self.notes),
             self.doubts.total(),
             {} if self.interrupted else self._sees(),
+            () if self.interrupted else self._blind(precision),
         )
 
     def _meets(self, told: list[_Seen]) -> list[str]:

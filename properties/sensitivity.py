@@ -61,7 +61,7 @@ def _seen(exact: Exact, precision: Precision, change: Change, e: float) -> bool:
     # as a target stores it
     weights = [precision.held(weight) for weight in (first, *right.weights[1:])]
     pairs = zip(exact.problem.biases, right.biases or (), strict=True)
-    off = Gradient(weights, [None if bias is None else precision.held(derivative) for bias, derivative in pairs])
+    off = Gradient(weights, [None if b is None or d is None else precision.held(d) for b, d in pairs])
     if is_real(exact.problem):
         return suspects(exact, off, precision)
     entries = measured(off, exact.reference, exact.reference, exact.bound(precision))

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.activation import Activation, largest_between
+from reference.activation import Activation, Scales, largest_between
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, clipped
 from reference.backward import Backward, backward
-from reference.choice import bind, split
+from reference.choice import Choice, bind, split
 from reference.forward import Forward, forward
 from reference.losses import LOSSES
 from reference.model import K, Model
@@ -166,26 +166,26 @@ def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Arra
 
 def _value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Array:
     """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]."""
-    problem, z = passed.problem, passed.forward.pre_activations[layer]
-    activation = bind(ACTIVATIONS, problem.activations[layer])
+    choice, z = passed.problem.activations[layer], passed.forward.pre_activations[layer]
+    activation = bind(ACTIVATIONS, choice)
     low, high = _interval(z, z_error)
     steepest = largest_between(activation.derivative, activation.steepest, low, high)
-    scale = _scale(problem, layer, activation, low, high, model, "value_scales")
+    scale = _scale(choice, activation.value_scales, low, high, model)
     a_error = steepest * z_error + K * model.unit * scale + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
     # a slope of g beyond the range is a parameter beyond it
     overflows = (np.abs(passed.forward.activations[layer + 1]) + a_error > model.largest) | (steepest > model.largest)
     return _claimed(a_error, overflows | _out_of_reach(activation, low, high, model))
 
 
-def _slope_bound(problem: Problem, layer: int, z: Array, z_error: Array, model: Model, jumps: bool) -> Array:
+def slope_bound(choice: Choice, z: Array, z_error: Array, model: Model, *, jumps: bool) -> Array:
     """E(g') = sup|g''| E(z) + K u s'(z) + eta n(z), and with jumps the whole jump where a kink is within E(z).
 
     n(z) is 1 + |z|, but for activations that multiply what may have underflowed by more.
     """
-    activation = bind(ACTIVATIONS, problem.activations[layer])
+    activation = bind(ACTIVATIONS, choice)
     low, high = _interval(z, z_error)
     bend = largest_between(activation.curvature, activation.most_bent, low, high)
-    scale = _scale(problem, layer, activation, low, high, model, "derivative_scales")
+    scale = _scale(choice, activation.derivative_scales, low, high, model)
     underflows = np.maximum(activation.underflow_scale(low), activation.underflow_scale(high))
     error = bend * z_error + K * model.unit * scale + model.underflow * underflows
     for kink, jump in activation.kinks if jumps else ():
@@ -199,12 +199,11 @@ def _interval(z: Array, error: Array) -> tuple[Array, Array]:
     return np.nextafter(z - error, -np.inf), np.nextafter(z + error, np.inf)
 
 
-def _scale(problem: Problem, layer: int, activation: Activation, low: Array, high: Array, model: Model, which: str) -> Array:
-    scales = getattr(activation, which)
+def _scale(choice: Choice, scales: Scales, low: Array, high: Array, model: Model) -> Array:
     # the point nearest 0 too: the scale of ELU's derivative has its corner there
     points = (low, high, clipped(0.0, low, high))
     allowed = [scales.right]
-    if model.allows(split(problem.activations[layer])[0]):
+    if model.allows(split(choice)[0]):
         allowed.append(scales.lossy)
     return reduce(np.maximum, [scale(point) for scale in allowed for point in points])
 
@@ -222,7 +221,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
     weights, biases, deltas, slopes = [], [], [], []
     for layer in reversed(range(problem.depth)):
         error, e, slope, delta = errors[-1], sizes.errors[layer], sizes.slopes[layer], sizes.deltas[layer]
-        slope_error = _slope_bound(problem, layer, passed.forward.pre_activations[layer], z_errors[layer], model, jumps)
+        slope_error = slope_bound(problem.activations[layer], passed.forward.pre_activations[layer], z_errors[layer], model, jumps=jumps)
         slopes.append(slope_error)
         delta_error = (
             e * slope_error + slope * error + error * slope_error + model.unit * (e + error) * (slope + slope_error) + model.underflow

@@ -17,6 +17,9 @@ STYLES = {Verdict.RIGHT: "bold green", Verdict.LOSSY: "bold yellow", Verdict.INC
 LONGEST = 2000
 """Characters of a problem that are shown; of a longer one what it is, and the replay file holds all of it."""
 
+MOST_BLIND = 3
+"""Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
+
 
 def printable(text: str) -> str:
     """Text from outside without terminal controls: what is no printable character is shown by its number."""
@@ -116,4 +119,15 @@ def _summary(report: Report) -> str:
         f"\n{counted(report.examples, 'problem')}, {report.judged} judged, {audited}; judged by {report.precision}"
         f"{', strictly' if report.strict else ''}; seed {report.seed}; {report.seconds:.1f} s"
         + (f"\nsmallest relative errors that it would have seen: {sees}" if sees else "")
+        + (f"\nblind in {report.precision}, where a slope of 0 would pass: {_blind(report)}" if report.blind else "")
     )
+
+
+def _blind(report: Report) -> str:
+    """The functions whose slopes are seen least, each with its ranges of z: "gelu' for z from -16 to -1.9 and from -0.97 to -0.61"."""
+    ranges: dict[str, list[str]] = {}
+    for blind in report.blind:
+        ranges.setdefault(blind.function, []).append(f"from {blind.low:.2g} to {blind.high:.2g}")
+    told = [f"{function} for z {' and '.join(found)}" for function, found in ranges.items()]
+    more = f", and {len(told) - MOST_BLIND} more" if len(told) > MOST_BLIND else ""
+    return ", ".join(told[:MOST_BLIND]) + more
