@@ -52,8 +52,8 @@ def check(
     max_examples: how many problems are judged; seed: from 0, None for a new one in every run.
     activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
-    precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in); None for
-        what the answers' dtype says.
+    precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
+        computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
     max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; shrink_seconds: for shrinking all

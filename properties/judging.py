@@ -31,7 +31,7 @@ def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
         hint = f"right to {name}, though its answers are judged by {precision.name}: if it computes in {name}, say precision={name}"
         where = f"; {judgement.reason}" if judgement.reason else ""
         return replace(judgement, meets=name, reason=f"{hint} (--precision {name}){where}") if name else judgement
-    sharper = PRECISIONS.get(f"{precision.name}/float32")
+    sharper = None if precision.sum_bits else PRECISIONS.get(f"{precision.name}/float32")
     if judgement.verdict is not Verdict.INCONCLUSIVE or judgement.disagreement or sharper is None:
         return judgement
     by_sums = _judged(exact, answer, sharper)

@@ -21,12 +21,15 @@ class Scales:
     """How large the rounding of a function may be, in units of K u (see docs/tolerance.md, section 4).
 
     right: with the most accurate formula known; lossy: with a textbook formula that loses digits, which textbook names: what it
-    computes, how, and where its digits go; empty if there is none.
+    computes, how, and where its digits go; empty if there is none. stored: how far a textbook formula may be off that takes up numbers
+    which were stored before, in units of u of the storage, where functions are computed in a wider format; at no point inside an interval
+    is it larger than at both ends.
     """
 
     right: Elementwise = nothing
     lossy: Elementwise = nothing
     textbook: str = ""
+    stored: Elementwise = nothing
 
 
 @dataclass(frozen=True)

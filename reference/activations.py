@@ -14,6 +14,9 @@ from reference.activation import Activation, Scales, nothing
 from reference.arrays import Array, clipped
 
 SQRT_HALF = math.sqrt(0.5)
+ALMOST = 1 + 2.0**-7
+"""What is of second order in u, down to 8 bits, relative to what is of first."""
+
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -36,7 +39,7 @@ def sigmoid() -> Activation:
         steepest=((0.0, 0.25),),
         most_bent=((-1.3169578969248166, 0.09622504486493764), (1.3169578969248166, 0.09622504486493764)),
         value_scales=Scales(expit, np.ones_like, "sigmoid by tanh (z < 0)"),
-        derivative_scales=Scales(derivative, np.ones_like, "sigmoid' as a (1 - a) (large |z|)"),
+        derivative_scales=Scales(derivative, np.ones_like, "sigmoid' as a (1 - a) (large |z|)", lambda z: ALMOST * expit(z)),
     )
 
 
@@ -53,7 +56,7 @@ def tanh() -> Activation:
         steepest=((0.0, 1.0),),
         most_bent=((-0.6584789484624083, 0.7698003589195011), (0.6584789484624083, 0.7698003589195011)),
         value_scales=Scales(lambda z: np.abs(np.tanh(z)), np.ones_like, "tanh by exponentials (z near 0)"),
-        derivative_scales=Scales(derivative, np.ones_like, "tanh' as 1 - a a (large |z|)"),
+        derivative_scales=Scales(derivative, np.ones_like, "tanh' as 1 - a a (large |z|)", lambda z: 2 * ALMOST * np.tanh(z) ** 2),
     )
 
 
@@ -110,6 +113,7 @@ def _exponential_linear(right: float, left: float, name: str) -> Activation:
             lambda z: np.where(z > 0, rounded, steep * exp(z)),
             lambda z: np.where(z > 0, rounded, steep),
             f"{name}' as a + alpha (z < 0, left tail)",
+            lambda z: steep * -np.expm1(np.minimum(z, 0.0)),
         ),
     )
 
@@ -247,8 +251,14 @@ def softsign() -> Activation:
         curvature=lambda z: -2 * np.sign(z) * inverse(z) ** 3,
         steepest=((0.0, 1.0),),
         most_bent=((0.0, 2.0),),
-        value_scales=Scales(*2 * (lambda z: np.abs(z) * inverse(z),)),
-        derivative_scales=Scales(lambda z: inverse(z) ** 2, inverse, "softsign' as (1 - |a|)^2 or by the quotient rule (large |z|)"),
+        # 1 + |z| is stored, and the quotient rule rounds and stores each of its steps
+        value_scales=Scales(*2 * (lambda z: np.abs(z) * inverse(z),), stored=lambda z: ALMOST * np.abs(z) * inverse(z)),
+        derivative_scales=Scales(
+            lambda z: inverse(z) ** 2,
+            inverse,
+            "softsign' as (1 - |a|)^2 or by the quotient rule (large |z|)",
+            lambda z: 8 * inverse(z),
+        ),
         reach=2,
     )
 

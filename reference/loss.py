@@ -16,7 +16,7 @@ class Loss:
     curvature: of (a, y, direction), how dC_0/da changes along a direction, (..., batch, n): the matrix of second derivatives times it.
     value_error, derivative_error: the rounding bound of both, of (a, y, E(a), model); shapes as above.
     derivative_variance: of (a, y, V(a), v, batch), the variance of the derivative between two passes, but for the rounding of each entry;
-        v: the variance of one rounding, relative to its size.
+        v: the variance of one rounding, relative to its size; batch: how many samples a function's own errors are the same for.
     refusal: why y cannot be an expected output of this loss, or "".
     lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
     """
@@ -26,6 +26,6 @@ class Loss:
     curvature: Callable[[Array, Array, Array], Array]
     value_error: Callable[[Array, Array, Array, Model], Array]
     derivative_error: Callable[[Array, Array, Array, Model], Array]
-    derivative_variance: Callable[[Array, Array, Array, float, int], Array]
+    derivative_variance: Callable[[Array, Array, Array, float, float], Array]
     refusal: Callable[[Array], str] = lambda y: ""
     lossy: str = ""

@@ -113,11 +113,13 @@ def binary_cross_entropy_with_logits() -> Loss:
         above, below = expit(a + error), expit(error - a)
         # a sigmoid by a textbook formula of its own is off by u times 1
         textbook = 1.0 if model.allows("binary_cross_entropy_with_logits") else 0.0
-        scale = np.maximum((1 - y) * above + y * below, textbook)
-        terms = steepest * error + model.input_error(y) + K * model.unit * scale + model.underflow * (1 + np.abs(a) + error)
+        size = (1 - y) * above + y * below
+        # where s(a) is stored before y is taken away, it is rounded there too
+        rounded = model.function(np.maximum(size, textbook), size, textbook * above)
+        terms = steepest * error + model.input_error(y) + rounded + model.underflow * (1 + np.abs(a) + error)
         return _scaled(1 / a.shape[-1], (1 - y) * expit(a) - y * expit(-a), terms, model)
 
-    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: int) -> Array:
+    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
         # |s''| is below 0.1; the error of s itself, by s(a) - y, is the same for all samples with the same logit
         steep = expit(a) * expit(-a) + 0.1 * MULTIPLE * np.sqrt(variance)
         return (steep**2 * variance + batch * v * (FUNCTION_ERROR * np.maximum(expit(a), y)) ** 2) / a.shape[-1] ** 2
@@ -166,10 +168,14 @@ def softmax_cross_entropy() -> Loss:
         total = y.sum(axis=-1, keepdims=True)
         spread = a.max(axis=-1, keepdims=True) - a
         worst = error.max(axis=-1, keepdims=True)
-        t = error + model.unit * (spread + error + worst) + K * model.unit
+        unit = model.unit if model.function_unit is None else model.function_unit
+        t = error + model.unit * (spread + error + worst) + K * unit
+        if model.function_unit is not None:
+            # the sum, its logarithm, which is below |log p|, and log p may be stored, and p computed from that
+            t = t + 2 * model.unit * (1 + _log_sum_exp(a) - a)
         textbook = model.allows("softmax_cross_entropy")
         if textbook:
-            t = t + K * model.unit * (1 + np.abs(_log_sum_exp(a)) + worst)
+            t = t + K * unit * (1 + np.abs(_log_sum_exp(a)) + worst)
         # p_j changes by e^t_j at most, and its sum by the others' e^t_k: written so that nothing cancels
         far = (t > 300).any(axis=-1, keepdims=True)
         t = np.minimum(t, 300)
@@ -192,7 +198,7 @@ def softmax_cross_entropy() -> Loss:
         # one logit without a claim, and all of the row is without
         return np.where(np.isfinite(worst), change, np.inf)
 
-    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: int) -> Array:
+    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
         p, n = _softmax(a), a.shape[-1]
         # of an exponential: its argument, the rounding of the shift (by the largest logit, or by logsumexp), and its own error
         shift = _log_sum_exp(a)

@@ -28,7 +28,8 @@ class Model:
     unit: u, relative error of one operation; underflow: eta, absolute error of one result that underflows;
     largest: the largest number of the narrower range; lossy: the names of the activations and losses for which a textbook
     formula is allowed for, or None for all; dtype: the narrower of the two formats; sum_unit: u of running sums, where it is
-    another one; product_unit: u of what goes into a product, where that is rounded once more.
+    another one; product_unit: u of what goes into a product, where that is rounded once more; function_unit: u of functions, where they
+    are computed in another format and rounded once when they are stored.
     """
 
     unit: float
@@ -38,6 +39,18 @@ class Model:
     dtype: str = "float64"
     sum_unit: float | None = None
     product_unit: float = 0.0
+    function_unit: float | None = None
+
+    def function(self, scale: Array, size: Array, stored: Array | float = 0.0) -> Array:
+        """How far a function may be off at an argument: K u s; or K u_f s, and u of its result and of what was stored on the way to it.
+
+        scale: s, 0 where nothing is rounded; size: the function's own; stored: how much of it numbers that were stored before may be off,
+        in units of u.
+        """
+        if self.function_unit is None:
+            return K * self.unit * scale
+        rounded: Array = K * self.function_unit * scale
+        return rounded + np.where(scale > 0, self.unit * (size + rounded + stored) + self.underflow, 0.0)
 
     def allows(self, name: str) -> bool:
         """Whether a textbook formula that loses digits is allowed for."""
@@ -71,6 +84,7 @@ def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -
         precision.storage,
         precision.sum_unit + own.unit if precision.sum_bits else None,
         precision.product_unit,
+        precision.function_unit + own.unit if precision.function_bits else None,
     )
 
 
@@ -83,14 +97,17 @@ class Noise:
     """How two passes that are compared round, as a rule.
 
     variance: v of one rounding, relative to its size, u^2 / 3 of each pass; sums: that of a running sum, over v;
-    products: that of both factors of a product, which are rounded once more, over v; apart: whether sums are rounded when they are stored;
+    products: that of both factors of a product, which are rounded once more, over v; functions: that of a function, over v;
+    apart, functions_apart: whether sums, and functions, are rounded when they are stored;
     unit: u of the coarser pass; sum_unit: u of its sums; underflow: eta of both; largest: the largest number of the narrower range.
     """
 
     variance: float
     sums: float
     products: float
+    functions: float
     apart: bool
+    functions_apart: bool
     unit: float
     sum_unit: float
     underflow: float
@@ -106,7 +123,9 @@ def noise_of(precision: Precision) -> Noise:
         variance,
         sums / variance,
         products / variance,
+        (precision.function_unit**2 + own.unit**2) / 3 / variance,
         bool(precision.sum_bits),
+        bool(precision.function_bits),
         precision.unit,
         precision.sum_unit,
         precision.lost + own.lost,

@@ -1,4 +1,4 @@
-"""The table of precisions that a target may compute in: what its arrays are stored in, what it adds up in, what it multiplies."""
+"""The table of precisions of targets: what arrays are stored in, what sums and functions are computed in, what goes into a product."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,15 @@ from reference.arrays import AnyArray, Array
 
 @dataclass(frozen=True)
 class Precision:
-    """What a target computes in: a binary floating-point format, and what sums are kept in.
+    """What a target computes in: a binary floating-point format, and what sums and functions are computed in.
 
     bits: of the significand of what is stored, the leading one included; least_exponent: of the smallest subnormal number;
     largest: the largest finite number; flushes: whether engines are known that flush results below the least normal number to zero;
-    sum_bits: of the significand of running sums, if that is another one; product_bits: of what goes into a product, if less is kept.
+    sum_bits: of the significand of running sums, if that is another one; product_bits: of what goes into a product, if less is kept;
+    function_bits: of what activations, slopes and losses are computed in, to be rounded once when they are stored, if that is another one.
 
-    Derived: unit, unit roundoff u, half the distance from 1 to the next number; sum_unit, product_unit: that of sums, and of what
-    goes into a product (0 where nothing is lost); least_normal: the smallest number that keeps its digits.
+    Derived: unit, unit roundoff u, half the distance from 1 to the next number; sum_unit, function_unit, product_unit: that of sums, of
+    functions, and of what goes into a product (0 where nothing is lost); least_normal: the smallest number that keeps its digits.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Precision:
     flushes: bool = True
     sum_bits: int = 0
     product_bits: int = 0
+    function_bits: int = 0
 
     @property
     def unit(self) -> float:
@@ -36,6 +38,10 @@ class Precision:
     @property
     def sum_unit(self) -> float:
         return 2.0 ** -(self.sum_bits or self.bits)
+
+    @property
+    def function_unit(self) -> float:
+        return 2.0 ** -(self.function_bits or self.bits)
 
     @property
     def product_unit(self) -> float:
@@ -94,13 +100,15 @@ PRECISIONS: dict[str, Precision] = {
         Precision("float64", 53, -1074, (2 - 2.0**-52) * 2.0**1023),
         Precision("float32", 24, *FLOAT32),
         Precision("tf32", 24, *FLOAT32, product_bits=11),
+        Precision("float16/float32/float32", 11, -24, 65504.0, flushes=False, sum_bits=24, function_bits=24),
         Precision("float16/float32", 11, -24, 65504.0, flushes=False, sum_bits=24),
         Precision("float16", 11, -24, 65504.0, flushes=False),
+        Precision("bfloat16/float32/float32", 8, *BFLOAT16, sum_bits=24, function_bits=24),
         Precision("bfloat16/float32", 8, *BFLOAT16, sum_bits=24),
         Precision("bfloat16", 8, *BFLOAT16),
     )
 }
-"""From the widest to the narrowest; with a slash: stored in the one, added up in the other."""
+"""From the widest to the narrowest; with slashes: stored in the first, added up in the second, functions computed in the third."""
 
 
 def as_array(given: Any) -> AnyArray:

@@ -17,7 +17,7 @@ from reference.backward import Backward, backward
 from reference.choice import Choice, bind, split
 from reference.forward import Forward, forward
 from reference.losses import LOSSES
-from reference.model import K, Model
+from reference.model import Model
 from reference.problem import Gradient, Problem
 
 INFLATION = 1 + 1e-9
@@ -160,18 +160,19 @@ def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Arra
             size = size + np.abs(bias)[..., None, :]
         z_error = _claimed(z_error, size + z_error >= model.largest)
         z_errors.append(z_error)
-        a_errors.append(_value_bound(passed, layer, z_error, model))
+        a_errors.append(value_bound(passed, layer, z_error, model))
     return z_errors, a_errors
 
 
-def _value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Array:
-    """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]."""
+def value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Array:
+    """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]; or K u_f s + u (|a| + stored)."""
     choice, z = passed.problem.activations[layer], passed.forward.pre_activations[layer]
     activation = bind(ACTIVATIONS, choice)
     low, high = _interval(z, z_error)
     steepest = largest_between(activation.derivative, activation.steepest, low, high)
-    scale = _scale(choice, activation.value_scales, low, high, model)
-    a_error = steepest * z_error + K * model.unit * scale + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
+    size = np.abs(passed.forward.activations[layer + 1]) + steepest * z_error
+    rounded = _rounded(choice, activation.value_scales, size, low, high, model)
+    a_error = steepest * z_error + rounded + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
     # a slope of g beyond the range is a parameter beyond it
     overflows = (np.abs(passed.forward.activations[layer + 1]) + a_error > model.largest) | (steepest > model.largest)
     return _claimed(a_error, overflows | _out_of_reach(activation, low, high, model))
@@ -185,13 +186,13 @@ def slope_bound(choice: Choice, z: Array, z_error: Array, model: Model, *, jumps
     activation = bind(ACTIVATIONS, choice)
     low, high = _interval(z, z_error)
     bend = largest_between(activation.curvature, activation.most_bent, low, high)
-    scale = _scale(choice, activation.derivative_scales, low, high, model)
+    steepest = largest_between(activation.derivative, activation.steepest, low, high)
+    rounded = _rounded(choice, activation.derivative_scales, steepest, low, high, model)
     underflows = np.maximum(activation.underflow_scale(low), activation.underflow_scale(high))
-    error = bend * z_error + K * model.unit * scale + model.underflow * underflows
+    error = bend * z_error + rounded + model.underflow * underflows
     for kink, jump in activation.kinks if jumps else ():
         error = error + np.where((low <= kink) & (kink <= high), jump, 0.0)
-    overflows = largest_between(activation.derivative, activation.steepest, low, high) + error > model.largest
-    return _claimed(error, overflows | _out_of_reach(activation, low, high, model))
+    return _claimed(error, (steepest + error > model.largest) | _out_of_reach(activation, low, high, model))
 
 
 def _interval(z: Array, error: Array) -> tuple[Array, Array]:
@@ -199,13 +200,15 @@ def _interval(z: Array, error: Array) -> tuple[Array, Array]:
     return np.nextafter(z - error, -np.inf), np.nextafter(z + error, np.inf)
 
 
-def _scale(choice: Choice, scales: Scales, low: Array, high: Array, model: Model) -> Array:
+def _rounded(choice: Choice, scales: Scales, size: Array, low: Array, high: Array, model: Model) -> Array:
+    """What a function's own rounding adds over [low, high], where it is at most as large as size."""
     # the point nearest 0 too: the scale of ELU's derivative has its corner there
     points = (low, high, clipped(0.0, low, high))
-    allowed = [scales.right]
-    if model.allows(split(choice)[0]):
-        allowed.append(scales.lossy)
-    return reduce(np.maximum, [scale(point) for scale in allowed for point in points])
+    lossy = model.allows(split(choice)[0])
+    scale = reduce(np.maximum, [scale(point) for scale in (scales.right, *[scales.lossy] * lossy) for point in points])
+    if not lossy or model.function_unit is None:
+        return model.function(scale, size)
+    return model.function(scale, size, reduce(np.maximum, map(scales.stored, points)))
 
 
 def _out_of_reach(activation: Activation, low: Array, high: Array, model: Model) -> AnyArray:

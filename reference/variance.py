@@ -167,12 +167,13 @@ class Variances:
 
     def value_error(self, layer: int) -> tuple[AnyArray, float]:
         """The own error of g at each z, as a rule, in units of sqrt(v), and over how many samples it adds up."""
-        return self._function_error(layer, self.activations[layer].value_scales, lambda z: 1 + np.abs(z))
+        a = self.passed.forward.activations[layer + 1]
+        return self._function_error(layer, self.activations[layer].value_scales, lambda z: 1 + np.abs(z), a)
 
     def slope_error(self, layer: int) -> tuple[AnyArray, float]:
         """The same of g'."""
         activation = self.activations[layer]
-        return self._function_error(layer, activation.derivative_scales, activation.underflow_scale)
+        return self._function_error(layer, activation.derivative_scales, activation.underflow_scale, self.slopes[layer])
 
     def rounding_forward(self, layer: int) -> AnyArray:
         """V(z) of exact inputs: what rounding does to the sums of one layer alone."""
@@ -193,7 +194,8 @@ class Variances:
         """V(dC/da^L)."""
         problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
         loss = bind(LOSSES, problem.loss)
-        variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, problem.batch) / v
+        batch = self.outputs_alike if self.noise.functions_apart else problem.batch
+        variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, batch) / v
         if problem.reduction == "mean":
             variance = variance / problem.batch**2
         e = self.passed.backward.errors[-1]
@@ -341,10 +343,11 @@ class Variances:
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
-    def _function_error(self, layer: int, scales: Scales, underflow_scale: Elementwise) -> tuple[AnyArray, float]:
+    def _function_error(self, layer: int, scales: Scales, underflow_scale: Elementwise, exact: AnyArray) -> tuple[AnyArray, float]:
         """A function's own errors, which are equal for equal z: over how many samples they add up.
 
         Where it is computed in the format of the sums and rounded once, over samples that come to the same number; else over all.
+        exact: its values, of which the one rounding is where the precision says that there is no more.
         """
         textbook = scales.textbook and (self.lossy is None or split(self.problem.activations[layer])[0] in self.lossy)
         lost = self.noise.underflow / np.sqrt(self.noise.variance)
@@ -356,8 +359,11 @@ class Variances:
         if self.noise.apart:
             a = self.passed.forward.activations[layer + 1].T
             alike = self.alike.look([a], self.noise.unit)[0].alike
-        size: AnyArray = FUNCTION_ERROR * (np.maximum(scales.right(z), scales.lossy(z)) if textbook else scales.right(z))
-        return (np.hypot(size, lost * underflow_scale(z)) if counts else size), alike
+        size: AnyArray = np.maximum(scales.right(z), scales.lossy(z)) if textbook else scales.right(z)
+        own = FUNCTION_ERROR * np.sqrt(self.noise.functions) * size
+        if self.noise.functions_apart:
+            own = np.sqrt(self._squared(own) + (size > 0) * (self._squared(exact) + self._squared(scales.stored(z))))
+        return (np.hypot(own, lost * underflow_scale(z)) if counts else own), alike
 
     def _of_functions(self, size: AnyArray, alike: float) -> AnyArray:
         """V of a function's own errors."""

@@ -204,18 +204,28 @@ class Honest:
         return np.where((y == 1) & (self.formulas == "accurate"), -others, p - y).astype(self.dtype)
 
 
+REUSED = {
+    # name: (where, the slope by a stored activation)
+    "sigmoid": (np.isfinite, lambda a: a * (1 - a)),
+    "tanh": (np.isfinite, lambda a: 1 - a * a),
+    "elu": (lambda z: z <= 0, lambda a, alpha=1.0: a + constant(a, alpha)),
+}
+
+
 @dataclass
 class Adverse(Honest):
     """A pass in which every operation errs by all that the model of rounding allows, u, and every function by K u of its scale.
 
     sign: all errors upwards (1), downwards (-1) or each at random (0). Computed in float64, whose own rounding comes on top.
-    sum_unit: u of sums, if they are kept in another format; product_unit: of the factors of a product, if they are rounded once more.
+    sum_unit: u of sums, if they are kept in another format; product_unit: of the factors of a product, if they are rounded once more;
+    function_unit: of functions, if they are computed in another format and rounded once.
     """
 
     unit: float = 2.0**-11
     sign: int = 0
     sum_unit: float | None = None
     product_unit: float = 0.0
+    function_unit: float | None = None
 
     def __post_init__(self):
         self.seed, self.rng = 1, np.random.default_rng(0)
@@ -242,7 +252,11 @@ class Adverse(Honest):
         row = bind(ACTIVATIONS, choice)
         scales = getattr(row, f"{quantity}_scales")
         scale = scales.right(z) if self.formulas == "accurate" else np.maximum(scales.right(z), scales.lossy(z))
-        return getattr(row, quantity)(z) + K * self.error(z) * scale
+        if self.function_unit is None:
+            return getattr(row, quantity)(z) + K * self.error(z) * scale
+        stored = scales.stored(z) if self.formulas == "textbook" else 0
+        within = getattr(row, quantity)(z) + K * self.error(z) * self.function_unit / self.unit * scale
+        return within + np.where(scale > 0, self.error(z) * (np.abs(within) + stored), 0)
 
     def output_error(self, loss, a, y):
         return bind(LOSSES, loss).derivative(a, y)
@@ -279,10 +293,12 @@ class Stored(Honest):
     Sums are kept in float32 by NumPy's @, their factors rounded first for tf32; or in the storage, one addition after the other, where
     there is a seed.
     by_steps: whether a function rounds after each of its own operations, or once at its end, as frameworks do.
+    reuses: whether slopes are computed from activations that were stored.
     """
 
     row: Precision = field(default_factory=lambda: PRECISIONS["bfloat16/float32"])
     by_steps: bool = False
+    reuses: bool = False
 
     @property
     def sums_apart(self):
@@ -302,6 +318,10 @@ class Stored(Honest):
         return self.kept(left @ right)
 
     def function(self, choice, quantity, z):
+        name, parameters = split(choice)
+        if self.reuses and quantity == "derivative" and name in REUSED:
+            stored = self.working(self.function(choice, "value", z))
+            return np.asarray(self.kept(np.where(REUSED[name][0](z), REUSED[name][1](stored, **parameters), 1)))
         return np.asarray(super().function(choice, quantity, self.working(z)))
 
     def output_error(self, loss, a, y):

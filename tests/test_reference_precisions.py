@@ -1,6 +1,7 @@
 """The table of precisions says what the formats are, and the rounding bound holds honest passes in each, sees small mistakes in each."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import ml_dtypes
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 from properties.drawing import one_of_each_block
 from properties.support import Support
 from reference.activations import ACTIVATIONS
+from reference.backward import gradient
 from reference.choice import bind
 from reference.model import model_of
 from reference.precisions import DTYPES, PRECISIONS
 from reference.problem import Gradient, Problem
-from reference.rounding import passes, rounding_bound
+from reference.rounding import passes, rounding_bound, slope_bound, value_bound
 from tests.honest_passes import KINDS, Slopeless, Stored, claims_where_all_hold, factor, judged, outside, random_problem
 
 NEW = [name for name in PRECISIONS if name not in ("float64", "float32")]
@@ -38,18 +40,21 @@ def test_a_row_is_its_format(name):
     assert 2.0**row.least_exponent == float(info.smallest_subnormal)
     assert row.largest == float(info.max)
     assert row.name.split("/")[0] in (row.storage, "tf32")
+    assert row.name.split("/")[1:] == ["float32"] * (bool(row.sum_bits) + bool(row.function_bits))
 
 
-def test_what_sums_and_products_keep():
-    units = {name: (row.unit, row.sum_unit, row.product_unit) for name, row in PRECISIONS.items()}
+def test_what_sums_products_and_functions_keep():
+    units = {name: (row.unit, row.sum_unit, row.function_unit, row.product_unit) for name, row in PRECISIONS.items()}
     assert units == {
-        "float64": (2.0**-53, 2.0**-53, 0.0),
-        "float32": (2.0**-24, 2.0**-24, 0.0),
-        "tf32": (2.0**-24, 2.0**-24, 2.0**-11),
-        "float16/float32": (2.0**-11, 2.0**-24, 0.0),
-        "float16": (2.0**-11, 2.0**-11, 0.0),
-        "bfloat16/float32": (2.0**-8, 2.0**-24, 0.0),
-        "bfloat16": (2.0**-8, 2.0**-8, 0.0),
+        "float64": (2.0**-53, 2.0**-53, 2.0**-53, 0.0),
+        "float32": (2.0**-24, 2.0**-24, 2.0**-24, 0.0),
+        "tf32": (2.0**-24, 2.0**-24, 2.0**-24, 2.0**-11),
+        "float16/float32/float32": (2.0**-11, 2.0**-24, 2.0**-24, 0.0),
+        "float16/float32": (2.0**-11, 2.0**-24, 2.0**-11, 0.0),
+        "float16": (2.0**-11, 2.0**-11, 2.0**-11, 0.0),
+        "bfloat16/float32/float32": (2.0**-8, 2.0**-24, 2.0**-24, 0.0),
+        "bfloat16/float32": (2.0**-8, 2.0**-24, 2.0**-8, 0.0),
+        "bfloat16": (2.0**-8, 2.0**-8, 2.0**-8, 0.0),
     }
 
 
@@ -90,13 +95,24 @@ VARIANTS = {
 }
 
 
+def stored(row, by_steps=False, formulas="accurate", **options):
+    """An honest pass, which does not round each step of a function where the precision says that it is rounded once.
+
+    There one that goes by steps computes slopes from stored activations in their place: a textbook formula.
+    """
+    once = bool(row.function_bits)
+    return Stored(
+        row=row, by_steps=by_steps and not once, reuses=by_steps and once and formulas == "textbook", formulas=formulas, **options
+    )
+
+
 @pytest.mark.parametrize("formulas", ["accurate", "textbook"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", NEW)
 def test_holds_honest_passes(precision, kind, formulas):
     row = PRECISIONS[precision]
     model = model_of(row, frozenset() if formulas == "accurate" else None)
-    honest = {name: Stored(row=row, formulas=formulas, **options) for name, options in VARIANTS.items()}
+    honest = {name: stored(row, formulas=formulas, **options) for name, options in VARIANTS.items()}
     assert claims_where_all_hold(12, kind, precision, model, honest) > (0.1 if kind == "huge" else 0.6)
 
 
@@ -106,7 +122,7 @@ def test_holds_honest_passes_on_wide_networks(precision):
     for problem in one_of_each_block(6, 3, Support.of({"width": (30, 60), "batch": (30, 60), "depth": (1, 3)}), precision):
         truth, bound = judged(problem, model_of(row, None))
         for by_steps in (False, True):
-            assert not outside(Stored(row=row, by_steps=by_steps, seed=1).gradient(problem), truth, bound), problem
+            assert not outside(stored(row, by_steps, "textbook", seed=1).gradient(problem), truth, bound), problem
 
 
 WAYS = [(formulas, by_steps) for formulas in ("accurate", "textbook") for by_steps in (False, True)]
@@ -119,7 +135,7 @@ def test_honest_passes_stay_well_inside_on_drawn_problems(precision):
     for problem in one_of_each_block(100, 11, Support(), precision):
         truth, bound = judged(problem, model_of(row, None))
         parts = [place for place in truth if place.quantity in ("weights", "biases") and np.isfinite(bound[place]).all()]
-        answers = [Stored(row=row, formulas=f, by_steps=s, seed=1 if s else None).gradient(problem) for f, s in WAYS]
+        answers = [stored(row, s, f, seed=1 if s else None).gradient(problem) for f, s in WAYS]
         assert not any(outside(answer, truth, bound) for answer in answers), problem
         # near a kink the jump is allowed, and another slope uses it up
         if parts and np.array_equal(*(rounding_bound(passes(problem), model_of(row, None), jumps=j).weights[0] for j in (False, True))):
@@ -185,3 +201,72 @@ def test_a_sum_of_too_many_terms_has_no_bound():
     bound = rounding_bound(passes(problem), model_of(PRECISIONS["bfloat16"]))
     assert np.isinf(bound.weights[0]).all()
     assert np.isfinite(bound.pre_activations[0]).all()
+
+
+# ---- functions in float32, rounded once ----
+
+ROUNDED_ONCE = [name for name, row in PRECISIONS.items() if row.function_bits]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("precision", ROUNDED_ONCE)
+def test_holds_pytorch(precision, kind):
+    """Its functions are computed in float32; sigmoid' and tanh' from stored activations, and log p of a softmax is stored."""
+    torch_autograd = pytest.importorskip("torch") and pytest.importorskip("oracles.torch_autograd")
+    row = PRECISIONS[precision]
+    for seed in range(40):
+        problem = random_problem(seed, kind, precision)
+        found = torch_autograd.answer(problem, row.storage).gradient
+        answer = replace(found, x=None, loss=None)
+        assert not outside(answer, *judged(problem, model_of(row, None))), problem
+
+
+@pytest.mark.parametrize("precision", ROUNDED_ONCE)
+def test_holds_pytorch_at_every_number_of_its_format(precision):
+    """g and g' of all activations, at all z of the format up to 60."""
+    torch = pytest.importorskip("torch")
+    table = pytest.importorskip("oracles.torch_autograd").TORCH_ACTIVATIONS
+    row = PRECISIONS[precision]
+    z = np.arange(2**16, dtype=np.uint16).view(DTYPES[row.storage]).astype(np.float64)
+    z = z[np.abs(z) < 60][:, None]
+    for name, function in table.items():
+        problem = Problem([[[1.0]]], activations=[name], x=z, y=np.zeros_like(z))
+        given = torch.tensor(z, dtype=getattr(torch, row.storage), requires_grad=True)
+        values = function(torch.nn.functional, given)
+        values.backward(torch.ones_like(values))
+        model = model_of(row, None)
+        exact = passes(problem)
+        # z itself is exact
+        allowed = value_bound(exact, 0, np.zeros_like(z), model)
+        assert (np.abs(values.detach().double().numpy() - exact.forward.activations[1]) <= allowed).all(), name
+        slopes = slope_bound(name, z, np.zeros_like(z), model, jumps=True)
+        # the product with dC/da, here 1, is rounded too
+        slopes = slopes + row.unit * (np.abs(exact.backward.slopes[0]) + slopes)
+        assert (np.abs(given.grad.double().numpy() - exact.backward.slopes[0]) <= slopes).all(), name
+
+
+class WithoutLeftTail(Stored):
+    """Not honest: GELU' is 0 for all z below -0.75."""
+
+    def function(self, choice, quantity, z):
+        found = super().function(choice, quantity, z)
+        return np.where(z < -0.75, 0.0, found) if quantity == "derivative" and choice == "gelu" else found
+
+
+@pytest.mark.parametrize(("precision", "least", "most"), [("bfloat16/float32", 0.0, 0.25), ("bfloat16/float32/float32", 0.6, 1.0)])
+def test_a_missing_tail_of_gelu_is_seen_where_functions_are_rounded_once(precision, least, most):
+    row, rng = PRECISIONS[precision], np.random.default_rng(3)
+    seen = []
+    for _ in range(150):
+        widths = (4, 4, 2)
+        weights = [row.held(rng.normal(size=(n, m)) / np.sqrt(m)) for m, n in pairwise(widths)]
+        x, y = row.held(rng.normal(size=(3, 4))), row.held(3 * rng.normal(size=(3, 2)))
+        problem = Problem(weights, activations=["gelu", "identity"], x=x, y=y)
+        assert not outside(Stored(row=row).gradient(problem), *judged(problem, model_of(row, None)))
+        off = WithoutLeftTail(row=row).gradient(problem)
+        first = gradient(problem).weights[0]
+        if np.abs(off.weights[0] - first).max() > 0.05 * np.abs(first).max():
+            seen.append(bool(outside(Gradient(off.weights, off.biases), *judged(problem, model_of(row, None)))))
+    assert len(seen) > 20
+    print(f"measured: GELU' = 0 below -0.75, {precision}: seen in {sum(seen)} of {len(seen)}")
+    assert least <= np.mean(seen) <= most

@@ -60,7 +60,8 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, sign, formula
         largest=float64.largest,
         dtype="float64",
     )
-    units = {"unit": row.unit, "sum_unit": row.sum_unit if row.sum_bits else None, "product_unit": row.product_unit}
+    units = {"unit": row.unit, "product_unit": row.product_unit}
+    units |= {name: getattr(row, name) for name in ("sum_unit", "function_unit") if getattr(row, f"{name[:-5]}_bits")}
     for seed in range(20):
         for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
             problem = random_problem(seed, kind)

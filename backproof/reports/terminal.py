@@ -11,6 +11,7 @@ from backproof.finding import Finding
 from backproof.report import Report, counted
 from properties.judgement import Judgement
 from properties.verdict import Verdict
+from reference.precisions import PRECISIONS
 from reference.problem import Problem
 
 STYLES = {Verdict.RIGHT: "bold green", Verdict.LOSSY: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow"}
@@ -130,4 +131,6 @@ def _blind(report: Report) -> str:
         ranges.setdefault(blind.function, []).append(f"from {blind.low:.2g} to {blind.high:.2g}")
     told = [f"{function} for z {' and '.join(found)}" for function, found in ranges.items()]
     more = f", and {len(told) - MOST_BLIND} more" if len(told) > MOST_BLIND else ""
-    return ", ".join(told[:MOST_BLIND]) + more
+    sharper = f"{PRECISIONS[report.precision].storage}/float32/float32"
+    hint = f" (--precision {sharper} sees more, of a target whose functions are computed in float32, as PyTorch's are)"
+    return ", ".join(told[:MOST_BLIND]) + more + (hint if sharper in PRECISIONS and sharper != report.precision else "")
