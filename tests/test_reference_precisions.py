@@ -12,6 +12,7 @@ from properties.support import Support
 from reference.activations import ACTIVATIONS
 from reference.backward import gradient
 from reference.choice import bind
+from reference.losses import LOSSES
 from reference.model import model_of
 from reference.precisions import DTYPES, PRECISIONS
 from reference.problem import Gradient, Problem
@@ -243,6 +244,28 @@ def test_holds_pytorch_at_every_number_of_its_format(precision):
         # the product with dC/da, here 1, is rounded too
         slopes = slopes + row.unit * (np.abs(exact.backward.slopes[0]) + slopes)
         assert (np.abs(given.grad.double().numpy() - exact.backward.slopes[0]) <= slopes).all(), name
+
+
+def test_what_is_stored_within_binary_cross_entropy_is_allowed_for():
+    """s(5), which is 1 but for 1.7 units of bfloat16, is stored before 1 is taken away."""
+    torch_autograd = pytest.importorskip("torch") and pytest.importorskip("oracles.torch_autograd")
+    row, loss = PRECISIONS["bfloat16/float32/float32"], "binary_cross_entropy_with_logits"
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[5.0]], y=[[1.0]], loss=loss)
+    answer = replace(torch_autograd.answer(problem, row.storage).gradient, x=None, loss=None)
+    assert not outside(answer, *judged(problem, model_of(row, None)))
+    assert outside(answer, *judged(problem, model_of(row)))
+
+
+@pytest.mark.parametrize("precision", ROUNDED_ONCE)
+def test_what_is_stored_within_a_softmax_is_allowed_for(precision):
+    """The sum, its logarithm and log p are each off by all of u, in one direction: with equal logits no other error hides it."""
+    row, n = PRECISIONS[precision], 63
+    a, y = np.zeros((1, n)), np.eye(n)[:1]
+    loss, u = bind(LOSSES, "softmax_cross_entropy"), row.unit * (1 - 1e-6)
+    for sign in (1, -1):
+        p = np.exp(sign * u * (1 + 2 * np.log(n))) / n * (1 + sign * u)
+        off = np.abs((p - y) - loss.derivative(a, y))
+        assert (off <= loss.derivative_error(a, y, np.zeros_like(a), model_of(row, None))).all()
 
 
 class WithoutLeftTail(Stored):
