@@ -76,7 +76,7 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     if report.disagreement:
         pytest.fail(f"{DISAGREEMENT}\n{report}", pytrace=False)
     count = report.laws[law]
-    if count.broken or report.doubts:
+    if count.broken or report.doubts or report.unjudged:
         pytest.fail(str(report), pytrace=False)
     if not count.held:
         pytest.skip(f"not applicable: {'; '.join(count.reasons) or 'no problem came to it'}")

@@ -37,7 +37,8 @@ class Report:
     precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
-    have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen.
+    have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
+    unjudged: the layers of which nothing could be said in any problem.
     """
 
     target: str
@@ -55,12 +56,14 @@ class Report:
     doubts: int = 0
     sees: dict[str, float] = field(default_factory=dict)
     blind: tuple[Blind, ...] = ()
+    unjudged: tuple[int, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found; right only if something was judged, nothing is in doubt, and the run came to its end."""
+        """The worst that was found; right only if every layer was judged, nothing is in doubt, and the run came to its end."""
         found = [finding.verdict for finding in self.findings]
-        return worst([*found, Verdict.RIGHT if self.judged and not self.interrupted and not self.doubts else Verdict.INCONCLUSIVE])
+        complete = self.judged and not self.interrupted and not self.doubts and not self.unjudged
+        return worst([*found, Verdict.RIGHT if complete else Verdict.INCONCLUSIVE])
 
     @property
     def disagreement(self) -> bool:
@@ -76,6 +79,8 @@ class Report:
             return "interrupted before its end, with nothing wrong so far"
         if self.verdict is Verdict.INCONCLUSIVE and self.doubts:
             return f"right or wrong as its sums are kept, on {self.doubts} of {self.examples} problems: see the note"
+        if self.verdict is Verdict.INCONCLUSIVE and self.unjudged:
+            return f"nothing could be said of layer {', '.join(map(str, self.unjudged))} in any problem: see the note"
         return self.verdict.meaning
 
     @property
@@ -105,6 +110,7 @@ class Report:
             "doubts": self.doubts,
             "sees": self.sees,
             "blind": [vars(blind) for blind in self.blind],
+            "unjudged": list(self.unjudged),
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "findings": [finding.data() for finding in self.findings],
         }

@@ -159,6 +159,8 @@ class Run:
     doubts: Counter[str] = field(default_factory=Counter)
     right: list[tuple[Problem, Precision]] = field(default_factory=list)
     posed: dict[str, list[Problem]] = field(default_factory=dict)
+    unjudged: set[int] = field(default_factory=set)
+    judged_layers: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -299,6 +301,7 @@ class Run:
         for law in self._of_each(each.place):
             self.counts[law.name].held += 1
         self.judged_by[precision] += 1
+        self.judged_layers.update(range(1, each.problem.depth + 1))
         self.examples += 1
         self.judged += 1
 
@@ -316,10 +319,18 @@ class Run:
             self.judged += applied
         if trial.answer.gradient is not None:
             self.judged_by[trial.precision.name] += 1
+            self._count_layers(trial)
             if JUDGES in self.counts and trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem) and len(self.right) < 2:
                 self.right.append((trial.problem, trial.precision))
         if self.asker.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.asker.deaths} times")
+
+    def _count_layers(self, trial: Trial) -> None:
+        """Remember which layers were judged, and which could not be."""
+        if JUDGES in self.counts and trial.judgement.verdict is not Verdict.INCONCLUSIVE:
+            unjudged = {one.place.layer for one in trial.judgement.unjudged if one.place.quantity == "weights"}
+            for layer in range(1, trial.problem.depth + 1):
+                (self.unjudged if layer in unjudged else self.judged_layers).add(layer)
 
     def _judge_further(self, trial: Trial, block: Block) -> None:
         """The laws that ask further problems, some in turn, and now and then the audit."""
@@ -400,16 +411,16 @@ class Run:
                 self.interrupted = True
 
     def _shrink(self, way: _Way, seen: _Seen, seconds: float) -> None:
-        def judged(problem: Problem) -> Outcome:
-            return seen.law.on(Trial(problem, self.asker, self.precision, self.support))
+        def judged(problem: Problem, peers: bool) -> Outcome:
+            return seen.law.on(Trial(problem, self.asker, self.precision, self.support, peers=peers))
 
         def fails(problem: Problem) -> bool:
-            return _way_to_fail(seen.law, judged(problem)) == way
+            return _way_to_fail(seen.law, judged(problem, peers=False)) == way
 
         # what only large networks show shrinks to small ones where it can
         small = replace(self.support, sizes="small", widths=None)
         shrunk = shrink(seen.problem, fails, small, self.drawn_in, seconds)
-        outcome = judged(shrunk.problem)
+        outcome = judged(shrunk.problem, peers=True)
         if _way_to_fail(seen.law, outcome) == way:
             seen.problem, seen.outcome = shrunk.problem, outcome
         seen.shrunk = "in full" if shrunk.complete else "cut short"
@@ -433,6 +444,11 @@ class Run:
             for name, count in self.doubts.items()
         ]
         precision = self.judged_by.most_common(1)[0][0] if self.judged_by else self.drawn_in
+        unjudged = tuple(sorted(self.unjudged - self.judged_layers))
+        self.notes += [
+            f"nothing could be said of layer {layer} in any problem: where its gradient cancels to nothing, zero would pass for it"
+            for layer in unjudged
+        ]
         audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
@@ -450,6 +466,7 @@ class Run:
             self.doubts.total(),
             {} if self.interrupted else self._sees(),
             () if self.interrupted else self._blind(precision),
+            unjudged,
         )
 
     def _meets(self, told: list[_Seen]) -> list[str]:

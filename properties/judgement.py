@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,16 @@ AGGREGATE = "what honest rounding does to a whole layer (statistical)"
 DISAGREEMENT = "the reference and ball arithmetic disagree: a mistake in backproof, please report this problem"
 
 
+class Unjudged(NamedTuple):
+    """An array of an answer of which nothing could be said, and why."""
+
+    place: Place
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
 @dataclass(frozen=True, repr=False)
 class Judgement:
     """What is said of one answer.
@@ -67,7 +77,7 @@ class Judgement:
     judged: int = 0
     bound: str = WORST_CASE
     reason: str = ""
-    unjudged: tuple[str, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
     left_out: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     meets: str = ""
@@ -111,7 +121,7 @@ class Judgement:
             ]
             if self.judged:
                 rows.append(("outside", f"{self.outside} of {self.judged} entries"))
-        rows += [("unjudged", said) for said in self.unjudged] + [("left out", said) for said in self.left_out]
+        rows += [("unjudged", str(one)) for one in self.unjudged] + [("left out", said) for said in self.left_out]
         return [(name, said) for name, said in rows if said]
 
     def __repr__(self) -> str:

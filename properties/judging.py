@@ -20,12 +20,13 @@ BEYOND_DOUBT = 10 / 8
 """One answer that is off by so many times what the statistical bound allows is called wrong; between, a run asks the target again."""
 
 
-def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
+def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = True) -> Judgement:
     """The verdict of one well-formed answer; one of WRONG by a statistical bound is a suspicion, to be confirmed.
 
+    peers: whether a suspicion is held beside honest passes of our own, which costs some twenty passes.
     Where nothing can be said of sums in few bits, an answer that is right even to sums in float32 is right.
     """
-    judgement = _judged(exact, answer, precision)
+    judgement = _judged(exact, answer, precision, peers)
     if judgement.verdict is Verdict.WRONG:
         name = _narrower(exact, answer, precision)
         hint = f"right to {name}, though its answers are judged by {precision.name}: if it computes in {name}, say precision={name}"
@@ -34,7 +35,7 @@ def judge(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     sharper = None if precision.sum_bits else PRECISIONS.get(f"{precision.name}/float32")
     if judgement.verdict is not Verdict.INCONCLUSIVE or judgement.disagreement or sharper is None:
         return judgement
-    by_sums = _judged(exact, answer, sharper)
+    by_sums = _judged(exact, answer, sharper, peers)
     if by_sums.verdict in (Verdict.RIGHT, Verdict.LOSSY):
         return by_sums
     if by_sums.verdict is Verdict.INCONCLUSIVE:
@@ -63,11 +64,11 @@ def _off_everywhere(exact: Exact, answer: Gradient, relative: float) -> bool:
     return all(np.linalg.norm(np.subtract(got, right)) >= relative * np.linalg.norm(right) for got, right in pairs)
 
 
-def _judged(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
+def _judged(exact: Exact, answer: Gradient, precision: Precision, peers: bool) -> Judgement:
     if is_real(exact.problem):
-        return judge_by_deviation(exact, answer, precision)
+        return judge_by_deviation(exact, answer, precision, peers=peers)
     judgement = judge_by_worst_case(exact, answer, precision)
-    return judge_by_deviation(exact, answer, precision) if judgement.reason == TOO_WIDE else judgement
+    return judge_by_deviation(exact, answer, precision, peers=peers) if judgement.reason == TOO_WIDE else judgement
 
 
 def verify(problem: Problem, answer: Any, *, precision: str | None = None, strict: bool = False) -> Judgement:

@@ -69,7 +69,7 @@ class Trial:
     """One problem put to one target: what several laws ask of it is computed once.
 
     support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says;
-    answer, again: the target's first answer and its second, where it was asked before.
+    answer, again: the target's first answer and its second, where it was asked before; peers: whether suspicions go to trial by peers.
     """
 
     def __init__(
@@ -80,9 +80,10 @@ class Trial:
         support: Support | None = None,
         answer: Answer | None = None,
         again: Answer | None = None,
+        peers: bool = True,
     ) -> None:
         self.problem, self.ask, self.support = problem, ask, support or Support()
-        self._precision, self._answer, self._again = precision, answer, again
+        self._precision, self._answer, self._again, self._peers = precision, answer, again, peers
 
     @cached_property
     def answer(self) -> Answer:
@@ -113,7 +114,7 @@ class Trial:
     @cached_property
     def judgement(self) -> Judgement:
         """The answer against the exact gradient."""
-        return judge(self.exact, self.gradient, self.precision)
+        return judge(self.exact, self.gradient, self.precision, peers=self._peers)
 
 
 class Turn(StrEnum):

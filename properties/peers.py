@@ -156,10 +156,13 @@ class _Pass:
         return self._rounded(total)
 
     def _function(self, choice: Any, quantity: str, z: AnyArray) -> AnyArray:
-        name, parameters = split(choice)
+        """g or g' of z: "value" or "derivative"; comparisons are exact, however a peer rounds."""
+        activation, (name, parameters) = bind(ACTIVATIONS, choice), split(choice)
         if name in self.peer.textbook:
             return self._rounded(np.asarray(TEXTBOOK[name][quantity](z, **parameters), dtype=z.dtype), systematic=True)
-        return self._rounded(np.asarray(getattr(bind(ACTIVATIONS, choice), quantity)(z), dtype=z.dtype), systematic=True)
+        exact = getattr(activation, quantity)(z).astype(z.dtype, copy=False)
+        scales = activation.value_scales if quantity == "value" else activation.derivative_scales
+        return np.where(scales.right(z) > 0, self._rounded(exact, systematic=True), exact)
 
     def _output_error(self, a: AnyArray) -> AnyArray:
         name, loss = split(self.problem.loss)[0], bind(LOSSES, self.problem.loss)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from properties.comparison import Comparison, comparisons
-from properties.judgement import STATISTICAL, Exact, Judgement
+from properties.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.measures import judgement_by_sigma, suspected_of, suspicion
 from properties.settling import settled
 from properties.textbook import textbook_reason
@@ -20,7 +20,7 @@ from properties.values import held_in, rounded
 from properties.verdict import Verdict
 from reference.arrays import Array
 from reference.precisions import Precision
-from reference.problem import Gradient, Problem
+from reference.problem import Gradient, Place, Problem
 from reference.rounding import Passes
 
 REAL = 64
@@ -29,7 +29,9 @@ REAL = 64
 LONGEST_SUM = {"float16": 4096, "bfloat16": 256}
 """Sums of more terms stagnate, which is no random error: nothing is said."""
 
-TOO_WIDE = "the second-moment bound is wider than the gradient itself: zero would pass for it"
+TOO_WIDE = "the second-moment bound is wider than the gradient: zero would pass for it"
+
+TEXTBOOK_TOO_WIDE = "textbook formulas would leave no digit of it, and by accurate ones it is off"
 
 Pair: TypeAlias = tuple[float, float]
 
@@ -47,32 +49,50 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
     reason = says_nothing(exact, precision)
     if reason:
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
-    everything = _beside_reference(exact, answer, precision)
-    blunt = [one.place for one in everything if one.is_blunt and one.place.quantity in ("weights", "biases")]
-    lost = {place.layer for place in blunt if place.quantity == "weights"}
-    compared = [one for one in everything if one.place not in blunt and not (one.place.layer in lost and one.place.quantity == "biases")]
-    if len(lost) == exact.problem.depth:
-        reason = "the second-moment bound is wider than the gradient of every layer: the network is too deep or too wide for the precision"
-        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=f"{reason}, or is near a minimum", bound=STATISTICAL)
-    if any(not one.is_finite for one in everything):
+    compared = _beside_reference(exact, answer, precision)
+    if any(not one.is_finite for one in compared) and not _blunt(compared) >= {Place("weights", i + 1) for i in range(exact.problem.depth)}:
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
-        return judgement_by_sigma(Verdict.NONFINITE, everything, precision, reason)
-    judgement = _judged(exact, answer, precision, compared, peers)
-    return replace(judgement, unjudged=(*(f"{place}: {TOO_WIDE}" for place in blunt), *judgement.unjudged))
+        return judgement_by_sigma(Verdict.NONFINITE, compared, precision, reason)
+    if blunt := _blunt(compared):
+        return _without(exact, answer, precision, compared, blunt, TOO_WIDE, peers)
+    return _judged(exact, answer, precision, compared, peers)
+
+
+def _blunt(compared: Sequence[Comparison]) -> set[Place]:
+    """The derivatives for which zero would pass, or of which nothing is known."""
+    return {one.place for one in compared if one.is_blunt and one.place.quantity in ("weights", "biases")}
+
+
+def _without(
+    exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], blunt: set[Place], reason: str, peers: bool
+) -> Judgement:
+    """The verdict of the other layers, where nothing can be said of some derivatives."""
+    layers = {place.layer for place in blunt if place.quantity == "weights"}
+    remain = [one for one in compared if one.place not in blunt and not (one.place.quantity == "biases" and one.place.layer in layers)]
+    unjudged = tuple(Unjudged(place, reason) for place in sorted(blunt, key=lambda place: (place.layer or 0, place.quantity)))
+    if not any(one.place.quantity == "weights" for one in remain):
+        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=f"{reason}, in every layer", bound=STATISTICAL, unjudged=unjudged)
+    judgement = _judged(exact, answer, precision, remain, peers)
+    return replace(judgement, unjudged=unjudged + judgement.unjudged)
 
 
 def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], peers: bool) -> Judgement:
     """The verdict of what can be judged of an answer: by accurate formulas, by textbook ones, of rounded numbers, beside peers."""
-    if not suspected_of(compared, exact.deviation(precision, answer), precision, exact.projection(precision)):
+    suspected = suspected_of(compared, exact.deviation(precision, answer), precision, exact.projection(precision))
+    if not suspected:
         return judgement_by_sigma(Verdict.RIGHT, compared, precision)
     places = {one.place for one in compared}
+    widest = [one for one in _beside_reference(exact, answer, precision, None) if one.place in places]
+    blunt = _blunt(widest) & {measure.place for measure in suspected}
+    if blunt:
+        # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
+        return _without(exact, answer, precision, compared, blunt, TEXTBOOK_TOO_WIDE, peers)
     for names in _combinations(exact.textbook_activations()):
         by_textbook = [one for one in _beside_reference(exact, answer, precision, names) if one.place in places]
         if not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names)):
             lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
             return replace(lossy, functions=tuple(sorted(names)), reason=textbook_reason(exact, sorted(names)))
     found = exact.deviation(precision, answer, None)
-    widest = [one for one in _beside_reference(exact, answer, precision, None) if one.place in places]
     suspected = suspected_of(widest, found, precision, exact.projection(precision, None))
     as_held = held_in(exact.problem, precision.name)
     if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
@@ -103,20 +123,18 @@ def _left_out(exact: Exact, compared: list[Comparison], excused: list[Heard], pr
         names = exact.textbook_activations()
         lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
         return replace(lossy, functions=tuple(names), reason=textbook_reason(exact, names), left_out=tuple(map(str, excused)))
-    gone: dict[object, set[str]] = {}
+    gone: dict[Place, set[str]] = {}
     for each in excused:
         gone.setdefault(each.measure.place, set()).add(each.measure.kind)
-    unjudged = [place for place, kinds in gone.items() if kinds >= ({"entries", "factor", "layer"} if _is_weights(place) else {"entries"})]
+    unjudged = [
+        place for place, kinds in gone.items() if kinds >= ({"entries", "factor", "layer"} if place.quantity == "weights" else {"entries"})
+    ]
     remain = [one for one in compared if one.place not in unjudged]
-    said = tuple(f"{place}: honest passes of our own are as far off by every measure" for place in unjudged)
+    said = tuple(Unjudged(place, "honest passes of our own are as far off by every measure") for place in unjudged)
     verdict = Verdict.RIGHT if any(one.place.quantity == "weights" for one in remain) else Verdict.INCONCLUSIVE
     reason = "" if verdict is Verdict.RIGHT else "honest passes of our own are as far off in every layer, by every measure"
     judgement = judgement_by_sigma(verdict, remain or compared, precision, reason)
     return replace(judgement, unjudged=said, left_out=tuple(map(str, excused)))
-
-
-def _is_weights(place: object) -> bool:
-    return getattr(place, "quantity", "") == "weights"
 
 
 def _beside_reference(exact: Exact, answer: Gradient, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> list[Comparison]:

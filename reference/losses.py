@@ -12,6 +12,9 @@ from reference.arrays import Array, clipped
 from reference.loss import Loss
 from reference.model import FUNCTION_ERROR, MULTIPLE, REFERENCE, SHARED, K, Model
 
+NOT_SMALL = 2.0**-7
+"""A logit's error, within reach of which an exponential changes by more than a percent or so."""
+
 
 def half_squared_error() -> Loss:
     """C_0 = 1/2 sum_j (a_j - y_j)^2, dC_0/da_j = a_j - y_j."""
@@ -203,10 +206,15 @@ def softmax_cross_entropy() -> Loss:
         # of an exponential: its argument, the rounding of the shift (by the largest logit, or by logsumexp), and its own error
         shift = _log_sum_exp(a)
         t = variance + v * ((a - shift) ** 2 + shift**2 + FUNCTION_ERROR**2 * batch)
-        moved = (1 - p) ** 2 * t + _others(p * p * t)
+        rest = 1 - p
+        reach = MULTIPLE * np.sqrt(t.max(axis=-1, keepdims=True))
+        if reach.max() > NOT_SMALL:
+            # a logit that is off by so much raises p, or what it leaves, by as much as e^(2 reach): to its largest, not to first order
+            p, rest = (np.minimum(part * np.exp(np.minimum(2 * reach, 700)), 1.0) for part in (p, rest))
+        moved = rest**2 * t + _others(p * p * t)
         total = y.sum(axis=-1, keepdims=True)
         # p is the quotient of a sum of n terms, and where y is all of sum(y), what is left is the sum of the others
-        summed = v * (n / 3 + SHARED) * np.where(y == total, total * (1 - p), 0.0) ** 2
+        summed = v * (n / 3 + SHARED) * np.where(y == total, total * rest, 0.0) ** 2
         # p - y in place of p sum(y) - y is right too
         return (total * p) ** 2 * (moved + v * (n / 2 + 2)) + (p * (total - 1)) ** 2 + summed
 

@@ -247,9 +247,9 @@ def test_a_run_is_not_right_where_that_rests_on_how_sums_are_kept(factor, verdic
             weights[0][7] *= DTYPES["bfloat16"].type(factor)
         return weights, [np.asarray(bias).astype(DTYPES["bfloat16"]) for bias in biases]
 
-    def checked(**options):
+    def checked(max_examples=4, **options):
         laws = ["it_agrees_with_the_exact_gradient"]
-        return check(target, max_examples=4, widths=[300, 80, 10], seed=3, shrink_seconds=0, biases=True, laws=laws, **options)
+        return check(target, max_examples=max_examples, widths=[300, 80, 10], seed=3, shrink_seconds=0, biases=True, laws=laws, **options)
 
     report = checked()
     assert (report.verdict, bool(report.doubts)) == (verdict, factor != 1), str(report)
@@ -260,7 +260,8 @@ def test_a_run_is_not_right_where_that_rests_on_how_sums_are_kept(factor, verdic
     assert f"(right or wrong as its sums are kept, on {report.doubts} of {report.examples} problems: see the note)" in text
     assert "with sums in the answers' dtype, and with sums in float32" in text
     assert "say --precision bfloat16/float32 if the target has sums in float32, as PyTorch and JAX have, or --precision bfloat16 if" in text
-    assert checked(precision="bfloat16/float32").verdict == "wrong"
+    # the one of these four that shows it has a sigmoid far out, of which a (1 - a) would leave no digit
+    assert checked(16, precision="bfloat16/float32").verdict == "wrong"
     assert checked(precision="bfloat16").doubts == 0
 
 

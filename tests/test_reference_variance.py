@@ -259,7 +259,7 @@ def test_a_bound_wider_than_the_gradient_of_a_layer_is_inconclusive():
     held = deep.replaced(weights=[3 * weight.astype(np.float16) for weight in deep.weights])
     said = judged(held, Gradient([np.zeros_like(weight) for weight in held.weights]), "float16")
     assert said.verdict == "inconclusive"
-    assert "wider than the gradient of every layer" in said.reason
+    assert said.reason == "the second-moment bound is wider than the gradient: zero would pass for it, in every layer"
 
 
 @pytest.mark.parametrize("row", [5, 200, 299])
@@ -290,7 +290,9 @@ def test_nothing_is_said_of_a_gradient_whose_squares_are_lost():
     right = passes(tiny).backward.weights
     said = judged(tiny, Gradient([0 * right[0], right[1]]), "float64")
     assert said.verdict == "right"
-    assert said.unjudged == ("layer 1: dC/dW: the second-moment bound is wider than the gradient itself: zero would pass for it",)
+    assert [str(one) for one in said.unjudged] == [
+        "layer 1: dC/dW: the second-moment bound is wider than the gradient: zero would pass for it"
+    ]
     assert judged(tiny, Gradient([0 * right[0], right[1] * 1.01]), "float64").verdict == "wrong"
     alone = tiny.replaced(weights=tiny.weights[:1], biases=tiny.biases[:1], activations=["identity"], y=np.zeros((tiny.batch, 80)))
     assert judged(alone, Gradient([np.zeros((80, 96))]), "float64").verdict == "inconclusive"

@@ -1,0 +1,139 @@
+"""The trial by peers: our own honest passes are honest, they excuse what they would suffer as well, and nothing that is far off."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from properties import measures
+from properties.judgement import Exact
+from properties.peers import ACCURATE, TEXTBOOK, answers, textbook_peers
+from properties.statistical import judge_by_deviation
+from properties.support import Support
+from properties.values import held_in, without_near_kinks
+from reference.activations import ACTIVATIONS
+from reference.choice import bind
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem
+
+FLOAT32 = PRECISIONS["float32"]
+
+
+def network(seed, activation="tanh", loss="half_squared_error", widths=(70, 20, 10), batch=64, reduction="mean"):
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=(n, m)) / np.sqrt(m) for m, n in pairwise(widths)]
+    biases, x, y = [rng.normal(size=n) / 4 for n in widths[1:]], rng.normal(size=(batch, widths[0])), rng.random((batch, widths[-1]))
+    if loss == "softmax_cross_entropy":
+        y = np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
+    activations = [*[activation] * (len(weights) - 1), "identity"]
+    problem = Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss, reduction=reduction)
+    return without_near_kinks(held_in(problem, "float16"), "float32")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_peers_are_honest_in_every_precision(precision):
+    problem = held_in(network(1), precision)
+    for peer, answer in answers(problem, PRECISIONS[precision], ACCURATE):
+        judged = judge_by_deviation(Exact(problem), answer, PRECISIONS[precision], peers=False)
+        assert judged.verdict in ("right", "inconclusive"), (peer, judged)
+
+
+@pytest.mark.parametrize("activation", [pytest.param(choice, id=str(choice)) for choice in Support().activation_choices])
+def test_peers_are_honest_with_every_activation(activation):
+    problem, name = network(2, activation), activation if isinstance(activation, str) else activation[0]
+    peers = ACCURATE + (textbook_peers(frozenset({name})) if name in TEXTBOOK else ())
+    for peer, answer in answers(problem, FLOAT32, peers):
+        judged = judge_by_deviation(Exact(problem), answer, FLOAT32, peers=False)
+        assert judged.verdict == "right" or (peer.textbook and judged.verdict == "lossy"), (peer, judged)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("loss", [pytest.param(choice, id=str(choice)) for choice in Support().loss_choices])
+def test_peers_are_honest_with_every_loss(loss, reduction):
+    problem = network(3, "sigmoid", loss, reduction=reduction)
+    for peer, answer in answers(problem, FLOAT32, ACCURATE):
+        judged = judge_by_deviation(Exact(problem), answer, FLOAT32, peers=False)
+        assert judged.verdict == "right", (peer, judged)
+
+
+def test_every_textbook_formula_of_the_tables_has_a_peer():
+    assert {name for name in ACTIVATIONS if bind(ACTIVATIONS, name).lossy} == set(TEXTBOOK)
+
+
+def test_peers_round_in_ways_of_their_own_and_the_same_each_time():
+    problem = network(4)
+    given = [answer.weights[0].tobytes() for _, answer in answers(problem, FLOAT32, ACCURATE)]
+    assert len(set(given)) == len(ACCURATE)
+    assert given == [answer.weights[0].tobytes() for _, answer in answers(problem, FLOAT32, ACCURATE)]
+
+
+def honest(problem):
+    """A pass in float32 of which no peer does just the same: another order of nodes."""
+    order = np.random.default_rng(9).permutation(problem.widths[0])
+    turned = problem.replaced(x=problem.x[:, order], weights=[problem.weights[0][:, order], *problem.weights[1:]])
+    ((_, answer),) = answers(turned, FLOAT32, ACCURATE[:1])
+    first = np.empty_like(answer.weights[0])
+    first[:, order] = answer.weights[0]
+    return Gradient([first, *answer.weights[1:]], answer.biases)
+
+
+def test_what_peers_would_suffer_as_well_is_no_accusation(monkeypatch):
+    """A model that allows a hundredth of what it should, in two measures, accuses no honest answer."""
+    monkeypatch.setattr(measures, "SPREAD", measures.SPREAD / 100)
+    monkeypatch.setattr(measures, "LINE_SPREAD", measures.LINE_SPREAD / 100)
+    problem = network(5)
+    answer = honest(problem)
+    assert judge_by_deviation(Exact(problem), answer, FLOAT32, peers=False).verdict == "wrong"
+    judged = judge_by_deviation(Exact(problem), answer, FLOAT32)
+    assert judged.verdict == "right"
+    assert {said.split(":")[0] for said in judged.left_out} == {"layer 1", "layer 2"}
+    assert "the worst of our own honest passes (" in judged.left_out[0]
+    assert "left out" in str(judged)
+
+
+def without_projection(exact):
+    """One that allows for no more of a common factor than the constant."""
+    exact.projection = lambda precision, lossy=frozenset(): lambda layer: 0.0
+    return exact
+
+
+def test_a_layer_that_peers_fail_by_every_measure_is_unjudged(monkeypatch):
+    monkeypatch.setattr(measures, "SPREAD", measures.SPREAD / 100)
+    monkeypatch.setattr(measures, "LINE_SPREAD", measures.LINE_SPREAD / 100)
+    monkeypatch.setattr(measures, "COMMON", measures.COMMON / 1e4)
+    monkeypatch.setattr(measures, "MULTIPLE", measures.MULTIPLE / 100)
+    problem = network(5)
+    judged = judge_by_deviation(without_projection(Exact(problem)), honest(problem), FLOAT32)
+    assert judged.verdict == "inconclusive"
+    assert "honest passes of our own are as far off in every layer" in judged.reason
+    assert {str(one.place) for one in judged.unjudged} >= {"layer 1: dC/dW", "layer 2: dC/dW"}
+
+
+def test_what_is_much_farther_than_the_worst_peer_is_told_all_the_same(monkeypatch):
+    monkeypatch.setattr(measures, "SPREAD", measures.SPREAD / 100)
+    problem = network(6)
+    answer = honest(problem)
+    off = Gradient([answer.weights[0] * np.float32(1.01), *answer.weights[1:]], answer.biases)
+    judged = judge_by_deviation(Exact(problem), off, FLOAT32)
+    assert judged.verdict == "wrong"
+    assert "; the worst of our own honest passes (" in judged.reason
+
+
+def test_a_mistake_is_told_with_how_far_the_worst_peer_came():
+    problem = network(7)
+    answer = honest(problem)
+    off = Gradient([answer.weights[0] * np.float32(1.0001), *answer.weights[1:]], answer.biases)
+    judged = judge_by_deviation(Exact(problem), off, FLOAT32)
+    assert judged.verdict == "wrong"
+    assert judged.left_out == ()
+    assert "of what is allowed" in judged.reason
+
+
+def test_textbook_formulas_are_lossy_and_named():
+    """silu' by s (1 + z (1 - s)) and tanh' by 1 - a a, far out."""
+    for activation in ("tanh", "gelu"):
+        problem = network(8, activation)
+        problem = problem.replaced(biases=[problem.biases[0] - 6, problem.biases[1]])
+        ((_, answer), *_) = answers(problem, FLOAT32, textbook_peers(frozenset({activation})))
+        judged = judge_by_deviation(Exact(problem), answer, FLOAT32)
+        assert (judged.verdict, judged.functions) == ("lossy", (activation,))
