@@ -59,8 +59,8 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
 
 
 def _blunt(compared: Sequence[Comparison]) -> set[Place]:
-    """The derivatives for which zero would pass, or of which nothing is known."""
-    return {one.place for one in compared if one.is_blunt and one.place.quantity in ("weights", "biases")}
+    """The derivatives for which zero would pass, and all of which nothing is known."""
+    return {one.place for one in compared if not one.known or (one.is_blunt and one.place.quantity in ("weights", "biases"))}
 
 
 def _without(

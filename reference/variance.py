@@ -36,6 +36,10 @@ LARGE, WITHIN = 1 << 17, (1e-6, 1e6)
 """Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range.
 """
 
+CANCELS = 32.0
+"""Where the error of a sample's dC/da^L is larger than so many u of it, it is carried down as it stands, beside the variances: it comes
+of one number, such as a p near 1 of a softmax, and is larger below than what the sample itself would make of it."""
+
 LARGEST_JUMP = 1e9
 """Larger ones, over the deviation of one rounding, are carried down in float64."""
 
@@ -105,6 +109,8 @@ class Variances:
         weights: list[Any] = []
         biases, deltas = [], []
         e_squared = self._squared(back.errors[-1])
+        together = np.flatnonzero(e_variance.sum(axis=1) > CANCELS**2 * e_squared.sum(axis=1))
+        moved = np.sign(back.errors[-1][together]).astype(self.dtype) * np.sqrt(e_variance[together])
         for layer in reversed(range(problem.depth)):
             slope, delta = self.slopes[layer], back.deltas[layer]
             samples = self.deltas_alike[layer]
@@ -122,6 +128,9 @@ class Variances:
             if layer or x:
                 e_squared = self._squared(back.errors[layer - 1] if layer else back.x[:])
                 e_variance = self._backward_product(layer, squared, d_variance, e_squared)
+                if len(together):
+                    moved = (moved * slope[together]) @ problem.weights[layer].astype(self.dtype, copy=False)
+                    e_variance[together] = np.maximum(e_variance[together], moved * moved)
         gain = self._gain()
         variance = Gradient(
             weights[::-1],
@@ -339,7 +348,9 @@ class Variances:
             np.abs(distance, out=distance)
             if distance.min() <= reach.max():
                 near = distance <= reach
-                likely = np.maximum(ndtr(-MULTIPLE * distance[near] / reach[near]), LEAST_FLIPS)
+                # on the kink, where nothing is rounded
+                far = np.divide(distance[near], reach[near], out=np.zeros(int(near.sum()), self.dtype), where=reach[near] > 0)
+                likely = np.maximum(ndtr(-MULTIPLE * far), LEAST_FLIPS)
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
