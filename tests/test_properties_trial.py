@@ -5,16 +5,21 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from properties import measures
-from properties.judgement import Exact
+from backproof import check
+from backproof.finding import judgement_data
+from properties import judging, measures, statistical
+from properties.comparison import Comparison
+from properties.judgement import Exact, Judgement, Unjudged
 from properties.peers import ACCURATE, TEXTBOOK, answers, textbook_peers
 from properties.statistical import judge_by_deviation
 from properties.support import Support
 from properties.values import held_in, without_near_kinks
+from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
+from reference.backward import gradient
 from reference.choice import bind
 from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
+from reference.problem import Gradient, Place, Problem
 
 FLOAT32 = PRECISIONS["float32"]
 
@@ -137,3 +142,36 @@ def test_textbook_formulas_are_lossy_and_named():
         ((_, answer), *_) = answers(problem, FLOAT32, textbook_peers(frozenset({activation})))
         judged = judge_by_deviation(Exact(problem), answer, FLOAT32)
         assert (judged.verdict, judged.functions) == ("lossy", (activation,))
+
+
+def test_a_layer_that_no_problem_of_a_run_judged_makes_it_inconclusive(monkeypatch):
+    monkeypatch.setattr(Comparison, "is_blunt", property(lambda one: one.place == Place("weights", 2)))
+    report = check(gradient, widths=[70, 20, 10], max_examples=3, seed=1, laws=["it_agrees_with_the_exact_gradient"])
+    assert (report.verdict, report.unjudged, report.data()["unjudged"]) == ("inconclusive", (2,), [2])
+    assert "nothing could be said of layer 2 in any problem: see the note" in str(report)
+    assert "nothing could be said of layer 2 in any problem: where its gradient cancels to nothing, zero would pass for it" in str(report)
+    monkeypatch.undo()
+    assert check(gradient, widths=[70, 20, 10], max_examples=3, seed=1, laws=["it_agrees_with_the_exact_gradient"]).verdict == "right"
+
+
+def test_peers_are_not_asked_for_while_a_problem_shrinks(monkeypatch):
+    asked, judged = [], []
+    heard, judge = statistical.heard, statistical.judge_by_deviation
+    monkeypatch.setattr(statistical, "heard", lambda *given: asked.append(1) or heard(*given))
+    monkeypatch.setattr(judging, "judge_by_deviation", lambda *given, **options: judged.append(1) or judge(*given, **options))
+
+    def off(problem):
+        answer = gradient(problem)
+        return Gradient([answer.weights[0] * (1.01 if max(problem.widths) > 64 else 1), *answer.weights[1:]], answer.biases)
+
+    report = check(off, widths=[70, 4, 3], max_examples=2, seed=1, laws=["it_agrees_with_the_exact_gradient"], shrink_seconds=3)
+    assert report.verdict == "wrong"
+    assert len(judged) > 4 * len(asked) > 0
+    assert "the worst of our own honest passes (" in report.findings[0].message
+
+
+def test_what_could_not_be_judged_stands_in_the_data():
+    judgement = Judgement(Verdict.RIGHT, "float32", unjudged=(Unjudged(Place("weights", 2), "why"),), left_out=("what",))
+    assert judgement_data(judgement)["unjudged"] == [{"quantity": "weights", "layer": 2, "reason": "why"}]
+    assert judgement_data(judgement)["left_out"] == ["what"]
+    assert "  unjudged layer 2: dC/dW: why\n  left out what" in str(judgement)
