@@ -1,0 +1,134 @@
+"""Whether the tests guard the model's corrections: each mutant drops one, and the tests that are named with it must fail.
+
+A mutant is applied in a temporary copy of the checkout. Exits with 1 where a mutant survives, or where the text that it changes is gone.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parent.parent
+CORRECTIONS = "tests/test_reference_corrections.py::test_"
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "shared", "*.egg-info")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """file: in which the text before, that stands there once, becomes the text after; tests: pytest's ids, all of which must fail."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+
+def correction(name: str, file: str, before: str, after: str, *tests: str) -> Mutant:
+    """A mutant whose tests stand among the corrections."""
+    return Mutant(name, file, before, after, tuple(CORRECTIONS + test for test in tests))
+
+
+MUTANTS = (
+    correction(
+        "p |sum y - 1| dropped from the worst case of softmax cross-entropy",
+        "reference/losses.py",
+        "change = change + p * np.abs(total - 1) + model.underflow",
+        "change = change + model.underflow",
+        "labels_that_sum_to_nearly_1_are_allowed_for_in_the_worst_case",
+    ),
+    correction(
+        "p |sum y - 1| dropped from its variance",
+        "reference/losses.py",
+        " + (p * (total - 1)) ** 2 + summed",
+        " + summed",
+        "labels_that_sum_to_nearly_1_are_allowed_for_at_real_sizes",
+    ),
+    correction(
+        "same_hidden ignored",
+        "properties/support.py",
+        "if self.same_hidden and any(",
+        "if False and any(",
+        "hidden_layers_of_different_activations_are_refused_where_they_must_be_the_same",
+    ),
+    correction(
+        "laws that allow 100 times more",
+        "properties/posing.py",
+        "allowed = a.allowed + b.allowed + np.where(",
+        "allowed = 100 * (a.allowed + b.allowed) + np.where(",
+        "a_law_allows_what_its_calls_may_be_off_and_no_more",
+    ),
+    correction(
+        "the least used explanation named",
+        "properties/worst_case.py",
+        "return max(used, key=lambda names: used[names])",
+        "return min(used, key=lambda names: used[names])",
+        "the_textbook_function_that_is_used_most_is_named",
+    ),
+    correction(
+        "the cross term of a product's bound dropped",
+        "reference/rounding.py",
+        "slope * error + error * slope_error + model.unit",
+        "slope * error + model.unit",
+        "two_small_errors_of_a_product_multiply",
+    ),
+    correction(
+        "BEYOND_DOUBT 1",
+        "properties/judging.py",
+        "BEYOND_DOUBT = 10 / 8",
+        "BEYOND_DOUBT = 1",
+        "a_suspicion_that_nobody_can_confirm_is_told_from_10_sigma_on",
+    ),
+)
+
+
+def outcome(mutant: Mutant, copy: Path) -> str:
+    """killed, survived, or what is wrong with the mutant itself."""
+    path = copy / mutant.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(mutant.before) != 1:
+        return f"its text stands {text.count(mutant.before)} times in {mutant.file}"
+    path.write_text(text.replace(mutant.before, mutant.after), encoding="utf-8")
+    try:
+        status, said = tested(copy, mutant.tests)
+    finally:
+        path.write_text(text, encoding="utf-8")
+    if status not in (0, 1):
+        return f"pytest ended with {status}: {said}"
+    return "killed" if status and "passed" not in said else "survived"
+
+
+def tested(copy: Path, tests: tuple[str, ...]) -> tuple[int, str]:
+    """pytest's exit status of some tests in a copy, and its last line."""
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    return ran.returncode, (ran.stdout.strip() or ran.stderr.strip() or "nothing").splitlines()[-1]
+
+
+@click.command()
+@click.option("--only", default="", help="Those mutants whose name holds this text.")
+def main(only: str) -> None:
+    chosen = [mutant for mutant in MUTANTS if only in mutant.name]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "checkout"
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        status, said = tested(copy, tuple(dict.fromkeys(test for mutant in chosen for test in mutant.tests)))
+        if status:
+            sys.exit(f"the tests fail on the code as it is: {said}")
+        survivors = 0
+        for mutant in chosen:
+            found = outcome(mutant, copy)
+            survivors += found != "killed"
+            print(f"{mutant.name:<75} {mutant.file:<30} {found}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} killed")
+    sys.exit(survivors > 0)
+
+
+if __name__ == "__main__":
+    main()
