@@ -84,6 +84,21 @@ MUTANTS = (
         "BEYOND_DOUBT = 1",
         "a_suspicion_that_nobody_can_confirm_is_told_from_10_sigma_on",
     ),
+    correction(
+        "LEAST_FLIPS 0",
+        "reference/variance.py",
+        "LEAST_FLIPS = 1 / 16",
+        "LEAST_FLIPS = 0",
+        "a_pre_activation_may_be_on_the_other_side_of_a_kink_by_more_than_a_likely_error",
+    ),
+    correction(
+        "function errors not times batch",
+        "reference/variance.py",
+        "return alike * np.square(size) + self.dtype(self.least)",
+        "return np.square(size) + self.dtype(self.least)",
+        "a_function_is_off_by_the_same_for_all_samples_with_one_argument",
+    ),
+    correction("REACH 1", "reference/likeness.py", "REACH = 32", "REACH = 1", "numbers_that_are_nearly_equal_round_alike"),
 )
 
 

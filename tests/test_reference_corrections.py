@@ -142,3 +142,74 @@ def test_a_suspicion_that_nobody_can_confirm_is_told_from_10_sigma_on():
         answer = gradient(problem)
         answer.weights[0][3, 4] += sigmas * sigma
         assert verify(problem, answer, precision="float32").verdict == verdict
+
+
+# ---- what rounds alike, kinks, and what is shared ----
+
+
+def pass_of(problem, stored=lambda z: z, value=lambda a: a):
+    """A pass over two layers that is exact but for what is stored as z and as a of the first."""
+    passed = passes(problem)
+    a = value(bind(ACTIVATIONS, problem.activations[0]).value(stored(passed.forward.pre_activations[0])))
+    e = a @ problem.weights[1].T + problem.biases[1] - problem.y
+    delta = e @ problem.weights[1] * passed.backward.slopes[0]
+    return Gradient([delta.T @ problem.x, e.T @ a], [delta.sum(axis=0), e.sum(axis=0)])
+
+
+def cancelling(problem, side):
+    """Expected outputs, exact in float16, by which the gradient of the first node's weight almost cancels over samples of two sides."""
+    forward = passes(problem).forward
+    size = np.random.default_rng(3).uniform(3, 6, side.shape) / forward.activations[1][:, :1]
+    return problem.replaced(y=PRECISIONS["float16"].held(forward.activations[2] - side * size))
+
+
+def test_a_function_is_off_by_the_same_for_all_samples_with_one_argument():
+    """The first node has two arguments in 256 samples, at each of which its sigmoid is off by 2 u: that adds up over samples."""
+    side = np.where(np.arange(256) < 128, 1.0, -1.0)[:, None]
+    x = np.hstack([side, np.random.default_rng(0).normal(size=(256, 2)).astype(np.float16)])
+    weights = [[[1.0, 0, 0], [0.5, -0.25, 1], [1, 0.5, -0.5]], [[1.0, 0.5, -0.5]]]
+    biases = [[0.5, 0.25, -0.25], [0.0]]
+    problem = Problem(weights, biases=biases, activations=["sigmoid", "identity"], x=x, y=np.zeros((256, 1)))
+    problem = cancelling(problem, side)
+    answer = pass_of(problem, value=lambda a: a * (1 + 2.0**-10 * side * [1, 0, 0]))
+    assert judged(problem, answer, "float16/float32") == "right"
+
+
+def test_numbers_that_are_nearly_equal_round_alike():
+    """REACH: z of each side differ by some u of the sums, which is far less than what is lost when they are stored in float16."""
+    u, second, held = 2.0**-11, np.where(np.arange(1024) < 512, 0.0, 1.0), PRECISIONS["float16"].held
+    x = np.stack([1 - second, second, second, np.random.default_rng(3).permutation(1024) * 2.0**-21], axis=1)
+    weights = [held(np.array([[1 + 2 * u, 1.5, 0.75 * u, 0.5]])), [[1.0]]]
+    biases = [held(np.array([0.4 * u])), [0.0]]
+    problem = Problem(weights, biases=biases, activations=["identity", "identity"], x=held(x), y=np.zeros((1024, 1)))
+    z = passes(problem).forward.pre_activations[0]
+    assert ((held(z) > z)[:, 0] == (second == 1)).all()
+    problem = cancelling(problem, 1 - 2 * second[:, None])
+    assert judged(problem, pass_of(problem, stored=held), "float16/float32") == "right"
+
+
+def summed_one_by_one(left, right):
+    """left @ right in float32, the terms in their order."""
+    total = np.zeros((len(left), right.shape[1]), np.float32)
+    for k in range(left.shape[1]):
+        total = total + left[:, k, None] * right[k]
+    return total
+
+
+def test_a_pre_activation_may_be_on_the_other_side_of_a_kink_by_more_than_a_likely_error():
+    """LEAST_FLIPS: each of 63 small terms is rounded up to one unit in the last place of the first, which is 4 sigma."""
+    rng = np.random.default_rng(1)
+    weight = np.concatenate([[1.0], rng.uniform(0.5, 1, 63)]).astype(np.float32)
+    x = (np.concatenate([[1.0], rng.uniform(0.55, 0.95, 63) * 2.0**-23]) / weight).astype(np.float32)[None]
+    summed, exact = float(summed_one_by_one(x, weight[:, None])[0, 0]), float(x[0].astype(float) @ weight)
+    other = np.concatenate([[0.7], np.cos(np.arange(1, 64))]).astype(np.float32)
+    bias = np.float32(-(summed + exact) / 2)
+    biases = [[bias, 0.25], [0.5]]
+    problem = Problem([[weight, other], [[1.0, 0.5]]], biases=biases, activations=["relu", "identity"], x=x, y=[[-1.0]])
+    given = problem.copy(np.float32)
+    z = summed_one_by_one(given.x, given.weights[0].T) + given.biases[0]
+    assert z[0, 0] > 0 > passes(problem).forward.pre_activations[0][0, 0]
+    a = np.maximum(z, 0)
+    e = a @ given.weights[1].T + given.biases[1] - given.y
+    delta = (e @ given.weights[1]) * (z > 0)
+    assert judged(problem, Gradient([delta.T @ given.x, e.T @ a], [delta[0], e[0]])) == "right"
