@@ -99,6 +99,57 @@ MUTANTS = (
         "a_function_is_off_by_the_same_for_all_samples_with_one_argument",
     ),
     correction("REACH 1", "reference/likeness.py", "REACH = 32", "REACH = 1", "numbers_that_are_nearly_equal_round_alike"),
+    correction("SHARED dropped", "reference/model.py", "SHARED = 8.0", "SHARED = 0.0", "all_terms_of_a_sum_may_share_an_error"),
+    correction(
+        "NEAR 0",
+        "properties/trial.py",
+        'NEAR = {"entries": 0.75}',
+        'NEAR = {"entries": 0.0}',
+        "a_peer_that_does_not_come_near_in_an_entry_excuses_nothing",
+    ),
+    correction(
+        "NEAR 1",
+        "properties/trial.py",
+        'NEAR = {"entries": 0.75}',
+        'NEAR = {"entries": 1.0}',
+        "a_peer_that_comes_near_in_an_entry_excuses_it",
+    ),
+    correction(
+        "NEAR_OF_OTHERS 0",
+        "properties/trial.py",
+        "NEAR_OF_OTHERS = 0.5",
+        "NEAR_OF_OTHERS = 0.0",
+        "a_peer_that_does_not_come_near_in_a_layer_excuses_nothing",
+    ),
+    correction(
+        "NEAR_OF_OTHERS 1",
+        "properties/trial.py",
+        "NEAR_OF_OTHERS = 0.5",
+        "NEAR_OF_OTHERS = 1.0",
+        "a_peer_that_comes_near_in_a_layer_excuses_it",
+    ),
+    correction(
+        "FARTHER without end",
+        "properties/trial.py",
+        "FARTHER = 8.0",
+        "FARTHER = 1e9",
+        "what_is_much_farther_than_a_peer_that_comes_near_is_told",
+    ),
+    correction("FARTHER 1", "properties/trial.py", "FARTHER = 8.0", "FARTHER = 1.0", "what_a_few_peers_did_not_reach_is_excused"),
+    correction(
+        "a peer's textbook formulas forgotten",
+        "properties/trial.py",
+        " and not excuses(accurate))",
+        " and False)",
+        "what_textbook_peers_alone_suffer_is_lossy",
+    ),
+    correction(
+        "accurate peers taken for textbook ones",
+        "properties/trial.py",
+        "excuses(share) and not excuses(accurate))",
+        "excuses(share))",
+        "what_textbook_peers_alone_suffer_is_lossy",
+    ),
 )
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from backproof import verify
 from backproof.target import InProcess
+from properties import trial
 from properties.judgement import Exact
 from properties.judging import judge
 from properties.law import Trial
 from properties.laws import LAWS
+from properties.peers import textbook_peers
 from properties.statistical import judge_by_deviation
 from properties.support import Support
 from properties.worst_case import judge_by_worst_case
@@ -213,3 +215,92 @@ def test_a_pre_activation_may_be_on_the_other_side_of_a_kink_by_more_than_a_like
     e = a @ given.weights[1].T + given.biases[1] - given.y
     delta = (e @ given.weights[1]) * (z > 0)
     assert judged(problem, Gradient([delta.T @ given.x, e.T @ a], [delta[0], e[0]])) == "right"
+
+
+ORTHOGONAL = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1], [1, 1, 1, 1]]) / 2
+
+
+def test_all_terms_of_a_sum_may_share_an_error():
+    """SHARED: 30 layers of 4 nodes, of each of which the weights are such that rounding makes all of its outputs larger."""
+    rng = np.random.default_rng(0)
+    exact, weights = np.array([1.0, 0.3, -0.7, 0.45], np.float32).astype(float), []
+    given = [exact.astype(np.float32)[None]]
+    for _ in range(30):
+        found = []
+        for _ in range(100):
+            weight = (ORTHOGONAL * rng.uniform(0.97, 1.03, (4, 4)) / max(1, np.linalg.norm(exact) / 1.3)).astype(np.float32)
+            right, narrow = weight.astype(float) @ exact, summed_one_by_one(given[-1], weight.T)
+            found.append((float((narrow[0] - right) @ right / (right @ right)), weight, right, narrow))
+        _, weight, exact, narrow = max(found, key=lambda each: each[0])
+        weights.append(weight)
+        given.append(narrow)
+    problem = Problem(weights, activations=["identity"] * 30, x=given[0], y=np.zeros((1, 4)))
+    delta, answer = given[-1], []
+    for weight, a in zip(reversed(weights), reversed(given[:-1]), strict=True):
+        answer.insert(0, delta.T @ a)
+        delta = summed_one_by_one(delta, weight)
+    assert judged(problem, Gradient(answer)) == "right"
+
+
+# ---- the trial by peers ----
+
+
+def tried(monkeypatch, answer, peer, *, textbook=False, change):
+    """The verdict of an answer off by so many sigma, where one peer is off by so many, and none of the others is at all."""
+    problem = network(4, "sigmoid")
+    exact = Exact(problem)
+
+    def off(sigmas):
+        found, right = exact.deviation(FLOAT32, None, None).sigma, gradient(problem)
+        change(right, found, sigmas)
+        return right
+
+    peers = trial.ACCURATE[:1] + textbook_peers(frozenset({"sigmoid"}))[:1]
+    given = [(one, off(peer) if bool(one.textbook) == textbook else off(0)) for one in peers]
+    monkeypatch.setattr(trial, "answers", lambda *asked: given)
+    return judge_by_deviation(exact, off(answer), FLOAT32)
+
+
+def in_one_bias(answer, sigma, sigmas):
+    answer.biases[0][3] += sigmas * sigma.biases[0][3]
+
+
+def in_all_weights(answer, sigma, sigmas):
+    answer.weights[0][:] += sigmas * sigma.weights[0] * np.random.default_rng(5).choice([-1.0, 1.0], sigma.weights[0].shape)
+
+
+def test_a_peer_that_comes_near_in_an_entry_excuses_it(monkeypatch):
+    """NEAR: honest passes come to 6 of 8 sigma hardly ever; below, they are no sign that the model does not hold."""
+    assert tried(monkeypatch, 10, 6.4, change=in_one_bias).verdict == "right"
+
+
+def test_a_peer_that_does_not_come_near_in_an_entry_excuses_nothing(monkeypatch):
+    """NEAR, from below."""
+    assert tried(monkeypatch, 10, 5.6, change=in_one_bias).verdict == "wrong"
+
+
+def test_a_peer_that_comes_near_in_a_layer_excuses_it(monkeypatch):
+    """NEAR_OF_OTHERS: a layer is allowed a root mean square of 4 sigma."""
+    assert tried(monkeypatch, 5, 2.4, change=in_all_weights).verdict == "right"
+
+
+def test_a_peer_that_does_not_come_near_in_a_layer_excuses_nothing(monkeypatch):
+    """NEAR_OF_OTHERS, from below."""
+    assert tried(monkeypatch, 5, 1.6, change=in_all_weights).verdict == "wrong"
+
+
+def test_what_is_much_farther_than_a_peer_that_comes_near_is_told(monkeypatch):
+    """FARTHER: 60 sigma are not what a peer with 6.4 would suffer as well; 40 may be."""
+    assert tried(monkeypatch, 60, 6.4, change=in_one_bias).verdict == "wrong"
+
+
+def test_what_a_few_peers_did_not_reach_is_excused(monkeypatch):
+    """FARTHER, from below."""
+    assert tried(monkeypatch, 40, 6.4, change=in_one_bias).verdict == "right"
+
+
+def test_what_textbook_peers_alone_suffer_is_lossy(monkeypatch):
+    """Where an accurate peer comes near it is no matter of formulas."""
+    judgement = tried(monkeypatch, 10, 6.4, textbook=True, change=in_one_bias)
+    assert (judgement.verdict, judgement.functions) == ("lossy", ("sigmoid",))
+    assert tried(monkeypatch, 10, 6.4, change=in_one_bias).functions == ()
