@@ -234,6 +234,13 @@ MUTANTS = (
         "if False and not all(",
         ("tests/test_properties_verdict.py::test_an_answer_right_to_a_narrower_precision_says_so",),
     ),
+    correction(
+        "low bits that terms share forgotten",
+        "reference/variance.py",
+        "self._coarse(self.problem.y):",
+        "False:",
+        "differences_of_equal_numbers_and_coarse_ones_round_alike",
+    ),
 )
 
 

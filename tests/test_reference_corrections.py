@@ -304,3 +304,14 @@ def test_what_textbook_peers_alone_suffer_is_lossy(monkeypatch):
     judgement = tried(monkeypatch, 10, 6.4, textbook=True, change=in_one_bias)
     assert (judgement.verdict, judgement.functions) == ("lossy", ("sigmoid",))
     assert tried(monkeypatch, 10, 6.4, change=in_one_bias).functions == ()
+
+
+def test_differences_of_equal_numbers_and_coarse_ones_round_alike():
+    """_coarse: one prediction less 65,536 expected outputs in float32 leaves equal low bits, which the sum of dC/db loses alike."""
+    rng, batch = np.random.default_rng(0), 65536
+    x = np.stack([np.ones(batch), rng.normal(size=batch)], axis=1)
+    y = (0.01 * rng.normal(size=(batch, 1))).astype(np.float32)
+    problem = Problem([[[1 / 3, 0.0]]], biases=[[0.0]], activations=["identity"], x=x, y=y)
+    error = passes(problem).forward.activations[-1] - problem.y
+    one_by_one = np.cumsum(error, axis=0)[-1]
+    assert judged(problem, Gradient([error.T @ problem.x], [one_by_one]), "float64") == "right"
