@@ -33,15 +33,18 @@ def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool =
         where = f"; {judgement.reason}" if judgement.reason else ""
         return replace(judgement, meets=name, reason=f"{hint} (--precision {name}){where}") if name else judgement
     sharper = None if precision.sum_bits else PRECISIONS.get(f"{precision.name}/float32")
-    if judgement.verdict is not Verdict.INCONCLUSIVE or judgement.disagreement or sharper is None:
+    passes = judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY)
+    incomplete = judgement.verdict is Verdict.INCONCLUSIVE or (passes and judgement.unjudged)
+    if not incomplete or judgement.disagreement or sharper is None:
         return judgement
     by_sums = _judged(exact, answer, sharper, peers)
     if by_sums.verdict in (Verdict.RIGHT, Verdict.LOSSY):
         return by_sums
     if by_sums.verdict is Verdict.INCONCLUSIVE:
         return judgement
-    hint = f"{judgement.reason}; with sums in float32 it is {by_sums.verdict.value}: if it has them, say precision={sharper.name}"
-    return replace(judgement, reason=hint, doubted_by=sharper.name)
+    said = judgement.reason or "; ".join(map(str, judgement.unjudged))
+    hint = f"{said}; with sums in float32 it is {by_sums.verdict.value}: if it has them, say precision={sharper.name}"
+    return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=hint, doubted_by=sharper.name)
 
 
 def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from properties.comparison import Comparison, comparisons
 from properties.judgement import STATISTICAL, Exact, Judgement, Unjudged
-from properties.measures import judgement_by_sigma, suspected_of, suspicion
+from properties.measures import Measure, judgement_by_sigma, suspected_of, suspicion
 from properties.settling import settled
 from properties.textbook import textbook_reason
 from properties.trial import Heard, heard
@@ -50,29 +50,39 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
     if reason:
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
     compared = _beside_reference(exact, answer, precision)
-    if any(not one.is_finite for one in compared) and not _blunt(compared) >= {Place("weights", i + 1) for i in range(exact.problem.depth)}:
+    if any(not one.is_finite for one in _known(compared)):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
         return judgement_by_sigma(Verdict.NONFINITE, compared, precision, reason)
-    if blunt := _blunt(compared):
+    suspected = suspected_of(_known(compared), exact.deviation(precision, answer), precision, exact.projection(precision))
+    if blunt := _blunt(compared, suspected):
         return _without(exact, answer, precision, compared, blunt, TOO_WIDE, peers)
     return _judged(exact, answer, precision, compared, peers)
 
 
-def _blunt(compared: Sequence[Comparison]) -> set[Place]:
-    """The derivatives for which zero would pass, and all of which nothing is known."""
-    return {one.place for one in compared if not one.known or (one.is_blunt and one.place.quantity in ("weights", "biases"))}
+def _known(compared: Sequence[Comparison]) -> list[Comparison]:
+    return [one for one in compared if one.known]
+
+
+def _blunt(compared: Sequence[Comparison], suspected: Sequence[Measure]) -> set[Place]:
+    """The derivatives for which zero would pass, and all of which nothing is known.
+
+    What is further off than even such a bound allows is a suspicion like any other.
+    """
+    off = {measure.place for measure in suspected}
+    derivatives = {one.place for one in compared if one.is_blunt and one.place.quantity in ("weights", "biases")}
+    return (derivatives - off) | {one.place for one in compared if not one.known}
 
 
 def _without(
     exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], blunt: set[Place], reason: str, peers: bool
 ) -> Judgement:
-    """The verdict of the other layers, where nothing can be said of some derivatives."""
-    layers = {place.layer for place in blunt if place.quantity == "weights"}
-    remain = [one for one in compared if one.place not in blunt and not (one.place.quantity == "biases" and one.place.layer in layers)]
+    """The verdict of all else, where nothing can be said of some derivatives."""
+    remain = [one for one in compared if one.place not in blunt]
     unjudged = tuple(Unjudged(place, reason) for place in sorted(blunt, key=lambda place: (place.layer or 0, place.quantity)))
-    if not any(one.place.quantity == "weights" for one in remain):
+    judgement = _judged(exact, answer, precision, remain, peers) if remain else None
+    empty = not any(one.place.quantity == "weights" for one in remain)
+    if judgement is None or (empty and judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY)):
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=f"{reason}, in every layer", bound=STATISTICAL, unjudged=unjudged)
-    judgement = _judged(exact, answer, precision, remain, peers)
     return replace(judgement, unjudged=unjudged + judgement.unjudged)
 
 
@@ -83,8 +93,9 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
         return judgement_by_sigma(Verdict.RIGHT, compared, precision)
     places = {one.place for one in compared}
     widest = [one for one in _beside_reference(exact, answer, precision, None) if one.place in places]
-    blunt = _blunt(widest) & {measure.place for measure in suspected}
-    if blunt:
+    found = exact.deviation(precision, answer, None)
+    still = suspected_of(_known(widest), found, precision, exact.projection(precision, None))
+    if blunt := _blunt(widest, still) & {measure.place for measure in suspected}:
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
         return _without(exact, answer, precision, compared, blunt, TEXTBOOK_TOO_WIDE, peers)
     for names in _combinations(exact.textbook_activations()):
@@ -92,8 +103,7 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
         if not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names)):
             lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
             return replace(lossy, functions=tuple(sorted(names)), reason=textbook_reason(exact, sorted(names)))
-    found = exact.deviation(precision, answer, None)
-    suspected = suspected_of(widest, found, precision, exact.projection(precision, None))
+    suspected = still
     as_held = held_in(exact.problem, precision.name)
     if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
         of_held = judge_by_deviation(Exact(as_held), answer, precision, peers=peers)
@@ -111,7 +121,7 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
     if not remaining:
         return _left_out(exact, widest, excused, precision)
     told = suspicion(remaining, widest, precision) if excused else None
-    farthest = max(beside, key=lambda each: each.share)
+    farthest = max((each for each in beside if not each.near), key=lambda each: each.share)
     worst = f"the worst of our own honest passes ({farthest.peer.name}) comes to {farthest.share:.2g} of what is allowed"
     judgement = told or judgement
     return replace(judgement, reason=f"{judgement.reason}; {worst}", left_out=tuple(map(str, excused)))

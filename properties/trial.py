@@ -5,6 +5,7 @@ measure, or comes near, the measure proves nothing there: it is left out, and th
 constant of the statistical model, and what it does not know.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -86,6 +87,9 @@ def _measured(exact: Exact, gradient: Gradient, places: set[Place], found: Devia
 
 def _beside(measure: Measure, shares: Sequence[tuple[Peer, float]]) -> Heard:
     limit = NEAR.get(measure.kind, NEAR_OF_OTHERS)
+
+    # a peer that leaves the range excuses nothing
+    shares = [(peer, share if math.isfinite(share) else 0.0) for peer, share in shares]
 
     def excuses(share: float) -> bool:
         return share >= limit and measure.share <= FARTHER * share

@@ -175,3 +175,42 @@ def test_what_could_not_be_judged_stands_in_the_data():
     assert judgement_data(judgement)["unjudged"] == [{"quantity": "weights", "layer": 2, "reason": "why"}]
     assert judgement_data(judgement)["left_out"] == ["what"]
     assert "  unjudged layer 2: dC/dW: why\n  left out what" in str(judgement)
+
+
+def at_its_minimum(seed=1):
+    """Linear regression whose bias is at the least squares: dC/db cancels to nothing."""
+    rng = np.random.default_rng(seed)
+    x, weight = rng.normal(size=(64, 5)), rng.normal(size=(3, 5))
+    y = x @ weight.T + 0.5 + rng.normal(size=(64, 3))
+    problem = Problem([weight * 0.9], biases=[np.zeros(3)], activations=["identity"], x=x, y=y)
+    return problem.replaced(biases=[-gradient(problem).biases[0] / 64])
+
+
+def test_nothing_is_said_of_a_gradient_that_cancels_but_what_is_far_off_is_wrong():
+    problem = at_its_minimum()
+    right = gradient(problem)
+    judged = judge_by_deviation(Exact(problem), Gradient(right.weights, right.biases), PRECISIONS["float64"])
+    assert (judged.verdict, [str(one.place) for one in judged.unjudged]) == ("right", ["layer 1: dC/db"])
+    off = judge_by_deviation(Exact(problem), Gradient(right.weights, [right.biases[0] + 1e6]), PRECISIONS["float64"])
+    assert (off.verdict, off.outside) == ("wrong", 3)
+
+
+@pytest.mark.parametrize("times", [1000, -50])
+def test_what_is_beyond_textbook_formulas_too_is_wrong(times):
+    problem = network(9, "gelu", widths=(70, 64, 8))
+    problem = problem.replaced(biases=[problem.biases[0] - 6.5, problem.biases[1]])
+    ((_, answer), *_) = answers(problem, FLOAT32, ACCURATE)
+    off = Gradient([answer.weights[0] * np.float32(times), answer.weights[1]], answer.biases)
+    assert judge_by_deviation(Exact(problem), off, FLOAT32).verdict == "wrong"
+
+
+def test_a_peer_that_leaves_the_range_excuses_nothing():
+    """log(1 + e^z) is infinite at z = 118 in float32."""
+    problem = network(10, "softplus", widths=(70, 64, 1))
+    x = np.array(problem.x)
+    x[3] *= 80
+    problem = problem.replaced(x=x)
+    assert max(z.max() for z in gradient(problem).pre_activations) > 100
+    ((_, answer), *_) = answers(problem, FLOAT32, ACCURATE)
+    off = Gradient(answer.weights, [answer.biases[0] * np.float32(1.1), answer.biases[1]])
+    assert judge_by_deviation(Exact(problem), off, FLOAT32).verdict == "wrong"
