@@ -36,7 +36,7 @@ class Measure:
     """One number by which an array of an answer is judged.
 
     kind: "entries", "factor", "layer", "row" or "column"; got, exact: what it is, and would be without rounding; allowed: how far it may be
-    from that; reason: in words.
+    from that; reason: in words; of entries empty, of which where_outside says more.
     """
 
     place: Place
@@ -64,7 +64,7 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
     compared: the answer beside what is exact; found: the bound that it was compared by; projection: asked where a factor is beyond COMMON.
     """
     for one in compared:
-        yield Measure(one.place, "entries", one.ratio, 0.0, MULTIPLE, "" if one.ratio <= MULTIPLE else where_outside([one]))
+        yield Measure(one.place, "entries", one.ratio, 0.0, MULTIPLE, "")
     unit = math.hypot(precision.unit, precision.product_unit, PRECISIONS["float64"].unit)
     for one in compared:
         place = one.place

@@ -10,7 +10,7 @@ from properties.comparison import Comparison, comparisons
 from properties.judgement import Exact, Judgement, measured
 from properties.measures import LINE_SPREAD, Projection, judgement_by_sigma, suspected_of, suspicion
 from properties.verdict import Verdict
-from reference.arrays import AnyArray
+from reference.arrays import AnyArray, Array
 from reference.deviation import Deviation
 from reference.model import MULTIPLE
 from reference.precisions import PRECISIONS, Precision
@@ -36,7 +36,7 @@ def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list
         large = f"{count:,} weights and {exact.problem.batch:,} samples"
         return _unsettled(suspected, f"{large} are too many for ball arithmetic, which alone could settle it")
     found = exact.deviation(precision, None, None)
-    near = [MULTIPLE * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
+    near = _reach(found)
     places, projection = {one.place for one in compared}, exact.projection(precision, None)
     if count <= LARGEST_SETTLED:
         balls = enclosure(exact.problem, near)
@@ -70,7 +70,7 @@ def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list
 def audited_by_sigma(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     """A right answer of any precision beside ball arithmetic; one of WRONG is a suspicion."""
     found, own_found = exact.deviation(precision, None, None), exact.deviation(PRECISIONS["float64"])
-    near = [MULTIPLE * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
+    near = _reach(found)
     balls = enclosure(exact.problem, near)
     projection, places = exact.projection(precision, None), {place for place, _ in answer.arrays()}
     return _held_against(balls, exact.by_rows, answer, found, precision, projection, places, lambda: exact.own_bound_with_jumps, own_found)
@@ -100,6 +100,11 @@ def _held_against(
     compared = [one for one in comparisons(answer, balls.lower, balls.upper, found) if one.place in places]
     suspected = suspected_of(compared, found, precision, projection)
     return suspicion(suspected, compared, precision) or judgement_by_sigma(Verdict.RIGHT, compared, precision)
+
+
+def _reach(found: Deviation) -> list[Array]:
+    """How far each pre-activation may be off, by layer: a kink within it may be passed on either side."""
+    return [MULTIPLE * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
 
 
 def _unsettled(suspected: Judgement, reason: str) -> Judgement:

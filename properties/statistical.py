@@ -99,7 +99,7 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
         return _without(exact, answer, precision, compared, blunt, TEXTBOOK_TOO_WIDE, peers)
     for names in _combinations(exact.textbook_activations()):
-        by_textbook = [one for one in _beside_reference(exact, answer, precision, names) if one.place in places]
+        by_textbook = [one for one in _known(_beside_reference(exact, answer, precision, names)) if one.place in places]
         if not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names)):
             lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
             return replace(lossy, functions=tuple(sorted(names)), reason=textbook_reason(exact, sorted(names)))
