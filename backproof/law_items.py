@@ -1,6 +1,7 @@
 """The laws as pytest items, one for each, in two lines of a test file of your own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,20 @@ def law_items(oracles: Sequence[str], xfail: Mapping[str, str]) -> list[Any]:
             raise LawError(f"xfail: law {name!r} is not known: expected one of {', '.join(names)}")
         if not reason.strip():
             raise LawError(f"xfail: law {name!r} has no reason: say why it is expected to be broken")
-    marks = {name: [pytest.mark.xfail(strict=True, reason=reason)] for name, reason in xfail.items()}
+    # what else may fail, such as a target that can not be loaded, is not what is expected
+    marks = {name: [pytest.mark.xfail(strict=True, reason=reason, raises=_broken_law())] for name, reason in xfail.items()}
     return [pytest.param(name, id=name, marks=marks.get(name, [])) for name in names]
+
+
+@cache
+def _broken_law() -> Any:
+    """What is raised where a law is broken, and nothing else is: pytest fails by it as by pytest.fail."""
+    import pytest
+
+    class BrokenLaw(pytest.fail.Exception):  # type: ignore[misc]
+        """A law is broken."""
+
+    return BrokenLaw
 
 
 def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest", **options: Any) -> None:
@@ -76,7 +89,9 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     if report.disagreement:
         pytest.fail(f"{DISAGREEMENT}\n{report}", pytrace=False)
     count = report.laws[law]
-    if count.broken or report.doubts or report.unjudged:
+    if count.broken:
+        raise _broken_law()(str(report), pytrace=False)
+    if report.doubts or report.unjudged:
         pytest.fail(str(report), pytrace=False)
     if not count.held:
         pytest.skip(f"not applicable: {'; '.join(count.reasons) or 'no problem came to it'}")

@@ -6,7 +6,7 @@ from typing import Any
 from backproof.finding import Finding
 from backproof.version import VERSION
 from properties.blindness import Blind
-from properties.judgement import DISAGREEMENT
+from properties.judgement import DISAGREEMENT, Unjudged
 from properties.verdict import Verdict, worst
 from reference.json_form import dump
 
@@ -38,7 +38,7 @@ class Report:
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
     have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
-    unjudged: the layers of which nothing could be said in any problem.
+    unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why.
     """
 
     target: str
@@ -56,7 +56,7 @@ class Report:
     doubts: int = 0
     sees: dict[str, float] = field(default_factory=dict)
     blind: tuple[Blind, ...] = ()
-    unjudged: tuple[int, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -80,7 +80,7 @@ class Report:
         if self.verdict is Verdict.INCONCLUSIVE and self.doubts:
             return f"right or wrong as its sums are kept, on {self.doubts} of {self.examples} problems: see the note"
         if self.verdict is Verdict.INCONCLUSIVE and self.unjudged:
-            return f"nothing could be said of layer {', '.join(map(str, self.unjudged))} in any problem: see the note"
+            return f"nothing could be said of {'; '.join(str(one.place) for one in self.unjudged)} in any problem: see the note"
         return self.verdict.meaning
 
     @property
@@ -110,7 +110,7 @@ class Report:
             "doubts": self.doubts,
             "sees": self.sees,
             "blind": [vars(blind) for blind in self.blind],
-            "unjudged": list(self.unjudged),
+            "unjudged": [one.data() for one in self.unjudged],
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "findings": [finding.data() for finding in self.findings],
         }

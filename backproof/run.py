@@ -16,7 +16,7 @@ from backproof.target import Asker
 from properties.answer import Answer
 from properties.blindness import Blind, blind_spots
 from properties.drawing import Block, block_at, blocks
-from properties.judgement import precision_of
+from properties.judgement import Unjudged, precision_of
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
 from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
@@ -28,7 +28,7 @@ from properties.verdict import Verdict
 from properties.worst_case import beyond_suspicion
 from reference.choice import split
 from reference.precisions import PRECISIONS, Precision
-from reference.problem import Gradient, Problem
+from reference.problem import Gradient, Place, Problem
 
 AUDITED_EACH = 16
 """Of every so manieth block one right answer is held against ball arithmetic as well."""
@@ -159,8 +159,8 @@ class Run:
     doubts: Counter[str] = field(default_factory=Counter)
     right: list[tuple[Problem, Precision]] = field(default_factory=list)
     posed: dict[str, list[Problem]] = field(default_factory=dict)
-    unjudged: set[int] = field(default_factory=set)
-    judged_layers: set[int] = field(default_factory=set)
+    unjudged: dict[Place, str] = field(default_factory=dict)
+    judged_places: set[Place] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -301,7 +301,7 @@ class Run:
         for law in self._of_each(each.place):
             self.counts[law.name].held += 1
         self.judged_by[precision] += 1
-        self.judged_layers.update(range(1, each.problem.depth + 1))
+        self.judged_places.update(_parameters(each.problem))
         self.examples += 1
         self.judged += 1
 
@@ -319,18 +319,21 @@ class Run:
             self.judged += applied
         if trial.answer.gradient is not None:
             self.judged_by[trial.precision.name] += 1
-            self._count_layers(trial)
+            self._count_places(trial)
             if JUDGES in self.counts and trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem) and len(self.right) < 2:
                 self.right.append((trial.problem, trial.precision))
         if self.asker.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.asker.deaths} times")
 
-    def _count_layers(self, trial: Trial) -> None:
-        """Remember which layers were judged, and which could not be."""
+    def _count_places(self, trial: Trial) -> None:
+        """Remember which layers' dC/dW and dC/db were judged, and which could not be."""
         if JUDGES in self.counts and trial.judgement.verdict is not Verdict.INCONCLUSIVE:
-            unjudged = {one.place.layer for one in trial.judgement.unjudged if one.place.quantity == "weights"}
-            for layer in range(1, trial.problem.depth + 1):
-                (self.unjudged if layer in unjudged else self.judged_layers).add(layer)
+            reasons = dict(trial.judgement.unjudged)
+            for place in _parameters(trial.problem):
+                if place in reasons:
+                    self.unjudged.setdefault(place, reasons[place])
+                else:
+                    self.judged_places.add(place)
 
     def _judge_further(self, trial: Trial, block: Block) -> None:
         """The laws that ask further problems, some in turn, and now and then the audit."""
@@ -421,9 +424,10 @@ class Run:
         small = replace(self.support, sizes="small", widths=None)
         shrunk = shrink(seen.problem, fails, small, self.drawn_in, seconds)
         outcome = judged(shrunk.problem, peers=True)
+        # peers may acquit what is small
         if _way_to_fail(seen.law, outcome) == way:
             seen.problem, seen.outcome = shrunk.problem, outcome
-        seen.shrunk = "in full" if shrunk.complete else "cut short"
+            seen.shrunk = "in full" if shrunk.complete else "cut short"
 
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
@@ -444,11 +448,8 @@ class Run:
             for name, count in self.doubts.items()
         ]
         precision = self.judged_by.most_common(1)[0][0] if self.judged_by else self.drawn_in
-        unjudged = tuple(sorted(self.unjudged - self.judged_layers))
-        self.notes += [
-            f"nothing could be said of layer {layer} in any problem: where its gradient cancels to nothing, zero would pass for it"
-            for layer in unjudged
-        ]
+        unjudged = tuple(Unjudged(place, reason) for place, reason in self.unjudged.items() if place not in self.judged_places)
+        self.notes += [f"nothing could be said in any problem of {one}" for one in unjudged]
         audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
@@ -538,6 +539,13 @@ def _size_asked_for(support: Support) -> str:
     if support.widths:
         return f"--widths {','.join(map(str, support.widths))}"
     return "" if support.sizes == "small" else f"--sizes {support.sizes}"
+
+
+def _parameters(problem: Problem) -> list[Place]:
+    """The places of dC/dW, and of dC/db where there are biases."""
+    layers = range(1, problem.depth + 1)
+    biases = [Place("biases", layer) for layer in layers if problem.biases[layer - 1] is not None]
+    return [*(Place("weights", layer) for layer in layers), *biases]
 
 
 def _disagrees(outcome: Outcome) -> bool:

@@ -50,6 +50,10 @@ class Unjudged(NamedTuple):
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
 
+    def data(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"quantity": self.place.quantity, "layer": self.place.layer, "reason": self.reason}
+
 
 @dataclass(frozen=True, repr=False)
 class Judgement:
@@ -95,6 +99,11 @@ class Judgement:
         """Where the worst entry stands: "layer 1: dC/dW[0, 1]"."""
         whole = "all of " if self.bound == AGGREGATE else ""
         return f"{whole}{self.place or ''}{list(self.index) if self.index else ''}"
+
+    @property
+    def without(self) -> set[Place]:
+        """The arrays of which nothing could be said."""
+        return {one.place for one in self.unjudged}
 
     @property
     def statistical(self) -> bool:
@@ -147,6 +156,8 @@ class Exact:
         self._enclosures: dict[str, Enclosure] = {}
         self._deviations: dict[Any, Deviation] = {}
         self._projections: dict[Any, float] = {}
+        self.peers: dict[Any, Any] = {}
+        """How far honest passes of our own are off, kept by properties/trial.py: they are the same for each answer."""
 
     @cached_property
     def passes(self) -> Passes:

@@ -25,16 +25,22 @@ def it_agrees_with_the_exact_gradient(trial: Trial) -> Outcome:
         return Outcome(Status.NOT_APPLICABLE, message=judgement.reason, judgement=judgement)
     if judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY):
         return Outcome(Status.HELD, judgement.verdict, judgement.reason, judgement)
-    if judgement.verdict is Verdict.WRONG and judgement.statistical and not _confirmed(trial):
+    if judgement.verdict is Verdict.WRONG and judgement.statistical and not _confirmed(trial, judgement.place):
         return not_applicable("a suspicion of the statistical bound that did not show again, on a permuted problem with other numbers")
     return broken(judgement.verdict, judgement.reason, judgement)
 
 
-def _confirmed(trial: Trial) -> bool:
-    """Whether the target is off on a permuted problem as well: honest rounding would hardly be so twice."""
+def _confirmed(trial: Trial, place: Place | None) -> bool:
+    """Whether the target is off on a permuted problem as well: honest rounding would hardly be so twice.
+
+    place: the array that is suspected: one that is right but for that acquits of nothing.
+    """
     problem = posed_again(trial.problem, trial.precision)
     again = trial.ask(problem)
-    return again.gradient is None or judge(Exact(problem), again.gradient, trial.precision).verdict not in (Verdict.RIGHT, Verdict.LOSSY)
+    if again.gradient is None:
+        return True
+    judgement = judge(Exact(problem), again.gradient, trial.precision)
+    return judgement.verdict not in (Verdict.RIGHT, Verdict.LOSSY) or place in judgement.without
 
 
 def what_is_right_stands_an_audit(trial: Trial) -> Outcome:

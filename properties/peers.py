@@ -22,8 +22,8 @@ from reference.problem import Gradient, Problem
 STEPS = 64
 """Sums that are kept in another order have so many partial sums, or one for each term where that costs little."""
 
-CHEAP = 200_000_000
-"""So many products cost little even one by one."""
+CHEAP, CHEAP_ROUNDED = 200_000_000, 5_000_000
+"""So many products cost little even one by one; fewer, where each partial sum is rounded to 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ class _Pass:
         order = np.arange(terms)[:: -1 if self.peer.order == "backwards" else 1]
         if self.peer.order == "random":
             order = self.rng.permutation(terms)
-        steps = terms if len(left) * terms * right.shape[1] <= CHEAP else min(terms, STEPS)
+        cheap = CHEAP_ROUNDED if narrow else CHEAP
+        steps = terms if len(left) * terms * right.shape[1] <= cheap else min(terms, STEPS)
         total = np.zeros((len(left), right.shape[1]), left.dtype)
         for some in np.array_split(order, steps):
             part = left[:, some] @ right[some] if len(some) > 1 else left[:, some] * right[some]

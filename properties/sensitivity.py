@@ -63,6 +63,6 @@ def _seen(exact: Exact, precision: Precision, change: Change, e: float) -> bool:
     pairs = zip(exact.problem.biases, right.biases or (), strict=True)
     off = Gradient(weights, [None if b is None or d is None else precision.held(d) for b, d in pairs])
     if is_real(exact.problem):
-        return suspects(exact, off, precision)
+        return suspects(exact, off, precision, peers=True)
     entries = measured(off, exact.reference, exact.reference, exact.bound(precision))
     return any(entry.outside.any() for entry in entries)

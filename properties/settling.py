@@ -9,6 +9,7 @@ from oracles.balls import Enclosure, enclosure
 from properties.comparison import Comparison, comparisons
 from properties.judgement import Exact, Judgement, measured
 from properties.measures import LINE_SPREAD, Projection, judgement_by_sigma, suspected_of, suspicion
+from properties.textbook import textbook_reason
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.deviation import Deviation
@@ -40,7 +41,8 @@ def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list
     places, projection = {one.place for one in compared}, exact.projection(precision, None)
     if count <= LARGEST_SETTLED:
         balls = enclosure(exact.problem, near)
-        return _held_against(balls, exact.by_rows, answer, found, precision, projection, places, lambda: exact.own_bound_with_jumps)
+        judgement = _held_against(balls, exact.by_rows, answer, found, precision, projection, places, lambda: exact.own_bound_with_jumps)
+        return _graded(exact, answer, exact.deviation(precision, answer), precision, balls, places, judgement)
     layers = {one.place.layer: one for one in compared if one.place.quantity == "weights"}
     suspects = [
         _suspect_rows(layers[layer], averages) if layer in layers else np.arange(0)
@@ -64,7 +66,28 @@ def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list
     place, index = judgement.place, judgement.index
     if place and place.layer and place.quantity == "weights":
         index = (int(rows[place.layer - 1][index[0]]), *index[1:])
-    return replace(judgement, index=index, judged=suspected.judged)
+    accurate = exact.deviation(precision, answer)
+    accurate = replace(accurate, variance=_of_rows(accurate.variance, rows))
+    return _graded(exact, given, accurate, precision, balls, places, replace(judgement, index=index, judged=suspected.judged))
+
+
+def _graded(
+    exact: Exact,
+    answer: Gradient,
+    accurate: Deviation,
+    precision: Precision,
+    balls: Enclosure,
+    places: Collection[Place],
+    judgement: Judgement,
+) -> Judgement:
+    """A judgement of what textbook formulas were allowed for: right only if accurate ones explain it too, else lossy."""
+    names = exact.textbook_activations()
+    if judgement.verdict is not Verdict.RIGHT or not names:
+        return judgement
+    compared = [one for one in comparisons(answer, balls.lower, balls.upper, accurate) if one.place in places and one.known]
+    if not suspected_of(compared, accurate, precision, exact.projection(precision)):
+        return judgement
+    return replace(judgement, verdict=Verdict.LOSSY, functions=tuple(names), reason=textbook_reason(exact, names))
 
 
 def audited_by_sigma(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:

@@ -106,8 +106,8 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
     suspected = still
     as_held = held_in(exact.problem, precision.name)
     if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
-        of_held = judge_by_deviation(Exact(as_held), answer, precision, peers=peers)
-        if of_held.verdict is Verdict.RIGHT:
+        of_held = judge_by_deviation(Exact(as_held), answer, precision, peers=False)
+        if of_held.verdict is Verdict.RIGHT and not {measure.place for measure in suspected} & of_held.without:
             return replace(of_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
     judgement = suspicion(suspected, widest, precision)
     assert judgement is not None
@@ -158,11 +158,15 @@ def _combinations(names: Sequence[str]) -> Iterator[frozenset[str]]:
         yield frozenset(names)
 
 
-def suspects(exact: Exact, answer: Gradient, precision: Precision) -> bool:
-    """Whether an answer is a suspicion, by the reference alone and by whatever formulas."""
+def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = False) -> bool:
+    """Whether an answer is a suspicion, by the reference alone and by whatever formulas.
+
+    peers: whether it is held beside honest passes of our own too, which may excuse it.
+    """
     found = exact.deviation(precision, answer, None)
-    compared = _beside_reference(exact, answer, precision, None)
-    return bool(suspected_of(compared, found, precision, exact.projection(precision, None)))
+    compared = _known(_beside_reference(exact, answer, precision, None))
+    suspected = suspected_of(compared, found, precision, exact.projection(precision, None))
+    return bool(suspected) and not (peers and all(each.near for each in heard(exact, suspected, compared, found, precision)))
 
 
 def within_deviation(exact: Exact, answer: Gradient, precision: Precision) -> bool:

@@ -6,7 +6,7 @@ constant of the statistical model, and what it does not know.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from properties.comparison import Comparison, comparisons
@@ -58,26 +58,29 @@ def heard(
     compared: the answer beside the reference by the bound found, as are the peers. A peer in float64 is held against the reference too,
     which is one more honest pass: where the reference is the one that is off, all peers are as far from it.
     """
-    names = frozenset(exact.textbook_activations())
-    peers = ACCURATE + (textbook_peers(names) if names else ())
-    places = {one.place for one in compared}
-    off = [
-        (
-            peer,
-            {
-                (measure.place, measure.kind): abs(measure.got - measure.exact)
-                for measure in _measured(exact, gradient, places, found, precision)
-            },
-        )
-        for peer, gradient in answers(exact.problem, precision, peers)
-    ]
+    places = frozenset(one.place for one in compared)
+    if (precision.name, places) not in exact.peers:
+        exact.peers[precision.name, places] = _off(exact, places, found, precision)
+    off = exact.peers[precision.name, places]
     return [
         _beside(measure, [(peer, of_peer.get((measure.place, measure.kind), 0.0) / measure.allowed) for peer, of_peer in off])
         for measure in suspected
     ]
 
 
-def _measured(exact: Exact, gradient: Gradient, places: set[Place], found: Deviation, precision: Precision) -> Iterator[Measure]:
+def _off(
+    exact: Exact, places: Collection[Place], found: Deviation, precision: Precision
+) -> list[tuple[Peer, dict[tuple[Place, str], float]]]:
+    """How far each peer is off by every measure of some arrays."""
+    names = frozenset(exact.textbook_activations())
+    peers = ACCURATE + (textbook_peers(names) if names else ())
+    return [
+        (peer, {(one.place, one.kind): abs(one.got - one.exact) for one in _measured(exact, gradient, places, found, precision)})
+        for peer, gradient in answers(exact.problem, precision, peers)
+    ]
+
+
+def _measured(exact: Exact, gradient: Gradient, places: Collection[Place], found: Deviation, precision: Precision) -> Iterator[Measure]:
     """What a peer is measured by, of the arrays that are judged."""
     asked = {place.quantity for place in places}
     given = Gradient(**{quantity: array for quantity, array in vars(gradient).items() if quantity in asked | {"weights"}})

@@ -123,6 +123,16 @@ def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
     assert "2 xfailed" in printed
 
 
+def test_what_is_expected_to_be_broken_may_fail_in_no_other_way(tmp_path: Path) -> None:
+    law = "it_agrees_with_the_exact_gradient"
+    lines = ["[tool.pytest.ini_options]", 'backproof_target = "absent.py:gradient"', f"backproof_xfail = ['{law}: known mistake']"]
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
+    printed = run(tmp_path, "--pyargs", "backproof.suite", "-k", law, code=1)
+    assert "1 failed" in printed
+    assert "xfailed" not in printed
+    assert "absent.py" in printed
+
+
 REFUSED = [
     ("no target", ["--pyargs", "backproof.suite"], "backproof.suite needs a target: pytest --backproof-target"),
     (

@@ -7,11 +7,15 @@ import pytest
 
 from backproof import check
 from backproof.finding import judgement_data
-from properties import judging, measures, statistical
+from backproof.target import InProcess
+from properties import judging, laws_of_agreement, measures, statistical, trial
 from properties.comparison import Comparison
 from properties.judgement import Exact, Judgement, Unjudged
+from properties.law import Trial
+from properties.laws_of_agreement import it_agrees_with_the_exact_gradient
 from properties.peers import ACCURATE, TEXTBOOK, answers, textbook_peers
-from properties.statistical import judge_by_deviation
+from properties.sensitivity import smallest_seen
+from properties.statistical import TOO_WIDE, judge_by_deviation
 from properties.support import Support
 from properties.values import held_in, without_near_kinks
 from properties.verdict import Verdict
@@ -144,12 +148,20 @@ def test_textbook_formulas_are_lossy_and_named():
         assert (judged.verdict, judged.functions) == ("lossy", (activation,))
 
 
-def test_a_layer_that_no_problem_of_a_run_judged_makes_it_inconclusive(monkeypatch):
-    monkeypatch.setattr(Comparison, "is_blunt", property(lambda one: one.place == Place("weights", 2)))
-    report = check(gradient, widths=[70, 20, 10], max_examples=3, seed=1, laws=["it_agrees_with_the_exact_gradient"])
-    assert (report.verdict, report.unjudged, report.data()["unjudged"]) == ("inconclusive", (2,), [2])
-    assert "nothing could be said of layer 2 in any problem: see the note" in str(report)
-    assert "nothing could be said of layer 2 in any problem: where its gradient cancels to nothing, zero would pass for it" in str(report)
+@pytest.mark.parametrize("quantity", ["weights", "biases"])
+def test_a_layer_that_no_problem_of_a_run_judged_makes_it_inconclusive(quantity, monkeypatch):
+    monkeypatch.setattr(Comparison, "is_blunt", property(lambda one: one.place == Place(quantity, 2)))
+
+    def with_biases(problem):
+        return gradient(problem)
+
+    with_biases.supports = {"biases": True}
+    report = check(with_biases, widths=[70, 20, 10], max_examples=3, seed=1, laws=["it_agrees_with_the_exact_gradient"])
+    assert (report.verdict, report.unjudged) == ("inconclusive", (Unjudged(Place(quantity, 2), TOO_WIDE),))
+    assert report.data()["unjudged"] == [{"quantity": quantity, "layer": 2, "reason": TOO_WIDE}]
+    symbol = {"weights": "dC/dW", "biases": "dC/db"}[quantity]
+    assert f"nothing could be said of layer 2: {symbol} in any problem: see the note" in str(report)
+    assert f"nothing could be said in any problem of layer 2: {symbol}: the second-moment bound is wider than the gradient" in str(report)
     monkeypatch.undo()
     assert check(gradient, widths=[70, 20, 10], max_examples=3, seed=1, laws=["it_agrees_with_the_exact_gradient"]).verdict == "right"
 
@@ -214,3 +226,33 @@ def test_a_peer_that_leaves_the_range_excuses_nothing():
     ((_, answer), *_) = answers(problem, FLOAT32, ACCURATE)
     off = Gradient(answer.weights, [answer.biases[0] * np.float32(1.1), answer.biases[1]])
     assert judge_by_deviation(Exact(problem), off, FLOAT32).verdict == "wrong"
+
+
+def test_the_second_problem_acquits_of_nothing_that_it_leaves_unjudged(monkeypatch):
+    problem = network(10)
+    off = Gradient([gradient(problem).weights[0] * 1.01, *gradient(problem).weights[1:]], gradient(problem).biases)
+    unjudged = Judgement(Verdict.RIGHT, "float64", unjudged=(Unjudged(Place("weights", 1), "why"),))
+    for again, status in ((unjudged, "broken"), (Judgement(Verdict.RIGHT, "float64"), "not applicable")):
+        monkeypatch.setattr(laws_of_agreement, "judge", lambda *given, again=again: again)
+        outcome = it_agrees_with_the_exact_gradient(Trial(problem, InProcess(lambda problem: (off.weights, off.biases))))
+        assert outcome.status == status
+
+
+def test_what_a_run_would_have_seen_knows_of_peers(monkeypatch):
+    problem = network(11)
+    assert set(smallest_seen(problem, FLOAT32)) == {"entry", "row", "layer"}
+    monkeypatch.setattr(trial, "NEAR", {"entries": 0.0})
+    monkeypatch.setattr(trial, "NEAR_OF_OTHERS", 0.0)
+    monkeypatch.setattr(trial, "FARTHER", np.inf)
+    assert smallest_seen(problem, FLOAT32) == {}
+
+
+def test_peers_pass_once_over_a_problem(monkeypatch):
+    passed = []
+    monkeypatch.setattr(trial, "answers", lambda *given: passed.append(1) or answers(*given))
+    problem = network(12)
+    exact, answer = Exact(problem), honest(problem)
+    for factor in (1.01, 1.02):
+        off = Gradient([answer.weights[0] * np.float32(factor), *answer.weights[1:]], answer.biases)
+        assert judge_by_deviation(exact, off, FLOAT32).verdict == "wrong"
+    assert len(passed) == 1

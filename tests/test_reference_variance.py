@@ -6,11 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from properties import statistical
 from properties.comparison import comparisons
-from properties.judgement import Exact
+from properties.judgement import Exact, Judgement, Unjudged
 from properties.statistical import judge_by_deviation, posed_again
 from properties.support import Support
-from properties.values import without_near_kinks
+from properties.values import held_in, without_near_kinks
+from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
 from reference.choice import bind
 from reference.losses import LOSSES
@@ -333,6 +335,18 @@ def test_a_problem_whose_numbers_the_target_must_round_is_judged_as_it_is_rounde
     assert (said.verdict, "rounded to bfloat16" in said.reason) == ("right", True)
     assert judged(rounded, right, "bfloat16/float32").reason == ""
     assert judged(given, off(right, 1, lambda weight: weight * 1.5), "bfloat16/float32").verdict == "wrong"
+
+
+def test_a_problem_as_it_is_rounded_acquits_of_nothing_that_it_leaves_unjudged(monkeypatch):
+    given = network(11, "relu", widths=(96, 80, 10))
+    wrong = off(narrow(held_in(given, "bfloat16")), 0, lambda weight: weight * 1.5)
+    assert judged(given, wrong, "bfloat16/float32").verdict == "wrong"
+    place = Place("weights", 1)
+    acquitted = Judgement(Verdict.RIGHT, "bfloat16/float32", unjudged=(Unjudged(place, "why"),))
+    asked, judge = [], statistical.judge_by_deviation
+    monkeypatch.setattr(statistical, "judge_by_deviation", lambda *given, **options: asked.append(options) or acquitted)
+    assert judge(Exact(given), wrong, PRECISIONS["bfloat16/float32"]).verdict == "wrong"
+    assert asked == [{"peers": False}]
 
 
 def test_a_number_beyond_the_range_is_not_rounded_to_infinity():
