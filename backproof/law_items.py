@@ -65,7 +65,9 @@ def _broken_law() -> Any:
     """What is raised where a law is broken, and nothing else is: pytest fails by it as by pytest.fail."""
     import pytest
 
-    class BrokenLaw(pytest.fail.Exception):  # type: ignore[misc]
+    failed: Any = pytest.fail.Exception
+
+    class BrokenLaw(failed):  # type: ignore[misc]
         """A law is broken."""
 
     return BrokenLaw
