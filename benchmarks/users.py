@@ -8,9 +8,9 @@
 Implementations: PyTorch with one thread, whole batches and micro-batches of 8; NumPy plainly, with sums one by one, in blocks and in random
 order, and by the formulas of textbooks; JAX for few problems. PyTorch answers each problem in each precision, and some of the others.
 --fitting leaves out the kinds that no constant may be fitted on. Prints for each kind the answers, how many were judged or lossy, alarms,
-the largest distance over the distance allowed, and for each precision the median over problems of threshold over error (of the entries of
-dC/dW, in the median); what was inconclusive and why, apart for problems near a minimum, where an honest answer is itself off by a tenth of
-a layer's gradient; each alarm in one line. Exits with 1 if there was one.
+the largest distance over the distance allowed, and for each precision and size the median over problems of threshold over error (of the
+entries of dC/dW, in the median), and of how many; what was inconclusive and why, apart for problems near a minimum, where an honest answer
+is itself off by a tenth of a layer's gradient; each alarm in one line. Exits with 1 if there was one.
 """
 
 import argparse
@@ -121,8 +121,8 @@ class Tally:
         for near in self.reasons:
             self.reasons[near].update(other.reasons[near])
         self.share = max(self.share, other.share)
-        for precision, shares in other.shares.items():
-            self.shares[precision] += shares
+        for key, shares in other.shares.items():
+            self.shares[key] += shares
         self.alarms += other.alarms
 
     def data(self) -> dict[str, Any]:
@@ -139,14 +139,14 @@ class Tally:
             "verdicts": dict(self.verdicts),
             "alarms": len(self.alarms),
             "largest share of what is allowed": self.share,
-            "threshold over error": {precision: float(np.median(shares)) for precision, shares in self.shares.items()},
+            "threshold over error": {key: [float(np.median(shares)), len(shares)] for key, shares in sorted(self.shares.items())},
             "seconds": round(self.seconds, 1),
         }
 
     def __str__(self) -> str:
         told = self.data()
         far, near = (sum(self.reasons[near].values()) for near in (False, True))
-        over = ", ".join(f"{precision} {median:.1f}" for precision, median in told["threshold over error"].items())
+        over = "; ".join(f"{key} {median:.1f} of {count}" for key, (median, count) in told["threshold over error"].items())
         return (
             f"{self.problems} problems, {self.answers} answers: judged {told['judged']}, lossy {self.verdicts['lossy']}, "
             f"inconclusive {far} ({told['inconclusive share']:.1%}) and {near} near a minimum, some layers unjudged {self.unjudged}, "
@@ -267,7 +267,7 @@ def judged(tally: Tally, kind: Kind, seed: int, index: int, options: Any) -> Non
             if precision not in measured and index % 4 == 0:
                 median = threshold_over_error(posed, answer, judgement)
                 if median is not None:
-                    tally.shares[precision].append(median)
+                    tally.shares[f"{precision}, {size_of(problem)}"].append(median)
             measured.add(precision)
 
 
@@ -281,6 +281,12 @@ def implementations(problem: Problem, kind: Kind, seed: int, index: int, options
         order = generator(seed, f"implementations of {kind.name}", index).permutation(len(others))[:OTHERS]
         others = {name: others[name] for name in (list(others)[i] for i in order)}
     return FIRST | others | (JAX if options.jax and (index % 50 == 49 or options.index is not None) else {})
+
+
+def size_of(problem: Problem) -> str:
+    """A class of size, by the count of weights."""
+    weights = sum(weight.size for weight in problem.weights)
+    return next((f"below {limit:.0e} weights" for limit in (1e3, 1e5) if weights < limit), "more")
 
 
 def held(problem: Problem, precision: str) -> Problem:
