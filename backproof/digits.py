@@ -17,16 +17,25 @@ from reference.precisions import PRECISIONS
 FURTHER = 30
 """So many further problems, each of a structure of its own, must be right before a precision is said to be met."""
 
+LEAST = 4
+"""One of so many of them at least must be wrong to what the target claims: what computes in few bits is off on most problems."""
+
 
 def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) -> str:
-    """What a report says of a target whose wrong answers are right to a narrower precision; "" if further ones are not."""
+    """What a report says of a target whose wrong answers are right to a narrower precision.
+
+    "" unless further ones are so too, and some of them are wrong to what they claim.
+    """
     small = replace(support, sizes="small", widths=None)
+    wrong, off = (Verdict.WRONG, Verdict.NONFINITE), 0
     with np.errstate(all="ignore"):
         for problem in one_of_each_block(FURTHER, seed, small, name):
-            gradient = asker(problem).gradient
-            wrong = (Verdict.WRONG, Verdict.NONFINITE)
-            if gradient is None or judge(Exact(problem), gradient, PRECISIONS[name]).verdict in wrong:
+            gradient, exact = asker(problem).gradient, Exact(problem)
+            if gradient is None or judge(exact, gradient, PRECISIONS[name]).verdict in wrong:
                 return ""
+            off += judge(exact, gradient, PRECISIONS[claimed]).verdict in wrong
+        if off < FURTHER / LEAST:
+            return ""
         layers: Counter[int] = Counter()
         for problem in map(of_one_sample, one_of_each_block(FURTHER, seed, small, claimed)):
             gradient = asker(problem).gradient

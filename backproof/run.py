@@ -81,7 +81,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class _Seen:
-    """One way to fail: the smallest problem that showed it, its index in the run, and how many did."""
+    """One way to fail: the smallest problem that showed it, its index in the run, and how many did.
+
+    not_wrong_by: the narrower precisions by which none of its answers were wrong; meets: how many were right to one.
+    """
 
     law: Law
     problem: Problem
@@ -89,6 +92,8 @@ class _Seen:
     index: int
     count: int = 0
     shrunk: str = "not at all"
+    not_wrong_by: set[str] = field(default_factory=lambda: set(PRECISIONS))
+    meets: int = 0
 
 
 @dataclass(frozen=True)
@@ -361,6 +366,9 @@ class Run:
     def _keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> None:
         seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index))
         seen.count += 1
+        if outcome.judgement is not None:
+            seen.not_wrong_by &= set(outcome.judgement.not_wrong_by)
+            seen.meets += bool(outcome.judgement.meets)
         if problem.size < seen.problem.size:
             seen.problem, seen.outcome, seen.index = problem, outcome, index
         if seen.count >= ENOUGH and self._fails(outcome):
@@ -440,7 +448,8 @@ class Run:
             self.notes.append(f"the target answers in several precisions: {by}")
         if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
             self.notes += self._why_it_may_raise()
-        self.notes += self._meets(told)
+        meets, said = self._meets(told)
+        self.notes += [said] if said else []
         self.notes += [
             f"nothing can be said of {counted(count, 'problem')} with sums in the answers' dtype, and with sums in float32 "
             f"{'it is' if count == 1 else 'they are'} wrong: say --precision {name} if the target has sums in float32, as PyTorch and "
@@ -453,7 +462,7 @@ class Run:
         audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
-            tuple(self._finding(seen, oracles) for seen in ordered),
+            tuple(self._finding(seen, oracles, meets) for seen in ordered),
             self.counts,
             self.seed,
             self.examples,
@@ -470,18 +479,19 @@ class Run:
             unjudged,
         )
 
-    def _meets(self, told: list[_Seen]) -> list[str]:
-        """The best precision that the target meets, where all that is wrong is right to a narrower one."""
+    def _meets(self, told: list[_Seen]) -> tuple[str, str]:
+        """The narrower precision that the target meets, and what is said of it; "" unless all that was wrong in the run is right to one.
+
+        Further problems must bear it out too.
+        """
         # what is beyond the range of the narrower one shows as infinite or NaN besides
-        judgements = [
-            seen.outcome.judgement for seen in told if self._fails(seen.outcome) and seen.outcome.verdict is not Verdict.NONFINITE
-        ]
-        names = [judgement.meets if judgement else "" for judgement in judgements]
-        if not names or not all(names) or self.interrupted or self.asker.deaths:
-            return []
-        narrowest = max(names, key=list(PRECISIONS).index)
-        said = meets(self.asker, self.support, self.seed, narrowest, self.drawn_in)
-        return [said] if said else []
+        failing = [seen for seen in told if self._fails(seen.outcome) and seen.outcome.verdict is not Verdict.NONFINITE]
+        names = set(PRECISIONS).intersection(*(seen.not_wrong_by for seen in failing))
+        if not failing or not names or any(2 * seen.meets < seen.count for seen in failing) or self.interrupted or self.asker.deaths:
+            return "", ""
+        widest = min(names, key=list(PRECISIONS).index)
+        said = meets(self.asker, self.support, self.seed, widest, self.drawn_in)
+        return (widest, said) if said else ("", "")
 
     def _why_it_may_raise(self) -> list[str]:
         if self.asker.supports is None:
@@ -505,7 +515,8 @@ class Run:
         alone = {way.functions[0] for way in self.failures if len(way.functions) == 1}
         return [way for way in self.failures if len(way.functions) < 2 or not alone.issuperset(way.functions)]
 
-    def _finding(self, seen: _Seen, oracles: tuple[str, ...]) -> Finding:
+    def _finding(self, seen: _Seen, oracles: tuple[str, ...], meets: str) -> Finding:
+        """meets: the narrower precision that the run bears out."""
         outcome = seen.outcome
         ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS
         fresh = ended or not self.asker.renew() or self._fails_alone(seen)
@@ -515,7 +526,8 @@ class Run:
             seen.law.name,
             outcome.message,
             seen.problem,
-            outcome.judgement and replace(outcome.judgement, strict=self.strict),
+            outcome.judgement
+            and replace(outcome.judgement, strict=self.strict, meets=meets if meets in outcome.judgement.not_wrong_by else ""),
             outcome.answer,
             self.precision,
             self.seed,

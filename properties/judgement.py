@@ -66,7 +66,7 @@ class Judgement:
     precision: what was judged by; bound: what the verdict rests on; reason: in words, where there is more to say;
     unjudged: of which arrays nothing could be said, and why; left_out: which measures prove nothing here, since honest passes of our own
     come as far or nearly, and how far; functions: the activations and losses that lose digits, where the answer is lossy;
-    meets: the narrower precision by which a wrong answer would be right, or "";
+    meets: the narrower precision by which a wrong answer would be right, or ""; not_wrong_by: all by which it would not be wrong;
     doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
     """
 
@@ -85,6 +85,7 @@ class Judgement:
     left_out: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     meets: str = ""
+    not_wrong_by: tuple[str, ...] = ()
     doubted_by: str = ""
     disagreement: bool = False
     strict: bool = False
@@ -131,6 +132,9 @@ class Judgement:
             if self.judged:
                 rows.append(("outside", f"{self.outside} of {self.judged} entries"))
         rows += [("unjudged", str(one)) for one in self.unjudged] + [("left out", said) for said in self.left_out]
+        if self.meets:
+            said = f"right to {self.meets}: if that is what it computes in, say precision={self.meets} (--precision {self.meets})"
+            rows.append(("hint", said))
         return [(name, said) for name, said in rows if said]
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from properties.answer import Malformed, as_gradient
 from properties.judgement import Exact, Judgement, precision_named, precision_of
-from properties.statistical import is_real, judge_by_deviation, within_deviation
+from properties.statistical import is_real, judge_by_deviation
 from properties.verdict import Verdict
 from properties.worst_case import TOO_WIDE, judge_by_worst_case, within_worst_case
 from reference.precisions import PRECISIONS, Precision
@@ -28,10 +28,8 @@ def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool =
     """
     judgement = _judged(exact, answer, precision, peers)
     if judgement.verdict is Verdict.WRONG:
-        name = _narrower(exact, answer, precision)
-        hint = f"right to {name}, though its answers are judged by {precision.name}: if it computes in {name}, say precision={name}"
-        where = f"; {judgement.reason}" if judgement.reason else ""
-        return replace(judgement, meets=name, reason=f"{hint} (--precision {name}){where}") if name else judgement
+        meets, not_wrong = _narrower(exact, answer, precision)
+        return replace(judgement, meets=meets, not_wrong_by=not_wrong)
     sharper = None if precision.sum_bits else PRECISIONS.get(f"{precision.name}/float32")
     passes = judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY)
     incomplete = judgement.verdict is Verdict.INCONCLUSIVE or (passes and judgement.unjudged)
@@ -47,18 +45,27 @@ def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool =
     return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=hint, doubted_by=sharper.name)
 
 
-def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> str:
-    """The narrower precision in which a wrong answer would be right, or "": the commonest cause of small errors."""
+def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> tuple[str, tuple[str, ...]]:
+    """The narrower precision by which a wrong answer is right, or "", and all by which it is not wrong: a common cause of small errors.
+
+    One answer proves little: what is off at a kink, or by what underflows there, is right to it as well.
+    """
+    meets, not_wrong = "", []
     for name in list(PRECISIONS)[list(PRECISIONS).index(precision.name) + 1 :]:
         row = PRECISIONS[name]
         # what is computed in float32 may be finished in float64; coarser bounds hold much that is wrong
         if name != "float32" and not all(np.array_equal(row.held(array), array) for _, array in answer.arrays()):
             continue
-        if row.product_unit and not _off_everywhere(exact, answer, row.product_unit / FAR_LESS):
+        if not (is_real(exact.problem) or within_worst_case(exact, answer, row)):
             continue
-        if within_deviation(exact, answer, row) if is_real(exact.problem) else within_worst_case(exact, answer, row):
-            return name
-    return ""
+        judged = _judged(exact, answer, row, peers=False)
+        right = judged.verdict in (Verdict.RIGHT, Verdict.LOSSY)
+        if right or judged.verdict is Verdict.INCONCLUSIVE:
+            not_wrong.append(name)
+        everywhere = not row.product_unit or _off_everywhere(exact, answer, row.product_unit / FAR_LESS)
+        if right and not judged.unjudged and not meets and everywhere:
+            meets = name
+    return meets, tuple(not_wrong)
 
 
 def _off_everywhere(exact: Exact, answer: Gradient, relative: float) -> bool:

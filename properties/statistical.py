@@ -169,11 +169,6 @@ def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: boo
     return bool(suspected) and not (peers and all(each.near for each in heard(exact, suspected, compared, found, precision)))
 
 
-def within_deviation(exact: Exact, answer: Gradient, precision: Precision) -> bool:
-    """Whether something can be said of an answer in a precision, and it is no suspicion."""
-    return not says_nothing(exact, precision) and not suspects(exact, answer, precision)
-
-
 def posed_again(problem: Problem, precision: Precision) -> Problem:
     """A problem to confirm a suspicion by: nodes, samples and inputs in another order, and other numbers, so that all sums round anew."""
     rng = np.random.default_rng(problem.batch)

@@ -110,7 +110,10 @@ def _explanation(exact: Exact, answer: Gradient, precision: Precision) -> tuple[
 
 
 def within_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> bool:
-    """Whether an answer is within the bound of a precision beside the reference, by whatever formulas and on either side of a kink."""
+    """Whether an answer is within the bound of a precision beside the reference, by whatever formulas and on either side of a kink.
+
+    What is not is wrong; what is may still have a slope that no side of a kink has.
+    """
     reference = exact.reference
     entries = measured(answer, reference, reference, exact.bound(precision, None, jumps=True))
     return not any(entry.outside.any() for entry in entries)

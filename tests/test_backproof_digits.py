@@ -6,7 +6,9 @@ import pytest
 from backproof import Problem, check
 from properties.digits import layer_that_loses, of_one_sample
 from reference.activations import ACTIVATIONS
+from reference.backward import output_error
 from reference.choice import bind
+from reference.forward import forward
 from reference.losses import LOSSES
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient
@@ -55,7 +57,8 @@ def test_the_layer_where_digits_go_is_told(way):
     assert report.notes[-1] == (
         f"right to float32, on 30 further problems; its answers claim float64: the layer where the digits go is {layer}"
     )
-    assert "right to float32, though its answers are judged by float64" in str(report)
+    assert "  hint     right to float32: if that is what it computes in, say precision=float32" in str(report)
+    assert report.findings[0].data()["judgement"]["meets"] == "float32"
 
 
 def test_what_is_wrong_in_every_precision_meets_none():
@@ -66,6 +69,26 @@ def test_what_is_wrong_in_every_precision_meets_none():
     report = check(twice, seed=1, max_examples=25, shrink_seconds=0)
     assert report.verdict == "wrong"
     assert not any("right to" in note for note in report.notes)
+
+
+def test_what_is_wrong_on_few_problems_is_no_precision():
+    """A slope of 0 next to ReLU's kink, and numbers below 1e-150 that are lost, are right to float32 wherever they show."""
+
+    def flushed(problem):
+        answer = target()(problem)
+        return Gradient([np.where(np.abs(weight) < 1e-150, 0.0, weight) for weight in answer.weights], answer.biases)
+
+    def blunt(problem):
+        passed = forward(problem)
+        slope = passed.pre_activations[-1] > 1e-9
+        delta = output_error(problem, passed.activations[-1]) * slope
+        return Gradient([delta.T @ problem.x], [None if problem.biases[0] is None else delta.sum(axis=0)])
+
+    blunt.supports = {"activations": ["relu"], "depth": (1, 1)}
+    for wrong in (flushed, blunt):
+        report = check(wrong, seed=1, max_examples=400, laws=["it_agrees_with_the_exact_gradient"], shrink_seconds=0)
+        assert report.verdict == "wrong"
+        assert "right to" not in str(report)
 
 
 def test_now_and_then_wrong_is_no_precision():

@@ -199,10 +199,20 @@ def test_an_answer_right_to_a_narrower_precision_says_so():
     rounded = [np.float64(np.float32(w)) for w in backproof.gradient(PROBLEM).weights]
     judged = verify(PROBLEM, (rounded, backproof.gradient(PROBLEM).biases))
     assert judged.verdict == "wrong"
-    assert judged.reason.startswith("right to float32, though its answers are judged by float64")
+    assert judged.meets == "float32"
+    assert "  hint     right to float32: if that is what it computes in, say precision=float32 (--precision float32)" in str(judged)
     # off by a thousandth is right to bfloat16, but its numbers are none of bfloat16
     off = [1.001 * w for w in backproof.gradient(PROBLEM).weights]
-    assert verify(PROBLEM, (off, backproof.gradient(PROBLEM).biases)).reason == ""
+    assert verify(PROBLEM, (off, backproof.gradient(PROBLEM).biases)).meets == ""
+
+
+def test_a_wrong_slope_at_a_kink_is_right_to_no_precision():
+    """z is so near 0 that float32 may take it for either side: a slope of 0 is right to it, and one that neither side has is not."""
+    problem = Problem([[[1.0, 1.0]]], activations=["relu"], x=[[1.0, -1.0 + 2.0**-30]], y=[[1.0]])
+    right = backproof.gradient(problem).weights[0]
+    for slope, meets in ((0.0, "float32"), (-1.0, ""), (2.0, "")):
+        judged = verify(problem, ([slope * right], None))
+        assert (judged.verdict, judged.meets) == ("wrong", meets)
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan, 0.0])
