@@ -134,6 +134,7 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
         "bound": judgement.bound,
         "reason": judgement.reason,
         "functions": list(judgement.functions),
+        "one_of": judgement.one_of,
         "meets": judgement.meets,
         "unjudged": [one.data() for one in judgement.unjudged],
         "left_out": list(judgement.left_out),

@@ -129,11 +129,17 @@ class _Posed:
 
 
 class _Way(NamedTuple):
-    """A way to fail: a law, a verdict, and the functions that lose digits, if that is why."""
+    """A way to fail: a law, a verdict, and the functions that lose digits, if that is why; or of which one does."""
 
     law: str
     verdict: Verdict
     functions: tuple[str, ...] = ()
+    one_of: bool = False
+
+    def narrows(self, other: "_Way") -> bool:
+        """Whether it says the same as another, or which of its functions it is."""
+        same = self[:2] == other[:2] and self.functions and set(self.functions) <= set(other.functions)
+        return self == other or bool(other.one_of and same)
 
 
 class _Enough(BaseException):
@@ -426,14 +432,14 @@ class Run:
             return seen.law.on(Trial(problem, self.asker, self.precision, self.support, peers=peers))
 
         def fails(problem: Problem) -> bool:
-            return _way_to_fail(seen.law, judged(problem, peers=False)) == way
+            return _way_to_fail(seen.law, judged(problem, peers=False)).narrows(way)
 
         # what only large networks show shrinks to small ones where it can
         small = replace(self.support, sizes="small", widths=None)
         shrunk = shrink(seen.problem, fails, small, self.drawn_in, seconds)
         outcome = judged(shrunk.problem, peers=True)
         # peers may acquit what is small
-        if _way_to_fail(seen.law, outcome) == way:
+        if _way_to_fail(seen.law, outcome).narrows(way):
             seen.problem, seen.outcome = shrunk.problem, outcome
             seen.shrunk = "in full" if shrunk.complete else "cut short"
 
@@ -504,7 +510,7 @@ class Run:
         """What is worth telling: the same mistake once, by the law that says most of it.
 
         Where single problems show a verdict, laws that pose related ones say no more of it; where something fails, what is merely
-        lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by itself.
+        lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by itself, or of one of some where one is.
         """
         failing = {way: seen for way, seen in self.failures.items() if self._fails(seen.outcome)}
         if any(way.verdict is not Verdict.LOSSY for way in failing):
@@ -512,12 +518,18 @@ class Run:
             if Verdict.NONFINITE in by_itself:
                 by_itself.add(Verdict.WRONG)
             return [way for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN or way.verdict not in by_itself]
-        alone = {way.functions[0] for way in self.failures if len(way.functions) == 1}
-        return [way for way in self.failures if len(way.functions) < 2 or not alone.issuperset(way.functions)]
+        # of which function it is shrinking may know more
+        now = {way: _way_to_fail(seen.law, seen.outcome) for way, seen in self.failures.items()}
+        alone = {each.functions[0] for each in now.values() if len(each.functions) == 1}
+        more = [way for way, each in now.items() if not (alone.intersection if each.one_of else alone.issuperset)(each.functions)]
+        first = {each: way for way, each in reversed(now.items()) if len(each.functions) < 2}
+        return [way for way in self.failures if way in more or way in first.values()]
 
     def _finding(self, seen: _Seen, oracles: tuple[str, ...], meets: str) -> Finding:
         """meets: the narrower precision that the run bears out."""
-        outcome = seen.outcome
+        outcome, judgement = seen.outcome, seen.outcome.judgement
+        if judgement is not None:
+            judgement = replace(judgement, strict=self.strict, meets=meets if meets in judgement.not_wrong_by else "")
         ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS
         fresh = ended or not self.asker.renew() or self._fails_alone(seen)
         return Finding(
@@ -526,8 +538,7 @@ class Run:
             seen.law.name,
             outcome.message,
             seen.problem,
-            outcome.judgement
-            and replace(outcome.judgement, strict=self.strict, meets=meets if meets in outcome.judgement.not_wrong_by else ""),
+            judgement,
             outcome.answer,
             self.precision,
             self.seed,
@@ -565,4 +576,5 @@ def _disagrees(outcome: Outcome) -> bool:
 
 
 def _way_to_fail(law: Law, outcome: Outcome) -> _Way:
-    return _Way(law.name, outcome.verdict, outcome.judgement.functions if outcome.judgement else ())
+    judgement = outcome.judgement
+    return _Way(law.name, outcome.verdict, judgement.functions, judgement.one_of) if judgement else _Way(law.name, outcome.verdict)

@@ -65,7 +65,8 @@ class Judgement:
     many a claim is made for; disagreement: whether the reference and ball arithmetic disagree, a mistake of our own;
     precision: what was judged by; bound: what the verdict rests on; reason: in words, where there is more to say;
     unjudged: of which arrays nothing could be said, and why; left_out: which measures prove nothing here, since honest passes of our own
-    come as far or nearly, and how far; functions: the activations and losses that lose digits, where the answer is lossy;
+    come as far or nearly, and how far; functions: the activations and losses that lose digits, where the answer is lossy; one_of: whether
+    only some of them need do so;
     meets: the narrower precision by which a wrong answer would be right, or ""; not_wrong_by: all by which it would not be wrong;
     doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
     """
@@ -84,6 +85,7 @@ class Judgement:
     unjudged: tuple[Unjudged, ...] = ()
     left_out: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    one_of: bool = False
     meets: str = ""
     not_wrong_by: tuple[str, ...] = ()
     doubted_by: str = ""

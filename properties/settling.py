@@ -9,7 +9,7 @@ from oracles.balls import Enclosure, enclosure
 from properties.comparison import Comparison, comparisons
 from properties.judgement import Exact, Judgement, measured
 from properties.measures import LINE_SPREAD, Projection, judgement_by_sigma, suspected_of, suspicion
-from properties.textbook import textbook_reason
+from properties.textbook import explained
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.deviation import Deviation
@@ -87,7 +87,7 @@ def _graded(
     compared = [one for one in comparisons(answer, balls.lower, balls.upper, accurate) if one.place in places and one.known]
     if not suspected_of(compared, accurate, precision, exact.projection(precision)):
         return judgement
-    return replace(judgement, verdict=Verdict.LOSSY, functions=tuple(names), reason=textbook_reason(exact, names))
+    return explained(replace(judgement, verdict=Verdict.LOSSY), exact, [[name] for name in names])
 
 
 def audited_by_sigma(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:

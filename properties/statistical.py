@@ -14,7 +14,7 @@ from properties.comparison import Comparison, comparisons
 from properties.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.measures import Measure, judgement_by_sigma, suspected_of, suspicion
 from properties.settling import settled
-from properties.textbook import textbook_reason
+from properties.textbook import explained
 from properties.trial import Heard, heard
 from properties.values import held_in, rounded
 from properties.verdict import Verdict
@@ -98,11 +98,8 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
     if blunt := _blunt(widest, still) & {measure.place for measure in suspected}:
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
         return _without(exact, answer, precision, compared, blunt, TEXTBOOK_TOO_WIDE, peers)
-    for names in _combinations(exact.textbook_activations()):
-        by_textbook = [one for one in _known(_beside_reference(exact, answer, precision, names)) if one.place in places]
-        if not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names)):
-            lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
-            return replace(lossy, functions=tuple(sorted(names)), reason=textbook_reason(exact, sorted(names)))
+    if explanations := _explanations(exact, answer, precision, places):
+        return explained(judgement_by_sigma(Verdict.LOSSY, compared, precision), exact, explanations)
     suspected = still
     as_held = held_in(exact.problem, precision.name)
     if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
@@ -130,9 +127,9 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
 def _left_out(exact: Exact, compared: list[Comparison], excused: list[Heard], precision: Precision) -> Judgement:
     """The verdict of the measures that remain, where peers are as far off as the answer by all that were suspected."""
     if all(each.textbook for each in excused):
-        names = exact.textbook_activations()
-        lossy = judgement_by_sigma(Verdict.LOSSY, compared, precision)
-        return replace(lossy, functions=tuple(names), reason=textbook_reason(exact, names), left_out=tuple(map(str, excused)))
+        names = [[name] for name in exact.textbook_activations()]
+        lossy = explained(judgement_by_sigma(Verdict.LOSSY, compared, precision), exact, names)
+        return replace(lossy, left_out=tuple(map(str, excused)))
     gone: dict[Place, set[str]] = {}
     for each in excused:
         gone.setdefault(each.measure.place, set()).add(each.measure.kind)
@@ -151,11 +148,19 @@ def _beside_reference(exact: Exact, answer: Gradient, precision: Precision, loss
     return list(comparisons(answer, exact.by_rows, exact.by_rows, exact.deviation(precision, answer, lossy)))
 
 
-def _combinations(names: Sequence[str]) -> Iterator[frozenset[str]]:
-    """Each name alone, then all of them."""
-    yield from (frozenset({name}) for name in names)
-    if len(names) > 1:
-        yield frozenset(names)
+def _explanations(exact: Exact, answer: Gradient, precision: Precision, places: set[Place]) -> list[list[str]]:
+    """The activations whose textbook formulas explain some arrays of an answer: each that does so alone, else all of them."""
+    names = exact.textbook_activations()
+    for sets in ([[name] for name in names], [names] if len(names) > 1 else []):
+        explaining = []
+        for some in sets:
+            lossy = frozenset(some)
+            compared = [one for one in _known(_beside_reference(exact, answer, precision, lossy)) if one.place in places]
+            if not suspected_of(compared, exact.deviation(precision, answer, lossy), precision, exact.projection(precision, lossy)):
+                explaining.append(some)
+        if explaining:
+            return explaining
+    return []
 
 
 def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = False) -> bool:

@@ -1,10 +1,11 @@
 """What is said of an answer that textbook formulas explain: which of them lose digits, and where."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from properties.judgement import Exact
+from properties.judgement import Exact, Judgement
 from reference.activations import ACTIVATIONS
 from reference.arrays import Array
 from reference.choice import bind, split
@@ -16,6 +17,13 @@ def textbook_reason(exact: Exact, names: Sequence[str]) -> str:
     used = [_use_of(exact, name) for name in names]
     formulas, where = "; ".join(formulas for formulas, _ in used), ", ".join(where for _, where in used)
     return f"{formulas}; here {where}"
+
+
+def explained(judgement: Judgement, exact: Exact, explanations: Sequence[Sequence[str]]) -> Judgement:
+    """A judgement of lossy, with the functions of which each, or each few, explain the answer; several are told as one of them."""
+    names = tuple(dict.fromkeys(name for each in explanations for name in each))
+    several = f"one of {', '.join(names)}: " if len(explanations) > 1 else ""
+    return replace(judgement, functions=names, one_of=bool(several), reason=f"{several}{textbook_reason(exact, names)}")
 
 
 def _use_of(exact: Exact, name: str) -> tuple[str, str]:

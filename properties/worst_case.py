@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from properties.judgement import Exact, Judgement, Measured, judgement_of, measured, worst_entry
-from properties.textbook import textbook_reason
+from properties.textbook import explained
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.precisions import Precision
@@ -82,9 +82,9 @@ def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> 
     judged = sum(int(np.isfinite(entry.allowed).sum()) for entry in entries)
     if not any(entry.outside.any() for entry in entries):
         return judgement_of(Verdict.RIGHT, entries, precision, judged)
-    if names := _explanation(exact, answer, precision):
-        lossy = judgement_of(Verdict.LOSSY, entries, precision, judged, _lossy_reason(exact, names, entries, precision))
-        return replace(lossy, functions=names)
+    if explanations := _explanations(exact, answer, precision):
+        lossy = explained(judgement_of(Verdict.LOSSY, entries, precision, judged), exact, explanations)
+        return replace(lossy, reason=f"{lossy.reason}, and {_digits_left(entries, precision)} are left")
     entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
     if any((entry.outside & np.isfinite(entry.got)).any() for entry in entries):
         return judgement_of(Verdict.WRONG, entries, precision, judged)
@@ -92,21 +92,20 @@ def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> 
     return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
 
 
-def _explanation(exact: Exact, answer: Gradient, precision: Precision) -> tuple[str, ...]:
-    """The textbook functions that explain an answer: the fewest, and of as many those that the answer comes nearest to using up.
-
-    One function, two, or all of them; () if not even all explain it.
-    """
+def _explanations(exact: Exact, answer: Gradient, precision: Precision) -> list[tuple[str, ...]]:
+    """The textbook functions of which each explains an answer, where fewer do not: one function, two, or all of them."""
     functions, found = exact.textbook_functions(), exact.enclosure(precision)
     for count in sorted({1, min(2, len(functions)), len(functions)}):
-        used: dict[tuple[str, ...], float] = {}
-        for names in combinations(functions, count):
-            entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, frozenset(names))))
-            if not any(entry.outside.any() for entry in entries):
-                used[names] = max(float(entry.ratio.max()) for entry in entries)
-        if used:
-            return max(used, key=lambda names: used[names])
-    return ()
+        explaining = [
+            names
+            for names in combinations(functions, count)
+            if not any(
+                entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(precision, frozenset(names)))
+            )
+        ]
+        if explaining:
+            return explaining
+    return []
 
 
 def within_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> bool:
@@ -136,9 +135,10 @@ def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: 
     return clear
 
 
-def _lossy_reason(exact: Exact, names: tuple[str, ...], entries: list[Measured], precision: Precision) -> str:
+def _digits_left(entries: list[Measured], precision: Precision) -> str:
+    """How many digits the worst entry still has: "3 of 16 digits"."""
     entry, index = worst_entry(entries, finite_first=False)
     digits, distance = -math.log10(precision.unit), float(entry.distance[index])
     size = max(abs(float(entry.low[index])), abs(float(entry.high[index])))
     kept = max(0.0, -math.log10(distance / size)) if 0 < distance < math.inf and size else 0.0
-    return f"{textbook_reason(exact, names)}, and {kept:.0f} of {digits:.0f} digits are left"
+    return f"{kept:.0f} of {digits:.0f} digits"

@@ -13,6 +13,9 @@ from backproof import Gradient, Problem, ProblemError, Verdict, enclosure, verif
 from properties import judgement as judgement_module
 from properties.judgement import Exact
 from properties.verdict import MEANINGS, worst
+from reference.activations import ACTIVATIONS
+from reference.choice import bind
+from reference.forward import forward
 from reference.model import model_of
 from reference.precisions import PRECISIONS
 from reference.rounding import passes, rounding_bound
@@ -154,6 +157,47 @@ def test_a_textbook_formula_that_loses_digits_is_lossy(activation, z, slope, nam
     assert judged.allowed < judged.distance
     assert not verify(problem, given, strict=True).passed
     assert verify(problem, ([[[a * slope(z) * (1 + 1e-3)]]], None)).verdict == "wrong"
+
+
+def test_of_functions_that_each_explain_an_answer_none_is_blamed_alone():
+    """p - y loses the digits behind an exact sigmoid, whose textbook formula would lose as many."""
+    problem = Problem(
+        [[[1.0]], [[160.0], [0.0]]], activations=["sigmoid", "identity"], x=[[-3.0]], y=[[1, 0]], loss="softmax_cross_entropy"
+    )
+    a = backproof.gradient(problem).activations
+    p = np.exp(a[1] - a[1].max()) / np.exp(a[1] - a[1].max()).sum()
+    delta = p - problem.y
+    slope = np.exp(-3.0) / (1 + np.exp(-3.0)) ** 2
+    first = delta @ problem.weights[1] * slope * problem.x
+    judged = verify(problem, ([first, delta.T @ a[0]], None))
+    assert judged.verdict == "lossy"
+    assert "softmax_cross_entropy" in judged.functions
+    assert judged.one_of == (len(judged.functions) > 1)
+    if judged.one_of:
+        assert judged.reason.startswith(f"one of {', '.join(judged.functions)}: ")
+
+
+def test_a_run_finds_out_which_function_loses_digits():
+    def target(problem):
+        passed = forward(problem)
+        a, z = passed.activations, passed.pre_activations
+        p = np.exp(a[-1] - a[-1].max(axis=1, keepdims=True))
+        delta, weights, biases = p / p.sum(axis=1, keepdims=True) - problem.y, [], []
+        for layer in reversed(range(problem.depth)):
+            weights.insert(0, delta.T @ a[layer])
+            biases.insert(0, None if problem.biases[layer] is None else delta.sum(axis=0))
+            if layer:
+                delta = delta @ problem.weights[layer] * bind(ACTIVATIONS, problem.activations[layer - 1]).derivative(z[layer - 1])
+        return weights, biases
+
+    target.supports = {
+        "activations": ["sigmoid", "tanh"],
+        "output_activations": ["identity"],
+        "losses": ["softmax_cross_entropy"],
+        "reductions": ["sum"],
+    }
+    report = backproof.check(target, max_examples=150, seed=3, laws=["it_agrees_with_the_exact_gradient"], shrink_seconds=20)
+    assert {finding.judgement.functions for finding in report.findings} == {("softmax_cross_entropy",)}
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
