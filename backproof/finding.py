@@ -136,6 +136,7 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
         "functions": list(judgement.functions),
         "one_of": judgement.one_of,
         "meets": judgement.meets,
+        "quantities": [one.data() for one in judgement.quantities],
         "unjudged": [one.data() for one in judgement.unjudged],
         "left_out": list(judgement.left_out),
         "disagreement": judgement.disagreement,

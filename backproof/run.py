@@ -16,7 +16,8 @@ from backproof.target import Asker
 from properties.answer import Answer
 from properties.blindness import Blind, blind_spots
 from properties.drawing import Block, block_at, blocks
-from properties.judgement import Unjudged, precision_of
+from properties.judgement import Exact, Unjudged, precision_of
+from properties.judging import with_quantities
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
 from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
@@ -530,6 +531,8 @@ class Run:
         outcome, judgement = seen.outcome, seen.outcome.judgement
         if judgement is not None:
             judgement = replace(judgement, strict=self.strict, meets=meets if meets in judgement.not_wrong_by else "")
+            if outcome.answer is not None and seen.law.name == JUDGES:
+                judgement = with_quantities(judgement, Exact(seen.problem), outcome.answer)
         ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS
         fresh = ended or not self.asker.renew() or self._fails_alone(seen)
         return Finding(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oracles.balls import Enclosure, enclosure
+from properties.quantity import Quantity, quantities_text
 from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array, keep_freed_memory
@@ -68,6 +69,7 @@ class Judgement:
     come as far or nearly, and how far; functions: the activations and losses that lose digits, where the answer is lossy; one_of: whether
     only some of them need do so;
     meets: the narrower precision by which a wrong answer would be right, or ""; not_wrong_by: all by which it would not be wrong;
+    quantities: what is said of each array of a wrong answer that is told;
     doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
     """
 
@@ -88,6 +90,7 @@ class Judgement:
     one_of: bool = False
     meets: str = ""
     not_wrong_by: tuple[str, ...] = ()
+    quantities: tuple[Quantity, ...] = ()
     doubted_by: str = ""
     disagreement: bool = False
     strict: bool = False
@@ -134,6 +137,8 @@ class Judgement:
             if self.judged:
                 rows.append(("outside", f"{self.outside} of {self.judged} entries"))
         rows += [("unjudged", str(one)) for one in self.unjudged] + [("left out", said) for said in self.left_out]
+        if self.quantities:
+            rows.append(("each", quantities_text(self.quantities)))
         if self.meets:
             said = f"right to {self.meets}: if that is what it computes in, say precision={self.meets} (--precision {self.meets})"
             rows.append(("hint", said))

@@ -7,6 +7,7 @@ import numpy as np
 
 from properties.answer import Malformed, as_gradient
 from properties.judgement import Exact, Judgement, precision_named, precision_of
+from properties.quantities import quantities
 from properties.statistical import is_real, judge_by_deviation
 from properties.verdict import Verdict
 from properties.worst_case import TOO_WIDE, judge_by_worst_case, within_worst_case
@@ -97,10 +98,18 @@ def verify(problem: Problem, answer: Any, *, precision: str | None = None, stric
     except Malformed as error:
         return Judgement(Verdict.MALFORMED, precision or "float64", reason=str(error), strict=strict)
     judged_by = precision_of(gradient, precision)
+    exact = Exact(problem)
     with np.errstate(all="ignore"):
-        judgement = judge(Exact(problem), gradient, judged_by)
+        judgement = judge(exact, gradient, judged_by)
     if judgement.verdict is Verdict.WRONG and judgement.statistical and judgement.distance < BEYOND_DOUBT * judgement.allowed:
         # nobody can be asked again
         reason = f"a suspicion that one answer does not settle, since honest rounding does that once in a long while: {judgement.reason}"
         judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    return replace(judgement, strict=strict)
+    return replace(with_quantities(judgement, exact, gradient), strict=strict)
+
+
+def with_quantities(judgement: Judgement, exact: Exact, answer: Gradient) -> Judgement:
+    """A judgement that is told: of one that is wrong, or not finite, with what is said of each quantity."""
+    if judgement.verdict not in (Verdict.WRONG, Verdict.NONFINITE):
+        return judgement
+    return replace(judgement, quantities=quantities(exact, answer, precision_named(judgement.precision)))
