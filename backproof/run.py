@@ -21,6 +21,7 @@ from properties.judging import with_quantities
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
 from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
+from properties.same_kind import Kind, kind_of
 from properties.sensitivity import smallest_seen
 from properties.shrinking import shrink
 from properties.statistical import is_real
@@ -82,7 +83,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class _Seen:
-    """One way to fail: the smallest problem that showed it, its index in the run, and how many did.
+    """One way to fail: the smallest problem of the most telling kind that showed it, its index in the run, and how many did.
 
     not_wrong_by: the narrower precisions by which none of its answers were wrong; meets: how many were right to one.
     """
@@ -91,6 +92,7 @@ class _Seen:
     problem: Problem
     outcome: Outcome
     index: int
+    kind: Kind
     count: int = 0
     shrunk: str = "not at all"
     not_wrong_by: set[str] = field(default_factory=lambda: set(PRECISIONS))
@@ -371,13 +373,14 @@ class Run:
             raise _Enough("the target gave no answer in time")
 
     def _keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> None:
-        seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index))
+        kind = kind_of(problem, outcome.judgement)
+        seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index, kind))
         seen.count += 1
         if outcome.judgement is not None:
             seen.not_wrong_by &= set(outcome.judgement.not_wrong_by)
             seen.meets += bool(outcome.judgement.meets)
-        if problem.size < seen.problem.size:
-            seen.problem, seen.outcome, seen.index = problem, outcome, index
+        if kind.tells_more(seen.kind) or (problem.size < seen.problem.size and not seen.kind.tells_more(kind)):
+            seen.problem, seen.outcome, seen.index, seen.kind = problem, outcome, index, kind
         if seen.count >= ENOUGH and self._fails(outcome):
             raise _Enough(f"{seen.count} problems failed in the same way")
 
@@ -433,7 +436,8 @@ class Run:
             return seen.law.on(Trial(problem, self.asker, self.precision, self.support, peers=peers))
 
         def fails(problem: Problem) -> bool:
-            return _way_to_fail(seen.law, judged(problem, peers=False)).narrows(way)
+            outcome = judged(problem, peers=False)
+            return _way_to_fail(seen.law, outcome).narrows(way) and seen.kind.stays(kind_of(problem, outcome.judgement))
 
         # what only large networks show shrinks to small ones where it can
         small = replace(self.support, sizes="small", widths=None)
