@@ -8,31 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from benchmarks.mutant import Mutant, correction
+from benchmarks.mutants_of_sigma import MUTANTS_OF_SIGMA
+
 ROOT = Path(__file__).parent.parent
-CORRECTIONS = "tests/test_reference_corrections.py::test_"
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "shared", "*.egg-info")
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """file: in which the text before, that stands there once, becomes the text after; tests: pytest's ids, all of which must fail."""
-
-    name: str
-    file: str
-    before: str
-    after: str
-    tests: tuple[str, ...]
-
-
-def correction(name: str, file: str, before: str, after: str, *tests: str) -> Mutant:
-    """A mutant whose tests stand among the corrections."""
-    return Mutant(name, file, before, after, tuple(CORRECTIONS + test for test in tests))
-
 
 MUTANTS = (
     correction(
@@ -241,6 +225,7 @@ MUTANTS = (
         "False:",
         "differences_of_equal_numbers_and_coarse_ones_round_alike",
     ),
+    *MUTANTS_OF_SIGMA,
 )
 
 
