@@ -3,10 +3,14 @@
 benchmarks/mutants.py drops one after another. Judged without peers, which would excuse much of what the model forgets.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
-from reference.problem import Gradient
-from tests.honest_passes import Honest
+from reference.precisions import PRECISIONS
+from reference.problem import Gradient, Problem
+from reference.rounding import passes
+from tests.honest_passes import Honest, Stored
 from tests.test_reference_corrections import judged, network
 
 
@@ -17,8 +21,9 @@ def in_float32(problem):
 
 
 def one_by_one(problem, seed=1):
-    """dC/dW of an honest pass in float32, whose sums are taken one addition after the other in an order of their own."""
-    return Gradient(Honest(np.float32, seed=seed).gradient(problem).weights)
+    """dC/dW and dC/dx of an honest pass in float32, whose sums are taken one addition after the other in an order of their own."""
+    answer = Honest(np.float32, seed=seed).gradient(problem)
+    return Gradient(answer.weights, x=answer.x)
 
 
 def test_errors_grow_by_more_than_on_average_in_some_networks_that_amplify():
@@ -26,3 +31,27 @@ def test_errors_grow_by_more_than_on_average_in_some_networks_that_amplify():
     problem = network(36, "hardtanh", widths=(32,) * 9)
     problem = in_float32(problem.replaced(weights=[5 * weight for weight in problem.weights]))
     assert judged(problem, one_by_one(problem)) == "right"
+
+
+def test_what_a_sample_s_errors_share_is_carried_along_aligned_layers():
+    """_aligned: each layer's weights are of rank one, along what the layer before gives; dC/dx is at 41 sigma without it."""
+    rng = np.random.default_rng(4)
+    along = [direction / np.linalg.norm(direction) for direction in (rng.normal(size=n) for n in (24, 24, 24, 24, 1))]
+    weights = [np.outer(to, of) for of, to in pairwise(along)]
+    problem = in_float32(Problem(weights, activations=["identity"] * 4, x=rng.normal(size=(64, 24)), y=np.zeros((64, 1))))
+    problem = problem.replaced(y=np.float32(0.7 * passes(problem).forward.activations[-1]))
+    assert judged(problem, one_by_one(problem)) == "right"
+
+
+def test_logits_that_are_off_by_more_than_a_little_move_a_softmax_by_more_than_to_first_order():
+    """NOT_SMALL: logits of 3991 and 3961 are 3984 and 3968 in bfloat16, and e^-30 is e^-16; the other columns are as usual."""
+    rng, bfloat16 = np.random.default_rng(0), PRECISIONS["bfloat16/float32"]
+    x = np.hstack([np.zeros((4, 2)), rng.normal(size=(4, 20))])
+    weight = np.hstack([np.zeros((5, 2)), rng.normal(size=(5, 20)) / 4])
+    x[0], x[0, :2], weight[:2, :2] = 0, 1, [[3984, 7], [3968, -7]]
+    y = np.eye(5)[[0, 4, 2, 1]]
+    held = [bfloat16.held(weight)], bfloat16.held(x)
+    problem = Problem(held[0], activations=["identity"], x=held[1], y=y, loss="softmax_cross_entropy")
+    assert passes(problem).forward.activations[-1][0, :2].tolist() == [3991, 3961]
+    answer = Stored(np.float32, row=bfloat16).gradient(problem)
+    assert judged(problem, Gradient(answer.weights), bfloat16.name) == "right"
