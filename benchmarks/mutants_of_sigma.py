@@ -2,9 +2,17 @@
 
 from functools import partial
 
-from benchmarks.mutant import correction
+from benchmarks.mutant import Mutant, correction
 
 of_sigma = partial(correction, of="tests/test_reference_corrections_of_sigma.py::test_")
+
+PLACES = "tests/test_reference_projection.py::test_it_allows_for_every_place_of_rounding"
+
+
+def of_place(place: str, before: str, after: str = "pass") -> Mutant:
+    """A place of rounding that is left out of how far a projection may be off."""
+    return Mutant(f"{place} left out of a projection", "reference/projection.py", before, after, (f"{PLACES}[{place}]",))
+
 
 MUTANTS_OF_SIGMA = (
     of_sigma(
@@ -28,4 +36,13 @@ MUTANTS_OF_SIGMA = (
         "NOT_SMALL = 1e99",
         "logits_that_are_off_by_more_than_a_little_move_a_softmax_by_more_than_to_first_order",
     ),
+    of_place("z", "total += _summed(found.pre_activations[i], variances.rounding_forward(i))"),
+    of_place("slopes at kinks", "total += _summed(found.slopes[i], variances.other_side(i))"),
+    of_place("dC/da", "total += _summed(found.errors[i - 1], variances.rounding_backward(i))"),
+    of_place("dC/da of the loss", "total += _summed(found.errors[-1], variances.output_error(np.zeros_like(forward.activations[-1])))"),
+    of_place("dC/dW", "return total + rows.alike * columns.alike *", "return total + 0 *"),
+    of_place("functions", "variances.value_error(i)), (", "(np.zeros(()), 1.0)), ("),
+    of_place("slopes", "variances.slope_error(i))]", "(np.zeros(()), 1.0))]"),
+    of_place("functions on the whole", "systematic += abs(float(np.sum(moved)))"),
+    of_place("constants", "CONSTANTS = 3.0", "CONSTANTS = 0.0"),
 )

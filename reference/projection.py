@@ -1,7 +1,7 @@
 """How far the projection of a layer's dC/dW on the exact gradient may be off: what all places of rounding add up to, to first order.
 
 f = <dC/dW, G> / <G, G> with G the exact gradient is one number that depends on every rounding of both passes. Its derivatives by all that
-is rounded (z, a, g', dC/da, delta and the products) come from one more pair of passes: f is the derivative of C in the direction G, so that
+is rounded (z, a, g', dC/da and the products) come from one more pair of passes: f is the derivative of C in the direction G, so that
 they are a Hessian-vector product, carried up from the layer through equations 11, 3 and 2 and down again. docs/tolerance.md, section 7.
 """
 
@@ -24,14 +24,13 @@ CONSTANTS = 3.0
 class Influences:
     """The derivatives of f by what the passes over one problem compute; each by layer, 0 where f does not depend on it.
 
-    pre_activations, activations (l = 0, ..., L), errors, slopes, deltas: as in the passes, (batch, n_l).
+    pre_activations, activations (l = 0, ..., L), errors, slopes: as in the passes, (batch, n_l).
     """
 
     pre_activations: list[Array]
     activations: list[Array]
     errors: list[Array]
     slopes: list[Array]
-    deltas: list[Array]
 
 
 def influences(passed: Passes, layer: int, variances: Variances) -> Influences:
@@ -43,12 +42,11 @@ def influences(passed: Passes, layer: int, variances: Variances) -> Influences:
     depth = problem.depth
     exact = back.products[layer][:]
     size = float(np.vdot(exact, exact))
-    found = Influences(*([np.zeros(())] * count for count in (depth, depth + 1, depth, depth, depth)))
+    found = Influences(*([np.zeros(())] * count for count in (depth, depth + 1, depth, depth)))
     up = forward.activations[layer] @ exact.T / size
     for above in range(layer, depth):
         if above > layer:
             up = up @ problem.weights[above].T
-        found.deltas[above] = up
         found.slopes[above] = up * back.errors[above]
         up = found.errors[above] = up * back.slopes[above]
     share = problem.batch if problem.reduction == "mean" else 1
@@ -93,8 +91,8 @@ def _of_rounding(passed: Passes, variances: Variances, found: Influences, layer:
     for i in range(passed.problem.depth):
         total += _summed(found.pre_activations[i], variances.rounding_forward(i))
         if i >= layer:
+            # delta, which is rounded too, moves f as its factors do, and both may be off by more
             total += _summed(found.slopes[i], variances.other_side(i))
-            total += _summed(found.deltas[i], variances.deltas_alike[i] * np.square(back.deltas[i]))
         if i > layer:
             total += _summed(found.errors[i - 1], variances.rounding_backward(i))
     total += _summed(found.errors[-1], variances.output_error(np.zeros_like(forward.activations[-1])))

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from properties.support import Support
+from reference.activations import ACTIVATIONS
 from reference.backward import gradient
+from reference.choice import bind
 from reference.losses import LOSSES
 from reference.model import noise_of
 from reference.precisions import PRECISIONS
@@ -14,8 +16,10 @@ from reference.problem import Problem
 from reference.projection import influences, projection_bound
 from reference.rounding import passes
 from reference.variance import Variances
+from tests.honest_passes import Honest
 
 FLOAT32 = noise_of(PRECISIONS["float32"])
+U = PRECISIONS["float32"].unit
 SMOOTH = ["identity", "sigmoid", "tanh", "softplus", "gelu", "gelu_tanh", "silu", "elu", "softsign"]
 
 
@@ -52,8 +56,6 @@ def test_its_derivatives_are_those_of_finite_differences(activation, loss, reduc
 
 @pytest.mark.parametrize("loss", [pytest.param(choice, id=str(choice)) for choice in Support().loss_choices])
 def test_the_curvature_of_a_loss_is_how_its_derivative_changes(loss):
-    from reference.choice import bind
-
     rng, row = np.random.default_rng(3), bind(LOSSES, loss)
     a, direction, y = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), np.eye(3)[[0, 1, 2, 0]]
     step = 1e-6
@@ -72,8 +74,7 @@ def regression(rows, seed=1):
 
 def test_it_is_wide_where_the_sum_over_samples_cancels_and_nowhere_else():
     """Rounding is relative to the terms of a sum, not to the sum."""
-    u = PRECISIONS["float32"].unit
-    far, near, nearer = (projection_bound(passes(regression(digits)), FLOAT32, None, 0) / u for digits in (0, 2, 4))
+    far, near, nearer = (projection_bound(passes(regression(digits)), FLOAT32, None, 0) / U for digits in (0, 2, 4))
     assert far < 100
     assert near > 3 * far
     assert nearer > 20 * near
@@ -84,3 +85,146 @@ def test_a_textbook_formula_counts_where_it_is_allowed_for():
     passed = passes(problem)
     right, textbook = (projection_bound(passed, FLOAT32, lossy, 0) for lossy in (frozenset(), frozenset({"tanh"})))
     assert textbook > 10 * right
+
+
+# ---- each place of rounding has a problem in which it outweighs all others ----
+
+
+def uneven(weights, x, y, activations, loss="half_squared_error", reduction="sum", biases=None):
+    """A problem whose numbers float32 holds."""
+    weights, x, y = [np.float32(weight) for weight in weights], np.float32(x), np.float32(y)
+    return Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss, reduction=reduction)
+
+
+def one_by_one(problem, layer=0, formulas="accurate"):
+    """dC/dW of an honest pass in float32, whose sums are taken one addition after the other."""
+    return Honest(np.float32, seed=1, formulas=formulas).gradient(problem).weights[layer]
+
+
+def with_functions(problem, layer, value=lambda i, a: a, slope=lambda i, s: s):
+    """dC/dW of a pass that is exact but for its functions: what becomes of g and g' of the layer of an index."""
+    a, slopes = [problem.x], []
+    for i, (weight, bias, choice) in enumerate(zip(problem.weights, problem.biases, problem.activations, strict=True)):
+        z = a[-1] @ weight.T + bias
+        a.append(value(i, bind(ACTIVATIONS, choice).value(z)))
+        slopes.append(slope(i, bind(ACTIVATIONS, choice).derivative(z)))
+    delta = bind(LOSSES, problem.loss).derivative(a[-1], problem.y) * slopes[-1]
+    for i in reversed(range(layer, problem.depth - 1)):
+        delta = delta @ problem.weights[i + 1] * slopes[i]
+    return delta.T @ a[layer]
+
+
+def z_that_cancels():
+    """Inputs of mean 10,000 into sigmoids, whose weights sum to nearly 0."""
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(8, 20)), rng.normal(size=(3, 8))
+    first -= first.mean(axis=1, keepdims=True)
+    x, y = 1e4 + rng.normal(size=(64, 20)), rng.normal(size=(64, 3))
+    problem = uneven([first, second], x, y, ["sigmoid", "identity"])
+    return problem, 0, one_by_one(problem)
+
+
+def a_kink():
+    """A node of one of 16 samples is at ReLU's kink, and the pass takes the other slope."""
+    x = np.random.default_rng(0).normal(size=(16, 2))
+    x[0] = 1, -1
+    problem = uneven([[[1, 1], [0.5, -0.25]], [[1, 2]]], x, np.ones((16, 1)), ["relu", "identity"], biases=[np.zeros(2), np.zeros(1)])
+    assert passes(problem).forward.pre_activations[0][0, 0] == 0
+    jump = np.zeros((16, 2))
+    jump[0, 0] = 1
+    return problem, 0, with_functions(problem, 0, slope=lambda i, s: abs(s - jump) if i == 0 else s)
+
+
+def products_that_cancel_below():
+    """delta of the last layer is along what its weights make least of, so that W^T delta cancels."""
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (8, 6))
+    second = np.float32((left[:, :6] * [1, 1, 1, 1, 1, 1e-5]) @ right.T)
+    least = np.linalg.svd(second.astype(float), full_matrices=False)[0][:, 5]
+    problem = uneven([rng.normal(size=(6, 5)), second], rng.normal(size=(64, 5)), np.zeros((64, 8)), ["identity"] * 2)
+    a = passes(problem).forward.activations[-1]
+    problem = problem.replaced(y=np.float32(a - np.outer(10 + 10 * rng.random(64), least)))
+    return problem, 0, one_by_one(problem)
+
+
+def softmax_that_is_sure():
+    """p near 1, from which 1 is taken."""
+    rng = np.random.default_rng(0)
+    y = np.eye(4)[rng.integers(4, size=64)]
+    problem = uneven([np.eye(4)], 12 * y + rng.normal(size=(64, 4)), y, ["identity"], "softmax_cross_entropy")
+    return problem, 0, one_by_one(problem, formulas="textbook")
+
+
+def samples_that_cancel():
+    """Regression near its minimum: the residual is along what the inputs make least of."""
+    x = np.stack([np.ones(64), 1 + 1e-3 * np.random.default_rng(0).normal(size=64)], axis=1)
+    least = np.linalg.svd(np.float32(x).astype(float), full_matrices=False)[0][:, 1:]
+    problem = uneven([[[0.5, 0.5]]], x, np.zeros((64, 1)), ["identity"])
+    problem = problem.replaced(y=np.float32(passes(problem).forward.activations[-1] - 8 * least))
+    return problem, 0, one_by_one(problem)
+
+
+def off_by_2_u(layer):
+    """Two nodes of a layer, at arguments of their own, of which a function is 2 u too large at one, and 2 u too small at the other."""
+    return lambda i, values: values * (1 + 2 * U * np.array([1, -1])) if i == layer else values
+
+
+def values_that_cancel():
+    """Two sigmoids whose weighted sum is a thirtieth of either, of 256 samples."""
+    x = np.random.default_rng(0).uniform([0.5, 1.5], [0.6, 1.6], size=(256, 2))
+    a = 1 / (1 + np.exp(-x.mean(axis=0)))
+    weights, biases = [np.eye(2), [[1 / a[0], -0.97 / a[1]]]], [np.zeros(2), np.zeros(1)]
+    problem = uneven(weights, x, np.zeros((256, 1)), ["sigmoid", "identity"], biases=biases)
+    return problem, 1, with_functions(problem, 1, value=off_by_2_u(0))
+
+
+def slopes_that_cancel():
+    """Two sigmoids whose deltas cancel on their way down, but for a fiftieth."""
+    rng = np.random.default_rng(0)
+    weight, x = np.array([[0.5], [1.5]]), rng.uniform(0.9, 1.1, size=(256, 1))
+    biases = [np.zeros(1), np.zeros(2)]
+    problem = uneven([[[1.0]], weight], x, np.zeros((256, 2)), ["identity", "sigmoid"], biases=biases)
+    a = passes(problem).forward.activations[-1]
+    error = [1, -0.98] / (a * (1 - a) * weight.T) * rng.uniform(5, 15, size=(256, 1))
+    problem = problem.replaced(y=np.float32(a - error))
+    return problem, 0, with_functions(problem, 0, slope=off_by_2_u(1))
+
+
+def a_function_that_is_off_by_the_same():
+    """sigmoid' 2 u too large everywhere, in ten layers."""
+    rng = np.random.default_rng(0)
+    weights, biases = [rng.uniform(0.5, 1.5, size=(64, 64)) / 16 for _ in range(10)], [np.full(64, -2.0)] * 10
+    problem = uneven(weights, rng.random((64, 64)), np.zeros((64, 64)), ["sigmoid"] * 10, biases=biases)
+    return problem, 0, with_functions(problem, 0, slope=lambda i, s: s * (1 + 2 * U))
+
+
+def rounded_constants():
+    """1/122 and 2/61, each of which float32 rounds by nearly u, and downwards."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(122, 64)), rng.normal(size=(122, 61))
+    problem = uneven([rng.normal(size=(61, 64)) / 8], x, y, ["identity"], "mean_squared_error", "mean")
+    share, factor = float(np.float32(1 / 122)) * 122, float(np.float32(2 / 61)) * 61 / 2
+    assert (share * factor - 1) / U < -1.8
+    return problem, 0, gradient(problem).weights[0] * share * factor
+
+
+PLACES = {
+    "z": z_that_cancels,
+    "slopes at kinks": a_kink,
+    "dC/da": products_that_cancel_below,
+    "dC/da of the loss": softmax_that_is_sure,
+    "dC/dW": samples_that_cancel,
+    "functions": values_that_cancel,
+    "slopes": slopes_that_cancel,
+    "functions on the whole": a_function_that_is_off_by_the_same,
+    "constants": rounded_constants,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_allows_for_every_place_of_rounding(place):
+    """Each is the one that tells: without it the pass is outside (benchmarks/mutants.py)."""
+    problem, layer, answer = PLACES[place]()
+    exact = gradient(problem).weights[layer]
+    off = abs(float(np.vdot(answer, exact) / np.vdot(exact, exact)) - 1)
+    assert U < off <= projection_bound(passes(problem), FLOAT32, frozenset(), layer)
