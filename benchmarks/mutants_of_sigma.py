@@ -1,4 +1,4 @@
-"""Mutants of the second-moment bound: its corrections dropped, one after another."""
+"""Mutants of the second-moment bound, and of what settles its suspicions: their corrections dropped, one after another."""
 
 from functools import partial
 
@@ -12,6 +12,11 @@ PLACES = "tests/test_reference_projection.py::test_it_allows_for_every_place_of_
 def of_place(place: str, before: str, after: str = "pass") -> Mutant:
     """A place of rounding that is left out of how far a projection may be off."""
     return Mutant(f"{place} left out of a projection", "reference/projection.py", before, after, (f"{PLACES}[{place}]",))
+
+
+def of_settling(name: str, before: str, after: str, test: str) -> Mutant:
+    """A suspicion settled by less than proves it."""
+    return Mutant(name, "properties/settling.py", before, after, (f"tests/test_properties_settling.py::test_{test}",))
 
 
 MUTANTS_OF_SIGMA = (
@@ -45,4 +50,22 @@ MUTANTS_OF_SIGMA = (
     of_place("slopes", "variances.slope_error(i))]", "(np.zeros(()), 1.0))]"),
     of_place("functions on the whole", "systematic += abs(float(np.sum(moved)))"),
     of_place("constants", "CONSTANTS = 3.0", "CONSTANTS = 0.0"),
+    of_settling(
+        "some of the suspect rows settle all", "(all_asked and by_rows_alone)", "by_rows_alone", "some_of_many_suspect_rows_settle_nothing"
+    ),
+    of_settling(
+        "rows settle what is common to all", "(all_asked and by_rows_alone)", "all_asked", "some_rows_do_not_settle_what_is_common_to_all"
+    ),
+    of_settling(
+        "balls not told what is near a kink",
+        "near = _reach(found)\n    places,",
+        "near = None\n    places,",
+        "balls_are_told_how_near_to_a_kink_rounding_may_come",
+    ),
+    of_settling(
+        "what is unjudged settled all the same",
+        "balls.upper, found) if one.place in places]",
+        "balls.upper, found)]",
+        "what_is_unjudged_is_not_settled_either",
+    ),
 )

@@ -8,10 +8,12 @@ import pytest
 from properties import settling
 from properties.judgement import AGGREGATE, DISAGREEMENT, Exact, Judgement
 from properties.measures import LINE_SPREAD
-from properties.statistical import judge_by_deviation
+from properties.statistical import judge_by_deviation, suspects
 from properties.verdict import Verdict
+from reference.backward import gradient
 from reference.precisions import PRECISIONS
 from reference.problem import Gradient, Problem
+from reference.rounding import passes
 
 FLOAT64 = PRECISIONS["float64"]
 ROWS = 4
@@ -166,3 +168,55 @@ def test_rows_chosen_for_what_is_legal_in_them_prove_nothing(too_large, monkeypa
     off[1][3, 5] -= 5 * sigma
     exact.by_rows = replace(exact.by_rows, weights=off)
     assert judge_by_deviation(exact, answer, FLOAT64).verdict == "right"
+
+
+def near_a_kink():
+    """A node whose pre-activations, t - t + 4 u t, are nearer to ReLU's kink than rounding tells, in each of 64 samples."""
+    rng = np.random.default_rng(0)
+    t = rng.uniform(1, 1.9, size=64)
+    x = np.stack([t, -t, 4 * FLOAT64.unit * t, np.ones(64)], axis=1)
+    weights = [[[1, 1, 1, 0], [0, 0, 0, 1], [0.5, -0.25, 0, 1]], [[1, 0.5, -0.5]]]
+    return Problem(weights, activations=["relu", "identity"], x=x, y=-rng.uniform(1, 2, size=(64, 1)))
+
+
+def test_balls_are_told_how_near_to_a_kink_rounding_may_come():
+    """An honest pass in which all of them are on the kink's other side is further off than likely, and right."""
+    problem = near_a_kink()
+    passed = passes(problem)
+    delta = passed.backward.errors[0] * passed.backward.slopes[0] * [0, 1, 1]
+    answer = Gradient([delta.T @ problem.x, gradient(problem).weights[1]])
+    assert suspects(Exact(problem), answer, FLOAT64)
+    assert judge_by_deviation(Exact(problem), answer, FLOAT64).verdict == "right"
+
+
+def test_some_of_many_suspect_rows_settle_nothing(exact, too_large):
+    """Ten rows of 70, of which ball arithmetic is asked for four: too few to show in the layer as a whole."""
+    judged = judge_by_deviation(exact, off_between(exact, np.arange(20, 30)), FLOAT64)
+    assert judged.verdict == "inconclusive"
+    assert "; 11 rows that ball arithmetic was asked for are as they should be" in judged.reason
+
+
+def test_what_is_unjudged_is_not_settled_either():
+    """Linear regression whose dC/db cancels to nothing: the reference's is off itself there, and so is the answer's."""
+    rng = np.random.default_rng(1)
+    x, weight = rng.normal(size=(64, 5)), rng.normal(size=(16, 5))
+    problem = Problem([0.9 * weight], biases=[np.zeros(16)], activations=["identity"], x=x, y=x @ weight.T + rng.normal(size=(64, 16)))
+    problem = problem.replaced(biases=[-gradient(problem).biases[0] / 64])
+    exact, right = Exact(problem), gradient(problem)
+    sigma = exact.deviation(FLOAT64, None, None).sigma
+    off = right.biases[0] + 12 * sigma.biases[0] * (np.arange(16) == 3)
+    apart = 5 * sigma.weights[0] * (np.arange(16) == 7)[:, None] * (np.arange(5) == 2)
+    exact.by_rows = replace(exact.by_rows, weights=[right.weights[0] - apart], biases=[off])
+    judged = judge_by_deviation(exact, Gradient([right.weights[0] + apart], [off]), FLOAT64, peers=False)
+    assert (judged.verdict, judged.judged) == ("right", 16 * 5)
+    assert [str(one.place) for one in judged.unjudged] == ["layer 1: dC/db"]
+
+
+def test_some_rows_do_not_settle_what_is_common_to_all(exact, too_large):
+    """The reference is off by a common factor, of which a few right rows are no proof."""
+    right = exact.reference
+    exact.by_rows = replace(exact.by_rows, weights=[right.weights[0], right.weights[1] * (1 - 2e-15)])
+    judged = judge_by_deviation(exact, moved(exact, 0, [], 0), FLOAT64)
+    assert judged.verdict == "inconclusive"
+    assert "its projection on the gradient is off" in judged.reason
+    assert "are as they should be" in judged.reason
