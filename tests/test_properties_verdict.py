@@ -19,6 +19,7 @@ from reference.forward import forward
 from reference.model import model_of
 from reference.precisions import PRECISIONS
 from reference.rounding import passes, rounding_bound
+from tests.honest_passes import Honest
 
 ORDER = ["right", "lossy", "inconclusive", "unstable", "nonfinite", "wrong", "impure", "malformed", "raises", "times_out"]
 
@@ -224,6 +225,14 @@ def test_rounding_at_a_kink_is_allowed_for_whichever_slope_is_taken():
     error = 0.1 * 0.3
     assert verify(tie, ([[[error * 0.7 * (1 + 2.0**-52)]], [[0.0]]], None)).verdict == "right"
     assert verify(tie, ([[[error * 0.7 * (1 + 1e-7)]], [[0.0]]], None)).verdict == "wrong"
+
+
+def test_a_pass_that_takes_another_slope_than_the_reference_rounds_by_its_own_sizes():
+    """Of the reference, whose slope is 0 on the kink, nothing is left that could round."""
+    weights, x = [np.zeros((1, 9)), np.float32([[0.1]])], np.float32(np.linspace(0.1, 0.9, 9))[None]
+    tie = Problem(weights, activations=["relu", "identity"], x=x, y=np.float32([[-0.3]]))
+    answer = Honest(np.float32, side=1.0).gradient(tie)
+    assert verify(tie, Gradient(answer.weights)).verdict == "right"
 
 
 def test_where_the_worst_case_is_wider_than_the_gradient_the_second_moment_bound_judges():

@@ -1,4 +1,4 @@
-"""Each correction of sigma has a small problem that needs it: without it honest passes at real sizes are accused.
+"""Each correction of sigma has a small problem that needs it: without it honest passes at real sizes are accused, or mistakes excused.
 
 benchmarks/mutants.py drops one after another. Judged without peers, which would excuse much of what the model forgets.
 """
@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from reference.precisions import PRECISIONS
+from backproof import verify
+from properties.peers import answers, textbook_peers
+from reference.precisions import DTYPES, PRECISIONS
 from reference.problem import Gradient, Problem
 from reference.rounding import passes
 from tests.honest_passes import Honest, Stored
@@ -55,3 +57,34 @@ def test_logits_that_are_off_by_more_than_a_little_move_a_softmax_by_more_than_t
     assert passes(problem).forward.activations[-1][0, :2].tolist() == [3991, 3961]
     answer = Stored(np.float32, row=bfloat16).gradient(problem)
     assert judged(problem, Gradient(answer.weights), bfloat16.name) == "right"
+
+
+def test_what_textbook_formulas_leave_no_digit_of_is_unjudged():
+    """TEXTBOOK_TOO_WIDE: GELU' by 1 + erf at z near -8 in float32 is 0 or noise; called lossy, it would be called right."""
+    problem = network(9, "gelu", widths=(70, 64, 8))
+    problem = in_float32(problem.replaced(biases=[np.full(64, -8.0), np.zeros(8)]))
+    ((_, answer),) = answers(problem, PRECISIONS["float32"], textbook_peers(frozenset({"gelu"}))[:1])
+    judgement = verify(problem, Gradient(answer.weights, answer.biases))
+    assert judgement.verdict == "inconclusive"
+    said = {str(one.place): one.reason for one in judgement.unjudged}
+    assert "textbook formulas would leave no digit of it" in said["layer 1: dC/dW"]
+
+
+def test_a_mistake_in_one_entry_is_not_taken_for_products_in_few_bits():
+    """_off_everywhere: TF32's bound would hold it, but its errors are in every layer."""
+    problem = in_float32(network(2))
+    weights = one_by_one(problem).weights
+    weights[0][3, 4] += np.float32(0.001) * np.sqrt(np.mean(np.square(weights[0])))
+    judgement = verify(problem, Gradient(weights))
+    assert (judgement.verdict, judgement.meets) == ("wrong", "")
+
+
+def test_what_is_right_to_sums_in_float32_is_right_where_sums_in_16_bits_say_nothing():
+    """by_sums: sums of 300 terms stagnate in bfloat16, and the answer's dtype does not say that it has them in float32."""
+    problem, row = network(3, widths=(300, 8, 4), batch=8), PRECISIONS["bfloat16/float32"]
+    weights = [row.held(weight) for weight in problem.weights]
+    problem = problem.replaced(weights=weights, x=row.held(problem.x), y=row.held(problem.y))
+    answer = Stored(np.float32, row=row).gradient(problem)
+    for times, said in ((1, ("right", "bfloat16/float32")), (2, ("inconclusive", "bfloat16"))):
+        judgement = verify(problem, Gradient([(times * weight).astype(DTYPES["bfloat16"]) for weight in answer.weights]))
+        assert (judgement.verdict, judgement.precision) == said
