@@ -19,9 +19,9 @@ from reference.model import MULTIPLE
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Place
 
-COMMON, LAYERS = 8.0, 4
-"""A factor common to a whole layer may be off by so many u, and by as many more for every so many layers beyond the first; by more only
-as far as the roundings of both passes, carried on to it, explain (reference/projection.py)."""
+COMMON = 8.0
+"""A factor common to a whole layer may be off by so many u; by more only as far as the roundings of both passes, carried on to it,
+explain (reference/projection.py)."""
 
 SPREAD, LINE_SPREAD = 4.0, 6.0
 """The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
@@ -70,7 +70,7 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
         place = one.place
         if place.quantity != "weights" or place.layer is None or not one.size:
             continue
-        allowed = COMMON * unit * max(1.0, len(found.averages) / LAYERS)
+        allowed = COMMON * unit
         if not abs(one.factor - 1) <= allowed:
             allowed = max(allowed, projection(place.layer))
         reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
