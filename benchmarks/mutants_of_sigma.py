@@ -103,4 +103,11 @@ MUTANTS_OF_SIGMA = (
         "(np.maximum.reduceat(found, starts[:-1]) - 1)",
         tuple(f"tests/test_reference_likeness.py::test_what_is_alike_is_estimated_from_a_sample[{times}-1000]" for times in (4, 10)),
     ),
+    of_sigma(
+        "CANCELS without end",
+        "reference/variance.py",
+        "CANCELS = 32.0",
+        "CANCELS = 1e99",
+        "one_error_of_a_softmax_is_carried_down_as_it_stands",
+    ),
 )
