@@ -110,4 +110,11 @@ MUTANTS_OF_SIGMA = (
         "CANCELS = 1e99",
         "one_error_of_a_softmax_is_carried_down_as_it_stands",
     ),
+    of_sigma(
+        "weights rounded anew for each sample",
+        "reference/variance.py",
+        "shared = self.problem.batch / 2 * noise.products",
+        "shared = 0",
+        "weights_that_a_product_rounds_are_rounded_once_for_all_samples",
+    ),
 )
