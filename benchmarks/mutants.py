@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "layers that cannot be judged hold up all others",
         "properties/statistical.py",
-        "if blunt := _blunt(compared):",
+        "if blunt := _blunt(compared, suspected):",
         "if blunt := set():",
         ("tests/test_reference_variance.py::test_a_bound_wider_than_the_gradient_of_a_layer_is_inconclusive",),
     ),
