@@ -17,6 +17,8 @@ class Loss:
     value_error, derivative_error: the rounding bound of both, of (a, y, E(a), model); shapes as above.
     derivative_variance: of (a, y, V(a), v, batch), the variance of the derivative between two passes, but for the rounding of each entry;
         v: the variance of one rounding, relative to its size; batch: how many samples a function's own errors are the same for.
+    common: of (a, y), how dC_0/da moves, over d, if the exponentials in it are all off by d of themselves; one for each way to write it.
+    constants: of n, the factors of dC_0/da by which all is multiplied or divided; a format rounds those that are no powers of two.
     refusal: why y cannot be an expected output of this loss, or "".
     lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
     """
@@ -27,5 +29,7 @@ class Loss:
     value_error: Callable[[Array, Array, Array, Model], Array]
     derivative_error: Callable[[Array, Array, Array, Model], Array]
     derivative_variance: Callable[[Array, Array, Array, float, float], Array]
+    common: Callable[[Array, Array], list[Array]] = lambda a, y: []
+    constants: Callable[[int], list[float]] = lambda n: []
     refusal: Callable[[Array], str] = lambda y: ""
     lossy: str = ""

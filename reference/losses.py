@@ -57,6 +57,7 @@ def _squares(name: str, factor: float, mean: bool) -> Loss:
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=lambda a, y, variance, v, batch: (2 * scale(a)) ** 2 * variance,
+        constants=lambda n: [n] if mean else [],
         lossy="the factor multiplied into a and y before the difference" if mean else "",
     )
 
@@ -92,6 +93,7 @@ def huber(delta: float = 1.0) -> Loss:
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=lambda a, y, variance, v, batch: variance / a.shape[-1] ** 2,
+        constants=lambda n: [n, delta],
         lossy="huber by m^2/2 + delta (|r| - m) with m = min(|r|, delta) (small r)",
     )
 
@@ -134,6 +136,8 @@ def binary_cross_entropy_with_logits() -> Loss:
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=derivative_variance,
+        common=lambda a, y: [np.maximum(expit(a), y) / a.shape[-1]],
+        constants=lambda n: [n],
         refusal=lambda y: "" if ((y >= 0) & (y <= 1)).all() else "expected probabilities, from 0 to 1",
         lossy="s(a) - y (logit far on the side of its label)",
     )
@@ -218,6 +222,12 @@ def softmax_cross_entropy() -> Loss:
         # p - y in place of p sum(y) - y is right too
         return (total * p) ** 2 * (moved + v * (n / 2 + 2)) + (p * (total - 1)) ** 2 + summed
 
+    def common(a: Array, y: Array) -> list[Array]:
+        p, total = _softmax(a), y.sum(axis=-1, keepdims=True)
+        # e^0 = 1 of the largest logit is exact; e^(a - logsumexp) is not, and nothing is divided by a sum
+        smaller = a < a.max(axis=-1, keepdims=True)
+        return [total * p * (smaller - np.sum(p * smaller, axis=-1, keepdims=True)), total * p]
+
     return Loss(
         value=lambda a, y: np.sum(y, axis=-1) * _log_sum_exp(a)[..., 0] - np.sum(y * a, axis=-1),
         derivative=derivative,
@@ -225,6 +235,7 @@ def softmax_cross_entropy() -> Loss:
         value_error=value_error,
         derivative_error=derivative_error,
         derivative_variance=derivative_variance,
+        common=common,
         refusal=_no_distribution,
         lossy="softmax cross-entropy by p - y (p near 1), or by exp(z - logsumexp(z)) (large logits)",
     )

@@ -185,25 +185,27 @@ class Variances:
         return self._function_error(layer, activation.derivative_scales, activation.underflow_scale, self.slopes[layer])
 
     def rounding_forward(self, layer: int) -> AnyArray:
-        """V(z) of exact inputs: what rounding does to the sums of one layer alone."""
-        return self._forward_product(layer, np.zeros_like(self.inputs_squared[layer]))
+        """V(z) of exact inputs: what rounding does to the sums of one layer alone. Terms that are 0 are added exactly, and do not count."""
+        squared = self.inputs_squared[layer]
+        return self._forward_product(layer, np.zeros_like(squared), self._nonzero(squared))
 
     def rounding_backward(self, layer: int) -> AnyArray:
         """The same of dC/da of the layer below."""
         delta = self.passed.backward.deltas[layer]
         squared = self._squared(delta)
-        return self._backward_product(layer, squared, np.zeros_like(squared), self._squared(self.passed.backward.errors[layer - 1]))
+        e_squared = self._squared(self.passed.backward.errors[layer - 1])
+        return self._backward_product(layer, squared, np.zeros_like(squared), e_squared, self._nonzero(delta))
 
     def rounding_over_samples(self, layer: int) -> tuple["Factored", AnyArray]:
         """The same of dC/dW and dC/db."""
         squared, a = self._squared(self.passed.backward.deltas[layer]), self.inputs_squared[layer]
         return self.sums_over_samples(layer, squared, np.zeros_like(squared), np.zeros_like(a), self.deltas_alike[layer])
 
-    def output_error(self, a_variance: AnyArray) -> AnyArray:
-        """V(dC/da^L)."""
+    def output_error(self, a_variance: AnyArray, alike: float | None = None) -> AnyArray:
+        """V(dC/da^L); alike: over how many samples the own errors of functions in the loss add up, or None for what is the rule."""
         problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
         loss = bind(LOSSES, problem.loss)
-        batch = self.outputs_alike if self.noise.functions_apart else problem.batch
+        batch = alike or (self.outputs_alike if self.noise.functions_apart else problem.batch)
         variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, batch) / v
         if problem.reduction == "mean":
             variance = variance / problem.batch**2
@@ -245,20 +247,22 @@ class Variances:
         rounded = np.sum(1 + np.abs(output)) / (problem.batch if problem.reduction == "mean" else 1)
         return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
 
-    def _forward_product(self, layer: int, a_variance: AnyArray) -> AnyArray:
-        """V(z)."""
+    def _forward_product(self, layer: int, a_variance: AnyArray, terms: AnyArray | None = None) -> AnyArray:
+        """V(z); terms: as in product."""
         passed, squares = self.passed.forward, self.passed.squares
         a, z = passed.activations[layer], passed.pre_activations[layer]
         sizes = squares.activations[layer], squares.pre_activations[layer]
         bias, samples = self.problem.biases[layer], self.inputs_alike[layer]
-        return self.product(layer, a, self.inputs_squared[layer], a_variance, self._squared(z), sizes, samples, bias=bias)
+        return self.product(layer, a, self.inputs_squared[layer], a_variance, self._squared(z), sizes, samples, bias=bias, terms=terms)
 
-    def _backward_product(self, layer: int, squared: AnyArray, d_variance: AnyArray, e_squared: AnyArray) -> AnyArray:
-        """V(dC/da) of the layer below; squared: delta^2, e_squared: dC/da squared."""
+    def _backward_product(
+        self, layer: int, squared: AnyArray, d_variance: AnyArray, e_squared: AnyArray, terms: AnyArray | None = None
+    ) -> AnyArray:
+        """V(dC/da) of the layer below; squared: delta^2, e_squared: dC/da squared; terms: as in product."""
         squares = self.passed.squares
         sizes = squares.deltas[layer], squares.errors[layer - 1] if layer else e_squared.sum(axis=1)
         delta, samples = self.passed.backward.deltas[layer], self.deltas_alike[layer]
-        return self.product(layer, delta, squared, d_variance, e_squared, sizes, samples, turned=True)
+        return self.product(layer, delta, squared, d_variance, e_squared, sizes, samples, turned=True, terms=terms)
 
     def product(
         self,
@@ -272,29 +276,32 @@ class Variances:
         *,
         bias: Array | None = None,
         turned: bool = False,
+        terms: AnyArray | None = None,
     ) -> AnyArray:
         """V of left @ W^T + b, n products in any order; or of left @ W, turned; variance: that of left.
 
-        sizes: the squared norm of each sample of left and of the product.
+        sizes: the squared norm of each sample of left and of the product; terms: how many products of each sample count, (batch, 1), or
+        None for all.
         """
         noise, n = self.noise, left.shape[1]
+        count: Any = n if terms is None else terms
         look = (self.columns if turned else self.rows)[layer]
         alike = samples * self.alike.least(look, left)
         # the weights are rounded once for all samples, so that it adds up over them
         shared = self.problem.batch / 2 * noise.products
-        squared = (self._rounded(alike, n) + shared) * left_squared
+        squared = (self._rounded(alike, count) + shared) * left_squared
         squared += variance
         summed = squared @ (self.weights_squared[layer] if turned else self.weights_squared[layer].T)
         if self.rows[layer].one_sign or look.one_sign:
             weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
             # errors that terms share, such as that of a softmax's sum, do not cancel either
             summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2
-        summed += alike * (noise.sums * (n / 3 + SHARED) + 3 * noise.apart) * product_squared + self._lost(
+        summed += alike * (noise.sums * (count / 3 + SHARED) + 3 * noise.apart) * product_squared + self._lost(
             n, float(squared.max()), self.sizes[layer]
         )
         summed += self._aligned(layer, variance, sizes, turned)[:, None] * product_squared
         if bias is not None:
-            summed += alike * (noise.sums * n / 3 + 2 * noise.apart) * self._squared(bias)
+            summed += alike * (noise.sums * count / 3 + 2 * noise.apart) * self._squared(bias)
         return summed
 
     def _aligned(self, layer: int, variance: AnyArray, sizes: tuple[AnyArray, AnyArray], turned: bool) -> AnyArray:
@@ -310,7 +317,11 @@ class Variances:
         relative = variance.sum(axis=1) / before - carried / after
         return np.where((before > 0) & (relative > 0), relative, 0).astype(self.dtype)
 
-    def _rounded(self, alike: float, terms: int) -> float:
+    def _nonzero(self, left: AnyArray) -> AnyArray:
+        """How many numbers of each sample are not 0: (batch, 1)."""
+        return np.count_nonzero(left, axis=1)[:, None].astype(self.dtype)
+
+    def _rounded(self, alike: float, terms: Any) -> Any:
         """What rounding adds to a term of a sum, over its square: in all partial sums after it, and as a factor of a product."""
         return alike * (self.noise.sums * (terms / 2 + 1) + self.noise.products)
 

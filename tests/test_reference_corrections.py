@@ -115,13 +115,13 @@ def test_a_law_allows_what_its_calls_may_be_off_and_no_more(law, when):
     assert LAWS[law].on(Trial(problem, InProcess(off_by(0.9, when)))).status == "held"
 
 
-def test_the_textbook_function_that_is_used_most_is_named():
-    """tanh' by 1 - a a, above a GELU whose textbook formula would explain far more: naming the least used one sends people astray."""
+def test_no_textbook_function_is_named_alone_where_another_explains_as_much():
+    """tanh' by 1 - a a, below a GELU whose textbook formula would explain far more: to name that alone sends people astray."""
     problem = Problem([[[2.0]], [[-6.0]], [[3.0]]], activations=["tanh", "gelu", "identity"], x=[[3.0]], y=[[1.0]])
     answer, a = gradient(problem), np.tanh(6.0)
     answer.weights[0][:] *= (1 - a * a) * np.cosh(6.0) ** 2
     judgement = judge_by_worst_case(Exact(problem), answer, PRECISIONS["float64"])
-    assert (judgement.verdict, judgement.functions) == ("lossy", ("tanh",))
+    assert (judgement.verdict, judgement.functions, judgement.one_of) == ("lossy", ("tanh", "gelu"), True)
 
 
 def test_two_small_errors_of_a_product_multiply():

@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from properties.support import Support
+from reference import projection
 from reference.activations import ACTIVATIONS
 from reference.backward import gradient
 from reference.choice import bind
@@ -13,7 +15,7 @@ from reference.losses import LOSSES
 from reference.model import noise_of
 from reference.precisions import PRECISIONS
 from reference.problem import Problem
-from reference.projection import influences, projection_bound
+from reference.projection import MANTISSAS, influences, projection_bound
 from reference.rounding import passes
 from reference.variance import Variances
 from tests.honest_passes import Honest
@@ -228,3 +230,90 @@ def test_it_allows_for_every_place_of_rounding(place):
     exact = gradient(problem).weights[layer]
     off = abs(float(np.vdot(answer, exact) / np.vdot(exact, exact)) - 1)
     assert U < off <= projection_bound(passes(problem), FLOAT32, frozenset(), layer)
+
+
+def test_inputs_that_are_0_do_not_widen_it():
+    """What is added to a sum without rounding counts for nothing."""
+    rng = np.random.default_rng(6)
+    x, weight, more = rng.normal(size=(64, 4)), rng.normal(size=(1, 4)), rng.normal(size=(1, 396))
+    problem = Problem([weight], activations=["identity"], x=x, y=x @ weight.T + rng.normal(size=(64, 1)) / 100)
+    padded = problem.replaced(weights=[np.hstack([weight, more])], x=np.hstack([x, np.zeros((64, 396))]))
+    few, many = (projection_bound(passes(each), FLOAT32, frozenset(), 0) for each in (problem, padded))
+    assert many < 1.1 * few
+
+
+@pytest.mark.parametrize(
+    ("loss", "reduction", "batch", "outputs", "rounded"),
+    [
+        ("softmax_cross_entropy", "mean", 64, 3, False),
+        ("softmax_cross_entropy", "mean", 63, 3, True),
+        ("softmax_cross_entropy", "sum", 63, 3, False),
+        ("squared_error", "mean", 64, 3, False),
+        ("mean_squared_error", "sum", 64, 4, False),
+        ("mean_squared_error", "sum", 64, 3, True),
+        ("binary_cross_entropy_with_logits", "sum", 64, 1, False),
+        ("binary_cross_entropy_with_logits", "sum", 64, 3, True),
+        ("huber", "sum", 64, 1, False),
+        (("huber", {"delta": 0.3}), "sum", 64, 1, True),
+    ],
+)
+def test_constants_count_where_they_are_rounded(monkeypatch, loss, reduction, batch, outputs, rounded):
+    rng = np.random.default_rng(10)
+    y = np.eye(3)[rng.integers(3, size=batch)][:, :outputs] if outputs < 4 else rng.random((batch, 4))
+    weights, x = [rng.normal(size=(outputs, 5))], rng.normal(size=(batch, 5))
+    passed = passes(Problem(weights, activations=["identity"], x=x, y=y, loss=loss, reduction=reduction))
+    before = projection_bound(passed, FLOAT32, frozenset(), 0)
+    monkeypatch.setattr(projection, "CONSTANTS", 1 + projection.CONSTANTS)
+    more = projection_bound(passed, FLOAT32, frozenset(), 0) - before
+    assert more / FLOAT32.unit == pytest.approx(float(rounded), abs=1e-6)
+
+
+def test_roundings_of_a_sum_that_drifts_are_as_large_as_is_said():
+    """Whatever the mantissa of its total: in float32, one by one, over n/3 roundings of the worst mantissa of the total."""
+    rng, terms, found = np.random.default_rng(7), 400, []
+    for total in np.linspace(1, 2, 9):
+        parts = rng.uniform(0.5, 1.5, (4000, terms))
+        parts = np.float32(parts * total / parts.sum(axis=1, keepdims=True))
+        summed = np.zeros(len(parts), np.float32)
+        for k in range(terms):
+            summed += parts[:, k]
+        error = summed - parts.sum(axis=1, dtype=np.float64)
+        found.append(np.mean(error**2) / (PRECISIONS["float32"].unit ** 2 / 3 * terms / 3 * total**2))
+    assert 0.85 * MANTISSAS < max(found) < 1.1 * MANTISSAS
+
+
+def softmax(exponentials):
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def test_a_softmax_moves_as_is_said_when_its_exponentials_are_off_by_the_same():
+    rng, d = np.random.default_rng(8), 1e-6
+    a, y = rng.normal(size=(6, 4)), np.eye(4)[rng.integers(4, size=6)]
+    shifted = np.exp(a - a.max(axis=1, keepdims=True))
+    off = np.where(shifted < 1, shifted * (1 + d), 1.0)
+    of_largest, of_logarithm = LOSSES["softmax_cross_entropy"]().common(a, y)
+    np.testing.assert_allclose(of_largest, (softmax(off) - softmax(shifted)) / d, rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(of_logarithm, softmax(shifted))
+
+
+def off_by(problem, d):
+    """dC/dW of one layer, with the exponentials of its loss off by d of themselves, all by the same."""
+    a, y = problem.x @ problem.weights[0].T, problem.y
+    moved = expit(a) * (1 + d) if y.shape[1] == 1 else softmax(np.exp(a)) * (1 + d)
+    return (moved - y).T @ problem.x / problem.batch
+
+
+@pytest.mark.parametrize(("loss", "outputs"), [("softmax_cross_entropy", 3), ("binary_cross_entropy_with_logits", 1)])
+def test_it_holds_exponentials_that_are_off_by_the_same_for_all_samples(loss, outputs):
+    """Near a minimum, and over inputs and samples so many that all other roundings average out."""
+    rng, batch = np.random.default_rng(9), 2000
+    weights, x = rng.normal(size=(outputs, 256)) / 20, 1 + rng.normal(size=(batch, 256)) / 4
+    weights[0] += 0.01
+    p = expit(x @ weights.T) if outputs == 1 else softmax(np.exp(x @ weights.T))
+    y = p + rng.uniform(0.005, 0.015, (batch, 1)) * np.array([-1, 0.5, 0.5])[:outputs]
+    problem = Problem([weights], activations=["identity"], x=x, y=y, loss=loss, reduction="mean")
+    passed, u = passes(problem), PRECISIONS["float32"].unit
+    exact = gradient(problem).weights[0]
+    f = np.vdot(off_by(problem, 2 * u), exact) / np.vdot(exact, exact)
+    allowed = projection_bound(passed, FLOAT32, frozenset(), 0)
+    assert 0.5 * allowed < abs(f - 1) < allowed
