@@ -48,11 +48,11 @@ MUTANTS = (
         "a_law_allows_what_its_calls_may_be_off_and_no_more",
     ),
     correction(
-        "the least used explanation named",
+        "the first explanation named alone",
         "properties/worst_case.py",
-        "return max(used, key=lambda names: used[names])",
-        "return min(used, key=lambda names: used[names])",
-        "the_textbook_function_that_is_used_most_is_named",
+        "            return explaining\n",
+        "            return explaining[:1]\n",
+        "no_textbook_function_is_named_alone_where_another_explains_as_much",
     ),
     correction(
         "the cross term of a product's bound dropped",
