@@ -1,0 +1,1 @@
+"""Mistakes from public threads, written anew as people write them, each with its mended twin."""

@@ -1,0 +1,167 @@
+"""What a run of check tells of a pair, and which of it is false by the run's own evidence."""
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+import numpy as np
+
+from backproof import Problem, ProblemError, Report, check, problem_at, verify
+from backproof.finding import Finding
+from benchmarks.public_mistakes.pair import Pair, Target
+from properties.judgement import Judgement, precision_of
+from properties.law import Law, Outcome, Status, Trial
+from properties.verdict import Verdict
+from reference.precisions import PRECISIONS
+
+AGREEMENT = "it_agrees_with_the_exact_gradient"
+PLAIN = (AGREEMENT, "it_answers", "shapes_and_dtypes_are_right", "inputs_are_left_alone")
+RIGHT_TO = re.compile(r"right to ([a-z0-9]+(?:/[a-z0-9]+)*)")
+ROUNDINGS = 1024
+"""So many units in the last place of the largest number of its own that a target is off by are called rounding here."""
+
+LOOKED_AT = 60
+"""So many problems of a run are looked at again, to see what its hints rest on."""
+
+
+@dataclass
+class Told:
+    """What check says of one target, with one seed.
+
+    caught: whether it says what is so, of the mistaken one; hints: what it says besides; false: which of that is not so, and why.
+    """
+
+    verdict: str
+    passed: bool
+    seconds: float
+    caught: bool = False
+    finding: str = ""
+    hints: list[str] = field(default_factory=list)
+    false: list[str] = field(default_factory=list)
+
+
+def told(pair: Pair, mended: bool, seed: int, examples: int) -> Told:
+    """Run check as the target's owner would, and hold what it says against the target itself."""
+    started = time.monotonic()
+    options = {"max_examples": examples, "seed": seed, "precision": pair.precision} | pair.options
+    broken: dict[str, list[Outcome]] = defaultdict(list)
+    with patch.object(Law, "on", _remembering(Law.on, broken)):
+        report = check(pair.make(mended), **options)
+    seen = Told(report.verdict.value, report.passed, time.monotonic() - started)
+    findings = report.findings
+    # merely lossy is told, and passes: it is caught if that is all that a true finding may say
+    seen.caught = bool(findings) and findings[0].verdict.value in pair.verdicts and (not report.passed or "lossy" in pair.verdicts)
+    for finding in findings[:1]:
+        place = finding.judgement.place if finding.judgement else None
+        where = "" if place is None else f" {place.quantity} of {place.layer}/{finding.problem.depth}"
+        seen.finding = f"{finding.verdict.value}{where}"
+    for say in (_precisions(pair, mended, report), _functions(pair, report), _laws(pair, report, broken)):
+        for hint, why_false in say:
+            seen.hints.append(hint)
+            if why_false:
+                seen.false.append(f"{hint}: {why_false}")
+    if not mended:
+        seen.false += [said for finding in findings for said in _misleading(pair, finding, report)]
+    return seen
+
+
+def _remembering(on: Callable[[Law, Trial], Outcome], broken: dict[str, list[Outcome]]) -> Callable[[Law, Trial], Outcome]:
+    """Law.on, which remembers by how much a law was broken: a report has only the count."""
+
+    def remembered(law: Law, trial: Trial) -> Outcome:
+        outcome = on(law, trial)
+        if outcome.status is Status.BROKEN:
+            broken[law.name].append(outcome)
+        return outcome
+
+    return remembered
+
+
+def _precisions(pair: Pair, mended: bool, report: Report) -> Iterator[tuple[str, str]]:
+    """Each narrower precision that the report says the target is right to; false if further problems of the run are wrong by it."""
+    for name in sorted(set(RIGHT_TO.findall(str(report))) & PRECISIONS.keys()):
+        target, wrong, looked_at = pair.make(mended), 0, 0
+        for index in range(LOOKED_AT):
+            problem = problem_at(index, report.seed, target=target, precision=pair.precision)
+            wrong += _verdict(target, problem, name) is Verdict.WRONG
+            looked_at += 1
+        yield f"right to {name}", f"{wrong} of {looked_at} problems are wrong by {name}" if wrong else ""
+
+
+def _verdict(target: Target, problem: Problem, precision: str | None) -> Verdict:
+    with np.errstate(all="ignore"):
+        try:
+            return verify(problem, target(problem.copy()), precision=precision).verdict
+        except ProblemError:
+            return Verdict.MALFORMED
+
+
+def _functions(pair: Pair, report: Report) -> Iterator[tuple[str, str]]:
+    """Each set of functions that a lossy finding names; false if the target computes one of them accurately."""
+    named = {finding.judgement.functions: None for finding in report.findings if finding.judgement and finding.verdict is Verdict.LOSSY}
+    for functions in named:
+        accurate = [name for name in functions if name not in pair.textbook]
+        yield f"lossy {'+'.join(functions)}", f"{' and '.join(accurate)} accurate" if accurate else ""
+
+
+def _laws(pair: Pair, report: Report, broken: dict[str, list[Outcome]]) -> Iterator[tuple[str, str]]:
+    """Each further law that is called broken; false if the answers that it compares differ by no more than their own rounding."""
+    for name, count in report.laws.items():
+        if name in PLAIN or not count.broken:
+            continue
+        largest = max(_in_units(outcome, pair.precision) for outcome in broken[name])
+        yield f"broken {name}", "" if largest > ROUNDINGS else f"by {largest:.2g} units of its own numbers at most"
+
+
+def _in_units(outcome: Outcome, precision: str | None) -> float:
+    """How far two answers are apart, in units in the last place of the largest number of the target's own."""
+    judgement, answer = outcome.judgement, outcome.answer
+    if judgement is None or answer is None or not np.isfinite(judgement.distance):
+        return np.inf
+    largest = max(float(np.max(np.abs(np.asarray(array, dtype=np.float64)), initial=0.0)) for _, array in answer.arrays())
+    return judgement.distance / (precision_of(answer, precision).unit * largest) if largest else np.inf
+
+
+def _misleading(pair: Pair, finding: Finding, report: Report) -> Iterator[str]:
+    """What a finding of the mistaken target shows that leads its reader astray."""
+    judgement, problem = finding.judgement, finding.problem
+    if judgement is None or finding.verdict is Verdict.LOSSY:
+        return
+    place = judgement.place
+    if place is not None and finding.law == AGREEMENT:
+        if pair.quantities and place.quantity not in pair.quantities:
+            yield f"blames {place.quantity}: it is {' or '.join(pair.quantities)}"
+        if pair.layers == "below the last" and place.layer == problem.depth:
+            yield f"blames the last layer: it is {pair.layers}"
+    if place is not None and finding.law != AGREEMENT:
+        yield f"calls a number of the target's own exact ({finding.law})"
+    if finding.verdict is Verdict.WRONG and finding.answer is not None:
+        if not all(np.isfinite(np.asarray(array, dtype=np.float64)).all() for _, array in finding.answer.arrays()):
+            yield f"got {judgement.got:g} is told, and NaN or infinity stands beside it"
+    if judgement.got == 0.0 and not any(np.any(array) for _, array in problem.arrays()):
+        yield "got 0.0, where all numbers of the problem are 0"
+    if finding.law == AGREEMENT and finding.verdict is Verdict.WRONG:
+        before = problem_at(finding.index, finding.seed, target=pair.make(False), precision=pair.precision)
+        try:
+            with np.errstate(all="ignore"):
+                gross = verify(before, pair.make(False)(before.copy()), precision=pair.precision)
+        except ProblemError:
+            return
+        if gross.verdict is Verdict.WRONG and _relative(gross) > 1e-3 and _relative(judgement) < 1e-6:
+            yield f"shrunk from an error of {_relative(gross):.0e} to one of {_relative(judgement):.0e}"
+    if any(name in ("two_calls_agree", "the_problem_before_does_not_matter") for name in _first_broken(report)) and (
+        finding.verdict is Verdict.WRONG
+    ):
+        yield "wrong is told of a target whose calls differ"
+
+
+def _first_broken(report: Report) -> list[str]:
+    return [name for name, count in report.laws.items() if count.broken and name == "two_calls_agree"]
+
+
+def _relative(judgement: Judgement) -> float:
+    largest = max(abs(judgement.got), *map(abs, judgement.exact))
+    return judgement.distance / largest if largest else 0.0
