@@ -28,9 +28,7 @@ def softplus_slope_zero_past_overflow(problem, mended):
     return two_passes(problem, {"identity": IDENTITY, "softplus": (lambda z: np.logaddexp(0, z), slope)})
 
 
-@mistake(
-    "PaddlePaddle/Paddle 79630: silu' with z exp(-z), which overflows below -702", supports=of("silu"), verdicts=("nonfinite", "wrong")
-)
+@mistake("PaddlePaddle/Paddle 79630: silu' with z exp(-z): overflows below -702", supports=of("silu"), verdicts=("nonfinite", "wrong"))
 def silu_slope_overflows(problem, mended):
     def slope(z, a):
         s = expit(z)

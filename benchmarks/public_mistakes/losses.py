@@ -48,10 +48,8 @@ def softmax_jacobian_as_diagonal(problem, mended):
         p = softmax(a)
         if not mended:
             return -y / p * (p * (1 - p))
-        jacobian = np.einsum("si,ij->sij", p, np.eye(p.shape[1])) - np.einsum("si,sj->sij", p, p)
-        # -sum_i y_i / p_i dp_i/dz_j, where p_i is divided out of the Jacobian so that p = 0 does no harm
-        with np.errstate(all="ignore"):
-            rows = np.where(p[:, :, None] > 0, jacobian / p[:, :, None], np.eye(p.shape[1]) - p[:, None, :])
+        # of log p, whose rows are those of softmax over p_i: where p_i is tiny, products of two would have few digits
+        rows = np.eye(p.shape[1]) - p[:, None, :]
         return -np.einsum("si,sij->sj", y, rows)
 
     return two_passes(problem, FUNCTIONS, gradient)

@@ -18,7 +18,8 @@ class Pair:
     verdicts: what a true finding may say of the mistaken one; quantities: of which the worst entry of a finding may be, () for any;
     layers: where it may be, "last" or "below the last", "" for anywhere;
     textbook: activations and losses that both compute by a formula that loses digits: no other may be called lossy;
-    precision: what both compute in, where their answers' dtype does not say it; options: further options of check.
+    precision: what both compute in, where their answers' dtype does not say it; options: further options of check;
+    keeps: whether it is an object that keeps something from call to call.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Pair:
     textbook: tuple[str, ...] = ()
     precision: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    keeps: bool = False
 
 
 SUMS = {"losses": ["half_squared_error"], "reductions": ["sum"]}
@@ -70,7 +72,7 @@ def mistake(
             return target
 
         assert f.__name__ not in PAIRS, f.__name__
-        PAIRS[f.__name__] = Pair(f.__name__, source, f.__module__.rpartition(".")[2], make, **told)
+        PAIRS[f.__name__] = Pair(f.__name__, source, f.__module__.rpartition(".")[2], make, keeps=keeps, **told)
         return f
 
     return entered
