@@ -104,6 +104,19 @@ def relu6_of_two_relus(problem, mended):
     return two_passes(problem, {"identity": IDENTITY, "relu6": (relu6, lambda z, a: ((z > 0) & (z < 6)) * 1.0)})
 
 
+@mistake("tinygrad's elu, whose slope at 0 is 0 (live when tried in 2026)", supports=of("elu", ("elu", {"alpha": 0.5})))
+def elu_slope_zero_at_zero(problem, mended):
+    def elu(z, alpha=1.0):
+        return np.maximum(z, 0) + alpha * np.expm1(np.minimum(z, 0))
+
+    def slope(z, a, alpha=1.0):
+        # of relu(z) - alpha relu(1 - exp(z)), both of which have slope 0 at 0
+        below = z <= 0 if mended else z < 0
+        return np.where(z > 0, 1.0, 0.0) + np.where(below, alpha * np.exp(np.minimum(z, 0)), 0.0)
+
+    return two_passes(problem, {"identity": IDENTITY, "elu": (elu, slope)})
+
+
 @mistake(
     "manassharma07/crysx_nn 7: softmax takes the maximum of the whole batch, so that other rows are 0/0",
     supports={"activations": ["relu"], "output_activations": ["identity"], "losses": ["softmax_cross_entropy"]},

@@ -1,17 +1,21 @@
 """Losses whose derivative by the outputs is mistaken."""
 
 import numpy as np
+from scipy.special import expit
 
 from backproof import Gradient
 from benchmarks.public_mistakes.network import IDENTITY, two_passes
 from benchmarks.public_mistakes.pair import mistake
 
+# students write the slopes of these as a (1 - a) and 1 - a a; written so they lose no digits, and it is the loss that does
+SIGMOID = (expit, lambda z, a: expit(z) * expit(-z))
+TANH = (np.tanh, lambda z, a: 1 / np.cosh(z) ** 2)
 RELU = (lambda z: np.maximum(z, 0), lambda z, a: np.where(z > 0, 1.0, 0.0))
-FUNCTIONS = {"identity": IDENTITY, "relu": RELU}
+FUNCTIONS = {"identity": IDENTITY, "relu": RELU, "sigmoid": SIGMOID, "tanh": TANH}
 
 
-def of(*losses, **more):
-    return {"activations": ["relu"], "output_activations": ["identity"], "losses": list(losses)} | more
+def of(*losses, hidden="relu", **more):
+    return {"activations": [hidden], "output_activations": ["identity"], "losses": list(losses)} | more
 
 
 def softmax(z):
@@ -30,7 +34,7 @@ def half_of_the_mean_squared_error(problem, mended):
 
 @mistake(
     "torch/cunn PR 318: KL divergence's gradient twice too large since its creation",
-    supports=of("softmax_cross_entropy"),
+    supports=of("softmax_cross_entropy", hidden="sigmoid"),
     textbook=("softmax_cross_entropy",),
 )
 def twice_the_divergence(problem, mended):
@@ -57,7 +61,7 @@ def softmax_jacobian_as_diagonal(problem, mended):
 
 @mistake(
     "Lightning-Universe/lightning-bolts 654, tflearn/tflearn PR 562: softmax applied twice",
-    supports=of("softmax_cross_entropy"),
+    supports=of("softmax_cross_entropy", hidden="tanh"),
     textbook=("softmax_cross_entropy",),
 )
 def softmax_twice(problem, mended):
@@ -94,7 +98,7 @@ def huber_without_its_negative_part(problem, mended):
 
 @mistake(
     "mlpack/mlpack PR 1070: binary cross-entropy's backward with 1e-2 added to both denominators",
-    supports=of("binary_cross_entropy_with_logits"),
+    supports=of("binary_cross_entropy_with_logits", hidden="sigmoid"),
     textbook=("binary_cross_entropy_with_logits",),
 )
 def a_hundredth_in_the_denominators(problem, mended):
@@ -109,7 +113,7 @@ def a_hundredth_in_the_denominators(problem, mended):
 
 @mistake(
     "ayrna/skordinal PR 122: probabilities floored before the log, and the gradient divided by the floor",
-    supports=of("softmax_cross_entropy"),
+    supports=of("softmax_cross_entropy", hidden="sigmoid"),
     textbook=("softmax_cross_entropy",),
 )
 def divided_by_the_floor(problem, mended):
@@ -125,7 +129,7 @@ def divided_by_the_floor(problem, mended):
 
 @mistake(
     "oysteijo/simd_neuralnet 1: sigmoid with cross-entropy, off by the number of outputs",
-    supports=of("binary_cross_entropy_with_logits"),
+    supports=of("binary_cross_entropy_with_logits", hidden="tanh"),
     textbook=("binary_cross_entropy_with_logits",),
 )
 def off_by_the_number_of_outputs(problem, mended):

@@ -241,3 +241,27 @@ def the_step_in_place_of_the_gradient(problem, mended):
     # right, if the slope is taken at the output: relu(x) > 0 where x > 0, which people doubt (issue 56 of the same book)
     layer_1_delta = layer_2_delta.dot(weights_1_2.T) * (layer_1 > 0)
     return [layer_1_delta.T.dot(problem.x), layer_2_delta.T.dot(layer_1)], None
+
+
+@mistake(
+    "sausheong/gonn 8: the sigmoid's derivative as s - (1 - s), as the text beside the code has it",
+    supports={"activations": ["sigmoid"], "widths": [2, 2, 1], "biases": True},
+    layout={"samples": "one", "returns": "biases_weights"},
+    textbook=("sigmoid",),
+)
+def number_by_number(weights, biases, activations, x, y, mended):
+    (w1, w2), (w3, w4) = weights[0]
+    ((w5, w6),) = weights[1]
+    (b1, b2), (b3,) = biases
+    i1, i2 = x
+
+    def derivative(s):
+        return s * (1 - s) if mended else s - (1 - s)
+
+    h1 = sigmoid(w1 * i1 + w2 * i2 + b1)
+    h2 = sigmoid(w3 * i1 + w4 * i2 + b2)
+    o1 = sigmoid(w5 * h1 + w6 * h2 + b3)
+    do1 = (o1 - y[0]) * derivative(o1)
+    dh1, dh2 = do1 * w5 * derivative(h1), do1 * w6 * derivative(h2)
+    hidden = np.array([[dh1 * i1, dh1 * i2], [dh2 * i1, dh2 * i2]])
+    return [np.array([dh1, dh2]), np.array([do1])], [hidden, np.array([[do1 * h1, do1 * h2]])]
