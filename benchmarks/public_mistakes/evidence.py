@@ -83,17 +83,23 @@ def _precisions(pair: Pair, mended: bool, report: Report) -> Iterator[tuple[str,
     for name in sorted(set(RIGHT_TO.findall(str(report))) & PRECISIONS.keys()):
         target, twin = pair.make(mended), pair.make(True)
         posed = [problem_at(index, report.seed, target=target, precision=pair.precision) for index in range(report.examples)]
-        wrong = [problem for problem in posed if _is_wrong(target, twin, problem, name)]
-        yield f"right to {name}", f"{len(wrong)} of {len(posed)} problems are wrong by {name}" if wrong else ""
+        wrong = [problem for problem in posed if _is_wrong(target, twin, problem, name, pair.textbook)]
+        yield (
+            f"right to {name}",
+            f"{len(wrong)} of {len(posed)} problems are wrong by it, or excused by a formula it has not" if wrong else "",
+        )
 
 
-def _is_wrong(target: Target, twin: Target, problem: Problem, precision: str) -> bool:
-    """Whether an answer is wrong by a precision; or not finite, where the twin's is, computed in that precision."""
+def _is_wrong(target: Target, twin: Target, problem: Problem, precision: str, textbook: tuple[str, ...]) -> bool:
+    """Whether an answer is wrong by a precision, or excused by a formula that the target has not; or not finite, where the twin's is,
+    computed in that precision."""
     with np.errstate(all="ignore"):
         try:
-            verdict = verify(problem, target(problem.copy()), precision=precision).verdict
-            if verdict is not Verdict.NONFINITE:
-                return verdict is Verdict.WRONG
+            judgement = verify(problem, target(problem.copy()), precision=precision)
+            if judgement.verdict is Verdict.LOSSY:
+                return not set(judgement.functions) <= set(textbook)
+            if judgement.verdict is not Verdict.NONFINITE:
+                return judgement.verdict is Verdict.WRONG
             narrow = InProcess(twin, precision=precision)(problem).gradient
         except ProblemError:
             return False
