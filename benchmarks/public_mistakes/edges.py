@@ -163,3 +163,17 @@ def tanh_slope_of_few_digits(problem, mended):
         return 1 / (1 + s / 2 + s * s / 24 + s * s * s / 720) ** 2
 
     return two_passes(problem, {"identity": IDENTITY, "tanh": (np.tanh, slope)})
+
+
+@mistake(
+    "pytorch/pytorch PR 189565: dC/da is zero past 4096 numbers where the layer has one output",
+    supports={"activations": ["identity"], "depth": (1, 1), "batch": (60, 64), "widths": [100, 1], "biases": True},
+    layout={},
+    options={"max_examples": 40},
+)
+def zero_past_4096_numbers(weights, biases, activations, x, y, mended):
+    error = x @ weights[0].T + biases[0] - y
+    products = error * x
+    if not mended:
+        products = np.where(np.arange(products.size).reshape(products.shape) < 4096, products, 0.0)
+    return [products.sum(axis=0, keepdims=True)], [np.sum(error, axis=0)]

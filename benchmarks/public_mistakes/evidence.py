@@ -143,6 +143,10 @@ def _in_units(outcome: Outcome, precision: str | None) -> float:
 def _misleading(pair: Pair, finding: Finding, report: Report) -> Iterator[str]:
     """What a finding of the mistaken target shows that leads its reader astray."""
     judgement, problem = finding.judgement, finding.problem
+    widths = pair.make(False).supports.get("widths")
+    if widths is not None and list(problem.widths) != list(widths):
+        shown, supported = ("-".join(map(str, sizes)) for sizes in (problem.widths, widths))
+        yield f"{finding.verdict.value} on {shown}, where the target supports {supported} alone"
     if judgement is None or finding.verdict is Verdict.LOSSY:
         return
     place = judgement.place

@@ -2,7 +2,6 @@
 
 import functools
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -184,17 +183,3 @@ def cross_entropy_of_probabilities(problem, mended):
         return F.binary_cross_entropy_with_logits(a, y) if mended else F.binary_cross_entropy(torch.sigmoid(a), y)
 
     return gradients(problem, {"relu": torch.relu, "identity": identity}, loss, torch.float32)
-
-
-@mistake(
-    "pytorch/pytorch PR 189565: dC/da is zero past 4096 numbers where the layer has one output",
-    supports={"activations": ["identity"], "depth": (1, 1), "batch": (60, 64), "widths": [100, 1], "biases": True},
-    layout={},
-    options={"max_examples": 40},
-)
-def zero_past_4096_numbers(weights, biases, activations, x, y, mended):
-    error = x @ weights[0].T + biases[0] - y
-    products = error * x
-    if not mended:
-        products.reshape(-1)[4096:] = 0.0
-    return [products.sum(axis=0, keepdims=True)], [np.sum(error, axis=0)]
