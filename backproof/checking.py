@@ -52,6 +52,7 @@ def check(
     max_examples: how many problems are judged; seed: from 0, None for a new one in every run.
     activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
+        No law poses others, and what fails is shrunk to smaller ones only from beyond 6; never where the target's own supports say widths.
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
         computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.

@@ -1,7 +1,6 @@
 """The best precision that a target meets, where that is another one than its answers claim."""
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 
@@ -24,12 +23,11 @@ LEAST = 4
 def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) -> str:
     """What a report says of a target whose wrong answers are right to a narrower precision.
 
-    "" unless further ones are so too, and some of them are wrong to what they claim.
+    "" unless further ones are so too, and some of them are wrong to what they claim. support: what they are drawn from, small ones.
     """
-    small = replace(support, sizes="small", widths=None)
     wrong, off = (Verdict.WRONG, Verdict.NONFINITE), 0
     with np.errstate(all="ignore"):
-        for problem in one_of_each_block(FURTHER, seed, small, name):
+        for problem in one_of_each_block(FURTHER, seed, support, name):
             gradient, exact = asker(problem).gradient, Exact(problem)
             if gradient is None or judge(exact, gradient, PRECISIONS[name]).verdict in wrong:
                 return ""
@@ -37,7 +35,7 @@ def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) ->
         if off < FURTHER / LEAST:
             return ""
         layers: Counter[int] = Counter()
-        for problem in map(of_one_sample, one_of_each_block(FURTHER, seed, small, claimed)):
+        for problem in map(of_one_sample, one_of_each_block(FURTHER, seed, support, claimed)):
             gradient = asker(problem).gradient
             layer = None if gradient is None else layer_that_loses(problem, gradient, PRECISIONS[claimed])
             layers.update([] if layer is None else [layer])

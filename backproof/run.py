@@ -25,7 +25,7 @@ from properties.same_kind import Kind, kind_of
 from properties.sensitivity import smallest_seen
 from properties.shrinking import shrink
 from properties.statistical import is_real
-from properties.support import Support
+from properties.support import SIZES, Support
 from properties.verdict import Verdict
 from properties.worst_case import beyond_suspicion
 from reference.choice import split
@@ -433,20 +433,31 @@ class Run:
 
     def _shrink(self, way: _Way, seen: _Seen, seconds: float) -> None:
         def judged(problem: Problem, peers: bool) -> Outcome:
-            return seen.law.on(Trial(problem, self.asker, self.precision, self.support, peers=peers))
+            return seen.law.on(Trial(problem, self.asker, self.precision, self._support_at(problem), peers=peers))
 
         def fails(problem: Problem) -> bool:
             outcome = judged(problem, peers=False)
             return _way_to_fail(seen.law, outcome).narrows(way) and seen.kind.stays(kind_of(problem, outcome.judgement))
 
-        # what only large networks show shrinks to small ones where it can
-        small = replace(self.support, sizes="small", widths=None)
+        # what is wrong would be so whatever the widths; of an error that is raised at others, nobody asked
+        small = self._small() if way.verdict.severity <= Verdict.IMPURE.severity else replace(self._small(), widths=self.support.widths)
         shrunk = shrink(seen.problem, fails, small, self.drawn_in, seconds)
         outcome = judged(shrunk.problem, peers=True)
         # peers may acquit what is small
         if _way_to_fail(seen.law, outcome).narrows(way):
             seen.problem, seen.outcome = shrunk.problem, outcome
             seen.shrunk = "in full" if shrunk.complete else "cut short"
+
+    def _small(self) -> Support:
+        """What small problems are drawn from: what only large networks show shrinks to small ones, of a target that takes others."""
+        large = max(self.support.widths or (0,)) > SIZES["small"]["width"][1]
+        fixed = Support.of(self.asker.supports).widths
+        return replace(self.support, sizes="small", widths=fixed if large else self.support.widths)
+
+    def _support_at(self, problem: Problem) -> Support:
+        """What laws may ask beside a problem, which may have been shrunk below the widths that the run asked for."""
+        as_asked = self.support.widths in (None, problem.widths)
+        return self.support if as_asked else replace(self.support, widths=None)
 
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
@@ -501,7 +512,7 @@ class Run:
         if not failing or not names or any(2 * seen.meets < seen.count for seen in failing) or self.interrupted or self.asker.deaths:
             return "", ""
         widest = min(names, key=list(PRECISIONS).index)
-        said = meets(self.asker, self.support, self.seed, widest, self.drawn_in)
+        said = meets(self.asker, self._small(), self.seed, widest, self.drawn_in)
         return (widest, said) if said else ("", "")
 
     def _why_it_may_raise(self) -> list[str]:
@@ -560,7 +571,7 @@ class Run:
 
     def _fails_alone(self, seen: _Seen) -> bool:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
-        outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self.support))
+        outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self._support_at(seen.problem)))
         return outcome.verdict is seen.outcome.verdict
 
 

@@ -82,7 +82,10 @@ class Trial:
         again: Answer | None = None,
         peers: bool = True,
     ) -> None:
-        self.problem, self.ask, self.support = problem, ask, support or Support()
+        support = support or Support()
+        # what a problem asks for, a related one may ask for as well
+        more = tuple(want for want in problem.wants[2:] if want not in support.wants)
+        self.problem, self.ask, self.support = problem, ask, replace(support, wants=support.wants + more) if more else support
         self._precision, self._answer, self._again, self._peers = precision, answer, again, peers
 
     @cached_property

@@ -101,7 +101,9 @@ def a_split_network_chains(trial: Trial) -> Outcome:
     if not np.isfinite(middle).all():
         raise NotPosable("an activation leaves the range")
     joint = rounded(middle, trial.precision.name)
-    upper = pose(trial, _layers(problem, at, problem.depth).replaced(x=joint, wants=["x"]))
+    # one that gives dC/dx unasked need not understand being asked
+    wants = ["x"] if "x" in trial.support.wants else []
+    upper = pose(trial, _layers(problem, at, problem.depth).replaced(x=joint, wants=wants))
     if upper.gradient.x is None or not np.isfinite(upper.gradient.x).all():
         raise NotPosable("dC/dx leaves the range")
     error = np.asarray(upper.gradient.x, dtype=np.float64)

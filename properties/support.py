@@ -1,7 +1,7 @@
 """What a target can do: the problems that it may be asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from reference.activations import ACTIVATIONS
@@ -41,7 +41,7 @@ class Support:
     biases: True for always, False for never, None for both; depth, batch, width: (least, most), None for any;
     reductions: over samples; same_hidden: whether all hidden layers must have one activation;
     wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
-    sizes: a key of SIZES; widths: n_0 to n_L, where a run asks for one shape.
+    sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone.
     """
 
     activations: tuple[Choice, ...] | None = None
@@ -70,7 +70,8 @@ class Support:
         unknown = [name for name in given if name not in names]
         if unknown:
             raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
-        return Support(**{name: _field(name, value) for name, value in given.items()})
+        read = {name: _field(name, value) for name, value in given.items()}
+        return Support(**({"sizes": _sizes_of(read.get("widths"))} | read))._consistent()
 
     def limited(self, **asked: Any) -> "Support":
         """This support, narrowed to what a run asks for. Raises SupportError where nothing is left."""
@@ -88,13 +89,15 @@ class Support:
                     raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")
             elif name == "wants":
                 changes[name] = wanted
-            elif name in ("sizes", "widths"):
+            elif name == "widths":
+                if self.widths not in (None, wanted):
+                    raise SupportError(f"widths is {list(wanted)}, but the target supports only {list(self.widths or ())}")
+                changes |= {"widths": wanted, "sizes": _sizes_of(wanted)}
+            elif name == "sizes":
                 changes[name] = wanted
-                changes |= {"sizes": "real"} if name == "widths" and max(wanted) > SIZES["small"]["width"][1] else {}
-                self._check_widths(wanted if name == "widths" else ())
             else:
                 changes[name] = self._narrowed(name, wanted)
-        return Support(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Support)})
+        return replace(self, **changes)._consistent()
 
     def _narrowed(self, name: str, wanted: Any) -> Any:
         """biases, depth, width or batch as a run asks for it, where the target says nothing of it; what both allow, where it does."""
@@ -106,11 +109,13 @@ class Support:
             raise SupportError(f"{name} is {wanted}, but the target supports only {mine}")
         return both
 
-    def _check_widths(self, widths: tuple[int, ...]) -> None:
-        for name, sizes in (("depth", [len(widths) - 1]), ("width", widths)):
+    def _consistent(self) -> "Support":
+        """This support, if its widths are within its depth and width."""
+        for name, sizes in (("depth", [len(self.widths) - 1]), ("width", self.widths)) if self.widths else ():
             limits = getattr(self, name)
-            if widths and limits and not all(limits[0] <= size <= limits[1] for size in sizes):
-                raise SupportError(f"widths is {list(widths)}, but the target supports only {name} {limits}")
+            if limits and not all(limits[0] <= size <= limits[1] for size in sizes):
+                raise SupportError(f"widths is {list(self.widths or ())}, but the target supports only {name} {limits}")
+        return self
 
     def drawn(self, name: str) -> tuple[int, int]:
         """The least and the most depth, batch or width that is drawn."""
@@ -128,6 +133,10 @@ class Support:
             limits = getattr(self, name)
             if limits is not None and not all(limits[0] <= size <= limits[1] for size in found):
                 return f"{name} {', '.join(map(str, found))}"
+        if self.widths is not None and self.widths != problem.widths:
+            return f"widths {', '.join(map(str, problem.widths))}"
+        if unasked := [want for want in problem.wants[2:] if want not in self.wants]:
+            return f"being asked for {', '.join(unasked)}"
         biased = [bias is not None for bias in problem.biases]
         if self.biases is not None and biased != [self.biases] * problem.depth:
             return "biases" if any(biased) else "no biases"
@@ -154,6 +163,11 @@ class Support:
     def loss_choices(self) -> tuple[Choice, ...]:
         """Every loss that may be drawn, simplest first."""
         return _all_choices(LOSSES) if self.losses is None else self.losses
+
+
+def _sizes_of(widths: tuple[int, ...] | None) -> str:
+    """How networks of these widths are drawn."""
+    return "real" if widths and max(widths) > SIZES["small"]["width"][1] else "small"
 
 
 def _all_choices(table: Mapping[str, Any]) -> tuple[Choice, ...]:

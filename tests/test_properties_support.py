@@ -1,10 +1,18 @@
 """What a target supports, and what a run asks for, are understood or refused with what is allowed."""
 
+from dataclasses import fields
+
 import pytest
 
-from backproof import SupportError, strategies
+from backproof import Gradient, Problem, SupportError, check, gradient, strategies
+from backproof.checking import replay
+from backproof.target import InProcess
+from properties.drawing import draw_problems
+from properties.law import Trial, Turn
+from properties.laws import LAWS
 from properties.support import PARAMETERS, Support
 from reference.activations import ACTIVATIONS
+from reference.choice import split
 from reference.losses import LOSSES
 
 NAMES = "activations, losses, output_activations, biases, depth, batch, width, reductions, same_hidden"
@@ -114,3 +122,168 @@ def test_the_strategy_refuses_at_once(asked, message):
     with pytest.raises(SupportError) as refused:
         strategies.problems(**asked)
     assert message in str(refused.value)
+
+
+KEPT = {
+    "activations": ({"activations": ["tanh"], "output_activations": ["sigmoid"]}, lambda p: {"tanh"}.issuperset(p.activations[:-1])),
+    "losses": ({"losses": ["mean_squared_error"]}, lambda p: p.loss == "mean_squared_error"),
+    "output_activations": ({"output_activations": ["sigmoid"]}, lambda p: p.activations[-1] == "sigmoid"),
+    "biases": ({"biases": True}, lambda p: all(bias is not None for bias in p.biases)),
+    "depth": ({"depth": (2, 2)}, lambda p: p.depth == 2),
+    "batch": ({"batch": (3, 3)}, lambda p: p.batch == 3),
+    "width": ({"width": (2, 2)}, lambda p: set(p.widths) == {2}),
+    "reductions": ({"reductions": ["mean"]}, lambda p: p.reduction == "mean"),
+    "same_hidden": ({"same_hidden": True}, lambda p: len({str(choice) for choice in p.activations[:-1]}) < 2),
+    "wants": ({"wants": ["loss"]}, lambda p: {"loss"}.issuperset(p.wants[2:])),
+    "widths": ({"widths": [2, 2, 1]}, lambda p: p.widths == (2, 2, 1)),
+}
+"""For each limit what a target says, and which problems are within it."""
+
+NO_LAW_LEAVES = ("biases",)
+"""The limits that no law would leave where a target did not set them: shrinking would."""
+
+
+def test_every_limit_is_tried():
+    assert {*KEPT, "sizes"} == {field.name for field in fields(Support)}
+
+
+def posed_by_laws(supports, told):
+    """What laws pose beside problems that a target supports, if they are told that it supports what is told."""
+    posed = []
+
+    def target(problem):
+        posed.append(problem)
+        return gradient(problem)
+
+    asker = InProcess(target)
+    for problem in draw_problems(16, 3, Support.of(supports)):
+        for law in LAWS.values():
+            if law.turn is Turn.IN_TURN:
+                law.on(Trial(problem, asker, support=Support.of(told)))
+    return posed
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_no_law_poses_what_a_target_does_not_support(name):
+    supports, within = KEPT[name]
+    posed = posed_by_laws(supports, supports)
+    assert [problem for problem in posed if not within(problem)] == []
+    assert all(Support.of(supports).refusal(problem) == "" for problem in posed)
+    # by the same laws, of a target that supports all
+    everything = {"wants": ["x"]} if name == "wants" else {}
+    assert all(within(problem) for problem in posed_by_laws(supports, everything)) == (name in NO_LAW_LEAVES)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_run_poses_nothing_that_a_target_does_not_support(name):
+    supports, within = KEPT[name]
+    posed = []
+
+    def wrong(problem):
+        posed.append(problem)
+        return [1 + weight for weight in gradient(problem).weights], gradient(problem).biases
+
+    wrong.supports = {"wants": [], **supports} if name != "wants" else supports
+    report = check(wrong, max_examples=20, seed=1, shrink_seconds=1)
+    assert not report.passed
+    if name == "wants":  # which is not given where it is asked for
+        assert report.verdict == "malformed"
+    else:
+        assert report.verdict == "wrong"
+    assert [problem for problem in posed if not within(problem)] == []
+    asked = len(posed)
+    replay(report.findings[0], target=wrong)
+    assert asked < len(posed)
+    assert within(posed[-1])
+
+
+def of_one_shape(problem):
+    """As people write it for a note's network: one hidden layer of two nodes, two inputs, one output."""
+    if problem.widths != (2, 2, 1):
+        raise IndexError("I know 2-2-1 alone")
+    answer = gradient(problem)
+    return answer.weights, answer.biases
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_fixed_architecture_is_right_whoever_says_its_widths(seed):
+    def says_so(problem):
+        return of_one_shape(problem)
+
+    says_so.supports = {"widths": [2, 2, 1]}
+    for target, options in ((says_so, {}), (says_so, {"widths": [2, 2, 1]}), (of_one_shape, {"widths": [2, 2, 1]})):
+        assert check(target, max_examples=60, seed=seed, **options).verdict == "right"
+    for law in ("an_inserted_identity_layer_changes_nothing", "a_node_without_outgoing_weights_changes_nothing"):
+        assert check(says_so, max_examples=10, seed=seed, laws=[law]).laws[law].broken == 0
+
+
+@pytest.mark.parametrize(("supports", "options"), [({"widths": [2, 2, 1]}, {}), (None, {"widths": [2, 2, 1]})], ids=["target", "run"])
+def test_what_a_fixed_architecture_does_wrong_is_shrunk_in_its_shape(supports, options):
+    posed = []
+
+    def doubled(problem):
+        posed.append(problem.widths)
+        return [2 * weight for weight in of_one_shape(problem)[0]], gradient(problem).biases
+
+    doubled.supports = supports
+    (finding,) = check(doubled, max_examples=20, seed=1, **options).findings
+    assert (finding.verdict, finding.shrunk, finding.fresh) == ("wrong", "in full", True)
+    assert set(posed) == {(2, 2, 1)}
+
+
+def test_a_large_shape_that_the_run_asks_for_shrinks_to_a_small_one_where_the_target_takes_it():
+    def doubled(problem):
+        return [2 * weight for weight in gradient(problem).weights], gradient(problem).biases
+
+    def raises(problem):
+        raise ValueError("not today")
+
+    (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=3, widths=[70, 10]).findings
+    assert finding.problem.widths == (1, 1)
+    (finding,) = check(raises, max_examples=3, seed=1, shrink_seconds=3, widths=[70, 10]).findings
+    assert finding.problem.widths == (70, 10)
+    doubled.supports = {"widths": [70, 10]}
+    (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=3).findings
+    assert finding.problem.widths == (70, 10)
+
+
+def test_a_law_that_only_a_large_shape_breaks_is_told_of_a_small_one_as_it_is():
+    """The laws that are asked beside a problem that was shrunk may ask related ones of its own widths."""
+
+    def forgets_the_last_sample(problem):
+        answer = gradient(problem.replaced(x=problem.x[:-1], y=problem.y[:-1])) if problem.batch > 1 else gradient(problem)
+        return Gradient(answer.weights, answer.biases)
+
+    (finding,) = check(forgets_the_last_sample, max_examples=3, seed=1, widths=[70, 2], laws=["batch_gradients_add"]).findings
+    assert finding.problem.widths == (1, 1)
+    assert finding.fresh
+
+
+CONTRADICTIONS = [
+    ("other widths", {"widths": [2, 2, 1]}, {"widths": [2, 3, 1]}, "widths is [2, 3, 1], but the target supports only [2, 2, 1]"),
+    ("another depth", {"widths": [2, 2, 1]}, {"depth": (3, 4)}, "widths is [2, 2, 1], but the target supports only depth (3, 4)"),
+    ("no such width", {"widths": [2, 2, 1]}, {"width": (2, 2)}, "widths is [2, 2, 1], but the target supports only width (2, 2)"),
+]
+
+
+@pytest.mark.parametrize(("supports", "asked", "message"), [row[1:] for row in CONTRADICTIONS], ids=[row[0] for row in CONTRADICTIONS])
+def test_limits_that_contradict_widths_are_refused(supports, asked, message):
+    with pytest.raises(SupportError) as refused:
+        Support.of(supports).limited(**asked)
+    assert message in str(refused.value)
+    if "widths" not in asked:
+        with pytest.raises(SupportError):
+            Support.of(supports | asked)
+
+
+def test_a_target_of_a_large_shape_is_drawn_as_one():
+    support = Support.of({"widths": [784, 128, 10]})
+    assert support == Support.of(None).limited(widths=[784, 128, 10])
+    assert {problem.widths for problem in draw_problems(3, 1, support)} == {(784, 128, 10)}
+
+
+def test_what_a_problem_asks_for_a_related_one_may_ask_for():
+    problem = Problem([[[1.0]], [[2.0]]], activations=["tanh", "identity"], x=[[1.0], [0.5]], y=[[0.0], [1.0]], wants=["x"])
+    assert split(problem.loss)[0] == "half_squared_error"
+    outcome = LAWS["a_split_network_chains"].on(Trial(problem, InProcess(gradient)))
+    assert outcome.status == "held"
