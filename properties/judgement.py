@@ -101,6 +101,11 @@ class Judgement:
         return self.verdict.passes(self.strict)
 
     @property
+    def failed(self) -> bool:
+        """Whether something is not right with the answer: where nothing can be said of it, it has neither passed nor failed."""
+        return not self.passed and self.verdict is not Verdict.INCONCLUSIVE
+
+    @property
     def entry(self) -> str:
         """Where the worst entry stands: "layer 1: dC/dW[0, 1]"."""
         whole = "all of " if self.bound == AGGREGATE else ""

@@ -12,8 +12,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.architecture import LABELS, Architecture, Picker, answers_of, architecture_of, pick_architecture
+from properties.judging import verify
 from properties.support import Support, SupportError
 from properties.values import VALUE_CLASSES, labels, pick_plan, problem_of_seed, rounded
+from properties.verdict import Verdict
+from reference.backward import gradient
 from reference.choice import split
 from reference.precisions import PRECISIONS
 from reference.problem import Problem
@@ -113,7 +116,7 @@ def problems(
     precision: str = "float64",
     supports: Any = None,
 ) -> st.SearchStrategy[Problem]:
-    """A Hypothesis strategy for whole problems, for your own @given.
+    """A Hypothesis strategy for whole problems, for your own @given: those of which something can be said in their precision.
 
     activations, losses: names, or (name, parameters); None for all. biases: True for always, False for never, None for both.
     depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
@@ -125,7 +128,12 @@ def problems(
     support = Support.of(supports).limited(
         activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
     )
-    return problems_of(support, precision)
+    return problems_of(support, precision).filter(lambda problem: _can_be_judged(problem, precision))
+
+
+def _can_be_judged(problem: Problem, precision: str) -> bool:
+    """Whether something can be said of an answer: of most that Hypothesis draws freely, numbers leave the range."""
+    return verify(problem, gradient(problem), precision=precision).verdict is not Verdict.INCONCLUSIVE
 
 
 @st.composite

@@ -40,7 +40,8 @@ seen = []
 @given(backproof.strategies.problems(activations=["relu"], losses=["half_squared_error"]))
 def test_own(problem):
     seen.append(problem)
-    assert backproof.verify(problem, backproof.gradient(problem)).passed
+    judgement = backproof.verify(problem, backproof.gradient(problem))
+    assert not judgement.failed, str(judgement)
     if len(seen) == 1:
         backproof.assert_right(gradient, max_examples=2)
 

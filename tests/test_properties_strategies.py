@@ -218,6 +218,17 @@ def test_a_given_of_your_own_works_and_shrinks():
     assert smallest.activations == ("relu",)
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32", "float16", "bfloat16/float32"])
+def test_what_a_given_of_your_own_draws_can_be_judged(precision):
+    @settings(max_examples=100, database=None)
+    @given(backproof.strategies.problems(precision=precision))
+    def each(problem):
+        judgement = backproof.verify(problem, backproof.gradient(problem), precision=precision)
+        assert judgement.passed, str(judgement)
+
+    each()
+
+
 def test_the_simplest_problem_is_simple():
     simplest = next(draw_problems(1, 0, Support()))
     assert (simplest.depth, simplest.batch, simplest.widths, simplest.activations) == (1, 1, (1, 1), ("identity",))

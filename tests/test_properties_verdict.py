@@ -11,7 +11,7 @@ import pytest
 import backproof
 from backproof import Gradient, Problem, ProblemError, Verdict, enclosure, verify
 from properties import judgement as judgement_module
-from properties.judgement import Exact
+from properties.judgement import Exact, Judgement
 from properties.verdict import MEANINGS, worst
 from reference.activations import ACTIVATIONS
 from reference.choice import bind
@@ -351,3 +351,10 @@ def test_no_accusation_where_the_reference_is_not_confirmed(monkeypatch):
 
 def test_ball_arithmetic_confirms_the_reference():
     assert Exact(PROBLEM).disagreement(PRECISIONS["float64"]) is None
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_answer_passes_fails_or_is_neither(strict):
+    for verdict in Verdict:
+        judgement = Judgement(verdict, "float64", strict=strict)
+        assert judgement.passed + judgement.failed + (verdict == "inconclusive") == 1
