@@ -296,7 +296,7 @@ def _distance(got: AnyArray, low: AnyArray, high: AnyArray) -> Array:
 
 def judgement_of(verdict: Verdict, entries: list[Measured], precision: Precision, judged: int, reason: str = "") -> Judgement:
     """A judgement that shows the entry which is worst."""
-    entry, index = worst_entry(entries, finite_first=verdict is Verdict.WRONG)
+    entry, index = worst_entry(entries)
     return Judgement(
         verdict,
         precision.name,
@@ -311,11 +311,14 @@ def judgement_of(verdict: Verdict, entries: list[Measured], precision: Precision
     )
 
 
-def worst_entry(entries: list[Measured], finite_first: bool) -> tuple[Measured, tuple[int, ...]]:
-    """The entry with the largest distance over the distance allowed; gradients before intermediates where equal."""
+def worst_entry(entries: list[Measured]) -> tuple[Measured, tuple[int, ...]]:
+    """The entry with the largest distance over the distance allowed; gradients before intermediates where equal.
+
+    One that is infinite or NaN where it should be finite comes before all that are off, which may be its consequence.
+    """
     best: tuple[float, Measured, tuple[int, ...]] = (-1.0, entries[0], (0,) * entries[0].got.ndim)
     for entry in entries:
-        ratio = np.where(np.isfinite(entry.got), entry.ratio, 0.0) if finite_first else entry.ratio
+        ratio = np.where(entry.outside & ~np.isfinite(entry.got), np.inf, np.minimum(entry.ratio, np.finfo(np.float64).max))
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
         if ratio[index] > best[0]:
             best = (float(ratio[index]), entry, index)

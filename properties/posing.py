@@ -134,7 +134,7 @@ def agree(left: Side, right: Side, statement: str) -> Outcome:
 
     statement: what is broken where they are not. NaN and infinity against NaN and infinity says nothing.
     """
-    worst: tuple[tuple[bool, float], Judgement | None] = ((False, 1.0), None)
+    worst: tuple[float, Judgement | None] = (1.0, None)
     judged = 0
     for place in left:
         if place not in right:
@@ -146,15 +146,14 @@ def agree(left: Side, right: Side, statement: str) -> Outcome:
             ratio = np.where(claimed & finite, np.abs(a.values - b.values) / allowed, 0.0)
         one_sided = claimed & ~finite & (np.isfinite(a.values) | np.isfinite(b.values))
         judged += int((claimed & finite | one_sided).sum())
-        # a number that is off says more than one that there is not
-        ratio = np.where(one_sided, np.inf, np.where(np.isnan(ratio), 0.0, ratio)) if not (ratio > 1).any() else ratio
+        # what is infinite or NaN comes before all that is off, which may be its consequence
+        ratio = np.where(one_sided, np.inf, np.minimum(np.where(np.isnan(ratio), 0.0, ratio), np.finfo(np.float64).max))
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
-        how = (bool(finite[index]) and bool(ratio[index] > 1), float(ratio[index]))
-        if ratio[index] > 1 and how > worst[0]:
+        if ratio[index] > worst[0]:
             expected = float(b.values[index])
             verdict = Verdict.WRONG if finite[index] else Verdict.NONFINITE
             numbers = (float(a.values[index]), (expected, expected), float(allowed[index]))
-            worst = (how, Judgement(verdict, "", place, index, *numbers, bound=ALL_CALLS))
+            worst = (float(ratio[index]), Judgement(verdict, "", place, index, *numbers, bound=ALL_CALLS))
     if not judged:
         raise NotPosable("no entry that can be compared")
     return HELD if worst[1] is None else broken(worst[1].verdict, statement, worst[1])

@@ -86,7 +86,7 @@ def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> 
         lossy = explained(judgement_of(Verdict.LOSSY, entries, precision, judged), exact, explanations)
         return replace(lossy, reason=f"{lossy.reason}, and {_digits_left(entries, precision)} are left")
     entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
-    if any((entry.outside & np.isfinite(entry.got)).any() for entry in entries):
+    if not any((entry.outside & ~np.isfinite(entry.got)).any() for entry in entries):
         return judgement_of(Verdict.WRONG, entries, precision, judged)
     reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
     return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
@@ -137,7 +137,7 @@ def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: 
 
 def _digits_left(entries: list[Measured], precision: Precision) -> str:
     """How many digits the worst entry still has: "3 of 16 digits"."""
-    entry, index = worst_entry(entries, finite_first=False)
+    entry, index = worst_entry(entries)
     digits, distance = -math.log10(precision.unit), float(entry.distance[index])
     size = max(abs(float(entry.low[index])), abs(float(entry.high[index])))
     kept = max(0.0, -math.log10(distance / size)) if 0 < distance < math.inf and size else 0.0

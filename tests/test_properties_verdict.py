@@ -133,11 +133,29 @@ def test_not_finite_where_the_exact_gradient_is_finite(value):
     assert judged.distance == math.inf
 
 
-def test_a_wrong_entry_is_worse_than_a_nan_and_is_the_one_that_is_shown():
-    given = changed("biases", 1, (1,), lambda b: math.nan)
-    given.weights[0][0, 0] += 1
+@pytest.mark.parametrize("value", [v for _, v in NOT_FINITE], ids=[n for n, _ in NOT_FINITE])
+def test_what_is_not_finite_comes_before_what_is_wrong_beside_it(value):
+    """A NaN has often made the others wrong; however far these are off, it is the one that is shown."""
+    given = changed("biases", 1, (1,), lambda b: value)
+    given.weights[0][0, 0] = 1e300
     judged = verify(PROBLEM, given)
-    assert (judged.verdict, judged.place.quantity, judged.index, judged.outside) == ("wrong", "weights", (0, 0), 2)
+    assert (judged.verdict, judged.place.quantity, judged.index, judged.outside) == ("nonfinite", "biases", (1,), 2)
+
+
+def test_nan_beside_a_wrong_zero_is_told_as_nan():
+    """As code has it that takes exp(z) / (1 + exp(z)) for the sigmoid, and treats a node with an infinite exp as off."""
+    problem = Problem([[[1.0], [800.0]]], activations=["tanh"], x=[[1.0]], y=[[0.0, 0.0]])
+    exact = backproof.gradient(problem).weights[0]
+    judged = verify(problem, ([np.array([[0.0], [math.nan]])], None))
+    assert exact[0, 0] != 0
+    assert (judged.verdict, judged.index, judged.outside) == ("nonfinite", (1, 0), 2)
+    assert math.isnan(judged.got)
+
+
+def test_what_may_be_infinite_is_not_worse_than_what_is_wrong():
+    problem = Problem([[[1.0], [1e200]]], activations=["identity"], x=[[1e200]], y=[[0.0, 0.0]])
+    judged = verify(problem.replaced(x=[[1e120]], y=[[1e10, 0.0]]), ([np.array([[1.0], [math.inf]])], None))
+    assert (judged.verdict, judged.index) == ("wrong", (0, 0))
 
 
 LOSSY = [
