@@ -5,6 +5,7 @@ import numpy as np
 from properties.arrangements import ARRANGEMENTS
 from properties.judgement import measured
 from properties.law import HELD, NotPosable, Outcome, Trial, broken, not_applicable
+from properties.posing import own_rounding
 from properties.verdict import Verdict
 from reference.problem import Gradient
 
@@ -95,15 +96,17 @@ def the_problem_before_does_not_matter(trial: Trial) -> Outcome:
 
 
 def _same_but_for_rounding(trial: Trial, again: Gradient, when: str) -> Outcome:
-    """Whether the first answer and a later one to the same problem are within twice the bound: each may be off by it."""
+    """Whether a first and a later answer to the same problem are within twice the bound: each may be off by it, a wrong one by more."""
     first = trial.gradient
     if [place for place, _ in first.arrays()] != [place for place, _ in again.arrays()]:
         return broken(Verdict.UNSTABLE, f"it gives other quantities {when}")
     if all(np.array_equal(a, b, equal_nan=True) for (_, a), (_, b) in zip(first.arrays(), again.arrays(), strict=True)):
         return HELD
-    for entry in measured(again, first, first, trial.exact.bound(trial.precision, None, jumps=True)):
+    bound = trial.exact.bound(trial.precision, None, jumps=True)
+    more = own_rounding(first, trial.exact.reference, bound, trial.precision)
+    for entry in measured(again, first, first, bound):
         both_nan = np.isnan(entry.got) & np.isnan(entry.low)
-        apart = ~(entry.distance <= 2 * entry.allowed) & ~both_nan & np.isfinite(entry.allowed)
+        apart = ~(entry.distance <= 2 * (entry.allowed + more[entry.place])) & ~both_nan & np.isfinite(entry.allowed)
         if apart.any():
             index = tuple(int(i) for i in np.argwhere(apart)[0])
             numbers = f"{float(entry.low[index])!r} the first time and {float(entry.got[index])!r} {when}"

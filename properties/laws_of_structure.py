@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from properties.law import NotPosable, Outcome, Trial
-from properties.posing import Entries, Side, agree, entries_of, first, pose, zeros_like
+from properties.posing import Entries, Side, agree, first, pose, zeros_like
 from properties.values import rounded
 from reference.arrays import AnyArray, Array
 from reference.model import model_of
@@ -111,7 +111,7 @@ def a_split_network_chains(trial: Trial) -> Outcome:
     lower = pose(trial, _layers(problem, 0, at).replaced(y=expected, loss="half_squared_error", reduction="sum"))
     apart = _apart(upper.given[Place("x", None)].allowed, joint, error, expected, trial)
     bound = rounding_bound(lower.exact.passes, model_of(trial.precision, None), apart=apart)
-    parts = {place: entries for place, entries in entries_of(lower.gradient, bound).items() if place.quantity in ("weights", "biases")}
+    parts = {place: entries for place, entries in lower.entries(bound).items() if place.quantity in ("weights", "biases")}
     for place, entries in upper.side.items():
         if place.layer is not None:
             parts[Place(place.quantity, place.layer + at)] = entries

@@ -3,6 +3,7 @@
 No exact gradient is needed: each answer may be off by the rounding bound of its own problem, so that two may differ by the sum.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,7 +68,8 @@ Side: TypeAlias = dict[Place, Entries]
 class Posed:
     """A problem, and what the target answered.
 
-    exact: the reference's passes and bounds; only its forward pass is used, and how far answers may be off.
+    exact: the reference's passes and bounds; only its forward pass is used, how far answers may be off, and, where one is further off
+        than that, by how much: a wrong answer is allowed more, never less.
     """
 
     problem: Problem
@@ -78,7 +80,14 @@ class Posed:
     @cached_property
     def given(self) -> Side:
         """All that was answered."""
-        return entries_of(self.gradient, self.exact.bound(self.precision, None, jumps=True))
+        return self.entries(self.exact.bound(self.precision, None, jumps=True))
+
+    def entries(self, bound: Gradient) -> Side:
+        """All that was answered, with a bound, and what a wrong answer may be off besides."""
+        more = own_rounding(self.gradient, self.exact.reference, bound, self.precision)
+        return {
+            place: Entries(entries.values, entries.allowed + more[place]) for place, entries in entries_of(self.gradient, bound).items()
+        }
 
     @cached_property
     def side(self) -> Side:
@@ -97,6 +106,21 @@ def entries_of(gradient: Gradient, bound: Gradient) -> Side:
     """An answer beside its bound."""
     allowed = dict(bound.arrays())
     return {place: Entries(np.asarray(array, dtype=np.float64), allowed[place]) for place, array in gradient.arrays()}
+
+
+def own_rounding(answer: Gradient, reference: Gradient, bound: Gradient, precision: Precision) -> dict[Place, float]:
+    """What an answer that is wrong may round, array by array: nobody knows what it computes, so a law asks half the digits of what is off.
+
+    0 for an answer within the bound. What is off beyond it is taken by its largest entry: others may be differences of such.
+    """
+    right, allowed = dict(reference.arrays()), dict(bound.arrays())
+    off: dict[Place, float] = {}
+    with np.errstate(all="ignore"):
+        for place, got in answer.arrays():
+            beyond = np.abs(np.asarray(got, dtype=np.float64) - right[place]) - allowed[place]
+            most = float(np.max(beyond, where=np.isfinite(beyond), initial=0.0))
+            off[place] = math.sqrt(precision.unit) * most
+    return off
 
 
 def pose(trial: Trial, problem: Problem) -> Posed:
