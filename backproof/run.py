@@ -18,9 +18,15 @@ from properties.blindness import Blind, blind_spots
 from properties.drawing import Block, block_at, blocks
 from properties.judgement import Exact, Unjudged, precision_of
 from properties.judging import with_quantities
-from properties.law import HELD, Law, Outcome, Status, Trial, Turn
+from properties.law import HELD, Law, Outcome, Status, Trial, Turn, not_applicable
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
-from properties.laws_of_conduct import inputs_are_left_alone, it_answers, shapes_and_dtypes_are_right, two_calls_agree
+from properties.laws_of_conduct import (
+    inputs_are_left_alone,
+    it_answers,
+    shapes_and_dtypes_are_right,
+    the_problem_before_does_not_matter,
+    two_calls_agree,
+)
 from properties.same_kind import Kind, kind_of
 from properties.sensitivity import smallest_seen
 from properties.shrinking import shrink
@@ -52,6 +58,9 @@ JUDGES = it_agrees_with_the_exact_gradient.__name__
 
 CALLS = two_calls_agree.__name__
 """The law that asks twice."""
+
+STATE = (CALLS, the_problem_before_does_not_matter.__name__)
+"""The laws that show what a target keeps from call to call: others that compare calls say nothing beside them."""
 
 PLAIN = {law.__name__ for law in (it_answers, shapes_and_dtypes_are_right, inputs_are_left_alone)} | {CALLS, JUDGES}
 """The laws that a problem obeys whose answers are all well-formed, the same bit by bit and beyond suspicion."""
@@ -357,7 +366,9 @@ class Run:
             for law in self._in_turn():
                 if time.monotonic() > self.deadline:
                     return
-                self._record(law, trial, law.on(trial), block.first)
+                held_back = next((name for name in STATE if law.unless and name in self.counts and self.counts[name].broken), "")
+                outcome = not_applicable(f"it compares calls, and {held_back} is broken") if held_back else law.on(trial)
+                self._record(law, trial, outcome, block.first)
         if block.number % AUDITED_EACH == 0:
             for law in (law for law in self.laws if law.turn is Turn.AUDIT):
                 self._record(law, trial, law.on(trial), block.first)
@@ -462,7 +473,9 @@ class Run:
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
         told = [self.failures[way] for way in self._told()]
-        ordered = sorted(told, key=lambda seen: (not _disagrees(seen.outcome), -seen.outcome.verdict.severity, seen.problem.size))
+        ordered = sorted(
+            told, key=lambda seen: (not _disagrees(seen.outcome), not _is_state(seen), -seen.outcome.verdict.severity, seen.problem.size)
+        )
         if self.interrupted:
             self.notes.append("interrupted: this is the report so far")
         if len(self.judged_by) > 1:
@@ -525,10 +538,15 @@ class Run:
     def _told(self) -> list[_Way]:
         """What is worth telling: the same mistake once, by the law that says most of it.
 
-        Where single problems show a verdict, laws that pose related ones say no more of it; where something fails, what is merely
-        lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by itself, or of one of some where one is.
+        Where two calls differ, laws that compare calls say nothing; where single problems show a verdict, laws that pose related ones say
+        no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions says nothing where
+        each is lossy by itself, or of one of some where one is.
         """
         failing = {way: seen for way, seen in self.failures.items() if self._fails(seen.outcome)}
+        if any(_is_state(seen) for seen in failing.values()):
+            failing = {way: seen for way, seen in failing.items() if not seen.law.unless}
+        if CALLS in {way.law for way in failing}:
+            failing = {way: seen for way, seen in failing.items() if way.law == CALLS or way.law not in STATE}
         if any(way.verdict is not Verdict.LOSSY for way in failing):
             by_itself = {way.verdict for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN}
             if Verdict.NONFINITE in by_itself:
@@ -587,6 +605,11 @@ def _parameters(problem: Problem) -> list[Place]:
     layers = range(1, problem.depth + 1)
     biases = [Place("biases", layer) for layer in layers if problem.biases[layer - 1] is not None]
     return [*(Place("weights", layer) for layer in layers), *biases]
+
+
+def _is_state(seen: _Seen) -> bool:
+    """Whether it shows that the target keeps something from call to call, which explains much of what else is seen."""
+    return seen.law.name in STATE and seen.outcome.verdict in (Verdict.UNSTABLE, Verdict.IMPURE)
 
 
 def _disagrees(outcome: Outcome) -> bool:

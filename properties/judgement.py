@@ -38,6 +38,7 @@ COMPUTED_BY = {
 
 WORST_CASE = "worst-case rounding bound (certain)"
 STATISTICAL = f"{MULTIPLE:g} sigma of the second-moment bound (statistical)"
+ALL_CALLS = "the rounding bounds of all calls that are compared (certain)"
 AGGREGATE = "what honest rounding does to a whole layer (statistical)"
 DISAGREEMENT = "the reference and ball arithmetic disagree: a mistake in backproof, please report this problem"
 
@@ -121,6 +122,11 @@ class Judgement:
         """Whether it rests on a bound that honest rounding passes once in a long while, so that an alarm is to be confirmed."""
         return self.bound in (STATISTICAL, AGGREGATE)
 
+    @property
+    def compares_calls(self) -> bool:
+        """Whether it is the target's answers that are compared with one another, so that `exact` is what they come to by a law."""
+        return self.bound == ALL_CALLS
+
     @staticmethod
     def of_disagreement(entries: "list[Measured]", precision: Precision) -> "Judgement":
         """That the reference is outside its own certain bound around the enclosure; entries: the reference's."""
@@ -132,10 +138,11 @@ class Judgement:
         rows = [("why", self.reason)]
         if self.place is not None:
             low, high = self.exact
+            exact = repr(low) if high - low <= 2 * math.ulp(low) else f"from {low!r} to {high!r}"
             rows += [
                 ("entry", f"{self.entry}, computed by {COMPUTED_BY[self.place.quantity]}"),
                 ("got", repr(self.got)),
-                ("exact", repr(low) if high - low <= 2 * math.ulp(low) else f"from {low!r} to {high!r}"),
+                ("by law", f"{exact}, of what the target answers itself") if self.compares_calls else ("exact", exact),
                 ("off by", f"{self.distance:.3g}"),
                 ("allowed", f"{self.allowed:.3g}: {self.bound}{', ' if self.precision else ''}{self.precision}"),
             ]

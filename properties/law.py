@@ -136,12 +136,14 @@ class Law:
     judge: how it fares on one trial; its docstring says the statement, what the law cannot see and what it needs;
     turn: ALWAYS, for each problem; OFTEN, for a law that asks once more, so that of many problems alike only some pay for it;
         IN_TURN, for a law that asks the target further problems, so that a run judges only some of them on each; AUDIT, for a sample
-        of the right answers.
+        of the right answers;
+    unless: laws without which this one proves nothing: it compares calls, and where one of these is broken too, it is not applicable.
     """
 
     judge: Callable[[Trial], Outcome]
     needs_answer: bool = True
     turn: Turn = Turn.ALWAYS
+    unless: tuple[Callable[[Trial], Outcome], ...] = ()
 
     @property
     def name(self) -> str:
@@ -158,8 +160,20 @@ class Law:
             return not_applicable("the target gave no answer that can be judged")
         try:
             with np.errstate(all="ignore"):
-                return replace(self.judge(trial), answer=trial.answer.gradient)
+                outcome = replace(self.judge(trial), answer=trial.answer.gradient)
+                broken_first = self._broken_first(trial) if outcome.status is Status.BROKEN else ""
+            return not_applicable(f"it compares calls, and {broken_first} is broken") if broken_first else outcome
         except NotPosable as reason:
             return not_applicable(str(reason))
         except NotAnswered as failure:
             return broken(failure.verdict, f"asked a related problem: {failure}")
+
+    def _broken_first(self, trial: Trial) -> str:
+        """The name of a law that is broken, without which this one proves nothing, or ""."""
+        for first in self.unless:
+            try:
+                if first(trial).status is Status.BROKEN:
+                    return first.__name__
+            except NotPosable:
+                continue
+        return ""

@@ -46,7 +46,7 @@ LAWS: dict[str, Law] = {
         Law(it_agrees_with_the_exact_gradient),
         Law(what_is_right_stands_an_audit, turn=Turn.AUDIT),
         *(
-            Law(judge, turn=Turn.IN_TURN)
+            Law(judge, turn=Turn.IN_TURN, unless=(two_calls_agree, the_problem_before_does_not_matter))
             for judge in (
                 batch_gradients_add,
                 the_mean_is_the_sum_over_the_batch_size,
@@ -57,16 +57,21 @@ LAWS: dict[str, Law] = {
                 a_node_without_outgoing_weights_changes_nothing,
                 an_inserted_identity_layer_changes_nothing,
                 a_split_network_chains,
+                the_loss_changes_as_the_gradient_says,
+                the_memory_layout_does_not_matter,
+            )
+        ),
+        *(
+            Law(judge, turn=Turn.IN_TURN)
+            for judge in (
                 a_weight_gradient_is_an_outer_product,
                 a_bias_gradient_is_delta,
                 a_dead_node_has_no_gradient,
                 what_comes_in_goes_out,
                 softmax_deltas_sum_to_zero,
-                the_loss_changes_as_the_gradient_says,
-                the_memory_layout_does_not_matter,
-                the_problem_before_does_not_matter,
             )
         ),
+        Law(the_problem_before_does_not_matter, turn=Turn.IN_TURN),
     )
 }
 

@@ -7,6 +7,7 @@ from properties.judgement import measured
 from properties.law import HELD, NotPosable, Outcome, Trial, broken, not_applicable
 from properties.posing import own_rounding
 from properties.verdict import Verdict
+from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient
 
 
@@ -67,7 +68,7 @@ def the_memory_layout_does_not_matter(trial: Trial) -> Outcome:
         again = trial.ask(trial.problem, arrangement)
         if again.gradient is None:
             refused.append(f"{arrangement} ({again.message})")
-        elif (outcome := _same_but_for_rounding(trial, again.gradient, f"with inputs that are {arrangement}")) is not HELD:
+        elif (outcome := _same_with_another_layout(trial, again.gradient, f"with inputs that are {arrangement}")) is not HELD:
             return outcome
     return not_applicable(f"it refuses all layouts: {'; '.join(refused)}") if len(refused) == len(ARRANGEMENTS) - 1 else HELD
 
@@ -95,18 +96,27 @@ def the_problem_before_does_not_matter(trial: Trial) -> Outcome:
     return _same_but_for_rounding(trial, again.gradient, "after another problem")
 
 
-def _same_but_for_rounding(trial: Trial, again: Gradient, when: str) -> Outcome:
+def _same_with_another_layout(trial: Trial, again: Gradient, when: str) -> Outcome:
+    """The same, where the answer is right to a narrower precision than it claims, by that one: sums round as they are computed."""
+    outcome = _same_but_for_rounding(trial, again, when)
+    if outcome is HELD or not trial.judgement.meets:
+        return outcome
+    return _same_but_for_rounding(trial, again, when, PRECISIONS[trial.judgement.meets])
+
+
+def _same_but_for_rounding(trial: Trial, again: Gradient, when: str, narrower: Precision | None = None) -> Outcome:
     """Whether a first and a later answer to the same problem are within twice the bound: each may be off by it, a wrong one by more."""
     first = trial.gradient
     if [place for place, _ in first.arrays()] != [place for place, _ in again.arrays()]:
         return broken(Verdict.UNSTABLE, f"it gives other quantities {when}")
     if all(np.array_equal(a, b, equal_nan=True) for (_, a), (_, b) in zip(first.arrays(), again.arrays(), strict=True)):
         return HELD
-    bound = trial.exact.bound(trial.precision, None, jumps=True)
-    more = own_rounding(first, trial.exact.reference, bound, trial.precision)
+    precision = narrower or trial.precision
+    bound = trial.exact.bound(precision, None, jumps=True)
+    more = own_rounding(first, trial.exact.reference, bound, precision)
     for entry in measured(again, first, first, bound):
-        both_nan = np.isnan(entry.got) & np.isnan(entry.low)
-        apart = ~(entry.distance <= 2 * (entry.allowed + more[entry.place])) & ~both_nan & np.isfinite(entry.allowed)
+        no_number = ~np.isfinite(entry.got) & ~np.isfinite(entry.low)
+        apart = ~(entry.distance <= 2 * (entry.allowed + more[entry.place])) & ~no_number & np.isfinite(entry.allowed)
         if apart.any():
             index = tuple(int(i) for i in np.argwhere(apart)[0])
             numbers = f"{float(entry.low[index])!r} the first time and {float(entry.got[index])!r} {when}"

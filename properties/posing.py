@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from properties.judgement import Exact, Judgement
+from properties.judgement import ALL_CALLS, Exact, Judgement
 from properties.law import HELD, NotAnswered, NotPosable, Outcome, Trial, broken
 from properties.verdict import Verdict
 from reference.arrays import Array
@@ -23,9 +23,6 @@ OWN_ROUNDING = 2.0**-50
 
 LEAST = PRECISIONS["float64"].least_normal
 """What a product of the law's own may lose by underflow."""
-
-
-ALL_CALLS = "the rounding bounds of all calls that are compared (certain)"
 
 
 @dataclass(frozen=True)
