@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 HEAD = """# Faults
 
 A fault is a known mistake, planted into a right forward and backward pass (`properties/fault.py`) by doing one step wrongly. The
-{count} faults measure the laws, which are written apart from them, and name the likely cause of what a check finds.
+{count} faults measure the laws, which are written apart from them: each law that is claimed to catch one must do so.
 
 This page is written by `python -m benchmarks.fault_table`; change `properties/faults_of_*.py` in its place.
 

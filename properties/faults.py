@@ -1,4 +1,4 @@
-"""The table of faults: known mistakes, which measure the laws and name causes."""
+"""The table of faults: known mistakes, which measure the laws."""
 
 from properties.fault import Fault
 from properties.faults_of_activations import FAULTS_OF_ACTIVATIONS
