@@ -14,12 +14,18 @@ from backproof.report import Report
 from backproof.run import Progress, Run
 from backproof.target import Asker, InProcess, Target
 from properties.drawing import problem_at as draw_problem
+from properties.judgement import Judgement
+from properties.judging import verify
 from properties.law import Status, Trial
 from properties.laws import laws_for
+from properties.laws_of_conduct import it_answers, shapes_and_dtypes_are_right
 from properties.support import Support, SupportError
 from properties.verdict import Verdict
 from reference.precisions import PRECISIONS
 from reference.problem import Problem, ProblemError
+
+WITHOUT_ANSWER = (it_answers.__name__, shapes_and_dtypes_are_right.__name__)
+"""The laws that a target breaks which gives no answer that can be judged."""
 
 
 def check(
@@ -122,27 +128,40 @@ def assert_right(target: Target | str, **options: Any) -> None:
 def replay(finding: Finding, *, target: Target | str | None = None, time_limit: float = 10.0) -> Finding | None:
     """Put a finding's problem to its target again: the finding as it is now, or None if the law holds.
 
-    target: another one to ask. Raises TargetError, OracleError, and ProblemError where the law is not known.
+    target: another one to ask. What gives no answer breaks the law that says so, whichever the finding names; where the law does not
+    apply to this target, the verdict is inconclusive. Raises TargetError, OracleError, and ProblemError where the law is not known.
     """
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
     asker = _asker(target or finding.target, finding.precision, time_limit)
     try:
-        support = Support.of(asker.supports)
-        outcome = laws[finding.law].on(Trial(finding.problem, asker, finding.precision, support))
-        if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
+        trial = Trial(finding.problem, asker, finding.precision, Support.of(asker.supports))
+        law, outcome = finding.law, laws[finding.law].on(trial)
+        for basic in WITHOUT_ANSWER if trial.answer.gradient is None and outcome.status is not Status.BROKEN else ():
+            if (instead := laws[basic].on(trial)).status is Status.BROKEN:
+                law, outcome = basic, instead
+        verdict = Verdict.INCONCLUSIVE if outcome.status is Status.NOT_APPLICABLE else outcome.verdict
+        if verdict is Verdict.RIGHT:
             return None
         return replace(
             finding,
             target=asker.name,
-            verdict=outcome.verdict,
+            law=law,
+            verdict=verdict,
             message=outcome.message,
             judgement=outcome.judgement,
             answer=outcome.answer,
         )
     finally:
         asker.close()
+
+
+def stored(finding: Finding, *, precision: str | None = None, strict: bool = False) -> Judgement:
+    """The judgement of the answer that a finding holds, for whoever has not the target. Raises ProblemError where it holds none."""
+    if finding.answer is None:
+        raise ProblemError(f"the finding holds no answer that could be judged: {finding.verdict.value}: {finding.message}")
+    return verify(finding.problem, finding.answer, precision=precision or finding.precision, strict=strict)
 
 
 def _asker(target: Target | str, precision: str | None, time_limit: float) -> Asker:

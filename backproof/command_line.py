@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -17,11 +18,12 @@ from rich.table import Table
 
 from backproof import __version__
 from backproof.checking import check as run_check
-from backproof.checking import problem_at
+from backproof.checking import problem_at, stored
 from backproof.checking import replay as run_replay
-from backproof.finding import Finding, finding_of, judgement_data
+from backproof.finding import Finding, judgement_data
 from backproof.report import Report
-from backproof.reports.terminal import finding_view, judgement_view, printable, report_view
+from backproof.reports.terminal import finding_view, judgement_view, printable, report_view, stored_view
+from backproof.saved import file_name, load_finding, save_finding
 from backproof.target import TargetError
 from oracles.available import ORACLES, missing, version
 from properties.judging import verify as judge_answer
@@ -118,8 +120,14 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
     backproof.Gradient, or a pair (list of dC/dW, list of dC/db or None). It runs in a process of its own.
     """
     _check_writable(json_file)
-    with _progress() as progress:
-        report = _run(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
+    try:
+        with _progress() as progress:
+            report = _run(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
+    except Failure as failure:
+        # whoever reads the file learns as much as whoever reads the terminal
+        nothing = Report(target, (), {}, options["seed"] or 0, 0, 0, 0, options["precision"] or "float64", options["strict"])
+        _write_json(json_file, dump(replace(nothing, error=failure.message).data() | {"seed": options["seed"]}))
+        raise
     saved = _save(report, save)
     if json_file != "-":
         _console().print(report_view(report, saved), soft_wrap=True)
@@ -133,15 +141,24 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
 
 @cli.command(epilog=EXIT_CODES)
 @click.argument("problem", type=click.Path(path_type=Path))
-@click.argument("answer", type=click.Path(path_type=Path))
+@click.argument("answer", type=click.Path(path_type=Path), required=False)
 @precision_option
 @strict_option
 @json_option
-def verify(problem: Path, answer: Path, precision: str | None, strict: bool, json_file: str | None) -> None:
-    """Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz."""
-    judgement = _run(lambda: judge_answer(Problem.load(problem), Gradient.load(answer), precision=precision, strict=strict))
+def verify(problem: Path, answer: Path | None, precision: str | None, strict: bool, json_file: str | None) -> None:
+    """Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz.
+
+    Or the answer that a saved finding holds, in one file: backproof verify FINDING. The target is not asked.
+    """
+    if answer is None:
+        finding = _run(lambda: _the_finding(problem))
+        judgement = _run(lambda: stored(finding, precision=precision, strict=strict))
+        view = stored_view(finding, judgement)
+    else:
+        judgement = _run(lambda: judge_answer(Problem.load(problem), Gradient.load(answer), precision=precision, strict=strict))
+        view = judgement_view(judgement)
     if json_file != "-":
-        _console().print(judgement_view(judgement), soft_wrap=True)
+        _console().print(view, soft_wrap=True)
     _write_json(json_file, dump(judgement_data(judgement)))
     sys.exit(OUR_BUG if judgement.disagreement else _exit_code(judgement.verdict, strict))
 
@@ -156,10 +173,14 @@ def replay(file: Path, target: str | None, time_limit: float, strict: bool, json
     """Put the problem of a finding, saved in FILE, to the target again.
 
     Exits with 1 if the target still fails, and with 0 if it does no more; lossy fails with --strict, as in a check.
-    A target that is a file is looked for from the folder that this runs in, as the check was.
+    A target that is a file is looked for from the folder that this runs in, as the check was: say --target where it lies elsewhere.
+    Without it, what it answered then is judged, and the exit code is 2.
     """
-    finding = _run(lambda: _load_finding(file))
-    again = _run(lambda: run_replay(finding, target=target, time_limit=time_limit))
+    finding = _run(lambda: load_finding(file))
+    try:
+        again = _run(lambda: run_replay(finding, target=target, time_limit=time_limit))
+    except Failure as failure:
+        _judge_stored(finding, failure, target, strict, json_file)
     if json_file != "-":
         if again is None:
             hint = "" if finding.fresh else " (it kept something from call to call, which one problem cannot show: check it again)"
@@ -167,10 +188,29 @@ def replay(file: Path, target: str | None, time_limit: float, strict: bool, json
             _console().print(text, soft_wrap=True)
         else:
             _console().print(finding_view(again), soft_wrap=True)
-    _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
+    known = again is None or again.verdict is not Verdict.INCONCLUSIVE or again.disagreement
+    reproduced = again is not None if known else None
+    _write_json(json_file, dump({"reproduced": reproduced, "finding": None if again is None else again.data()}))
     if again is not None and again.disagreement:
         sys.exit(OUR_BUG)
     sys.exit(RIGHT if again is None else _exit_code(again.verdict, strict))
+
+
+def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict: bool, json_file: str | None) -> NoReturn:
+    """Where the target cannot be asked: what it answered then, and how to have it asked. Raises Failure."""
+    elsewhere = "" if target else f"; if {finding.target} lies elsewhere, say --target path/to/file.py:function"
+    told: dict[str, Any] = {"reproduced": None, "finding": None, "error": failure.message, "stored": None}
+    try:
+        judgement = stored(finding, strict=strict)
+    except ProblemError as error:
+        message = f"{failure.message}{elsewhere}; {error}"
+    else:
+        message = f"{failure.message}{elsewhere}; what it answered then is judged here, as `backproof verify FILE` does"
+        told["stored"] = judgement_data(judgement)
+        if json_file != "-":
+            _console().print(stored_view(finding, judgement), soft_wrap=True)
+    _write_json(json_file, dump(told))
+    raise Failure(message)
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -271,25 +311,22 @@ def _run(action: Callable[[], Any]) -> Any:
         raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
 
 
-def _load_finding(file: Path) -> Finding:
+def _the_finding(file: Path) -> Finding:
+    """The finding of a file that stands alone."""
     try:
-        return finding_of(file.read_text(encoding="utf-8"))
-    except (ProblemError, UnicodeDecodeError) as error:
-        raise ProblemError(f"{file}: {error}") from None
+        return load_finding(file)
+    except ProblemError as error:
+        raise ProblemError(f"{error}; one answer to one problem is two files: backproof verify PROBLEM ANSWER") from None
 
 
 def _save(report: Report, folder: Path) -> dict[int, Path]:
     """Write a replay file for each finding; where that cannot be done, say so and go on."""
     saved: dict[int, Path] = {}
     for i, finding in enumerate(report.findings):
-        name = "".join(c if c.isalnum() else "-" for c in Path(report.target).name)
-        path = folder / f"{name}-{finding.law}-{report.seed}-{i}.json"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(finding.to_json() + "\n", encoding="utf-8")
-            saved[i] = path
+            saved[i] = save_finding(finding, i, folder)
         except OSError as error:
-            click.echo(f"backproof: the finding cannot be saved in {path}: {error.strerror}", err=True)
+            click.echo(f"backproof: the finding cannot be saved in {folder / file_name(finding, i)}: {error.strerror}", err=True)
             break
     return saved
 

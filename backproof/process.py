@@ -3,7 +3,6 @@
 import io
 import math
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+from backproof.output import Output, into
 from backproof.target import InProcess, TargetError, load_target
 from properties.answer import Answer
 from properties.support import Support
@@ -37,19 +37,22 @@ class OwnProcess:
         self.name, self._time_limit, self._asked_precision = spec, time_limit, precision
         self.deaths = 0
         self._process: Any = None
+        self._output = Output(spec)
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self.name, self._asked_precision), daemon=True)
+        printed = self._output.pipes(context)
+        self._process = context.Process(target=_serve, args=(theirs, printed, self.name, self._asked_precision), daemon=True)
         with _main_left_out():
             self._process.start()
-        theirs.close()
+        for end in (theirs, *printed):
+            end.close()
         ready, _ = self._receive(LOADING_LIMIT) or (None, None)
         if ready is None or "error" in ready:
             died = not self._process.is_alive() or self._pipe_is_closed()
-            self.close()
+            self._end()
             why = "its process died" if died else f"it took over {LOADING_LIMIT:g} s"
             raise TargetError(ready["error"] if ready else f"target {self.name!r} did not load: {why}")
         self.supports, self.precision = ready["supports"], ready["precision"]
@@ -71,7 +74,7 @@ class OwnProcess:
         self.deaths += 1
         self._process.join(5.0 if self._pipe_is_closed() else 0.1)
         code = self._process.exitcode
-        self.close()
+        self._end()
         if code is None:
             return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s; its process was ended", gone=True)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -92,18 +95,23 @@ class OwnProcess:
             return None
 
     def renew(self) -> bool:
-        self.close()
+        self._end()
         try:
             self._start()
         except TargetError:
             return False
         return True
 
-    def close(self) -> None:
+    def _end(self) -> None:
         if self._process.is_alive():
             self._process.kill()
         self._process.join()
         self._pipe.close()
+        self._output.wait()
+
+    def close(self) -> None:
+        self._end()
+        self._output.close()
 
 
 @contextmanager
@@ -119,10 +127,12 @@ def _main_left_out() -> Iterator[None]:
         main.update(kept)
 
 
-def _serve(pipe: Connection, spec: str, precision: str | None) -> None:
+def _serve(pipe: Connection, printed: list[Connection], spec: str, precision: str | None) -> None:
     """The target's process: load it, then answer problem after problem until the pipe is closed."""
-    # what the target prints must not get between the results of the command line
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    into(printed)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a process that is ended says no more what it has only buffered
+        sys.stdout.reconfigure(line_buffering=True)
     # Ctrl-C goes to both processes: the other one ends the run, and this one with it
     signal.signal(signal.SIGINT, lambda number, frame: None)
     try:

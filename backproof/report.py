@@ -38,7 +38,8 @@ class Report:
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
     have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
-    unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why.
+    unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
+    error: why nothing could be run, "" if it could.
     """
 
     target: str
@@ -57,6 +58,7 @@ class Report:
     sees: dict[str, float] = field(default_factory=dict)
     blind: tuple[Blind, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()
+    error: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -97,6 +99,7 @@ class Report:
             "target": self.target,
             "verdict": self.verdict.value,
             "passed": self.passed,
+            "error": self.error or None,
             "disagreement": self.disagreement,
             "strict": self.strict,
             "precision": self.precision,

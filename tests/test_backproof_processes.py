@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from backproof import Problem, TargetError, check, gradient
+from backproof.output import FIRST_LINES
 from backproof.process import LARGE, OwnProcess
 from backproof.target import InProcess
 
@@ -58,6 +59,19 @@ def prints(problem):
     print("noise")
     os.write(1, b"raw noise")
     return gradient(problem)
+
+def noisy(problem):
+    print("first")
+    for i in range(1000):
+        print("noise", i)
+        print("more noise", i, file=sys.stderr)
+    return gradient(problem)
+
+def aborts(problem):
+    for i in range(1000):
+        print("noise", i)
+    print("why it ends", file=sys.stderr)
+    os.abort()
 
 def nothing(problem):
     return None
@@ -196,6 +210,22 @@ def test_what_a_target_prints_does_not_spoil_json(folder):
     report = json.loads(done.stdout)
     assert (done.returncode, report["verdict"]) == (0, "right")
     assert "raw noise" in done.stderr
+
+
+def test_of_what_a_target_prints_on_each_call_the_first_lines_are_kept_and_the_others_counted(folder):
+    done = backproof("check", "t.py:noisy", "--max-examples", "3", "--laws", "it_answers")
+    lines = done.stderr.splitlines()
+    shown = ["first", *(f"noise {i}" for i in range(FIRST_LINES - 1))]
+    assert [line for line in lines if line.startswith(("first", "noise"))] == shown
+    assert [line for line in lines if line.startswith("more")] == [f"more noise {i}" for i in range(FIRST_LINES)]
+    assert lines[-1] == f"backproof: t.py:noisy printed {3 * 2001 - 2 * FIRST_LINES:,} further lines, which are not shown"
+    assert len(lines) == 2 * FIRST_LINES + 1
+
+
+def test_what_a_process_says_before_it_dies_is_shown_whatever_it_printed(folder):
+    done = backproof("check", "t.py:aborts", "--max-examples", "3")
+    assert done.returncode == 1
+    assert done.stderr.count("why it ends\n") == 3
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

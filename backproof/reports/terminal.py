@@ -89,6 +89,15 @@ def judgement_view(judgement: Judgement) -> RenderableType:
     return Group(headline, _lines(judgement.rows()))
 
 
+def stored_view(finding: Finding, judgement: Judgement) -> RenderableType:
+    """The judgement of the answer that a finding holds, and what it cannot say of the finding."""
+    parts = [judgement_view(judgement), _lines([("problem", _shown(finding.problem))])]
+    if judgement.verdict is not finding.verdict:
+        why = f"{finding.verdict.value} by the law {finding.law}, which one stored answer cannot show: ask the target, by a replay"
+        parts.append(_lines([("found", why)]))
+    return Group(*parts)
+
+
 def _lines(rows: list[tuple[str, str]]) -> Text:
     """A line for each row that has something to say."""
     said = [Text.assemble((f"  {name:<9}", "dim"), printable(value)) for name, value in rows if value]
