@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from backproof.target import Target, TargetError
+from properties.answer import Malformed
+from properties.forms import other_form, shapes_of
 from reference.arrays import AnyArray
 from reference.precisions import as_array
 from reference.problem import Gradient, Problem
@@ -13,10 +15,12 @@ from reference.problem import Gradient, Problem
 LAYOUTS = {
     "samples": ("rows", "columns", "one"),
     "weights": ("out_in", "in_out"),
-    "biases": ("vector", "column", "row"),
+    "biases": ("vector", "column", "row", "folded_first", "folded_last"),
     "returns": ("weights_biases", "biases_weights", "pairs"),
 }
 BIAS_SHAPES = {"vector": (-1,), "column": (-1, 1), "row": (1, -1)}
+FOLDED = {"folded_first": 0, "folded_last": -1}
+"""Where the bias stands among the weights of its node, which come from node to node: from a node that is always 1."""
 
 
 def adapt(
@@ -33,7 +37,9 @@ def adapt(
     samples: "rows" if x is (batch, n_0), "columns" if it is (n_0, batch), "one" if f takes one sample at a time, (n_0,), whose
         gradients are then added up.
     weights: "out_in" if a weight is (n_l, n_{l-1}), "in_out" if it is the transpose of that.
-    biases: "vector" if a bias is (n_l,), "column" if it is (n_l, 1), "row" if (1, n_l).
+    biases: "vector" if a bias is (n_l,), "column" if it is (n_l, 1), "row" if (1, n_l); "folded_first" if a weight is (n_l, 1 + n_{l-1})
+        and holds the bias as its first column, "folded_last" if as its last (rows, where the weights are "in_out"): f is then given a
+        list of None as its biases, and whatever it returns as dC/db is left alone.
     returns: "weights_biases" for (list of dC/dW, list of dC/db), "biases_weights" for the other order, "pairs" for a list with
         one (dC/dW, dC/db) for each layer.
     supports: what f can do, f.supports if not given. As f is told no loss, its losses are half_squared_error and its reductions sum,
@@ -48,19 +54,49 @@ def adapt(
         # views, so that what f writes to its inputs is seen
         return [as_array(w).T if weights == "in_out" else w for w in arrays]
 
-    def read(answer: Any) -> tuple[Any, Any]:
+    def given(problem: Problem) -> tuple[list[AnyArray], list[AnyArray | None]]:
+        """The weights and the biases as f has them."""
+        if biases not in FOLDED:
+            return turned(problem.weights), [None if b is None else b.reshape(BIAS_SHAPES[biases]) for b in problem.biases]
+        parts = zip(problem.weights, problem.biases, strict=True)
+        columns = [(w, np.zeros((len(w), 1), w.dtype) if b is None else b[:, None]) for w, b in parts]
+        return turned([np.hstack([b, w] if FOLDED[biases] == 0 else [w, b]) for w, b in columns]), [None] * problem.depth
+
+    def read(answer: Any, weight_shapes: list[Any]) -> tuple[Any, Any]:
+        """(list of dC/dW, list of dC/db), whatever they hold."""
+        if biases in FOLDED and shapes_of(answer) == weight_shapes:
+            return answer, None
         if returns == "pairs":
             return [pair[0] for pair in answer], [pair[1] for pair in answer]
         first, second = answer
         return (second, first) if returns == "biases_weights" else (first, second)
 
-    def target(problem: Problem) -> Gradient:
-        shaped = [None if b is None else b.reshape(BIAS_SHAPES[biases]) for b in problem.biases]
+    def gradient_of(answer: Any, shaped: list[AnyArray], biased: list[AnyArray | None]) -> Gradient:
+        weight_shapes = [w.shape for w in shaped]
+        try:
+            dW, db = read(answer, weight_shapes)
+            dW = list(dW)
+        except Exception as error:
+            dW, unread = None, f"the answer of f cannot be read as returns={returns!r} has it ({type(error).__name__}: {error})"
+        else:
+            unread = ""
+        if shapes_of(dW) != weight_shapes:
+            bias_shapes = [None if b is None else b.shape for b in biased]
+            seen = other_form(answer, weight_shapes, bias_shapes, plain="it is (list of dC/dW, list of dC/db)")
+            if seen or unread:
+                raise Malformed("; ".join(part for part in (unread, seen) if part))
+        if biases in FOLDED:
+            if shapes_of(dW) != weight_shapes:
+                raise Malformed(f"f answers dC/dW of the shapes {shapes_of(dW)}: expected {weight_shapes}, each with the bias in it")
+            whole = [as_array(w) for w in turned(dW)]
+            return Gradient([np.delete(w, FOLDED[biases], axis=1) for w in whole], [w[:, FOLDED[biases]] for w in whole])
+        flat = None if db is None else [None if b is None else as_array(b).reshape(-1) for b in db]
+        return Gradient(turned(dW), flat)
 
+    def target(problem: Problem) -> Gradient:
         def call(x: AnyArray, y: AnyArray) -> Gradient:
-            dW, db = read(f(turned(problem.weights), shaped, list(problem.activations), x, y))
-            flat = None if db is None else [None if b is None else as_array(b).reshape(-1) for b in db]
-            return Gradient(turned(dW), flat)
+            shaped, biased = given(problem)
+            return gradient_of(f(shaped, biased, list(problem.activations), x, y), shaped, biased)
 
         if samples == "one":
             share = 1 / problem.batch if problem.reduction == "mean" else 1.0

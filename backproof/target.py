@@ -74,7 +74,7 @@ def load_target(spec: str) -> Target:
             raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
         found = getattr(found, name)
     if isinstance(found, type):
-        found = _executed(spec, found)
+        found = _instance(spec, found)
     if not callable(found):
         raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
     target: Target = found
@@ -108,6 +108,20 @@ def _executed(name: str, load: Callable[[], T]) -> T:
         raise TargetError(f"{name} cannot be loaded: {_told(error)}") from error
 
 
+def _instance(spec: str, given: type) -> Any:
+    """An object of a class that is named as a target. Raises TargetError, which says what a target is, where it is none."""
+    way = f"expected a function of a problem: write one that makes a {given.__name__} from problem.weights and answers its gradients"
+    try:
+        instance = _executed(spec, given)
+    except TargetError as error:
+        raise TargetError(f"{error}; target {spec!r} is a class, which must be made without arguments: {way}") from error
+    if not callable(instance):
+        methods = [name for name, method in vars(given).items() if inspect.isfunction(method) and not name.startswith("_")]
+        named = f", or name a method that takes a problem: {spec}.{methods[0]}" if methods else ""
+        raise TargetError(f"target {spec!r} is a class whose objects cannot be called: {way}{named}")
+    return instance
+
+
 def _offered(module: Any) -> str:
     public = [name for name in getattr(module, "__dict__", ()) if not name.startswith("_") and callable(getattr(module, name))]
     return ", ".join(public[:12]) or "no public functions"
@@ -121,6 +135,10 @@ class InProcess:
     """
 
     def __init__(self, target: Target, *, name: str = "", precision: str | None = None, time_limit: float = 10.0) -> None:
+        if isinstance(target, type):
+            raise TargetError(
+                f"target is the class {target.__name__}: expected a function of a problem, such as an object of it that is one"
+            )
         if not callable(target):
             raise TargetError(f"target is a {type(target).__name__}: expected a function of a problem")
         self.name = name or _name_of(target)

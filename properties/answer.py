@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from properties.forms import other_form
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.precisions import DTYPES, as_array
@@ -58,6 +59,15 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
 
     given: a Gradient, or a pair (list of dC/dW, list of dC/db or None). Raises Malformed.
     """
+    try:
+        return _read(given, problem)
+    except Malformed as error:
+        biases = [None if bias is None else bias.shape for bias in problem.biases]
+        seen = other_form(given, [weight.shape for weight in problem.weights], biases, problem.batch)
+        raise Malformed(f"{error}; {seen}" if seen else str(error)) from None
+
+
+def _read(given: Any, problem: Problem) -> Gradient:
     if not isinstance(given, Gradient):
         if not isinstance(given, (tuple, list)) or len(given) != 2:
             raise Malformed(f"the answer is {_described(given)}: expected a Gradient, or a pair (list of dC/dW, list of dC/db or None)")
@@ -99,11 +109,21 @@ def _floats(given: Any, quantity: str, layer: int | None) -> AnyArray:
     place = Place(quantity, layer)
     try:
         array = as_array(given)
+        if array.dtype.kind in "iuO" and _are_plain_numbers(given):
+            # other languages write 0.0 as 0; an array of integers is a mistake of the dtype
+            array = np.array(given, dtype=np.float64)
     except Exception as error:
         raise Malformed(f"{place} is {_described(given)}, which NumPy cannot read as an array ({error})") from None
     if array.dtype.type not in FLOATS:
         raise Malformed(f"{place} has dtype {array.dtype}: expected floating-point numbers, such as {', '.join(DTYPES)}")
     return array
+
+
+def _are_plain_numbers(given: Any) -> bool:
+    """Whether it is a number of Python, or lists of such."""
+    if isinstance(given, (list, tuple)):
+        return all(map(_are_plain_numbers, given))
+    return type(given) in (int, float)
 
 
 def _check(gradient: Gradient, problem: Problem) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from properties.answer import Malformed, as_gradient
+from properties.decimals import printed
 from properties.judgement import Exact, Judgement, precision_named, precision_of
 from properties.quantities import quantities
 from properties.statistical import is_real, judge_by_deviation
@@ -29,6 +30,8 @@ def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool =
     """
     judgement = _judged(exact, answer, precision, peers)
     if judgement.verdict is Verdict.WRONG:
+        if by_digits := printed(exact, answer, precision):
+            return replace(judgement, reason=by_digits)
         meets, not_wrong = _narrower(exact, answer, precision)
         return replace(judgement, meets=meets, not_wrong_by=not_wrong)
     sharper = None if precision.sum_bits else PRECISIONS.get(f"{precision.name}/float32")

@@ -36,6 +36,10 @@ class NeedsSize:
     def __call__(self, problem):
         return gradient(problem)
 
+class Network:
+    def backprop(self, x, y):
+        return x, y
+
 instance = Class()
 number = 3.5
 """
@@ -96,6 +100,18 @@ NOT_LOADED = [
     ("an error", "fails.py:f", "fails.py cannot be loaded: ZeroDivisionError: division by zero (fails.py:1 in <module>)"),
     ("sys.exit", "leaves.py:f", "leaves.py cannot be loaded: SystemExit: 3"),
     ("a class with arguments", "mine.py:NeedsSize", "mine.py:NeedsSize cannot be loaded: TypeError"),
+    (
+        "a class with arguments, and what to do",
+        "mine.py:NeedsSize",
+        "target 'mine.py:NeedsSize' is a class, which must be made without arguments: expected a function of a problem: write one that "
+        "makes a NeedsSize from problem.weights and answers its gradients",
+    ),
+    (
+        "a class whose objects are no functions",
+        "mine.py:Network",
+        "target 'mine.py:Network' is a class whose objects cannot be called: expected a function of a problem: write one that makes a "
+        "Network from problem.weights and answers its gradients, or name a method that takes a problem: mine.py:Network.backprop",
+    ),
 ]
 
 
@@ -128,6 +144,7 @@ BROKEN = [
         OfUnknownPrecision(),
         "precision of OfUnknownPrecision is 'half': expected one of float64, float32, tf32",
     ),
+    ("a class", Named, "target is the class Named: expected a function of a problem, such as an object of it that is one"),
     ("not callable", 3, "target is a int: expected a function of a problem"),
 ]
 
@@ -224,7 +241,7 @@ def test_supports_may_say_another_loss():
 NO_OPTIONS = [
     ("samples", {"samples": "cols"}, "adapt: samples is 'cols': expected one of rows, columns, one"),
     ("weights", {"weights": "T"}, "adapt: weights is 'T': expected one of out_in, in_out"),
-    ("biases", {"biases": None}, "adapt: biases is None: expected one of vector, column, row"),
+    ("biases", {"biases": None}, "adapt: biases is None: expected one of vector, column, row, folded_first, folded_last"),
     ("returns", {"returns": "dict"}, "adapt: returns is 'dict': expected one of weights_biases, biases_weights, pairs"),
 ]
 

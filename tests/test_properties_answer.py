@@ -58,6 +58,13 @@ MALFORMED = [
         ([W[0].astype(int), W[1]], B),
         "layer 1: dC/dW has dtype int64: expected floating-point numbers, such as float64, float32, float16, bfloat16",
     ),
+    (
+        "a list of integer arrays",
+        ([[np.array([1, 2]), np.array([3, 4]), np.array([5, 6])], W[1]], B),
+        "layer 1: dC/dW has dtype int64: expected",
+    ),
+    ("a list of booleans", ([[[True, False], [1, 0], [0, 1]], W[1]], B), "layer 1: dC/dW has dtype int64: expected floating-point"),
+    ("a whole number without end", ([[[10**400, 0], [1, 0], [0, 1]], W[1]], B), "which NumPy cannot read as an array (int too large"),
     ("8 bits", ([W[0].astype(ml_dtypes.float8_e5m2), W[1]], B), "layer 1: dC/dW has dtype float8_e5m2: expected floating-point numbers"),
     ("bytes", ([W[0].astype(np.float16).view("V2"), W[1]], B), "layer 1: dC/dW has dtype |V2: expected floating-point numbers"),
     ("records", ([np.zeros((3, 2), "f4,f4"), W[1]], B), "layer 1: dC/dW has dtype [('f0', '<f4'), ('f1', '<f4')]: expected"),
@@ -68,7 +75,7 @@ MALFORMED = [
     ("ragged", ([[[1.0], [1.0, 2.0]], W[1]], B), "layer 1: dC/dW is a list of 2, which NumPy cannot read as an array ("),
     ("undetachable", ([Undetachable(), W[1]], B), "layer 1: dC/dW is a Undetachable, which NumPy cannot read as an array (no way)"),
     ("x has a wrong shape", Gradient(W, B, x=np.zeros(2)), "dC/dx has shape (2,), expected (1, 2)"),
-    ("the loss is an integer", Gradient(W, B, loss=1), "C has dtype int64: expected floating-point numbers"),
+    ("the loss is an array of an integer", Gradient(W, B, loss=np.array(1)), "C has dtype int64: expected floating-point numbers"),
     ("the loss is a vector", Gradient(W, B, loss=np.zeros(1)), "C has shape (1,), expected ()"),
     ("too few deltas", Gradient(W, B, deltas=[np.zeros((1, 3))]), "delta has 1 arrays: expected one for each layer, 2"),
 ]
@@ -79,6 +86,23 @@ def test_a_malformed_answer_is_told(given, message):
     judged = verify(PROBLEM, given)
     assert (judged.verdict, judged.passed, judged.place) == ("malformed", False, None)
     assert message in judged.reason
+
+
+WHOLE = [
+    ("lists", ([[[1, 0], [0, 1], [2, -3]], [[0, 0, 1]]], [[0, 1, 0], None])),
+    ("a mixture", ([[[1, 0], [0, 1], [2, -3]], [[0.0, 0, 1]]], [(0, 1.0, 0), None])),
+    ("beside arrays", ([[[1, 0], [0, 1], [2, -3]], np.array([[0.0, 0.0, 1.0]])], [[0, 1, 0], None])),
+    ("of another language, beyond 2^64", ([[[10**20, 0], [0, 1], [2, -3]], [[0, 0, 1]]], [[0, 1, 0], None])),
+]
+
+
+@pytest.mark.parametrize("given", [row[1] for row in WHOLE], ids=[row[0] for row in WHOLE])
+def test_whole_numbers_in_lists_are_numbers(given):
+    """JavaScript writes 1.0 as 1, and so does whoever types lists."""
+    read = as_gradient(given, PROBLEM)
+    assert [array.dtype for _, array in read.arrays()] == [np.float64] * 3
+    assert np.array_equal(read.weights[0], np.array(given[0][0], dtype=float))
+    assert as_gradient(Gradient(*given, loss=1), PROBLEM).loss.dtype == np.float64
 
 
 MISSING = [

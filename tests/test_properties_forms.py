@@ -1,0 +1,194 @@
+"""An answer in another form is told by what it looks like, with the way out, and adapt reads it."""
+
+import numpy as np
+import pytest
+
+from backproof import Gradient, Problem, adapt, check, gradient, verify
+
+PROBLEM = Problem(
+    [[[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], [[1.5, -0.5, 1.0]]],
+    biases=[[0.1, -0.2, 0.3], [0.5]],
+    activations=["tanh", "identity"],
+    x=[[1.0, 0.5], [0.25, -1.0], [0.5, 0.5], [2.0, 1.0]],
+    y=[[0.0], [1.0], [0.5], [0.25]],
+)
+SMALLEST = Problem([[[1.0]]], biases=[[0.5]], activations=["tanh"], x=[[1.0]], y=[[0.0]])
+SUPPORTS = {"losses": ["half_squared_error"], "reductions": ["sum"], "activations": ["tanh", "identity"], "biases": True}
+
+
+def parts(problem):
+    answer = gradient(problem)
+    return list(answer.weights), list(answer.biases)
+
+
+def swapped(problem):
+    return parts(problem)[::-1]
+
+
+def pairs(problem):
+    return list(zip(*parts(problem), strict=True))
+
+
+def tuple_of_pairs(problem):
+    return tuple(map(list, pairs(problem)))
+
+
+def by_turns(problem):
+    return [array for pair in pairs(problem) for array in pair]
+
+
+def folded_first(problem):
+    return [np.hstack([b[:, None], w]) for w, b in pairs(problem)], None
+
+
+def folded_last(problem):
+    return [np.hstack([w, b[:, None]]) for w, b in pairs(problem)]
+
+
+def folded_rows(problem):
+    return [w.T for w in folded_last(problem)], None
+
+
+def with_loss(problem):
+    return float(gradient(problem).loss), parts(problem)
+
+
+def triple(problem):
+    return gradient(problem).loss, *parts(problem)
+
+
+def a_dict(problem):
+    return {"W1": parts(problem)[0][0]}
+
+
+def columns(problem):
+    dW, db = parts(problem)
+    return dW, [b[:, None] for b in db]
+
+
+def of_each_sample(problem):
+    single = [parts(problem.replaced(x=x[None], y=y[None])) for x, y in zip(problem.x, problem.y, strict=True)]
+    return [np.stack(w) for w in zip(*(dW for dW, _ in single), strict=True)], parts(problem)[1]
+
+
+def transposed(problem):
+    dW, db = parts(problem)
+    return [w.T for w in dW], db
+
+
+TWO_LISTS = "return (list of dC/dW, list of dC/db)"
+SEEN = [
+    (swapped, f'it is (list of dC/db, list of dC/dW): {TWO_LISTS}, or say backproof.adapt(f, returns="biases_weights")'),
+    (pairs, f'as jax.grad gives of a list of pairs: {TWO_LISTS}, or say backproof.adapt(f, returns="pairs")'),
+    (tuple_of_pairs, "it is one (dC/dW, dC/db) for each layer, as jax.grad gives"),
+    (by_turns, f"it is one list, dC/dW and dC/db by turns, as of a model's parameters: {TWO_LISTS}"),
+    (folded_first, 'say backproof.adapt(f, biases="folded_first") or biases="folded_last"'),
+    (folded_last, "each dC/dW has one number more for each output than there are weights, as where the bias is folded into the weights"),
+    (folded_rows, "as where the bias is folded into the weights: split it off as dC/db"),
+    (with_loss, "it begins with the loss: return backproof.Gradient(list of dC/dW, list of dC/db, loss=...)"),
+    (triple, "it begins with the loss: return backproof.Gradient("),
+    (a_dict, f"it is a dict with the keys 'W1': {TWO_LISTS}, or a backproof.Gradient"),
+    (columns, 'dC/db are columns or rows: return vectors, or say backproof.adapt(f, biases="column") or biases="row"'),
+]
+ONLY_LARGER = [
+    (of_each_sample, "each dC/dW has one array for each sample: add them up"),
+    (transposed, 'each dC/dW is transposed: return dW.T, or say backproof.adapt(f, weights="in_out")'),
+]
+
+
+@pytest.mark.parametrize(("target", "told"), [*SEEN, *ONLY_LARGER], ids=lambda row: getattr(row, "__name__", ""))
+def test_another_form_is_named_with_the_way_out(target, told):
+    judged = verify(PROBLEM, target(PROBLEM))
+    assert judged.verdict == "malformed"
+    assert told in judged.reason
+
+
+@pytest.mark.parametrize(("target", "told"), SEEN, ids=lambda row: getattr(row, "__name__", ""))
+def test_it_is_named_on_the_smallest_problem_too_which_is_what_a_finding_shows(target, told):
+    assert told in verify(SMALLEST, target(SMALLEST)).reason
+
+
+@pytest.mark.parametrize(("target", "told"), [*SEEN, *ONLY_LARGER], ids=lambda row: getattr(row, "__name__", ""))
+def test_it_is_told_once(target, told):
+    def asked(problem):
+        return target(problem)
+
+    asked.supports = SUPPORTS
+    report = check(asked, max_examples=60, seed=1, shrink_seconds=2)
+    (finding,) = [finding for finding in report.findings if finding.verdict == "malformed"]
+    assert told in finding.message
+
+
+@pytest.mark.parametrize("given", [Gradient([np.ones((2, 2)), np.ones((1, 3))]), ([None, None], None), ([[1.0]], 3), ((), ())])
+def test_of_what_looks_like_nothing_known_no_more_is_said(given):
+    assert ";" not in verify(PROBLEM, given).reason
+
+
+def network(weights, biases, activations, x, y):
+    answer = gradient(Problem(weights, biases=biases, activations=activations, x=x, y=y))
+    return list(answer.weights), list(answer.biases)
+
+
+def with_first_column(weights, biases, activations, x, y):
+    assert biases == [None] * len(weights)
+    dW, db = network([w[:, 1:] for w in weights], [w[:, 0] for w in weights], activations, x, y)
+    return [np.hstack([b[:, None], w]) for w, b in zip(dW, db, strict=True)], "whatever"
+
+
+def with_last_column(weights, biases, activations, x, y):
+    dW, db = network([w[:, :-1] for w in weights], [w[:, -1] for w in weights], activations, x, y)
+    return [np.hstack([w, b[:, None]]) for w, b in zip(dW, db, strict=True)]
+
+
+def with_first_row(weights, biases, activations, x, y):
+    return [w.T for w in with_first_column([w.T for w in weights], biases, activations, x, y)[0]]
+
+
+FOLDED = [
+    ("first column", with_first_column, {"biases": "folded_first"}, "right"),
+    ("last column, without a second list", with_last_column, {"biases": "folded_last"}, "right"),
+    ("first row", with_first_row, {"biases": "folded_first", "weights": "in_out"}, "right"),
+    ("the other end", with_first_column, {"biases": "folded_last"}, "wrong"),
+]
+
+
+@pytest.mark.parametrize(("f", "layout", "verdict"), [row[1:] for row in FOLDED], ids=[row[0] for row in FOLDED])
+@pytest.mark.parametrize("biases", [True, None])
+def test_a_folded_bias_is_adapted(f, layout, verdict, biases):
+    report = check(adapt(f, supports={"biases": biases}, **layout), max_examples=30, seed=1, shrink_seconds=0)
+    assert report.verdict == verdict
+
+
+def in_pairs(*given):
+    return list(zip(*network(*given), strict=True))
+
+
+def in_wrong_order(*given):
+    return network(*given)[::-1]
+
+
+def triples(*given):
+    return (*network(*given), 0.0)
+
+
+LAYOUTS_SEEN = [
+    (in_pairs, {}, 'say backproof.adapt(f, returns="pairs")'),
+    (in_wrong_order, {}, 'say backproof.adapt(f, returns="biases_weights")'),
+    (network, {"returns": "biases_weights"}, "it is (list of dC/dW, list of dC/db)"),
+    (network, {"returns": "pairs"}, "it is (list of dC/dW, list of dC/db)"),
+    (triples, {}, "the answer of f cannot be read as returns='weights_biases' has it (ValueError: too many values to unpack"),
+    (network, {"biases": "folded_first"}, "f answers dC/dW of the shapes [("),
+]
+
+
+@pytest.mark.parametrize(("f", "layout", "told"), LAYOUTS_SEEN, ids=lambda row: getattr(row, "__name__", str(row)[:30]))
+def test_what_adapt_reads_in_another_form_is_named(f, layout, told):
+    def asked(weights, biases, activations, x, y):
+        # a network of our own takes its weights as vectors of the right length
+        if "biases" in layout:
+            return network([w[:, 1:] for w in weights], None, activations, x, y)
+        return f(weights, biases, activations, x, y)
+
+    report = check(adapt(asked, supports={"biases": True}, **layout), max_examples=20, seed=1, shrink_seconds=1)
+    (finding,) = [finding for finding in report.findings if finding.verdict in ("malformed", "raises")]
+    assert (finding.verdict, told in finding.message) == ("malformed", True), finding.message
