@@ -13,6 +13,7 @@ from backproof.finding import Finding
 from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report, counted
 from backproof.target import Asker
+from backproof.unanswered import Unanswered
 from properties.answer import Answer
 from properties.blindness import Blind, blind_spots
 from properties.drawing import Block, block_at, blocks
@@ -184,6 +185,7 @@ class Run:
     posed: dict[str, list[Problem]] = field(default_factory=dict)
     unjudged: dict[Place, str] = field(default_factory=dict)
     judged_places: set[Place] = field(default_factory=set)
+    unanswered: Unanswered = field(default_factory=Unanswered)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -260,6 +262,9 @@ class Run:
         """First the laws of each problem, so that an interrupt or the end of the run loses no answer; then those that ask further ones."""
         self._keep_posed(posed)
         plainly_right = self._plainly_right(block, posed)
+        plain = [each for each in posed if each.place in plainly_right and each.place and self._all_plain]
+        if plain:
+            self.unanswered.remember(plain[0].problem, plain[0].answer, len(plain))
         for each in posed:
             right = each.place in plainly_right
             if right and each.place and self._all_plain:
@@ -347,6 +352,9 @@ class Run:
                 self.right.append((trial.problem, trial.precision))
         if self.asker.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.asker.deaths} times")
+        self.unanswered.remember(trial.problem, trial.answer)
+        if trial.answer.gradient is None and (apart := self.unanswered.told_apart_by(self.support)):
+            raise _Enough(apart)
 
     def _count_places(self, trial: Trial) -> None:
         """Remember which layers' dC/dW and dC/db were judged, and which could not be."""
@@ -529,6 +537,8 @@ class Run:
         return (widest, said) if said else ("", "")
 
     def _why_it_may_raise(self) -> list[str]:
+        if self.support.widths is None and (fixed := self.unanswered.fixed_widths()):
+            return [fixed]
         if self.asker.supports is None:
             return ["the target has no `supports`, so it was asked every activation, loss and reduction, with and without biases"]
         if self.support.biases is None:
