@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis.core
 
 from backproof.finding import Finding
+from backproof.limits import in_words
 from backproof.process import OwnProcess
 from backproof.report import Report
 from backproof.run import Progress, Run
@@ -34,7 +35,9 @@ def check(
     max_examples: int = 200,
     seed: int | None = None,
     activations: Sequence[Any] | None = None,
+    output_activations: Sequence[Any] | None = None,
     losses: Sequence[Any] | None = None,
+    reductions: Sequence[str] | None = None,
     biases: bool | None = None,
     depth: int | tuple[int, int] | None = None,
     width: int | tuple[int, int] | None = None,
@@ -56,7 +59,8 @@ def check(
     target: a callable, called in this process; or "package.module:function" or "path/to/file.py:function", called in a process
         of its own, where it may hang or die.
     max_examples: how many problems are judged; seed: from 0, None for a new one in every run.
-    activations, losses, biases, depth, width, batch, wants: which problems, within what the target supports (see strategies.problems).
+    activations, output_activations, losses, reductions, biases, depth, width, batch, wants: which problems, within what the target
+        supports (see strategies.problems).
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
         No law poses others, and what fails is shrunk to smaller ones only from beyond 6; never where the target's own supports say widths.
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
@@ -69,21 +73,24 @@ def check(
     Raises TargetError, SupportError, OracleError and LawError where the run cannot begin. Ctrl-C ends the run, with the report so far.
     """
     _check_options(max_examples, seed, precision, max_seconds, time_limit, shrink_seconds)
+    limits = {
+        "activations": activations,
+        "output_activations": output_activations,
+        "losses": losses,
+        "reductions": reductions,
+        "biases": biases,
+        "depth": depth,
+        "width": width,
+        "batch": batch,
+        "wants": wants,
+        "sizes": sizes,
+        "widths": widths,
+    }
     chosen = laws_for(oracles, laws)
     asker = _asker(target, precision, time_limit)
     try:
-        support = Support.of(asker.supports).limited(
-            activations=activations,
-            losses=losses,
-            biases=biases,
-            depth=depth,
-            width=width,
-            batch=batch,
-            wants=wants,
-            sizes=sizes,
-            widths=widths,
-        )
-        run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None))
+        support = Support.of(asker.supports).limited(**limits)
+        run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None), in_words(limits))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
         return run.report(tuple(oracles))
@@ -101,8 +108,9 @@ def problem_at(
 ) -> Problem:
     """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
 
-    target, limits: as check was told, activations, losses, biases, depth, width, batch, wants, sizes and widths; precision: what the
-    finding says that it was drawn in, None for the target's own or float64. Raises SupportError, TargetError.
+    target, limits: as check was told, activations, output_activations, losses, reductions, biases, depth, width, batch, wants, sizes
+    and widths; precision: what the finding says that it was drawn in, None for the target's own or float64. Raises SupportError,
+    TargetError.
     """
     _check_number("index", index, 0)
     _check_number("seed", seed, 0)

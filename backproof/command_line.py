@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from backproof.checking import check as run_check
 from backproof.checking import problem_at, stored
 from backproof.checking import replay as run_replay
 from backproof.finding import Finding, judgement_data
+from backproof.limits import LIMITS
 from backproof.report import Report
 from backproof.reports.terminal import finding_view, judgement_view, printable, report_view, stored_view
 from backproof.saved import file_name, load_finding, save_finding
@@ -29,7 +31,7 @@ from oracles.available import ORACLES, missing, version
 from properties.judging import verify as judge_answer
 from properties.laws import LAWS, LawError, OracleError
 from properties.laws_of_agreement import ORACLE_LAWS
-from properties.support import SIZES, SupportError
+from properties.support import SupportError
 from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
 from reference.choice import defaults
@@ -42,6 +44,8 @@ RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
 EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
 SAVED_IN = ".backproof"
 LINE_EACH = 30.0
+ROOM_BESIDE = 50
+"""Columns that a table needs beside its names; where there are fewer, what is said stands below each name."""
 
 
 class Failure(click.ClickException):
@@ -66,27 +70,19 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
 
 
-def _widths(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
-    try:
-        return None if value is None else [int(width) for width in value.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no list of whole numbers, such as 784,128,10") from None
-
-
-limit_options = (
-    click.option("--activations", callback=_names, metavar="NAMES", help="Only these activations, separated by commas."),
-    click.option("--losses", callback=_names, metavar="NAMES", help="Only these losses, separated by commas."),
-    click.option("--wants", callback=_names, metavar="NAMES", help="Ask for these as well: x, loss, pre_activations, activations, deltas."),
-    click.option("--sizes", type=click.Choice(list(SIZES)), help="real: widths to 512, batches to 64; small is the default."),
-    click.option("--widths", callback=_widths, metavar="N,N,...", help="Networks of these widths alone, inputs first: 784,128,10."),
-)
-
-
 def limited(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command with the options that say which problems are drawn."""
-    for option in reversed(limit_options):
-        command = option(command)
+    for name, limit in reversed(LIMITS.items()):
+        text = f"{limit.text[0].upper()}{limit.text[1:]}."
+        command = click.option(f"--{name.replace('_', '-')}", callback=_limit, metavar=limit.metavar, help=text)(command)
     return command
+
+
+def _limit(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    try:
+        return None if value is None else LIMITS[str(parameter.name)].read(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 precision_option = click.option(
@@ -130,7 +126,7 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
         raise
     saved = _save(report, save)
     if json_file != "-":
-        _console().print(report_view(report, saved), soft_wrap=True)
+        _show(report_view(report, saved, _width()))
     _write_json(json_file, report.to_json())
     if report.disagreement:
         sys.exit(OUR_BUG)
@@ -153,12 +149,12 @@ def verify(problem: Path, answer: Path | None, precision: str | None, strict: bo
     if answer is None:
         finding = _run(lambda: _the_finding(problem))
         judgement = _run(lambda: stored(finding, precision=precision, strict=strict))
-        view = stored_view(finding, judgement)
+        view = stored_view(finding, judgement, _width())
     else:
         judgement = _run(lambda: judge_answer(Problem.load(problem), Gradient.load(answer), precision=precision, strict=strict))
-        view = judgement_view(judgement)
+        view = judgement_view(judgement, _width())
     if json_file != "-":
-        _console().print(view, soft_wrap=True)
+        _show(view)
     _write_json(json_file, dump(judgement_data(judgement)))
     sys.exit(OUR_BUG if judgement.disagreement else _exit_code(judgement.verdict, strict))
 
@@ -185,9 +181,9 @@ def replay(file: Path, target: str | None, time_limit: float, strict: bool, json
         if again is None:
             hint = "" if finding.fresh else " (it kept something from call to call, which one problem cannot show: check it again)"
             text = f"not reproduced: {printable(target or finding.target)} does not break {finding.law} on this problem{hint}"
-            _console().print(text, soft_wrap=True)
+            _show(text)
         else:
-            _console().print(finding_view(again), soft_wrap=True)
+            _show(finding_view(again, width=_width()))
     known = again is None or again.verdict is not Verdict.INCONCLUSIVE or again.disagreement
     reproduced = again is not None if known else None
     _write_json(json_file, dump({"reproduced": reproduced, "finding": None if again is None else again.data()}))
@@ -208,7 +204,7 @@ def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict
         message = f"{failure.message}{elsewhere}; what it answered then is judged here, as `backproof verify FILE` does"
         told["stored"] = judgement_data(judgement)
         if json_file != "-":
-            _console().print(stored_view(finding, judgement), soft_wrap=True)
+            _show(stored_view(finding, judgement, _width()))
     _write_json(json_file, dump(told))
     raise Failure(message)
 
@@ -223,7 +219,7 @@ def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict
 def draw(target: str, save: Path | None, **options: Any) -> None:
     """Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.
 
-    Where the run was told which activations, losses or wants to draw, this must be told the same.
+    Where the run was told which problems to draw, by --activations say, this must be told the same.
     """
     problem = _run(lambda: problem_at(target=target, **options))
     _write_json("-" if save is None else str(save), problem.to_json())
@@ -262,18 +258,35 @@ def _row(name: str, make: Callable[..., Any]) -> tuple[str, str, str]:
 
 
 def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table; where it would leave what is said no room beside the names, each name on a line of its own, and what is said below."""
+    console = _console()
+    if console.width < max(len(row[0]) for row in rows) + ROOM_BESIDE:
+        for name, *cells in rows:
+            said = [cell if len(cells) == 1 else f"{heading}: {cell}" for heading, cell in zip(headings[1:], cells, strict=True) if cell]
+            console.print(name, *(Padding(text, (0, 0, 0, 4)) for text in said), sep="\n")
+        return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
         # a name that is broken over two lines cannot be copied
         table.add_column(heading, overflow="fold", no_wrap=heading == headings[0])
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
+    console.print(table)
 
 
 def _console() -> Console:
     """Standard output; plain where it is no terminal, or where NO_COLOR is set."""
     return Console(highlight=False, markup=False)
+
+
+def _width() -> int | None:
+    """The columns of the terminal; None where there is none, and a line is as long as it is."""
+    console = _console()
+    return console.width if console.is_terminal else None
+
+
+def _show(view: RenderableType) -> None:
+    _console().print(view, soft_wrap=True)
 
 
 @contextmanager

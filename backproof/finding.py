@@ -19,7 +19,7 @@ class Finding:
     target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
     answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
     seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
-    drawn_in: the precision in which that problem's numbers are exact; drawn_by: how its size was asked for, as --sizes real;
+    drawn_in: the precision in which that problem's numbers are exact; drawn_by: which problems were asked for, as --sizes real;
     shrunk: "in full", "cut short" (by its time limit) or "not at all";
     fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
     """

@@ -20,7 +20,7 @@ def law_tests(
 ) -> Callable[..., None]:
     """A test function with one item for each law: `test_my_network = backproof.law_tests(my_gradient)`.
 
-    target, oracles, options: as for check; --backproof-max-examples, -precision and -strict, or their lines in the settings, stand for
+    target, oracles, options: as for check; pytest's options, --backproof-max-examples say, or their lines in the settings, stand for
     what is not given here. xfail: law -> why it is expected to be broken, besides what backproof_xfail says; a law that is then held
     fails the run. Needs pytest. Raises OracleError and LawError.
     """

@@ -8,20 +8,32 @@ from typing import Any
 
 import pytest
 
+from backproof.limits import LIMITS
+
 NUMBERS = {"max_examples": 200}
 """Options of check that are whole numbers, with their defaults."""
 
+SECONDS = {
+    "max_seconds": "pose no further problem to a law after so many seconds",
+    "time_limit": "seconds for one call of the target (10)",
+    "shrink_seconds": "seconds for shrinking what fails (10)",
+}
+"""Options of check that are seconds."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Few options, with one prefix, each also a line of the project's own pytest settings."""
+    """Options with one prefix, each also a line of the project's own pytest settings."""
     group = parser.getgroup("backproof", "is an implementation of backpropagation right?")
     told = {
         "target": "what backproof.suite tests: package.module:function or path/to/file.py:function",
         "max_examples": "how many random problems each law is judged on (200)",
         "precision": "judge by this precision, not by the answers' dtype",
+        **SECONDS,
+        **{name: limit.text for name, limit in LIMITS.items()},
     }
     for name, text in told.items():
-        group.addoption(f"--backproof-{name.replace('_', '-')}", dest=f"backproof_{name}", metavar=name.upper(), help=text)
+        metavar = LIMITS[name].metavar if name in LIMITS else name.upper()
+        group.addoption(f"--backproof-{name.replace('_', '-')}", dest=f"backproof_{name}", metavar=metavar, help=text)
         parser.addini(f"backproof_{name}", text)
     group.addoption(
         "--backproof-oracle", dest="backproof_oracles", action="append", metavar="NAME", help="ask this oracle too (repeatable)"
@@ -76,6 +88,13 @@ def suite_options(config: pytest.Config) -> dict[str, Any]:
         if not str(given).isdigit() or int(given) < 1:
             raise pytest.UsageError(f"--backproof-{name.replace('_', '-')} is {given!r}: expected a whole number, at least 1")
         options[name] = int(given)
+    for name in (*SECONDS, *LIMITS):
+        given = setting(config, name)
+        if given is not None:
+            try:
+                options[name] = LIMITS[name].read(given) if name in LIMITS else float(given)
+            except ValueError as error:
+                raise pytest.UsageError(f"--backproof-{name.replace('_', '-')}: {error}") from None
     return options
 
 

@@ -161,7 +161,7 @@ class _Enough(BaseException):
 
 @dataclass
 class Run:
-    """One run of check."""
+    """One run of check; drawn_by: the options that ask for its problems, in words."""
 
     asker: Asker
     laws: list[Law]
@@ -169,6 +169,7 @@ class Run:
     precision: str | None
     strict: bool
     progress: Progress
+    drawn_by: str = ""
     counts: dict[str, LawCount] = field(default_factory=dict)
     failures: dict[_Way, _Seen] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -594,20 +595,13 @@ class Run:
             seen.shrunk,
             oracles,
             fresh,
-            _size_asked_for(self.support),
+            self.drawn_by,
         )
 
     def _fails_alone(self, seen: _Seen) -> bool:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
         outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self._support_at(seen.problem)))
         return outcome.verdict is seen.outcome.verdict
-
-
-def _size_asked_for(support: Support) -> str:
-    """The option that had problems drawn of another size than small ones, or ""."""
-    if support.widths:
-        return f"--widths {','.join(map(str, support.widths))}"
-    return "" if support.sizes == "small" else f"--sizes {support.sizes}"
 
 
 def _parameters(problem: Problem) -> list[Place]:

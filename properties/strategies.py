@@ -107,7 +107,9 @@ def _free(picker: Picker, architecture: Architecture) -> Problem:
 def problems(
     *,
     activations: Sequence[Any] | None = None,
+    output_activations: Sequence[Any] | None = None,
     losses: Sequence[Any] | None = None,
+    reductions: Sequence[str] | None = None,
     biases: bool | None = None,
     depth: int | tuple[int, int] | None = None,
     width: int | tuple[int, int] | None = None,
@@ -118,7 +120,8 @@ def problems(
 ) -> st.SearchStrategy[Problem]:
     """A Hypothesis strategy for whole problems, for your own @given: those of which something can be said in their precision.
 
-    activations, losses: names, or (name, parameters); None for all. biases: True for always, False for never, None for both.
+    activations, losses: names, or (name, parameters); None for all. output_activations: those of the last layer, None for the same.
+    reductions: over samples, "sum" or "mean". biases: True for always, False for never, None for both.
     depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
     "pre_activations", "activations", "deltas". precision: the numbers are exact in it. supports: what a target supports.
     Raises SupportError.
@@ -126,7 +129,15 @@ def problems(
     if precision not in PRECISIONS:
         raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
     support = Support.of(supports).limited(
-        activations=activations, losses=losses, biases=biases, depth=depth, width=width, batch=batch, wants=wants
+        activations=activations,
+        output_activations=output_activations,
+        losses=losses,
+        reductions=reductions,
+        biases=biases,
+        depth=depth,
+        width=width,
+        batch=batch,
+        wants=wants,
     )
     return problems_of(support, precision).filter(lambda problem: _can_be_judged(problem, precision))
 

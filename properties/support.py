@@ -24,7 +24,8 @@ SIZES = {
 """What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance; some show in real ones alone."""
 
 
-LIMITS = ("activations", "losses", "biases", "depth", "width", "batch", "wants", "sizes", "widths")
+CHOSEN = ("activations", "output_activations", "losses", "reductions")
+LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths")
 """What a run may ask for, within what the target supports."""
 
 
@@ -82,8 +83,8 @@ class Support:
             if value is None:
                 continue
             wanted = _field(name, value)
-            if name in ("activations", "losses"):
-                mine = getattr(self, name)
+            if name in CHOSEN:
+                mine = self.activations if name == "output_activations" and self.output_activations is None else getattr(self, name)
                 changes[name] = wanted if mine is None else tuple(choice for choice in wanted if choice in mine)
                 if not changes[name]:
                     raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")

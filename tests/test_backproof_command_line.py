@@ -15,6 +15,7 @@ from backproof import Gradient, Problem, TargetError, command_line, enclosure, g
 from backproof.checking import check as run_check
 from backproof.command_line import cli, main
 from backproof.finding import finding_of
+from backproof.limits import LIMITS
 from oracles import available
 from oracles.available import ORACLES
 from properties import judgement
@@ -277,6 +278,22 @@ def test_a_list_has_everything_in_its_table(command, names):
     assert set(names) <= {line.split()[0] for line in result.stdout.splitlines()}
 
 
+@pytest.mark.parametrize(("command", "names"), LISTS, ids=[row[0] for row in LISTS])
+def test_a_list_can_be_read_in_sixty_columns(command, names):
+    lines = run(command, env={"COLUMNS": "60"}).stdout.splitlines()
+    assert all(len(line) <= 60 for line in lines)
+    assert set(names) <= {line.split()[0] for line in lines if not line.startswith(" ")}
+    # what is said has room for several words in a line
+    assert max(len(line.split()) for line in lines) >= 5
+
+
+def test_a_law_stands_above_its_statement_where_there_is_no_room_beside():
+    said = run("laws", env={"COLUMNS": "60"}).stdout
+    assert "\ntwo_calls_agree\n    Two calls with the same problem agree within the" in said
+    wide = run("laws", env={"COLUMNS": "120"}).stdout.splitlines()
+    assert " Two calls with the same problem agree" in next(line for line in wide if line.startswith("two_calls_agree"))
+
+
 def test_an_oracle_that_is_missing_says_how_to_install_it(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(available, "find_spec", lambda name: None if name == "torch" else found(name))
@@ -300,7 +317,7 @@ def test_help_is_given(arguments):
 
 def test_the_help_of_check_names_every_option():
     said = run("check", "--help").stdout
-    limits = ["max-examples", "seed", "activations", "losses", "time-limit", "shrink-seconds"]
+    limits = ["max-examples", "seed", "time-limit", "shrink-seconds", *(name.replace("_", "-") for name in LIMITS)]
     for option in [*limits, "precision", "strict", "oracle", "save", "json"]:
         assert f"--{option}" in said
 

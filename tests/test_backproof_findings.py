@@ -102,6 +102,20 @@ def test_shrinking_that_was_cut_short_says_how_to_go_on():
     assert rows(report_text(report_of(found(shrunk="cut short"))))["shrunk"].startswith("cut short (--shrink-seconds allows more); seen")
 
 
+def test_in_a_narrow_terminal_what_is_read_is_broken_between_words_and_what_is_copied_is_not():
+    long = "it raised an error because of this and of that and of several other things that are told at length"
+    text = report_text(report_of(found(message=long), notes=(long,)), width=60)
+    lines = text.splitlines()
+    copied = [line for line in lines if line.startswith(("  problem ", "  seed ", "  got ", "  exact "))]
+    assert all(len(line) <= 60 for line in lines if line not in copied)
+    assert f"  problem  {PROBLEM!r}" in copied
+    assert "  why      it raised an error because of this and of that\n           and of several other things that are told at\n" in text
+    assert "broken: it_agrees_with_the_exact_gradient, in 3 of 10\n    problems\n" in text
+    assert "note: it raised an error because of this and of that and\n    of several other things" in text
+    words = report_text(report_of(found(message=long), notes=(long,))).split()
+    assert text.split() == words
+
+
 HOSTILE = [
     ("colour", "\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
     ("bell and return", "a\a\rb", r"a\x07\x0db"),

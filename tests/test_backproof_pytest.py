@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import backproof
+from backproof import Problem
 from properties.laws import LAWS
 
 ROOT = Path(__file__).parent.parent
@@ -134,7 +135,30 @@ def test_what_is_expected_to_be_broken_may_fail_in_no_other_way(tmp_path: Path) 
     assert "absent.py" in printed
 
 
+def test_limits_are_heeded_by_the_suite_and_by_items_of_your_own(tmp_path: Path) -> None:
+    (tmp_path / "writing.py").write_text(WRITING)
+    (tmp_path / "test_mine.py").write_text("import backproof\nfrom writing import gradient\ntest_mine = backproof.law_tests(gradient)\n")
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nbackproof_activations = "tanh"\nbackproof_time_limit = "9"\n')
+    limits = ("--backproof-depth=2,2", "--backproof-biases=yes", "--backproof-max-examples=15", "-k", "it_answers")
+    for which in (["--backproof-target=writing.py:gradient", "--pyargs", "backproof.suite"], ["test_mine.py", "--import-mode=prepend"]):
+        run(tmp_path, *limits, *which)
+        posed = [Problem.from_json(line) for line in (tmp_path / "posed").read_text().splitlines()]
+        (tmp_path / "posed").unlink()
+        assert len(posed) >= 15
+        assert {(problem.activations, len([b for b in problem.biases if b is not None])) for problem in posed} == {(("tanh", "tanh"), 2)}
+
+
 REFUSED = [
+    (
+        "no size",
+        ["--backproof-target=a.py:f", "--backproof-depth=two", "--pyargs", "backproof.suite"],
+        "--backproof-depth: 'two' is no size",
+    ),
+    (
+        "no seconds",
+        ["--backproof-target=a.py:f", "--backproof-time-limit=x", "--pyargs", "backproof.suite"],
+        "--backproof-time-limit: could",
+    ),
     ("no target", ["--pyargs", "backproof.suite"], "backproof.suite needs a target: pytest --backproof-target"),
     (
         "no number",

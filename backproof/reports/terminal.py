@@ -21,26 +21,47 @@ LONGEST = 2000
 MOST_BLIND = 3
 """Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
 
+COPIED = ("problem", "seed", "replay", "got", "exact")
+"""The rows of a finding that are copied, and so stay in one line however long."""
+
+CONTINUED, LEAST_ROOM = 4, 20
+"""How far a line is indented that goes on with the one before, and how many columns text has in the narrowest terminal."""
+
 
 def printable(text: str) -> str:
     """Text from outside without terminal controls: what is no printable character is shown by its number."""
     return "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in text)
 
 
-def report_text(report: Report, saved: dict[int, Path] | None = None) -> str:
+def report_text(report: Report, saved: dict[int, Path] | None = None, width: int | None = None) -> str:
     """The report as plain text."""
     console = Console(file=io.StringIO(), width=100, color_system=None, force_terminal=False)
-    console.print(report_view(report, saved), soft_wrap=True)
+    console.print(report_view(report, saved, width), soft_wrap=True)
     return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
 
-def report_view(report: Report, saved: dict[int, Path] | None = None) -> RenderableType:
-    """The report, for rich to print; saved: by the finding's place in the list, the file that replays it."""
-    parts: list[RenderableType] = [_headline(report)]
-    parts += [finding_view(finding, (saved or {}).get(i)) for i, finding in enumerate(report.findings)]
-    parts += [_laws(report), Text(_summary(report))]
-    parts += [Text(printable(f"note: {note}")) for note in report.notes]
+def report_view(report: Report, saved: dict[int, Path] | None = None, width: int | None = None) -> RenderableType:
+    """The report, for rich to print; saved: by the finding's place in the list, the file that replays it.
+
+    width: of the terminal, in which what is read is broken between words, and what is copied is not; None to break nothing.
+    """
+    parts: list[RenderableType] = [_wrapped(_headline(report), width)]
+    parts += [finding_view(finding, (saved or {}).get(i), width) for i, finding in enumerate(report.findings)]
+    parts += [Text(), *(_wrapped(line, width) for line in _laws(report))]
+    parts += [Text(), *(_wrapped(Text(line), width) for line in _summary(report))]
+    parts += [_wrapped(Text(printable(f"note: {note}")), width) for note in report.notes]
     return Group(*parts)
+
+
+def _wrapped(text: Text, width: int | None, indent: int = CONTINUED) -> Text:
+    """The text, broken between words; from its second line on indented."""
+    if width is None:
+        return text
+    room = max(width - indent, LEAST_ROOM)
+    lines = text.wrap(Console(width=room), room)
+    for line in lines:
+        line.rstrip()
+    return Text("\n" + " " * indent).join(lines)
 
 
 def _headline(report: Report) -> Text:
@@ -49,8 +70,8 @@ def _headline(report: Report) -> Text:
     return text.append(f" ({report.meaning})", style="dim")
 
 
-def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
-    """One finding, a line for each thing that is said; long lines are left to the terminal, so that they can be copied."""
+def finding_view(finding: Finding, saved: Path | None = None, width: int | None = None) -> RenderableType:
+    """One finding, a line for each thing that is said; what is copied is left to the terminal as one line."""
     rows: list[tuple[str, str]] = [("law", finding.law), ("why", finding.message)]
     if finding.judgement is not None:
         rows += [row for row in finding.judgement.rows() if row != ("why", finding.message)]
@@ -70,7 +91,7 @@ def finding_view(finding: Finding, saved: Path | None = None) -> RenderableType:
     )
     if saved is not None:
         rows.append(("replay", f"backproof replay {saved}"))
-    return Group(Text(), Text(finding.verdict.value, style=_style(finding.verdict)), _lines(rows))
+    return Group(Text(), Text(finding.verdict.value, style=_style(finding.verdict)), _lines(rows, width))
 
 
 def _shown(problem: Problem) -> str:
@@ -83,24 +104,29 @@ def _shown(problem: Problem) -> str:
     return f"{widths}, batch {problem.batch}, {choices}: {problem.size:,} numbers, too many to show"
 
 
-def judgement_view(judgement: Judgement) -> RenderableType:
+def judgement_view(judgement: Judgement, width: int | None = None) -> RenderableType:
     """The judgement of one answer."""
     headline = Text.assemble((judgement.verdict.value, _style(judgement.verdict)), (f" ({judgement.verdict.meaning})", "dim"))
-    return Group(headline, _lines(judgement.rows()))
+    return Group(_wrapped(headline, width), _lines(judgement.rows(), width))
 
 
-def stored_view(finding: Finding, judgement: Judgement) -> RenderableType:
+def stored_view(finding: Finding, judgement: Judgement, width: int | None = None) -> RenderableType:
     """The judgement of the answer that a finding holds, and what it cannot say of the finding."""
-    parts = [judgement_view(judgement), _lines([("problem", _shown(finding.problem))])]
+    parts = [judgement_view(judgement, width), _lines([("problem", _shown(finding.problem))])]
     if judgement.verdict is not finding.verdict:
         why = f"{finding.verdict.value} by the law {finding.law}, which one stored answer cannot show: ask the target, by a replay"
-        parts.append(_lines([("found", why)]))
+        parts.append(_lines([("found", why)], width))
     return Group(*parts)
 
 
-def _lines(rows: list[tuple[str, str]]) -> Text:
+def _lines(rows: list[tuple[str, str]], width: int | None = None) -> Text:
     """A line for each row that has something to say."""
-    said = [Text.assemble((f"  {name:<9}", "dim"), printable(value)) for name, value in rows if value]
+    said = []
+    for name, value in rows:
+        if value:
+            label = f"  {name:<9}"
+            text = Text(printable(value))
+            said.append(Text.assemble((label, "dim"), text if name in COPIED else _wrapped(text, width, len(label))))
     return Text("\n").join(said)
 
 
@@ -108,10 +134,10 @@ def _style(verdict: Verdict) -> str:
     return STYLES.get(verdict, "bold red")
 
 
-def _laws(report: Report) -> RenderableType:
+def _laws(report: Report) -> list[Text]:
     """How many laws were held, and of the others how each fared: broken, or never applicable, and why."""
     held = [name for name, count in report.laws.items() if count.status == "held"]
-    lines = [Text(), Text(f"{len(held)} of {len(report.laws)} laws held wherever they applied")]
+    lines = [Text(f"{len(held)} of {len(report.laws)} laws held wherever they applied")]
     for name, count in report.laws.items():
         if count.broken:
             posed = count.held + count.broken
@@ -119,18 +145,19 @@ def _laws(report: Report) -> RenderableType:
         elif not count.held:
             why = "; ".join(count.reasons) or "no problem came to it"
             lines.append(Text(printable(f"not applicable: {name}: {why}"), style="dim"))
-    return Group(*lines)
+    return lines
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Report) -> list[str]:
     audited = f"{report.audited} of them held against ball arithmetic too"
     sees = ", ".join(f"one {name} by {e:.0e}" for name, e in report.sees.items())
-    return (
-        f"\n{counted(report.examples, 'problem')}, {report.judged} judged, {audited}; judged by {report.precision}"
-        f"{', strictly' if report.strict else ''}; seed {report.seed}; {report.seconds:.1f} s"
-        + (f"\nsmallest relative errors that it would have seen: {sees}" if sees else "")
-        + (f"\nblind in {report.precision}, where a slope of 0 would pass: {_blind(report)}" if report.blind else "")
-    )
+    lines = [
+        f"{counted(report.examples, 'problem')}, {report.judged} judged, {audited}; judged by {report.precision}"
+        f"{', strictly' if report.strict else ''}; seed {report.seed}; {report.seconds:.1f} s",
+        f"smallest relative errors that it would have seen: {sees}" if sees else "",
+        f"blind in {report.precision}, where a slope of 0 would pass: {_blind(report)}" if report.blind else "",
+    ]
+    return [line for line in lines if line]
 
 
 def _blind(report: Report) -> str:
