@@ -1,6 +1,7 @@
 """A finding: what is not right, as plain data that any report can tell and any run can replay."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from backproof.version import VERSION
@@ -10,6 +11,9 @@ from reference.json_form import dump, gradient_data, gradient_of, numbers, parse
 from reference.problem import Gradient, Problem, ProblemError
 
 SCHEMA, SCHEMA_VERSION = "backproof.finding", 1
+
+HYPOTHESIS = version("hypothesis")
+"""The release that shrinks: another may come to another smallest problem."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Finding:
             "message": self.message,
             "precision": self.precision,
             "seed": self.seed,
+            "hypothesis": HYPOTHESIS,
             "index": self.index,
             "drawn_in": self.drawn_in,
             "drawn_by": self.drawn_by,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -189,6 +190,10 @@ def test_what_is_no_finding_is_refused(text, message):
     with pytest.raises(ProblemError) as refused:
         finding_of(text)
     assert message in str(refused.value)
+
+
+def test_a_finding_names_the_release_that_shrank_it():
+    assert found().data()["hypothesis"] == hypothesis.__version__
 
 
 def test_a_report_is_plain_data():
