@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from properties.edges import LONG, REAL_LONG
 from properties.support import Support
 from reference.choice import Choice, split
 from reference.problem import Problem
@@ -28,7 +29,12 @@ class Architecture:
 
 
 class Picker(Protocol):
-    """Whoever decides: Hypothesis draws, a Recorder gives back what a known problem has."""
+    """Whoever decides: Hypothesis draws, a Recorder gives back what a known problem has, a seed has them all.
+
+    long: whether now and then a width or batch is drawn that is longer than small ones are.
+    """
+
+    long: bool
 
     def pick(self, key: Hashable, options: Sequence[T]) -> T:
         """One of the options, which stand from simple to complicated."""
@@ -42,8 +48,7 @@ class Picker(Protocol):
 def pick_architecture(picker: Picker, support: Support) -> Architecture:
     """An architecture that the support allows."""
     depth = picker.pick("depth", _range(support.drawn("depth")))
-    batch = picker.pick("batch", _range(support.drawn("batch")))
-    widths = support.widths or tuple(picker.pick(("width", i), _range(support.drawn("width"))) for i in range(depth + 1))
+    batch, widths = _pick_sizes(picker, support, depth)
     activations: list[Choice] = []
     for i in range(depth - 1):
         repeated = support.same_hidden and i > 0
@@ -58,6 +63,25 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
     biased = [picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)]
     reduction = picker.pick("reduction", support.reductions)
     return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction)
+
+
+def _pick_sizes(picker: Picker, support: Support, depth: int) -> tuple[int, tuple[int, ...]]:
+    """Batch and widths: now and then one that is long, where the support sets no limit; of real sizes many around whole blocks."""
+    real = support.sizes == "real"
+    free = {"batch": support.batch is None, "width": support.width is None and support.widths is None}
+    lengths = (*10 * ("",), *(name for name, is_free in free.items() if is_free))
+    long = picker.pick("long", lengths) if picker.long and not real else ""
+    batch = picker.pick("long batch", LONG) if long == "batch" else picker.pick("batch", _options(support.drawn("batch"), real))
+    if support.widths:
+        return batch, support.widths
+    at = picker.pick("long layer", range(depth + 1)) if long == "width" else None
+    options = _options(support.drawn("width"), real)
+    widths = [picker.pick("long width", LONG) if i == at else picker.pick(("width", i), options) for i in range(depth + 1)]
+    # one output, and one input, are common, and products with a single row or column go ways of their own
+    end = picker.pick("single end", ("", "", "", "outputs", "", "", "", "inputs")) if real and free["width"] else ""
+    if end:
+        widths[-1 if end == "outputs" else 0] = 1
+    return batch, tuple(widths)
 
 
 def architecture_of(problem: Problem) -> Architecture:
@@ -83,3 +107,10 @@ def answers_of(architecture: Architecture) -> dict[Hashable, Any]:
 
 def _range(limits: tuple[int, int]) -> range:
     return range(limits[0], limits[1] + 1)
+
+
+def _options(limits: tuple[int, int], real: bool) -> Sequence[int]:
+    """The sizes from least to most; of real ones, as many again around whole blocks, each as often."""
+    sizes = _range(limits)
+    edges = [size for size in REAL_LONG if size in sizes] if real else []
+    return sorted([*sizes, *edges * (len(sizes) // len(edges))]) if edges else sizes

@@ -29,7 +29,7 @@ LARGEST_BLOCK = 2**17
 REAL_CLASSES = ("normal", "zeros", "one_sign")
 """The value classes of networks of real size, in which the others only saturate or overflow."""
 
-SIZES = ("depth", "batch", "width")
+SIZES = ("depth", "batch", "width", "long")
 """What is small in the first blocks, and grows."""
 
 
@@ -110,6 +110,8 @@ def draw_problems(count: int, seed: int, support: Support, precision: str = "flo
 class SeededPicker:
     """A seed decides. Whatever has n options takes each of them once in n blocks, in an order of its own; early blocks are small."""
 
+    long = True
+
     def __init__(self, seed: int, block: int) -> None:
         self._seed, self._block = seed, block
 
@@ -129,6 +131,8 @@ class SeededPicker:
 
 class _Simplest:
     """The first option always: options stand from simple to complicated."""
+
+    long = False
 
     def pick(self, key: Hashable, options: Sequence[T]) -> T:
         return options[0]

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
@@ -56,17 +57,28 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
         smallest = reduce(problem, still_fails, support)
         if smallest.size > MOST_NUMBERS:
             return Shrunk(smallest, complete=False)
-        recorder = Recorder(smallest)
+        recorder, sizes = Recorder(smallest), _with_its_sizes(support, smallest)
         try:
-            pick_problem(recorder, support, precision, FREE)
+            pick_problem(recorder, sizes, precision, FREE)
         except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks
             return Shrunk(smallest, complete=False)
-        smallest = outside_of_tests(lambda: _shrunk_by_hypothesis(recorder, still_fails, support, precision))
+        smallest = outside_of_tests(lambda: _shrunk_by_hypothesis(recorder, still_fails, sizes, precision))
     except _TimeIsUp:
         return Shrunk(smallest, complete=False)
     except (Flaky, NoSuchExample):  # a target that does not fail twice in the same way: the smallest that failed stands
         return Shrunk(smallest, complete=False)
     return Shrunk(smallest, complete=True)
+
+
+def _with_its_sizes(support: Support, problem: Problem) -> Support:
+    """The support, with room for a width or a batch that is longer than what is drawn of small ones."""
+    sizes = {"batch": [problem.batch], "width": problem.widths}
+    longer: dict[str, Any] = {}
+    for name, found in sizes.items():
+        least, most = support.drawn(name)
+        if getattr(support, name) is None and (name == "batch" or support.widths is None):
+            longer[name] = (least, max(most, *found))
+    return replace(support, **longer)
 
 
 def _shrunk_by_hypothesis(recorder: Recorder, still_fails: Callable[[Problem], bool], support: Support, precision: str) -> Problem:

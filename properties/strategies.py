@@ -30,6 +30,8 @@ STYLES = ("free", *3 * tuple(VALUE_CLASSES))
 class HypothesisPicker:
     """Hypothesis decides: one integer for each choice, one float for each number."""
 
+    long = False
+
     def __init__(self, draw: st.DrawFn, precision: str) -> None:
         largest = PRECISIONS[precision].largest
         self._draw, self._precision = draw, precision
@@ -44,6 +46,8 @@ class HypothesisPicker:
 
 class Recorder:
     """A known problem decides: what Hypothesis would have had to draw to get it, in `choices`."""
+
+    long = False
 
     def __init__(self, problem: Problem) -> None:
         self.choices: list[int | float] = []

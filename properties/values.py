@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from properties.architecture import LABELS, Architecture, Picker
+from properties.edges import at_edges
 from reference.activations import ACTIVATIONS
 from reference.arrays import Array, clipped
 from reference.choice import bind, split
@@ -37,8 +38,8 @@ VALUE_CLASSES: dict[str, Draw] = {
 EXTREMES = ("", "tiny", "subnormal", "huge")
 """What one of a problem's arrays may be made into, the others left as they are."""
 
-SPECIALS = ("", "tie", "equal_samples", "equal_nodes", "no_error")
-"""What else may be arranged: a pre-activation on a kink, duplicated samples or rows, a sample that is as expected."""
+SPECIALS = ("", "tie", "equal_samples", "equal_nodes", "no_error", "edges")
+"""What else may be arranged: a pre-activation on a kink or some at EDGES, duplicated samples or rows, a sample that is as expected."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def problems_of_seed(
     with np.errstate(all="ignore"):
         if plan.special == "tie":
             _tie(stack, rng, precision)
+        if plan.special == "edges":
+            _put_on_edges(stack, rng, precision)
         if plan.special == "no_error" and split(architecture.loss)[0] not in LABELS:
             _leave_no_error(stack, precision)
     for _, array in stack.arrays():
@@ -169,6 +172,23 @@ def _tie(stack: Problem, rng: np.random.Generator, precision: str) -> None:
     bias[:, node] = 0.0
     z = forward(stack).pre_activations[layer][:, sample, node]
     bias[:, node] = np.where(np.isfinite(z), rounded(kink - z, precision), 0.0)
+
+
+def _put_on_edges(stack: Problem, rng: np.random.Generator, precision: str) -> None:
+    """Put some pre-activations of one layer and sample at edges, each by one weight of its node, whose others and bias become 0."""
+    layer, sample = int(rng.integers(len(stack.weights))), int(rng.integers(stack.batch))
+    weights, bias = stack.weights[layer], stack.biases[layer]
+    count, nodes, inputs = weights.shape
+    chosen = rng.integers(inputs, size=(count, nodes))
+    a = np.take_along_axis(forward(stack).activations[layer][:, sample], chosen, axis=1)
+    weight = rounded(at_edges(rng, (count, nodes), precision) / a, precision)
+    moved = rng.integers(0, 2, (count, nodes)).astype(bool) | (nodes == 1)
+    moved &= np.isfinite(a) & (a != 0) & (weight != 0) & (np.abs(weight) < PRECISIONS[precision].largest)
+    weights[moved] = 0.0
+    problem, node = np.nonzero(moved)
+    weights[problem, node, chosen[moved]] = weight[moved]
+    if bias is not None:
+        bias[moved] = 0.0
 
 
 def labels(loss: str, outputs: int) -> list[tuple[float, ...]]:
