@@ -13,7 +13,7 @@ from backproof.limits import in_words
 from backproof.process import OwnProcess
 from backproof.report import Report
 from backproof.run import Progress, Run
-from backproof.target import Asker, InProcess, Target
+from backproof.target import LOAD_LIMIT, Asker, InProcess, Target
 from properties.drawing import problem_at as draw_problem
 from properties.judgement import Judgement
 from properties.judging import verify
@@ -51,6 +51,7 @@ def check(
     laws: Sequence[str] | None = None,
     max_seconds: float | None = None,
     time_limit: float = 10.0,
+    load_limit: float = LOAD_LIMIT,
     shrink_seconds: float = 10.0,
     progress: Progress | None = None,
 ) -> Report:
@@ -67,12 +68,12 @@ def check(
         computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
-    max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; shrink_seconds: for shrinking all
-        findings. progress: told how the run goes on.
+    max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; load_limit: for the first call of
+        a process, where that is more; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
 
     Raises TargetError, SupportError, OracleError and LawError where the run cannot begin. Ctrl-C ends the run, with the report so far.
     """
-    _check_options(max_examples, seed, precision, max_seconds, time_limit, shrink_seconds)
+    _check_options(max_examples, seed, precision, max_seconds, time_limit, shrink_seconds, load_limit)
     limits = {
         "activations": activations,
         "output_activations": output_activations,
@@ -87,7 +88,7 @@ def check(
         "widths": widths,
     }
     chosen = laws_for(oracles, laws)
-    asker = _asker(target, precision, time_limit)
+    asker = _asker(target, precision, time_limit, load_limit)
     try:
         support = Support.of(asker.supports).limited(**limits)
         run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None), in_words(limits))
@@ -133,7 +134,9 @@ def assert_right(target: Target | str, **options: Any) -> None:
         raise AssertionError(f"\n{report}")
 
 
-def replay(finding: Finding, *, target: Target | str | None = None, time_limit: float = 10.0) -> Finding | None:
+def replay(
+    finding: Finding, *, target: Target | str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT
+) -> Finding | None:
     """Put a finding's problem to its target again: the finding as it is now, or None if the law holds.
 
     target: another one to ask. What gives no answer breaks the law that says so, whichever the finding names; where the law does not
@@ -142,7 +145,7 @@ def replay(finding: Finding, *, target: Target | str | None = None, time_limit: 
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
-    asker = _asker(target or finding.target, finding.precision, time_limit)
+    asker = _asker(target or finding.target, finding.precision, time_limit, load_limit)
     try:
         trial = Trial(finding.problem, asker, finding.precision, Support.of(asker.supports))
         law, outcome = finding.law, laws[finding.law].on(trial)
@@ -172,14 +175,20 @@ def stored(finding: Finding, *, precision: str | None = None, strict: bool = Fal
     return verify(finding.problem, finding.answer, precision=precision or finding.precision, strict=strict)
 
 
-def _asker(target: Target | str, precision: str | None, time_limit: float) -> Asker:
+def _asker(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Asker:
     if isinstance(target, str):
-        return OwnProcess(target, precision=precision, time_limit=time_limit)
-    return InProcess(target, precision=precision, time_limit=time_limit)
+        return OwnProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
+    return InProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
 
 
 def _check_options(
-    max_examples: Any, seed: Any, precision: str | None, max_seconds: float | None, time_limit: float, shrink_seconds: float
+    max_examples: Any,
+    seed: Any,
+    precision: str | None,
+    max_seconds: float | None,
+    time_limit: float,
+    shrink_seconds: float,
+    load_limit: float = LOAD_LIMIT,
 ) -> None:
     _check_number("max_examples", max_examples, 1)
     if seed is not None:
@@ -188,8 +197,9 @@ def _check_options(
         raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if max_seconds is not None and not 0 < max_seconds < math.inf:
         raise SupportError(f"max_seconds is {max_seconds!r}: expected seconds, more than 0, or None for no limit")
-    if not 0 < time_limit < math.inf:
-        raise SupportError(f"time_limit is {time_limit!r}: expected seconds, more than 0")
+    for name, seconds in (("time_limit", time_limit), ("load_limit", load_limit)):
+        if not 0 < seconds < math.inf:
+            raise SupportError(f"{name} is {seconds!r}: expected seconds, more than 0")
     if not 0 <= shrink_seconds < math.inf:
         raise SupportError(f"shrink_seconds is {shrink_seconds!r}: expected seconds, at least 0")
 

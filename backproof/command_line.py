@@ -26,7 +26,7 @@ from backproof.limits import LIMITS
 from backproof.report import Report
 from backproof.reports.terminal import finding_view, judgement_view, printable, report_view, stored_view
 from backproof.saved import file_name, load_finding, save_finding
-from backproof.target import TargetError
+from backproof.target import LOAD_LIMIT, TargetError
 from oracles.available import ORACLES, missing, version
 from properties.judging import verify as judge_answer
 from properties.laws import LAWS, LawError, OracleError
@@ -70,6 +70,15 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
 
 
+def timed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options that say how long a call of the target may take."""
+    seconds = click.FloatRange(0.01)
+    first = "Seconds for the first call of a process, which may import and compile, if more."
+    command = click.option("--load-limit", default=LOAD_LIMIT, show_default=True, type=seconds, help=first)(command)
+    text = "Seconds for one call of the target."
+    return click.option("--time-limit", default=10.0, show_default=True, type=seconds, help=text)(command)
+
+
 def limited(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command with the options that say which problems are drawn."""
     for name, limit in reversed(LIMITS.items()):
@@ -103,7 +112,7 @@ strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as we
 @click.option(
     "--laws", callback=_names, metavar="NAMES", help="Only these laws, on every problem, separated by commas: see `backproof laws`."
 )
-@click.option("--time-limit", default=10.0, show_default=True, type=click.FloatRange(0.01), help="Seconds for one call of the target.")
+@timed
 @click.option("--shrink-seconds", default=10.0, show_default=True, type=click.FloatRange(0), help="Seconds for shrinking what fails.")
 @click.option(
     "--save", default=SAVED_IN, show_default=True, type=click.Path(path_type=Path), help="Folder for the files that replay findings."
@@ -162,10 +171,10 @@ def verify(problem: Path, answer: Path | None, precision: str | None, strict: bo
 @cli.command(epilog=EXIT_CODES)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", help="Ask this target, not the one that the file names.")
-@click.option("--time-limit", default=10.0, show_default=True, type=click.FloatRange(0.01), help="Seconds for one call of the target.")
+@timed
 @strict_option
 @json_option
-def replay(file: Path, target: str | None, time_limit: float, strict: bool, json_file: str | None) -> None:
+def replay(file: Path, target: str | None, strict: bool, json_file: str | None, **seconds: float) -> None:
     """Put the problem of a finding, saved in FILE, to the target again.
 
     Exits with 1 if the target still fails, and with 0 if it does no more; lossy fails with --strict, as in a check.
@@ -174,7 +183,7 @@ def replay(file: Path, target: str | None, time_limit: float, strict: bool, json
     """
     finding = _run(lambda: load_finding(file))
     try:
-        again = _run(lambda: run_replay(finding, target=target, time_limit=time_limit))
+        again = _run(lambda: run_replay(finding, target=target, **seconds))
     except Failure as failure:
         _judge_stored(finding, failure, target, strict, json_file)
     if json_file != "-":

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from backproof.output import Output, into
-from backproof.target import InProcess, TargetError, load_target
+from backproof.target import LOAD_LIMIT, InProcess, TargetError, load_target, no_answer_within
 from properties.answer import Answer
 from properties.support import Support
 from properties.verdict import Verdict
@@ -20,7 +20,7 @@ from reference.json_form import dump, gradient_data, gradient_of, parse, problem
 from reference.problem import Problem
 
 LOADING_LIMIT = 120.0
-"""Seconds that a target may take to be imported."""
+"""Seconds that a target may take to be imported, or more where the first call may take more."""
 
 LARGE = 10_000
 """A problem of so many numbers goes in the binary form: to write and read it as JSON would take longer than most targets do."""
@@ -29,12 +29,14 @@ LARGE = 10_000
 class OwnProcess:
     """A target, named by "package.module:function" or "path/to/file.py:function", in a process of its own.
 
-    A call that takes longer than time_limit seconds is ended with its process, and a process that dies is replaced.
+    A call that takes longer than time_limit seconds, or load_limit for the first one of a process, which may import or compile what
+    others have then, is ended with its process, and a process that dies is replaced.
     Raises TargetError where the target cannot be loaded.
     """
 
-    def __init__(self, spec: str, *, precision: str | None = None, time_limit: float = 10.0) -> None:
+    def __init__(self, spec: str, *, precision: str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT) -> None:
         self.name, self._time_limit, self._asked_precision = spec, time_limit, precision
+        self._first_limit = self._next_limit = max(time_limit, load_limit)
         self.deaths = 0
         self._process: Any = None
         self._output = Output(spec)
@@ -49,20 +51,24 @@ class OwnProcess:
             self._process.start()
         for end in (theirs, *printed):
             end.close()
-        ready, _ = self._receive(LOADING_LIMIT) or (None, None)
+        limit = max(LOADING_LIMIT, self._first_limit)
+        ready, _ = self._receive(limit) or (None, None)
         if ready is None or "error" in ready:
             died = not self._process.is_alive() or self._pipe_is_closed()
             self._end()
-            why = "its process died" if died else f"it took over {LOADING_LIMIT:g} s"
+            why = "its process died" if died else f"it took over {limit:g} s"
             raise TargetError(ready["error"] if ready else f"target {self.name!r} did not load: {why}")
         self.supports, self.precision = ready["supports"], ready["precision"]
+        self._next_limit = self._first_limit
 
     def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+        limit = self._time_limit
         try:
             if not self._process.is_alive():
                 self._start()
             self._pipe.send_bytes(_PROBLEM.packed({"arrangement": arrangement}, problem, large=problem.size >= LARGE))
-            received = self._receive(self._time_limit)
+            limit, self._next_limit = self._next_limit, self._time_limit
+            received = self._receive(limit)
         except (BrokenPipeError, ConnectionResetError):
             received = None
         except TargetError as error:
@@ -76,7 +82,7 @@ class OwnProcess:
         code = self._process.exitcode
         self._end()
         if code is None:
-            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s; its process was ended", gone=True)
+            return Answer(None, Verdict.TIMES_OUT, f"{no_answer_within(limit, self._time_limit)}; its process was ended", gone=True)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return Answer(None, Verdict.RAISES, f"the target's process died with {how}", gone=True)
 

@@ -16,6 +16,7 @@ NUMBERS = {"max_examples": 200}
 SECONDS = {
     "max_seconds": "pose no further problem to a law after so many seconds",
     "time_limit": "seconds for one call of the target (10)",
+    "load_limit": "seconds for the first call of a process, which may import and compile (30)",
     "shrink_seconds": "seconds for shrinking what fails (10)",
 }
 """Options of check that are seconds."""

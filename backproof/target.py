@@ -25,6 +25,9 @@ from reference.problem import Gradient, Place, Problem
 LONGEST_MESSAGE = 2000
 """Characters of a target's own error message that are kept."""
 
+LOAD_LIMIT = 30.0
+"""Seconds that the first call of a process may take, where nothing else is said."""
+
 T = TypeVar("T")
 Target = Callable[[Problem], Any]
 """target(problem) returns a Gradient, or a pair (list of dC/dW, list of dC/db or None).
@@ -130,11 +133,14 @@ def _offered(module: Any) -> str:
 class InProcess:
     """A target that is called in this process.
 
-    time_limit: seconds for one call, kept where signals can interrupt it: in the main thread of a POSIX process.
+    time_limit: seconds for one call, 0 for no limit, kept where signals can interrupt it: in the main thread of a POSIX process;
+    load_limit: seconds for the first call, which may import or compile what others have then, where that is more.
     precision: what the problem's arrays are given in, and the answers are judged by; None for the target's own.
     """
 
-    def __init__(self, target: Target, *, name: str = "", precision: str | None = None, time_limit: float = 10.0) -> None:
+    def __init__(
+        self, target: Target, *, name: str = "", precision: str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT
+    ) -> None:
         if isinstance(target, type):
             raise TargetError(
                 f"target is the class {target.__name__}: expected a function of a problem, such as an object of it that is one"
@@ -148,20 +154,22 @@ class InProcess:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self.deaths = 0
         self._target, self._time_limit = target, time_limit
+        self._next_limit = max(time_limit, load_limit) if time_limit else 0.0
         self._dtype = PRECISIONS[self.precision or "float64"].given
         self._given: list[tuple[Place, AnyArray, bytes]] = []
 
     def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
         fresh = problem.copy(self._dtype, ARRANGEMENTS[arrangement])
         inputs = [(name, array, array.tobytes()) for name, array in fresh.arrays()]
+        limit, self._next_limit = self._next_limit, self._time_limit
         try:
             # an answer may be lazy, so that reading it is the target's work too
-            with _Limited(self._time_limit), np.errstate(all="ignore"):
+            with _Limited(limit), np.errstate(all="ignore"):
                 gradient = as_gradient(self._target(fresh), problem)
         except Malformed as error:
             return Answer(None, Verdict.MALFORMED, _encodable(str(error)), *self._changes(inputs))
         except _TimeIsUp:
-            return Answer(None, Verdict.TIMES_OUT, f"no answer within {self._time_limit:g} s", *self._changes(inputs))
+            return Answer(None, Verdict.TIMES_OUT, no_answer_within(limit, self._time_limit), *self._changes(inputs))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
@@ -191,6 +199,12 @@ def copy_of(gradient: Gradient) -> Gradient:
             single = quantity in ("x", "loss")
             copied[quantity] = given.copy() if single else [None if a is None else a.copy() for a in given]
     return Gradient(**copied)
+
+
+def no_answer_within(limit: float, time_limit: float) -> str:
+    """What is said of a call that took too long; of a first one, which had another limit, how to allow more."""
+    first = " in the first call, which may import and compile (--load-limit allows more)" if limit > time_limit else ""
+    return f"no answer within {limit:g} s{first}"
 
 
 class _TimeIsUp(BaseException):

@@ -293,10 +293,34 @@ def test_an_interrupt_while_shrinking_gives_the_report_so_far():
 
 
 def test_a_target_that_hangs_ends_the_run():
-    report = check(lambda problem: time.sleep(30), max_examples=50, seed=1, time_limit=0.05)
+    report = check(lambda problem: time.sleep(30), max_examples=50, seed=1, time_limit=0.05, load_limit=0.05)
     assert (report.verdict, report.examples) == ("times_out", 1)
     assert report.findings[0].message == "no answer within 0.05 s"
     assert report.notes == ("ended after 1 problem, 0 of 50 judged: the target gave no answer in time",)
+
+
+def slow_at_first(seconds):
+    """A target whose first call imports or compiles: others take no time."""
+    calls = []
+
+    def target(problem):
+        calls.append(problem)
+        time.sleep(seconds if len(calls) == 1 else 0)
+        return gradient(problem)
+
+    return target
+
+
+def test_the_first_call_has_a_limit_of_its_own():
+    assert check(slow_at_first(0.5), max_examples=3, seed=1, time_limit=0.2, load_limit=20).verdict == "right"
+    report = check(slow_at_first(30), max_examples=3, seed=1, time_limit=0.05, load_limit=0.1)
+    assert (report.verdict, report.examples) == ("times_out", 1)
+    said = "no answer within 0.1 s in the first call, which may import and compile (--load-limit allows more)"
+    assert report.findings[0].message == said
+
+
+def test_a_longer_limit_of_all_calls_holds_for_the_first_too():
+    assert check(slow_at_first(0.3), max_examples=3, seed=1, time_limit=20, load_limit=0.1).verdict == "right"
 
 
 def test_a_target_that_hangs_the_second_time_ends_the_run():
@@ -342,6 +366,7 @@ REFUSED = [
     ("precision", {"precision": "half"}, SupportError, "precision is 'half': expected one of float64, float32, tf32, float16/float32"),
     ("longdouble", {"precision": "longdouble"}, SupportError, "precision is 'longdouble'"),
     ("time_limit", {"time_limit": 0}, SupportError, "time_limit is 0: expected seconds, more than 0"),
+    ("load_limit", {"load_limit": 0}, SupportError, "load_limit is 0: expected seconds, more than 0"),
     ("time_limit NaN", {"time_limit": float("nan")}, SupportError, "time_limit is nan: expected seconds"),
     ("no laws", {"laws": []}, LawError, "laws is []: expected at least one of"),
     ("max_seconds", {"max_seconds": 0}, SupportError, "max_seconds is 0: expected seconds, more than 0"),

@@ -189,6 +189,7 @@ REFUSED = [
     ("no examples", ["check", "t.py:right", "--max-examples", "0"], "0 is not in the range x>=1"),
     ("a negative seed", ["check", "t.py:right", "--seed", "-1"], "-1 is not in the range x>=0"),
     ("no time", ["check", "t.py:right", "--time-limit", "0"], "0.0 is not in the range x>=0.01"),
+    ("no time to load", ["check", "t.py:right", "--load-limit", "0"], "0.0 is not in the range x>=0.01"),
     ("NaN seconds", ["check", "t.py:right", "--time-limit", "nan"], "time_limit is nan: expected seconds, more than 0"),
     ("no target", ["check"], "Missing argument 'TARGET'"),
     ("an unknown command", ["chekc"], "No such command 'chekc'"),
@@ -317,7 +318,7 @@ def test_help_is_given(arguments):
 
 def test_the_help_of_check_names_every_option():
     said = run("check", "--help").stdout
-    limits = ["max-examples", "seed", "time-limit", "shrink-seconds", *(name.replace("_", "-") for name in LIMITS)]
+    limits = ["max-examples", "seed", "time-limit", "load-limit", "shrink-seconds", *(name.replace("_", "-") for name in LIMITS)]
     for option in [*limits, "precision", "strict", "oracle", "save", "json"]:
         assert f"--{option}" in said
 

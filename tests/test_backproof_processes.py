@@ -60,6 +60,14 @@ def prints(problem):
     os.write(1, b"raw noise")
     return gradient(problem)
 
+COMPILED = []
+
+def compiles(problem):
+    if not COMPILED:
+        time.sleep(1.5)
+        COMPILED.append(problem)
+    return gradient(problem)
+
 def noisy(problem):
     print("first")
     for i in range(1000):
@@ -137,7 +145,7 @@ APART = [
 def test_a_bad_target_in_this_process(folder, monkeypatch, name, verdict, message):
     namespace = {"__name__": "t"}
     exec(compile(TARGETS, str(folder / "t.py"), "exec"), namespace)
-    answer = InProcess(namespace[name], time_limit=0.2)(PROBLEM)
+    answer = InProcess(namespace[name], time_limit=0.2, load_limit=0.2)(PROBLEM)
     assert (answer.gradient, answer.verdict) == (None, verdict)
     assert message in answer.message
     answer.message.encode()
@@ -160,16 +168,28 @@ def own(folder):
 @pytest.mark.parametrize(("name", "verdict", "message"), [*HERE[1::2], *APART], ids=[row[0] for row in [*HERE[1::2], *APART]])
 def test_a_bad_target_in_a_process_of_its_own(own, name, verdict, message):
     limit = 0.5 if name == "hangs" else 20
-    answer = own(name, time_limit=limit)(PROBLEM)
+    answer = own(name, time_limit=limit, load_limit=limit)(PROBLEM)
     assert (answer.gradient, answer.verdict) == (None, verdict)
     assert message in answer.message
 
 
 def test_a_hanging_process_is_ended(own):
-    asker = own("hangs", time_limit=0.3)
+    asker = own("hangs", time_limit=0.3, load_limit=0.3)
     answer = asker(PROBLEM)
     assert (answer.verdict, answer.message) == ("times_out", "no answer within 0.3 s; its process was ended")
     assert not asker._process.is_alive()
+
+
+def test_the_first_call_of_each_process_has_a_limit_of_its_own(own):
+    asker = own("compiles", time_limit=0.5, load_limit=60)
+    assert asker(PROBLEM).gradient is not None
+    assert asker(PROBLEM).gradient is not None
+    asker.renew()
+    assert asker(PROBLEM).gradient is not None
+    short = own("compiles", time_limit=0.1, load_limit=0.2)
+    said = "no answer within 0.2 s in the first call, which may import and compile (--load-limit allows more); its process was ended"
+    assert short(PROBLEM).message == said
+    assert short.deaths == 1
 
 
 def test_a_process_that_died_is_replaced(own):
