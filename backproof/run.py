@@ -5,18 +5,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, NamedTuple
 
 from backproof.digits import meets
 from backproof.finding import Finding
 from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report, counted
+from backproof.structures import Structures
 from backproof.target import Asker
 from backproof.unanswered import Unanswered
 from properties.answer import Answer
 from properties.blindness import Blind, blind_spots
-from properties.drawing import Block, block_at, blocks
+from properties.drawing import Block, block_at
 from properties.judgement import Exact, Unjudged, precision_of
 from properties.judging import with_quantities
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn, not_applicable
@@ -187,6 +187,7 @@ class Run:
     unjudged: dict[Place, str] = field(default_factory=dict)
     judged_places: set[Place] = field(default_factory=set)
     unanswered: Unanswered = field(default_factory=Unanswered)
+    structures: Structures = field(default_factory=Structures)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
@@ -208,16 +209,32 @@ class Run:
                 self._raise_again = raise_again
                 self._judge_block(block_at(0, seed, self.support, self.drawn_in), most)
                 self.drawn_in = self.precision or self._answers_in() or self.drawn_in
-                for block in islice(blocks(seed, self.support, self.drawn_in), 1, None):
-                    if self.judged >= count or self.interrupted:
-                        return
+                index = 1
+                while self.judged < count and not self.interrupted:
                     if self.examples >= most:
                         raise _Enough("too few answers can be held against the exact gradient")
+                    index = self._next(index)
+                    block = block_at(index, seed, self.support, self.drawn_in)
                     self._judge_block(block, min(count - self.judged, most - self.examples))
+                    index = block.first + len(block)
         except _Enough as reason:
             self.notes.append(f"ended after {counted(self.examples, 'problem')}, {self.judged} of {count} judged: {reason}")
         except KeyboardInterrupt:
             self.interrupted = True
+
+    def _next(self, index: int) -> int:
+        """The index of the next block: not the one that follows, where each structure costs the target much."""
+        following = self.structures.next(index)
+        if following == index:
+            return index
+        each = len(block_at(following, self.seed, self.support, self.drawn_in))
+        if each == 1:  # too large to be posed many at once
+            return index
+        self.notes.append(
+            f"a new structure costs the target {self.structures.cost():.2g} s more than a known one: after {index} problems, each of its "
+            f"own, {each} of each were posed"
+        )
+        return following
 
     def _answers_in(self) -> str:
         """The narrowest precision that the target has answered in, or ""."""
@@ -251,10 +268,16 @@ class Run:
     def _pose(self, block: Block, place: int) -> "_Posed":
         """Ask the target, and once more where two calls are compared."""
         problem = block.problems.at(place)
+        started = time.perf_counter()
         first, again = self.asker(problem), None
-        if first.gradient is not None and any(law.name == CALLS for law in self._of_each(place)):
+        seconds = time.perf_counter() - started
+        compared = any(law.name == CALLS for law in self._of_each(place))
+        if first.gradient is not None and (compared or (place == 0 and self.structures.worth_a_second_call(seconds))):
             try:
+                started = time.perf_counter()
                 again = self.asker(problem)
+                if place == 0:
+                    self.structures.remember(seconds, time.perf_counter() - started)
             except KeyboardInterrupt:
                 self.interrupted = True
         return _Posed(place, problem, first, again)

@@ -67,6 +67,11 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     return Block(number, first, problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants))
 
 
+def first_of_doubled(doubled: int) -> int:
+    """The index from which on blocks hold 2^doubled problems, or more, where they do not get too large."""
+    return 1 << (STEP + doubled) if doubled else 0
+
+
 def _steps(support: Support) -> int:
     """How often blocks may double: large problems come in smaller blocks, which are judged at once and must fit into memory."""
     (_, depth), (_, batch), (_, width) = (support.drawn(name) for name in ("depth", "batch", "width"))
