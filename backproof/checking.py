@@ -139,8 +139,8 @@ def replay(
 ) -> Finding | None:
     """Put a finding's problem to its target again: the finding as it is now, or None if the law holds.
 
-    target: another one to ask. What gives no answer breaks the law that says so, whichever the finding names; where the law does not
-    apply to this target, the verdict is inconclusive. Raises TargetError, OracleError, and ProblemError where the law is not known.
+    target: another one to ask. What gives no answer breaks the law that says so, whichever the finding names. Raises TargetError,
+    OracleError, and ProblemError where the law is not known.
     """
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
@@ -152,14 +152,13 @@ def replay(
         for basic in WITHOUT_ANSWER if trial.answer.gradient is None and outcome.status is not Status.BROKEN else ():
             if (instead := laws[basic].on(trial)).status is Status.BROKEN:
                 law, outcome = basic, instead
-        verdict = Verdict.INCONCLUSIVE if outcome.status is Status.NOT_APPLICABLE else outcome.verdict
-        if verdict is Verdict.RIGHT:
+        if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
             return None
         return replace(
             finding,
             target=asker.name,
             law=law,
-            verdict=verdict,
+            verdict=outcome.verdict,
             message=outcome.message,
             judgement=outcome.judgement,
             answer=outcome.answer,

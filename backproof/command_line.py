@@ -193,9 +193,7 @@ def replay(file: Path, target: str | None, strict: bool, json_file: str | None, 
             _show(text)
         else:
             _show(finding_view(again, width=_width()))
-    known = again is None or again.verdict is not Verdict.INCONCLUSIVE or again.disagreement
-    reproduced = again is not None if known else None
-    _write_json(json_file, dump({"reproduced": reproduced, "finding": None if again is None else again.data()}))
+    _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
     if again is not None and again.disagreement:
         sys.exit(OUR_BUG)
     sys.exit(RIGHT if again is None else _exit_code(again.verdict, strict))
