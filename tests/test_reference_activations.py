@@ -434,3 +434,15 @@ def test_textbook_formula_is_lossy_and_no_worse(name, dtype):
     assert worst <= K
     loses_digits = (beyond > K * unit * scales.right(z)).any()
     assert loses_digits == (dtype is np.float64 or name not in MILD_IN_FLOAT32)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch", "jax.numpy"])
+def test_the_slope_of_tanh_from_its_value_is_within_k_units_in_every_library(library):
+    """1 - a a in float32: what is allowed for it can be little tighter, since one library's tanh takes more than half of it."""
+    z = np.linspace(-10, 10, 400_001, dtype=np.float32)
+    module = pytest.importorskip(library)
+    a = np.asarray(module.tanh(module.asarray(z)))
+    right = bind(ACTIVATIONS, "tanh").derivative(z.astype(np.float64))
+    worst = float(np.max(np.abs((1 - a * a).astype(np.float64) - right))) / 2.0**-24
+    print(f"measured: tanh' as 1 - a a by {library}, float32: {worst:.2f} u lossy scale")
+    assert 1 < worst <= K
