@@ -217,7 +217,8 @@ def test_a_related_problem_without_an_answer_is_told():
             raise ValueError("too many samples")
         return gradient(problem)
 
-    report = check(target, max_examples=100, seed=1, shrink_seconds=1, losses=["half_squared_error"], activations=["tanh"])
+    law = ["a_duplicated_sample_counts_twice"]
+    report = check(target, max_examples=100, seed=1, shrink_seconds=1, losses=["half_squared_error"], activations=["tanh"], laws=law)
     assert report.verdict == "raises"
     assert report.findings[0].message.startswith("asked a related problem: ValueError: too many samples")
 
@@ -295,7 +296,7 @@ def a_row_is_stale(problem):
 
 
 def test_what_shows_at_real_sizes_alone_is_found_there_and_shrunk():
-    assert check(a_row_is_stale, max_examples=100, seed=1).passed
+    assert check(a_row_is_stale, max_examples=100, seed=1, width=20).passed
     report = check(a_row_is_stale, max_examples=15, seed=1, sizes="real", shrink_seconds=15, laws=["it_agrees_with_the_exact_gradient"])
     (finding,) = report.findings
     assert finding.verdict == "wrong"
