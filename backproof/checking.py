@@ -11,12 +11,12 @@ import hypothesis.core
 from backproof.finding import Finding
 from backproof.limits import in_words
 from backproof.process import OwnProcess
-from backproof.report import Report
+from backproof.report import EXACT_LAW, Report
 from backproof.run import Progress, Run
 from backproof.target import LOAD_LIMIT, Asker, InProcess, Target
 from properties.drawing import problem_at as draw_problem
-from properties.judgement import Judgement
-from properties.judging import verify
+from properties.judgement import Exact, Judgement
+from properties.judging import verify, with_quantities
 from properties.law import Status, Trial
 from properties.laws import laws_for
 from properties.laws_of_conduct import it_answers, shapes_and_dtypes_are_right
@@ -154,13 +154,16 @@ def replay(
                 law, outcome = basic, instead
         if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
             return None
+        judgement = outcome.judgement
+        if judgement is not None and outcome.answer is not None and law == EXACT_LAW:
+            judgement = with_quantities(judgement, Exact(finding.problem), outcome.answer)
         return replace(
             finding,
             target=asker.name,
             law=law,
             verdict=outcome.verdict,
             message=outcome.message,
-            judgement=outcome.judgement,
+            judgement=judgement,
             answer=outcome.answer,
         )
     finally:

@@ -40,6 +40,7 @@ class Unanswered:
 
     answered: int = 0
     raised: bool = True
+    explained: bool = False
     _sizes: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in SIZES})
     _widths: set[tuple[int, ...]] = field(default_factory=set)
     _parts: set[str] = field(default_factory=set)
@@ -51,6 +52,8 @@ class Unanswered:
         seen = _seen(problem)
         if answer.gradient is None:
             self.raised &= answer.verdict is Verdict.RAISES
+            # where the answer is of another form, that is why
+            self.explained |= "backproof.adapt" in answer.message
             self._unanswered.append(seen)
             return
         self.answered += times
@@ -62,7 +65,7 @@ class Unanswered:
 
     def told_apart_by(self, support: Support) -> str:
         """What to put into `supports` where all problems outside some sizes were not answered, and all within were; "" elsewhere."""
-        if self.answered < LEAST_ANSWERED or len(self._unanswered) < LEAST_UNANSWERED:
+        if self.explained or self.answered < LEAST_ANSWERED or len(self._unanswered) < LEAST_UNANSWERED:
             return ""
         # what is not answered for another reason comes with depth or width: deep networks have more activations
         if sum(seen.parts <= self._parts for seen in self._unanswered) < LEAST_ALIKE:

@@ -58,9 +58,9 @@ def two_calls_agree(trial: Trial) -> Outcome:
 
 
 def the_memory_layout_does_not_matter(trial: Trial) -> Outcome:
-    """Inputs in Fortran order, strided, with negative strides and read-only have the same gradient.
+    """Inputs in Fortran order, strided, with negative strides and read-only have the same gradient, or are refused with an error.
 
-    Cannot see: a target that refuses a layout with an error, which is its right. Needs: an answer to some other layout, and a first
+    Cannot see: which layouts are refused, which is a target's right. Needs: an answer to some other layout, and a first
     one that is not wrong: nobody knows how far rounding moves what a wrong pass computes, which may be on a kink of its own.
     """
     if trial.judgement.verdict is Verdict.WRONG:

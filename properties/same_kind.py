@@ -24,23 +24,25 @@ class Kind:
     """What kind of failure a problem shows.
 
     excess: the distance of the worst entry over what is allowed, up to 1 / sqrt(u), and 1 where nothing was compared;
-    on_kink: whether a pre-activation is exactly on a kink; empty: whether some layer's weights, or the inputs, are all 0.
+    on_kink: whether a pre-activation is exactly on a kink; empty: whether some layer's weights, or the inputs, are all 0; nothing: whether
+    the target's worst number is 0, as if a term were missing.
     """
 
     excess: float
     on_kink: bool
     empty: bool
+    nothing: bool = False
 
     def stays(self, other: "Kind") -> bool:
         """Whether another is of this kind too."""
-        return other.excess >= self.excess**GROSS and self.on_kink >= other.on_kink and self.empty >= other.empty
+        marks = zip((self.on_kink, self.empty, self.nothing), (other.on_kink, other.empty, other.nothing), strict=True)
+        return other.excess >= self.excess**GROSS and all(mine >= its for mine, its in marks)
 
     def tells_more(self, other: "Kind") -> bool:
         """Whether this is to be told rather than another, however large: it is off a kink, no emptier and no less gross, or far more so."""
-        if self.on_kink != other.on_kink:
-            return other.on_kink
-        if self.empty != other.empty:
-            return other.empty
+        mine, its = (self.on_kink, self.empty, self.nothing), (other.on_kink, other.empty, other.nothing)
+        if mine != its:
+            return mine < its
         return self.excess**GROSS > other.excess
 
 
@@ -56,4 +58,5 @@ def kind_of(problem: Problem, judgement: Judgement | None) -> Kind:
             for choice, z in zip(problem.activations, forward(problem).pre_activations, strict=True)
             for kink, _ in bind(ACTIVATIONS, choice).kinks
         )
-    return Kind(excess, on_kink, not (problem.x.any() and all(weight.any() for weight in problem.weights)))
+    nothing = judgement is not None and judgement.got == 0
+    return Kind(excess, on_kink, not (problem.x.any() and all(weight.any() for weight in problem.weights)), nothing)

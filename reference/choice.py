@@ -16,6 +16,20 @@ def defaults(make: Callable[..., Any]) -> dict[str, float]:
     return {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
 
 
+ELSEWHERE = {
+    "softmax": "part of the loss softmax_cross_entropy, behind an output activation 'identity'",
+    "linear": "'identity'",
+    "logistic": "'sigmoid'",
+    "swish": "'silu'",
+    "mse": "'mean_squared_error'",
+    "cross_entropy": "'softmax_cross_entropy', of logits",
+    "categorical_crossentropy": "'softmax_cross_entropy', of logits",
+    "bce": "'binary_cross_entropy_with_logits'",
+    "binary_cross_entropy": "'binary_cross_entropy_with_logits'",
+}
+"""What is called otherwise elsewhere."""
+
+
 def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun: str, where: str = "") -> Choice:
     """The one way to write a choice: a bare name where every parameter has its default value.
 
@@ -25,7 +39,8 @@ def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun:
     """
     name, parameters = choice if isinstance(choice, (tuple, list)) and len(choice) == 2 else (choice, {})
     if not isinstance(name, str) or name not in table:
-        raise ValueError(f"{where}{noun} {name!r} is not known: expected one of {', '.join(table)}")
+        here = f"here it is {ELSEWHERE[name]}; " if isinstance(name, str) and name in ELSEWHERE else ""
+        raise ValueError(f"{where}{noun} {name!r} is not known: {here}expected one of {', '.join(table)}")
     if not isinstance(parameters, Mapping):
         raise ValueError(f"{where}{noun} {name!r}: parameters are {parameters!r}, expected a dict of numbers")
     allowed = defaults(table[name])

@@ -397,3 +397,14 @@ def test_assert_right_passes_or_tells_the_report():
     lines = [line.split()[0] for line in str(told.value).splitlines() if line.strip()]
     assert str(told.value).startswith("\nwrong: doubled (further from the exact gradient")
     assert {"law", "entry", "got", "exact", "allowed", "problem", "shrunk", "seed"} <= set(lines)
+
+
+def test_a_run_without_the_law_of_agreement_does_not_say_that_the_gradient_is_right():
+    def wrong(problem):
+        answer = gradient(problem)
+        return [2 * weight for weight in answer.weights], answer.biases
+
+    report = check(wrong, laws=["it_answers", "two_calls_agree"], max_examples=10, seed=1)
+    assert (report.verdict, report.passed) == ("right", True)
+    assert report.meaning == "2 laws asked for, held; no answer was held against the exact gradient"
+    assert report.meaning in str(report)

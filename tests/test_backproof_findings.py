@@ -154,7 +154,7 @@ def test_how_the_size_was_asked_for_is_told(asked, option):
     def doubled(problem):
         return [2 * weight for weight in gradient(problem).weights], None
 
-    finding = backproof.check(doubled, max_examples=1, seed=3, shrink_seconds=0, **asked).findings[0]
+    finding = replace(backproof.check(doubled, max_examples=1, seed=3, shrink_seconds=0, **asked).findings[0], target="mine.py:doubled")
     line = f"3; before shrinking: backproof draw {finding.target} --seed 3 --index {finding.index} {option}".rstrip()
     assert rows(report_text(report_of(finding)))["seed"] == line
     assert backproof.problem_at(finding.index, 3, **asked) == finding.problem
@@ -190,6 +190,24 @@ def test_what_is_no_finding_is_refused(text, message):
     with pytest.raises(ProblemError) as refused:
         finding_of(text)
     assert message in str(refused.value)
+
+
+SPECS = [
+    ("my dir/net.py:f", "backproof draw 'my dir/net.py:f' --seed 42 --index 7"),
+    ("<lambda>", "backproof.problem_at(7, 42, target=...), the target in its place"),
+    ("f", "backproof.problem_at(7, 42, target=...), the target in its place"),
+]
+
+
+@pytest.mark.parametrize(("target", "said"), SPECS, ids=["with a space", "a lambda", "a function"])
+def test_what_draws_the_problem_again_can_be_run(target, said):
+    assert rows(report_text(report_of(found(target=target))))["seed"] == f"42; before shrinking: {said}"
+
+
+def test_a_function_of_narrowed_limits_is_drawn_again_with_them():
+    finding = found(target="f", drawn_in="float32", drawn_by="--depth 2,2")
+    said = "backproof.problem_at(7, 42, target=..., precision='float32'), the target in its place and what --depth 2,2 says"
+    assert rows(report_text(report_of(finding)))["seed"] == f"42; before shrinking: {said}"
 
 
 def test_a_finding_names_the_release_that_shrank_it():

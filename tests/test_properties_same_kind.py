@@ -28,6 +28,8 @@ def test_kinds():
     assert small.tells_more(Kind(1e6, True, False))
     assert not Kind(1e6, True, False).tells_more(small)
     assert small.tells_more(Kind(1e6, False, True))
+    assert small.tells_more(Kind(10.0, False, False, nothing=True))
+    assert not small.stays(Kind(1e6, False, False, nothing=True))
 
 
 def test_the_kind_of_a_problem():
@@ -86,3 +88,17 @@ def test_numbers_of_a_finding_say_something():
     at_the_activation.supports = {"activations": ["sigmoid"], "depth": (1, 2)}
     (finding,) = check(at_the_activation, max_examples=60, seed=1, laws=AGREES).findings
     assert (finding.problem.depth, finding.problem.weights[0].item(), finding.problem.x.item()) == (1, 1.0, 1.0)
+
+
+def test_another_nodes_weight_is_not_told_as_a_missing_term():
+    """The weights back through a layer are those of the node before: where shrinking makes them 0 it looks as if nothing came back."""
+
+    def rolled(found, problem):
+        return [np.roll(weight, 1, axis=1) for weight in problem.weights[-len(found) :]]
+
+    def target(problem):
+        return answer(problem, lambda choice, z: bind(ACTIVATIONS, choice).derivative(z), rolled)
+
+    target.supports = {"activations": ["tanh"], "losses": ["half_squared_error"], "widths": [2, 2, 1]}
+    (finding,) = check(target, max_examples=60, seed=1, laws=AGREES).findings
+    assert finding.judgement.got != 0

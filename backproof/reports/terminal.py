@@ -1,6 +1,7 @@
 """The report for a person at a terminal: rich where it is one, plain text elsewhere."""
 
 import io
+import shlex
 import unicodedata
 from pathlib import Path
 
@@ -82,16 +83,20 @@ def finding_view(finding: Finding, saved: Path | None = None, width: int | None 
         rows.append(
             ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
         )
-    options = f"{'' if finding.drawn_in == 'float64' else f' --precision {finding.drawn_in}'} {finding.drawn_by}".rstrip()
-    rows.append(
-        (
-            "seed",
-            f"{finding.seed}; before shrinking: backproof draw {finding.target} --seed {finding.seed} --index {finding.index}{options}",
-        )
-    )
+    rows.append(("seed", f"{finding.seed}; before shrinking: {_drawn_again(finding)}"))
     if saved is not None:
-        rows.append(("replay", f"backproof replay {saved}"))
+        rows.append(("replay", f"backproof replay {shlex.quote(str(saved))}"))
     return Group(Text(), Text(finding.verdict.value, style=_style(finding.verdict)), _lines(rows, width))
+
+
+def _drawn_again(finding: Finding) -> str:
+    """How the problem is had again: a command, or a call where the target's name is none that a command could find."""
+    if ":" not in finding.target:
+        precision = "" if finding.drawn_in == "float64" else f", precision={finding.drawn_in!r}"
+        limits = f" and what {finding.drawn_by} says" if finding.drawn_by else ""
+        return f"backproof.problem_at({finding.index}, {finding.seed}, target=...{precision}), the target in its place{limits}"
+    options = f"{'' if finding.drawn_in == 'float64' else f' --precision {finding.drawn_in}'} {finding.drawn_by}".rstrip()
+    return f"backproof draw {shlex.quote(finding.target)} --seed {finding.seed} --index {finding.index}{options}"
 
 
 def _shown(problem: Problem) -> str:
