@@ -66,9 +66,7 @@ def load_target(spec: str) -> Target:
 
     Raises TargetError.
     """
-    module_name, colon, function = spec.rpartition(":")
-    if not colon or not module_name or not function:
-        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
+    module_name, function = parts_of(spec)
     found: Any = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
     for name in function.split("."):
         if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, name, None)):
@@ -84,10 +82,18 @@ def load_target(spec: str) -> Target:
     return target
 
 
+def parts_of(spec: str) -> tuple[str, str]:
+    """The module, or the file, and the function that a target's name names; nothing is run. Raises TargetError."""
+    module_name, colon, function = spec.rpartition(":")
+    if not colon or not module_name or not function:
+        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
+    if module_name.endswith(".py") and not Path(module_name).is_file():
+        raise TargetError(f"there is no file {module_name!r}: expected path/to/file.py:function")
+    return module_name, function
+
+
 def _load_file(name: str) -> ModuleType:
     path = Path(name)
-    if not path.is_file():
-        raise TargetError(f"there is no file {name!r}: expected path/to/file.py:function")
     # as Python does for a script: what lies beside the file can be imported
     sys.path.insert(0, str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -127,6 +127,7 @@ def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
 
 def test_what_is_expected_to_be_broken_may_fail_in_no_other_way(tmp_path: Path) -> None:
     law = "it_agrees_with_the_exact_gradient"
+    (tmp_path / "absent.py").write_text("import a_module_that_is_absent")
     lines = ["[tool.pytest.ini_options]", 'backproof_target = "absent.py:gradient"', f"backproof_xfail = ['{law}: known mistake']"]
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
     printed = run(tmp_path, "--pyargs", "backproof.suite", "-k", law, code=1)
@@ -158,6 +159,13 @@ REFUSED = [
         "no seconds",
         ["--backproof-target=a.py:f", "--backproof-time-limit=x", "--pyargs", "backproof.suite"],
         "--backproof-time-limit: could",
+    ),
+    ("no file", ["--backproof-target=a.py:f", "--pyargs", "backproof.suite"], "backproof: there is no file 'a.py'"),
+    ("no name", ["--backproof-target=a.py", "--pyargs", "backproof.suite"], "backproof: target is 'a.py': expected"),
+    (
+        "no activation",
+        ["--backproof-target=a.py:f", "--backproof-activations=tahn", "--pyargs", "backproof.suite"],
+        "backproof: activations: activation 'tahn' is not known",
     ),
     ("no target", ["--pyargs", "backproof.suite"], "backproof.suite needs a target: pytest --backproof-target"),
     (

@@ -3,7 +3,10 @@
 import pytest
 
 from backproof.law_items import judge_item, law_items
+from backproof.limits import LIMITS
 from backproof.pytest_plugin import expected_failures, setting, suite_options
+from backproof.target import TargetError, parts_of
+from properties.support import Support
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -13,9 +16,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(
             "backproof.suite needs a target: pytest --backproof-target path/to/file.py:function --pyargs backproof.suite"
         )
+    options = suite_options(config)
     try:
-        items = law_items(suite_options(config).get("oracles", ()), expected_failures(config))
-    except ValueError as error:
+        items = law_items(options.get("oracles", ()), expected_failures(config))
+        # what no item could be run with is said once
+        Support().limited(**{name: value for name, value in options.items() if name in LIMITS})
+        parts_of(setting(config, "target"))
+    except (ValueError, TargetError) as error:
         raise pytest.UsageError(f"backproof: {error}") from None
     metafunc.parametrize("law", items)
 
