@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -12,12 +11,13 @@ from backproof.finding import Finding
 from backproof.interrupts import remembered_interrupts
 from backproof.report import LawCount, Report, counted
 from backproof.structures import Structures
+from backproof.tally import Tally
 from backproof.target import Asker
 from backproof.unanswered import Unanswered
 from properties.answer import Answer
 from properties.blindness import Blind, blind_spots
 from properties.drawing import Block, block_at
-from properties.judgement import Exact, Unjudged, precision_of
+from properties.judgement import Exact, precision_of
 from properties.judging import with_quantities
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn, not_applicable
 from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
@@ -37,7 +37,7 @@ from properties.verdict import Verdict
 from properties.worst_case import beyond_suspicion
 from reference.choice import split
 from reference.precisions import PRECISIONS, Precision
-from reference.problem import Gradient, Place, Problem
+from reference.problem import Gradient, Problem
 
 AUDITED_EACH = 16
 """Of every so manieth block one right answer is held against ball arithmetic as well."""
@@ -77,9 +77,6 @@ REMEMBERED = 20
 
 LOOKED_AT = 4
 """For each activation so many small problems are kept, to say at which of its pre-activations the run is blind."""
-
-REASONS = 20
-"""So many different reasons are kept why a law did not apply."""
 
 DEATHS = 3
 """So many times a target's process may die before a run ends: each costs a new process."""
@@ -170,31 +167,24 @@ class Run:
     strict: bool
     progress: Progress
     drawn_by: str = ""
-    counts: dict[str, LawCount] = field(default_factory=dict)
     failures: dict[_Way, _Seen] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    examples: int = 0
-    judged: int = 0
     wanted: int = 0
     deadline: float = math.inf
     drawn_in: str = "float64"
     seed: int = 0
     interrupted: bool = False
-    judged_by: Counter[str] = field(default_factory=Counter)
-    doubts: Counter[str] = field(default_factory=Counter)
     right: list[tuple[Problem, Precision]] = field(default_factory=list)
     posed: dict[str, list[Problem]] = field(default_factory=dict)
-    unjudged: dict[Place, str] = field(default_factory=dict)
-    judged_places: set[Place] = field(default_factory=set)
     unanswered: Unanswered = field(default_factory=Unanswered)
     structures: Structures = field(default_factory=Structures)
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
-        self.counts = {law.name: LawCount() for law in self.laws}
+        self.tally = Tally({law.name: LawCount() for law in self.laws})
         self._each = [law for law in self.laws if law.turn is Turn.ALWAYS]
         self._each_and_often = [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
         self._all_plain = {law.name for law in self._each_and_often} <= PLAIN
+        self._judges = JUDGES in self.tally.laws
         self._furthest = 0
         self._raise_again: Callable[[], None] = lambda: None
 
@@ -208,17 +198,19 @@ class Run:
             with remembered_interrupts() as raise_again:
                 self._raise_again = raise_again
                 self._judge_block(block_at(0, seed, self.support, self.drawn_in), most)
-                self.drawn_in = self.precision or self._answers_in() or self.drawn_in
+                self.drawn_in = self.precision or self.tally.narrowest or self.drawn_in
                 index = 1
-                while self.judged < count and not self.interrupted:
-                    if self.examples >= most:
+                while self.tally.judged < count and not self.interrupted:
+                    if self.tally.examples >= most:
                         raise _Enough("too few answers can be held against the exact gradient")
                     index = self._next(index)
                     block = block_at(index, seed, self.support, self.drawn_in)
-                    self._judge_block(block, min(count - self.judged, most - self.examples))
+                    self._judge_block(block, min(count - self.tally.judged, most - self.tally.examples))
                     index = block.first + len(block)
         except _Enough as reason:
-            self.notes.append(f"ended after {counted(self.examples, 'problem')}, {self.judged} of {count} judged: {reason}")
+            self.tally.notes.append(
+                f"ended after {counted(self.tally.examples, 'problem')}, {self.tally.judged} of {count} judged: {reason}"
+            )
         except KeyboardInterrupt:
             self.interrupted = True
 
@@ -230,15 +222,11 @@ class Run:
         each = len(block_at(following, self.seed, self.support, self.drawn_in))
         if each == 1:  # too large to be posed many at once
             return index
-        self.notes.append(
+        self.tally.notes.append(
             f"a new structure costs the target {self.structures.cost():.2g} s more than a known one: after {index} problems, each of its "
             f"own, {each} of each were posed"
         )
         return following
-
-    def _answers_in(self) -> str:
-        """The narrowest precision that the target has answered in, or ""."""
-        return next((name for name in reversed(PRECISIONS) if name in self.judged_by), "")
 
     def _judge_block(self, block: Block, most: int) -> None:
         """Put the problems of a block to the target, and judge the answers, many at once."""
@@ -248,7 +236,7 @@ class Run:
             try:
                 self._raise_again()
                 posed.append(self._pose(block, i))
-                self._tell(self.judged + len(posed))
+                self._tell(self.tally.judged + len(posed))
             except KeyboardInterrupt:
                 self.interrupted = True
             now = time.monotonic()
@@ -257,7 +245,7 @@ class Run:
                 posed, since = [], time.monotonic()
             if self.interrupted:
                 return
-            if now > self.deadline and self.judged < self.wanted:
+            if now > self.deadline and self.tally.judged < self.wanted:
                 raise _Enough("the time is over")
 
     def _tell(self, done: int) -> None:
@@ -292,7 +280,7 @@ class Run:
         for each in posed:
             right = each.place in plainly_right
             if right and each.place and self._all_plain:
-                self._count_plainly_right(each, plainly_right[each.place])
+                self.tally.count_right(self._of_each(each.place), each.problem, plainly_right[each.place])
             else:
                 self._judge(each.trial(self), block, each.place, right)
         if posed and posed[0].place == 0 and not self.interrupted:
@@ -309,7 +297,7 @@ class Run:
         right: dict[int, str] = {}
         for (precision, *_), each_alike in alike.items():
             places = [each.place for each in each_alike]
-            if JUDGES in self.counts:
+            if self._judges:
                 problems = block.problems if len(places) == len(block) else block.problems.at(places)
                 clear = beyond_suspicion(problems, [each.gradient for each in each_alike], precision)
                 places = [place for place, is_clear in zip(places, clear.tolist(), strict=True) if is_clear]
@@ -319,12 +307,12 @@ class Run:
 
     def _remember(self, posed: list["_Posed"], precision: Precision) -> None:
         """Keep a few problems that were answered rightly, to measure on them what the run can see."""
-        if JUDGES in self.counts and posed and len(self.right) < REMEMBERED:
+        if self._judges and posed and len(self.right) < REMEMBERED:
             self.right.append((posed[0].problem, precision))
 
     def _keep_posed(self, posed: list["_Posed"]) -> None:
         """Keep a few small problems with each activation; at real sizes what adds up over samples shows a missing slope."""
-        if JUDGES in self.counts and posed and not is_real(posed[0].problem):
+        if self._judges and posed and not is_real(posed[0].problem):
             for name in {split(choice)[0] for choice in posed[0].problem.activations}:
                 kept = self.posed.setdefault(name, [])
                 if len(kept) < LOOKED_AT:
@@ -332,7 +320,7 @@ class Run:
 
     def _blind(self, precision: str) -> tuple[Blind, ...]:
         """Where the run was blind to a missing slope; nothing can be said where no answer was judged."""
-        if not self.judged_by:
+        if not self.tally.judged_by:
             return ()
         return blind_spots((problem for kept in self.posed.values() for problem in kept), PRECISIONS[precision], self.strict)
 
@@ -348,15 +336,6 @@ class Run:
         """The laws that are judged on a problem at a place of any block."""
         return self._each if place % OFTEN else self._each_and_often
 
-    def _count_plainly_right(self, each: "_Posed", precision: str) -> None:
-        """What _judge does, where no law has more to say."""
-        for law in self._of_each(each.place):
-            self.counts[law.name].held += 1
-        self.judged_by[precision] += 1
-        self.judged_places.update(_parameters(each.problem))
-        self.examples += 1
-        self.judged += 1
-
     def _judge(self, trial: Trial, block: Block, place: int, plainly_right: bool) -> None:
         """The laws of each problem, on one."""
         applied = False
@@ -364,31 +343,22 @@ class Run:
             for law in self._of_each(place) if plainly_right else self._each_and_often:
                 outcome = HELD if plainly_right and law.name in PLAIN else law.on(trial)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
-                applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or JUDGES not in self.counts)
+                applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self._judges)
                 self._record(law, trial, outcome, block.first + place)
         finally:
-            self.examples += 1
-            self.judged += applied
+            self.tally.examples += 1
+            self.tally.judged += applied
         if trial.answer.gradient is not None:
-            self.judged_by[trial.precision.name] += 1
-            self._count_places(trial)
-            if JUDGES in self.counts and trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem) and len(self.right) < 2:
+            self.tally.judged_by[trial.precision.name] += 1
+            if self._judges:
+                self.tally.count_places(trial.problem, trial.judgement)
+            if self._judges and trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem) and len(self.right) < 2:
                 self.right.append((trial.problem, trial.precision))
         if self.asker.deaths >= DEATHS:
             raise _Enough(f"the target's process died {self.asker.deaths} times")
         self.unanswered.remember(trial.problem, trial.answer)
         if trial.answer.gradient is None and (apart := self.unanswered.told_apart_by(self.support)):
             raise _Enough(apart)
-
-    def _count_places(self, trial: Trial) -> None:
-        """Remember which layers' dC/dW and dC/db were judged, and which could not be."""
-        if JUDGES in self.counts and trial.judgement.verdict is not Verdict.INCONCLUSIVE:
-            reasons = dict(trial.judgement.unjudged)
-            for place in _parameters(trial.problem):
-                if place in reasons:
-                    self.unjudged.setdefault(place, reasons[place])
-                else:
-                    self.judged_places.add(place)
 
     def _judge_further(self, trial: Trial, block: Block) -> None:
         """The laws that ask further problems, some in turn, and now and then the audit."""
@@ -398,7 +368,7 @@ class Run:
             for law in self._in_turn():
                 if time.monotonic() > self.deadline:
                     return
-                held_back = next((name for name in STATE if law.unless and name in self.counts and self.counts[name].broken), "")
+                held_back = next((name for name in STATE if law.unless and name in self.tally.laws and self.tally.laws[name].broken), "")
                 outcome = not_applicable(f"it compares calls, and {held_back} is broken") if held_back else law.on(trial)
                 self._record(law, trial, outcome, block.first)
         if block.number % AUDITED_EACH == 0:
@@ -407,9 +377,9 @@ class Run:
 
     def _record(self, law: Law, trial: Trial, outcome: Outcome, index: int) -> None:
         """Count how a law fared, and keep what failed."""
-        self._count(law, outcome)
+        self.tally.count(law, outcome, self._fails(outcome))
         if outcome.judgement is not None and outcome.judgement.doubted_by and self.precision is None:
-            self.doubts[outcome.judgement.doubted_by] += 1
+            self.tally.doubts[outcome.judgement.doubted_by] += 1
         if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
             self._keep(law, trial.problem, outcome, index)
         if outcome.verdict is Verdict.TIMES_OUT:
@@ -429,7 +399,7 @@ class Run:
 
     def _in_turn(self) -> Iterator[Law]:
         """The laws in turn that were judged least often so far, until enough of them have applied."""
-        counts = {law.name: self.counts[law.name] for law in self.laws if law.turn is Turn.IN_TURN}
+        counts = {law.name: self.tally.laws[law.name] for law in self.laws if law.turn is Turn.IN_TURN}
         judged = {name: count.held + count.broken for name, count in counts.items()}
         waiting = sorted(judged, key=lambda name: judged[name] + counts[name].not_applicable / MOST_TRIED)
         by_name = {law.name: law for law in self.laws}
@@ -439,17 +409,6 @@ class Run:
             applied += counts[name].held + counts[name].broken > judged[name]
             if applied == IN_TURN:
                 return
-
-    def _count(self, law: Law, outcome: Outcome) -> None:
-        count = self.counts[law.name]
-        if self._fails(outcome):
-            count.broken += 1
-        elif outcome.status is Status.HELD:
-            count.held += 1
-        else:
-            count.not_applicable += 1
-            if outcome.message in count.reasons or len(count.reasons) < REASONS:
-                count.reasons[outcome.message] = count.reasons.get(outcome.message, 0) + 1
 
     def _fails(self, outcome: Outcome) -> bool:
         return outcome.status is Status.BROKEN or (self.strict and outcome.verdict is Verdict.LOSSY)
@@ -509,38 +468,38 @@ class Run:
             told, key=lambda seen: (not _disagrees(seen.outcome), not _is_state(seen), -seen.outcome.verdict.severity, seen.problem.size)
         )
         if self.interrupted:
-            self.notes.append("interrupted: this is the report so far")
-        if len(self.judged_by) > 1:
-            by = ", ".join(f"{count} in {name}" for name, count in self.judged_by.most_common())
-            self.notes.append(f"the target answers in several precisions: {by}")
+            self.tally.notes.append("interrupted: this is the report so far")
+        if len(self.tally.judged_by) > 1:
+            by = ", ".join(f"{count} in {name}" for name, count in self.tally.judged_by.most_common())
+            self.tally.notes.append(f"the target answers in several precisions: {by}")
         if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
-            self.notes += self._why_it_may_raise()
+            self.tally.notes += self._why_it_may_raise()
         meets, said = self._meets(told)
-        self.notes += [said] if said else []
-        self.notes += [
+        self.tally.notes += [said] if said else []
+        self.tally.notes += [
             f"nothing can be said of {counted(count, 'problem')} with sums in the answers' dtype, and with sums in float32 "
             f"{'it is' if count == 1 else 'they are'} wrong: say --precision {name} if the target has sums in float32, as PyTorch and "
             f"JAX have, or --precision {name.split('/')[0]} if not"
-            for name, count in self.doubts.items()
+            for name, count in self.tally.doubts.items()
         ]
-        precision = self.judged_by.most_common(1)[0][0] if self.judged_by else self.drawn_in
-        unjudged = tuple(Unjudged(place, reason) for place, reason in self.unjudged.items() if place not in self.judged_places)
-        self.notes += [f"nothing could be said in any problem of {one}" for one in unjudged]
-        audit = self.counts.get(what_is_right_stands_an_audit.__name__, LawCount())
+        precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
+        unjudged = self.tally.unjudged
+        self.tally.notes += [f"nothing could be said in any problem of {one}" for one in unjudged]
+        audit = self.tally.laws.get(what_is_right_stands_an_audit.__name__, LawCount())
         return Report(
             self.asker.name,
             tuple(self._finding(seen, oracles, meets) for seen in ordered),
-            self.counts,
+            self.tally.laws,
             self.seed,
-            self.examples,
-            self.judged,
+            self.tally.examples,
+            self.tally.judged,
             audit.held + audit.broken,
             precision,
             self.strict,
             self.interrupted,
             time.monotonic() - self.started,
-            tuple(self.notes),
-            self.doubts.total(),
+            tuple(self.tally.notes),
+            self.tally.doubts.total(),
             {} if self.interrupted else self._sees(),
             () if self.interrupted else self._blind(precision),
             unjudged,
@@ -625,13 +584,6 @@ class Run:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
         outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self._support_at(seen.problem)))
         return outcome.verdict is seen.outcome.verdict
-
-
-def _parameters(problem: Problem) -> list[Place]:
-    """The places of dC/dW, and of dC/db where there are biases."""
-    layers = range(1, problem.depth + 1)
-    biases = [Place("biases", layer) for layer in layers if problem.biases[layer - 1] is not None]
-    return [*(Place("weights", layer) for layer in layers), *biases]
 
 
 def _is_state(seen: _Seen) -> bool:
