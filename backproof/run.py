@@ -4,11 +4,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from backproof.digits import meets
+from backproof.failures import Failure, Failures, Way
 from backproof.finding import Finding
 from backproof.interrupts import remembered_interrupts
+from backproof.known_laws import AUDITS, CALLS, JUDGES, PLAIN, STATE
 from backproof.report import LawCount, Report, counted
 from backproof.structures import Structures
 from backproof.tally import Tally
@@ -20,15 +22,7 @@ from properties.drawing import Block, block_at
 from properties.judgement import Exact, precision_of
 from properties.judging import with_quantities
 from properties.law import HELD, Law, Outcome, Status, Trial, Turn, not_applicable
-from properties.laws_of_agreement import it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
-from properties.laws_of_conduct import (
-    inputs_are_left_alone,
-    it_answers,
-    shapes_and_dtypes_are_right,
-    the_problem_before_does_not_matter,
-    two_calls_agree,
-)
-from properties.same_kind import Kind, kind_of
+from properties.same_kind import kind_of
 from properties.sensitivity import smallest_seen
 from properties.shrinking import shrink
 from properties.statistical import is_real
@@ -54,18 +48,6 @@ MOST_TRIED = 6
 OFTEN = 4
 """For every so manieth problem of a block two calls are compared: a further problem shows more than a further call."""
 
-JUDGES = it_agrees_with_the_exact_gradient.__name__
-"""The law that says what is right."""
-
-CALLS = two_calls_agree.__name__
-"""The law that asks twice."""
-
-STATE = (CALLS, the_problem_before_does_not_matter.__name__)
-"""The laws that show what a target keeps from call to call: others that compare calls say nothing beside them."""
-
-PLAIN = {law.__name__ for law in (it_answers, shapes_and_dtypes_are_right, inputs_are_left_alone)} | {CALLS, JUDGES}
-"""The laws that a problem obeys whose answers are all well-formed, the same bit by bit and beyond suspicion."""
-
 SECONDS_AT_ONCE = 0.25
 """After so long, answers are judged before further ones are asked for: nobody waits for a slow target's whole block."""
 
@@ -86,24 +68,6 @@ LOSSY_SECONDS = 3.0
 
 Progress = Callable[[str, int, int], None]
 """What a run tells while it goes on: the step ("judging" or "shrinking"), how much is done, of how much."""
-
-
-@dataclass
-class _Seen:
-    """One way to fail: the smallest problem of the most telling kind that showed it, its index in the run, and how many did.
-
-    not_wrong_by: the narrower precisions by which none of its answers were wrong; meets: how many were right to one.
-    """
-
-    law: Law
-    problem: Problem
-    outcome: Outcome
-    index: int
-    kind: Kind
-    count: int = 0
-    shrunk: str = "not at all"
-    not_wrong_by: set[str] = field(default_factory=lambda: set(PRECISIONS))
-    meets: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,20 +102,6 @@ class _Posed:
         return any(answer.verdict is Verdict.TIMES_OUT or answer.gone for answer in (self.answer, self.again) if answer is not None)
 
 
-class _Way(NamedTuple):
-    """A way to fail: a law, a verdict, and the functions that lose digits, if that is why; or of which one does."""
-
-    law: str
-    verdict: Verdict
-    functions: tuple[str, ...] = ()
-    one_of: bool = False
-
-    def narrows(self, other: "_Way") -> bool:
-        """Whether it says the same as another, or which of its functions it is."""
-        same = self[:2] == other[:2] and self.functions and set(self.functions) <= set(other.functions)
-        return self == other or bool(other.one_of and same)
-
-
 class _Enough(BaseException):
     """Ends the drawing; the message says why each further problem would cost too much."""
 
@@ -167,7 +117,6 @@ class Run:
     strict: bool
     progress: Progress
     drawn_by: str = ""
-    failures: dict[_Way, _Seen] = field(default_factory=dict)
     wanted: int = 0
     deadline: float = math.inf
     drawn_in: str = "float64"
@@ -180,6 +129,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
+        self.failures = Failures(self.strict)
         self.tally = Tally({law.name: LawCount() for law in self.laws})
         self._each = [law for law in self.laws if law.turn is Turn.ALWAYS]
         self._each_and_often = [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
@@ -377,25 +327,15 @@ class Run:
 
     def _record(self, law: Law, trial: Trial, outcome: Outcome, index: int) -> None:
         """Count how a law fared, and keep what failed."""
-        self.tally.count(law, outcome, self._fails(outcome))
+        self.tally.count(law, outcome, self.failures.fails(outcome))
         if outcome.judgement is not None and outcome.judgement.doubted_by and self.precision is None:
             self.tally.doubts[outcome.judgement.doubted_by] += 1
-        if self._fails(outcome) or outcome.verdict is Verdict.LOSSY:
-            self._keep(law, trial.problem, outcome, index)
+        if self.failures.fails(outcome) or outcome.verdict is Verdict.LOSSY:
+            failure = self.failures.keep(law, trial.problem, outcome, index)
+            if failure.count >= ENOUGH and self.failures.fails(outcome):
+                raise _Enough(f"{failure.count} problems failed in the same way")
         if outcome.verdict is Verdict.TIMES_OUT:
             raise _Enough("the target gave no answer in time")
-
-    def _keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> None:
-        kind = kind_of(problem, outcome.judgement)
-        seen = self.failures.setdefault(_way_to_fail(law, outcome), _Seen(law, problem, outcome, index, kind))
-        seen.count += 1
-        if outcome.judgement is not None:
-            seen.not_wrong_by &= set(outcome.judgement.not_wrong_by)
-            seen.meets += bool(outcome.judgement.meets)
-        if kind.tells_more(seen.kind) or (problem.size < seen.problem.size and not seen.kind.tells_more(kind)):
-            seen.problem, seen.outcome, seen.index, seen.kind = problem, outcome, index, kind
-        if seen.count >= ENOUGH and self._fails(outcome):
-            raise _Enough(f"{seen.count} problems failed in the same way")
 
     def _in_turn(self) -> Iterator[Law]:
         """The laws in turn that were judged least often so far, until enough of them have applied."""
@@ -410,45 +350,43 @@ class Run:
             if applied == IN_TURN:
                 return
 
-    def _fails(self, outcome: Outcome) -> bool:
-        return outcome.status is Status.BROKEN or (self.strict and outcome.verdict is Verdict.LOSSY)
-
     def shrink_all(self, seconds: float) -> None:
         """Make the problem of each failure as small as it can be; the worst first, all within one time limit."""
-        ways = sorted(self._told(), key=lambda way: -way.verdict.severity)
-        failing = [way for way in ways if self._fails(self.failures[way].outcome)]
+        told = self.failures.told()
+        ways = sorted(told, key=lambda way: -way.verdict.severity)
+        failing = [way for way in ways if self.failures.fails(told[way].outcome)]
         self._shrink_each(failing, seconds)
         self._shrink_each([way for way in ways if way not in failing], min(seconds, LOSSY_SECONDS))
 
-    def _shrink_each(self, ways: list[_Way], seconds: float) -> None:
+    def _shrink_each(self, ways: list[Way], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         for done, way in enumerate(ways):
             self.progress("shrinking", done, len(ways))
             # what one failure leaves of its share of the time is there for those after it
-            seen, left = self.failures[way], (deadline - time.monotonic()) / (len(ways) - done)
-            if self.interrupted or left <= 0 or seen.outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS:
+            failure, left = self.failures.by_way[way], (deadline - time.monotonic()) / (len(ways) - done)
+            if self.interrupted or left <= 0 or failure.outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS:
                 continue
             try:
-                self._shrink(way, seen, left)
+                self._shrink(way, failure, left)
             except KeyboardInterrupt:
                 self.interrupted = True
 
-    def _shrink(self, way: _Way, seen: _Seen, seconds: float) -> None:
+    def _shrink(self, way: Way, failure: Failure, seconds: float) -> None:
         def judged(problem: Problem, peers: bool) -> Outcome:
-            return seen.law.on(Trial(problem, self.asker, self.precision, self._support_at(problem), peers=peers))
+            return failure.law.on(Trial(problem, self.asker, self.precision, self._support_at(problem), peers=peers))
 
         def fails(problem: Problem) -> bool:
             outcome = judged(problem, peers=False)
-            return _way_to_fail(seen.law, outcome).narrows(way) and seen.kind.stays(kind_of(problem, outcome.judgement))
+            return Way.of(failure.law, outcome).narrows(way) and failure.kind.stays(kind_of(problem, outcome.judgement))
 
         # what is wrong would be so whatever the widths; of an error that is raised at others, nobody asked
         small = self._small() if way.verdict.severity <= Verdict.IMPURE.severity else replace(self._small(), widths=self.support.widths)
-        shrunk = shrink(seen.problem, fails, small, self.drawn_in, seconds)
+        shrunk = shrink(failure.problem, fails, small, self.drawn_in, seconds)
         outcome = judged(shrunk.problem, peers=True)
         # peers may acquit what is small
-        if _way_to_fail(seen.law, outcome).narrows(way):
-            seen.problem, seen.outcome = shrunk.problem, outcome
-            seen.shrunk = "in full" if shrunk.complete else "cut short"
+        if Way.of(failure.law, outcome).narrows(way):
+            failure.problem, failure.outcome = shrunk.problem, outcome
+            failure.shrunk = "in full" if shrunk.complete else "cut short"
 
     def _small(self) -> Support:
         """What small problems are drawn from: what only large networks show shrinks to small ones, of a target that takes others."""
@@ -463,16 +401,17 @@ class Run:
 
     def report(self, oracles: tuple[str, ...]) -> Report:
         """What the run found."""
-        told = [self.failures[way] for way in self._told()]
+        told = list(self.failures.told().values())
         ordered = sorted(
-            told, key=lambda seen: (not _disagrees(seen.outcome), not _is_state(seen), -seen.outcome.verdict.severity, seen.problem.size)
+            told,
+            key=lambda failure: (not failure.disagreement, not failure.of_state, -failure.outcome.verdict.severity, failure.problem.size),
         )
         if self.interrupted:
             self.tally.notes.append("interrupted: this is the report so far")
         if len(self.tally.judged_by) > 1:
             by = ", ".join(f"{count} in {name}" for name, count in self.tally.judged_by.most_common())
             self.tally.notes.append(f"the target answers in several precisions: {by}")
-        if any(seen.outcome.verdict is Verdict.RAISES for seen in self.failures.values()):
+        if any(failure.outcome.verdict is Verdict.RAISES for failure in self.failures.by_way.values()):
             self.tally.notes += self._why_it_may_raise()
         meets, said = self._meets(told)
         self.tally.notes += [said] if said else []
@@ -485,10 +424,10 @@ class Run:
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
         unjudged = self.tally.unjudged
         self.tally.notes += [f"nothing could be said in any problem of {one}" for one in unjudged]
-        audit = self.tally.laws.get(what_is_right_stands_an_audit.__name__, LawCount())
+        audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             self.asker.name,
-            tuple(self._finding(seen, oracles, meets) for seen in ordered),
+            tuple(self._finding(failure, oracles, meets) for failure in ordered),
             self.tally.laws,
             self.seed,
             self.tally.examples,
@@ -505,15 +444,21 @@ class Run:
             unjudged,
         )
 
-    def _meets(self, told: list[_Seen]) -> tuple[str, str]:
+    def _meets(self, told: list[Failure]) -> tuple[str, str]:
         """The narrower precision that the target meets, and what is said of it; "" unless all that was wrong in the run is right to one.
 
         Further problems must bear it out too.
         """
         # what is beyond the range of the narrower one shows as infinite or NaN besides
-        failing = [seen for seen in told if self._fails(seen.outcome) and seen.outcome.verdict is not Verdict.NONFINITE]
-        names = set(PRECISIONS).intersection(*(seen.not_wrong_by for seen in failing))
-        if not failing or not names or any(2 * seen.meets < seen.count for seen in failing) or self.interrupted or self.asker.deaths:
+        failing = [failure for failure in told if self.failures.fails(failure.outcome) and failure.outcome.verdict is not Verdict.NONFINITE]
+        names = set(PRECISIONS).intersection(*(failure.not_wrong_by for failure in failing))
+        if (
+            not failing
+            or not names
+            or any(2 * failure.meets < failure.count for failure in failing)
+            or self.interrupted
+            or self.asker.deaths
+        ):
             return "", ""
         widest = min(names, key=list(PRECISIONS).index)
         said = meets(self.asker, self._small(), self.seed, widest, self.drawn_in)
@@ -528,73 +473,35 @@ class Run:
             return ["layers without biases were posed, as None: if there must be some, say supports = {'biases': True, ...}"]
         return []
 
-    def _told(self) -> list[_Way]:
-        """What is worth telling: the same mistake once, by the law that says most of it.
-
-        Where two calls differ, laws that compare calls say nothing; where single problems show a verdict, laws that pose related ones say
-        no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions says nothing where
-        each is lossy by itself, or of one of some where one is.
-        """
-        failing = {way: seen for way, seen in self.failures.items() if self._fails(seen.outcome)}
-        if any(_is_state(seen) for seen in failing.values()):
-            failing = {way: seen for way, seen in failing.items() if not seen.law.unless}
-        if CALLS in {way.law for way in failing}:
-            failing = {way: seen for way, seen in failing.items() if way.law == CALLS or way.law not in STATE}
-        if any(way.verdict is not Verdict.LOSSY for way in failing):
-            by_itself = {way.verdict for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN}
-            if Verdict.NONFINITE in by_itself:
-                by_itself.add(Verdict.WRONG)
-            return [way for way, seen in failing.items() if seen.law.turn is not Turn.IN_TURN or way.verdict not in by_itself]
-        # of which function it is shrinking may know more
-        now = {way: _way_to_fail(seen.law, seen.outcome) for way, seen in self.failures.items()}
-        alone = {each.functions[0] for each in now.values() if len(each.functions) == 1}
-        more = [way for way, each in now.items() if not (alone.intersection if each.one_of else alone.issuperset)(each.functions)]
-        first = {each: way for way, each in reversed(now.items()) if len(each.functions) < 2}
-        return [way for way in self.failures if way in more or way in first.values()]
-
-    def _finding(self, seen: _Seen, oracles: tuple[str, ...], meets: str) -> Finding:
+    def _finding(self, failure: Failure, oracles: tuple[str, ...], meets: str) -> Finding:
         """meets: the narrower precision that the run bears out."""
-        outcome, judgement = seen.outcome, seen.outcome.judgement
+        outcome, judgement = failure.outcome, failure.outcome.judgement
         if judgement is not None:
             judgement = replace(judgement, strict=self.strict, meets=meets if meets in judgement.not_wrong_by else "")
-            if outcome.answer is not None and seen.law.name == JUDGES:
-                judgement = with_quantities(judgement, Exact(seen.problem), outcome.answer)
+            if outcome.answer is not None and failure.law.name == JUDGES:
+                judgement = with_quantities(judgement, Exact(failure.problem), outcome.answer)
         ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.asker.deaths >= DEATHS
-        fresh = ended or not self.asker.renew() or self._fails_alone(seen)
+        fresh = ended or not self.asker.renew() or self._fails_alone(failure)
         return Finding(
             self.asker.name,
             outcome.verdict,
-            seen.law.name,
+            failure.law.name,
             outcome.message,
-            seen.problem,
+            failure.problem,
             judgement,
             outcome.answer,
             self.precision,
             self.seed,
-            seen.index,
+            failure.index,
             self.drawn_in,
-            seen.count,
-            seen.shrunk,
+            failure.count,
+            failure.shrunk,
             oracles,
             fresh,
             self.drawn_by,
         )
 
-    def _fails_alone(self, seen: _Seen) -> bool:
+    def _fails_alone(self, failure: Failure) -> bool:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
-        outcome = seen.law.on(Trial(seen.problem, self.asker, self.precision, self._support_at(seen.problem)))
-        return outcome.verdict is seen.outcome.verdict
-
-
-def _is_state(seen: _Seen) -> bool:
-    """Whether it shows that the target keeps something from call to call, which explains much of what else is seen."""
-    return seen.law.name in STATE and seen.outcome.verdict in (Verdict.UNSTABLE, Verdict.IMPURE)
-
-
-def _disagrees(outcome: Outcome) -> bool:
-    return outcome.judgement is not None and outcome.judgement.disagreement
-
-
-def _way_to_fail(law: Law, outcome: Outcome) -> _Way:
-    judgement = outcome.judgement
-    return _Way(law.name, outcome.verdict, judgement.functions, judgement.one_of) if judgement else _Way(law.name, outcome.verdict)
+        outcome = failure.law.on(Trial(failure.problem, self.asker, self.precision, self._support_at(failure.problem)))
+        return outcome.verdict is failure.outcome.verdict

@@ -65,7 +65,7 @@ def found(fault: Fault, seed: int) -> bool:
     asker = InProcess(fault.target, precision=fault.precision)
 
     def seen() -> bool:
-        return any(way.verdict is not Verdict.LOSSY or fault.lossy for way in run.failures)
+        return any(way.verdict is not Verdict.LOSSY or fault.lossy for way in run.failures.by_way)
 
     def stop_at_the_first(step: str, done: int, total: int) -> None:
         if seen():
