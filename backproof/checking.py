@@ -9,10 +9,12 @@ from typing import Any
 import hypothesis.core
 
 from backproof.finding import Finding
+from backproof.inquiry import Inquiry, Progress
+from backproof.known_laws import JUDGES
 from backproof.limits import in_words
 from backproof.process import OwnProcess
-from backproof.report import EXACT_LAW, Report
-from backproof.run import Progress, Run
+from backproof.report import Report
+from backproof.run import Run
 from backproof.target import LOAD_LIMIT, Asker, InProcess, Target
 from properties.drawing import problem_at as draw_problem
 from properties.judgement import Exact, Judgement
@@ -91,7 +93,8 @@ def check(
     asker = _asker(target, precision, time_limit, load_limit)
     try:
         support = Support.of(asker.supports).limited(**limits)
-        run = Run(asker, chosen, support, precision or asker.precision, strict, progress or (lambda *told: None), in_words(limits))
+        inquiry = Inquiry(asker, support, precision or asker.precision, in_words(limits))
+        run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
         return run.report(tuple(oracles))
@@ -155,7 +158,7 @@ def replay(
         if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
             return None
         judgement = outcome.judgement
-        if judgement is not None and outcome.answer is not None and law == EXACT_LAW:
+        if judgement is not None and outcome.answer is not None and law == JUDGES:
             judgement = with_quantities(judgement, Exact(finding.problem), outcome.answer)
         return replace(
             finding,

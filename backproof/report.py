@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backproof.finding import Finding
+from backproof.known_laws import JUDGES
 from backproof.version import VERSION
 from properties.blindness import Blind
 from properties.judgement import DISAGREEMENT, Unjudged
@@ -11,9 +12,6 @@ from properties.verdict import Verdict, worst
 from reference.json_form import dump
 
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
-
-EXACT_LAW = "it_agrees_with_the_exact_gradient"
-"""The law without which nothing is said of the gradient itself."""
 
 
 @dataclass
@@ -86,7 +84,7 @@ class Report:
             return f"right or wrong as its sums are kept, on {self.doubts} of {self.examples} problems: see the note"
         if self.verdict is Verdict.INCONCLUSIVE and self.unjudged:
             return f"nothing could be said of {'; '.join(str(one.place) for one in self.unjudged)} in any problem: see the note"
-        if self.verdict is Verdict.RIGHT and EXACT_LAW not in self.laws:
+        if self.verdict is Verdict.RIGHT and JUDGES not in self.laws:
             return f"{counted(len(self.laws), 'law')} asked for, held; no answer was held against the exact gradient"
         return self.verdict.meaning
 

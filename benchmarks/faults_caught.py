@@ -13,6 +13,7 @@ import argparse
 import sys
 
 from backproof import check
+from backproof.inquiry import Inquiry
 from backproof.run import Run
 from backproof.target import InProcess
 from properties.drawing import one_of_each_block
@@ -71,7 +72,7 @@ def found(fault: Fault, seed: int) -> bool:
         if seen():
             raise Found
 
-    run = Run(asker, laws_for(), Support.of(asker.supports), fault.precision, fault.lossy, stop_at_the_first)
+    run = Run(Inquiry(asker, Support.of(asker.supports), fault.precision), laws_for(), fault.lossy, stop_at_the_first)
     try:
         run.judge_all(200, seed)
     except Found:
