@@ -90,9 +90,9 @@ class Failures:
     def told(self) -> dict[Way, Failure]:
         """What is worth telling: the same mistake once, by the law that says most of it.
 
-        Where two calls differ, laws that ask further problems say nothing; where single problems show a verdict, laws that pose related ones say
-        no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions says nothing where
-        each is lossy by itself, or of one of some where one is.
+        Where two calls differ, laws that ask further problems say nothing; where single problems show a verdict, laws that pose related
+        ones say no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions says nothing
+        where each is lossy by itself, or of one of some where one is.
         """
         failing = {way: failure for way, failure in self.by_way.items() if self.fails(failure.outcome)}
         if any(failure.of_state for failure in failing.values()):

@@ -211,7 +211,8 @@ def _largest_sums(passed: Passes, share: int, sizes: Callable[[Passes, int], tup
         a, delta, weight = sizes(passed, layer)
         yield a[0] * weight[0]
         yield delta[0] * weight[1] * share
-        yield delta[1] * a[1] * share
+        ones = math.sqrt(passed.problem.batch) if passed.problem.biases[layer] is not None else 0.0
+        yield delta[1] * max(a[1], ones) * share
 
 
 def _norms(passed: Passes, layer: int) -> tuple[Pair, Pair, Pair]:

@@ -14,6 +14,7 @@ from properties.support import Support
 from properties.values import held_in, without_near_kinks
 from properties.verdict import Verdict
 from reference.activations import ACTIVATIONS
+from reference.backward import gradient
 from reference.choice import bind
 from reference.losses import LOSSES
 from reference.model import MULTIPLE, noise_of
@@ -224,6 +225,20 @@ def test_samples_near_a_kink_can_be_left_out():
     problem = network(10, "relu")
     tied = problem.replaced(x=np.vstack([problem.x, 0 * problem.x[:3]]), y=np.vstack([problem.y, problem.y[:3]]), biases=None)
     assert without_near_kinks(tied, "float32").batch <= problem.batch
+
+
+def test_no_claim_is_made_where_the_sum_of_all_deltas_may_leave_the_range():
+    """dC/db of 442 errors of 150 is beyond float16, though no sum of products with small activations is."""
+    rng = np.random.default_rng(5)
+    weights = [rng.normal(size=(64, 10)) / 50, np.zeros((1, 64))]
+    x, y = rng.normal(size=(442, 10)), np.full((442, 1), -150.0)
+    problem = held_in(Problem(weights, biases=[np.zeros(64), np.zeros(1)], activations=["tanh", "identity"], x=x, y=y), "float16")
+    right = gradient(problem)
+    assert right.biases[1][0] > 65504 > max(np.abs(right.weights[1]).max(), np.abs(right.weights[0]).max())
+    with np.errstate(over="ignore"):
+        answer = Gradient([np.float16(weight) for weight in right.weights], [np.float16(bias) for bias in right.biases])
+    said = judged(problem, answer, "float16/float32")
+    assert (said.verdict, "may leave the range of float16/float32" in said.reason) == ("inconclusive", True)
 
 
 def test_a_suspicion_is_confirmed_on_a_problem_whose_sums_round_anew():
