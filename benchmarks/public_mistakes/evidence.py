@@ -155,7 +155,7 @@ def _misleading(pair: Pair, finding: Finding, report: Report) -> Iterator[str]:
             yield f"blames {place.quantity}: it is {' or '.join(pair.quantities)}"
         if pair.layers == "below the last" and place.layer == problem.depth:
             yield f"blames the last layer: it is {pair.layers}"
-    if place is not None and finding.law != AGREEMENT:
+    if place is not None and finding.law != AGREEMENT and "exact" in dict(judgement.rows()):
         yield f"calls a number of the target's own exact ({finding.law})"
     arrays = [] if finding.answer is None else [np.asarray(array, dtype=np.float64) for _, array in finding.answer.arrays()]
     if finding.verdict is Verdict.WRONG and not all(np.isfinite(array).all() for array in arrays):
