@@ -90,13 +90,13 @@ class Failures:
     def told(self) -> dict[Way, Failure]:
         """What is worth telling: the same mistake once, by the law that says most of it.
 
-        Where two calls differ, laws that ask further problems say nothing; where single problems show a verdict, laws that pose related
-        ones say no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions says nothing
-        where each is lossy by itself, or of one of some where one is.
+        Where two calls differ, numbers and laws that ask further problems say nothing; where single problems show a verdict, laws that
+        pose related ones say no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions
+        says nothing where each is lossy by itself, or of one of some where one is.
         """
         failing = {way: failure for way, failure in self.by_way.items() if self.fails(failure.outcome)}
         if any(failure.of_state for failure in failing.values()):
-            failing = {way: failure for way, failure in failing.items() if failure.of_state or failure.law.turn is not Turn.IN_TURN}
+            failing = {way: failure for way, failure in failing.items() if failure.of_state or not self._may_come_of_state(way, failure)}
         if CALLS in {way.law for way in failing}:
             failing = {way: failure for way, failure in failing.items() if way.law == CALLS or way.law not in STATE}
         if all(way.verdict is Verdict.LOSSY for way in failing):
@@ -105,6 +105,11 @@ class Failures:
         if Verdict.NONFINITE in by_itself:
             by_itself.add(Verdict.WRONG)
         return self._of(way for way, failure in failing.items() if failure.law.turn is not Turn.IN_TURN or way.verdict not in by_itself)
+
+    @staticmethod
+    def _may_come_of_state(way: Way, failure: Failure) -> bool:
+        """Whether what is kept from call to call may be all that is wrong there."""
+        return failure.law.turn is Turn.IN_TURN or way.verdict in (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
 
     def _lossy(self) -> dict[Way, Failure]:
         """Of which function it is shrinking may know more."""

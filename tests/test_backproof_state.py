@@ -65,7 +65,7 @@ def test_two_calls_that_differ_come_first_and_hold_other_laws_back(make, seed):
 def test_what_comes_of_gradients_that_add_up_is_not_told_beside_it():
     """Not even by laws of one answer alone, such as that dC/dW is an outer product: the headline is what the target does."""
     report = check(accumulates(), max_examples=60, seed=1, shrink_seconds=1)
-    assert {finding.law for finding in report.findings} <= {"two_calls_agree", "it_agrees_with_the_exact_gradient"}
+    assert (report.verdict, [finding.law for finding in report.findings]) == ("unstable", ["two_calls_agree"])
     assert report.laws["a_weight_gradient_is_an_outer_product"].broken
 
 
