@@ -177,12 +177,12 @@ class Run:
                 self.sight.remember_right(group[0].problem, precision)
         return {each.place: precision.name for precision, group in groups for each in group}
 
-    def _judge(self, trial: Trial, block: Block, place: int, plainly_right: bool) -> None:
-        """The laws of each problem, on one."""
+    def _judge(self, trial: Trial, block: Block, place: int, right: bool) -> None:
+        """The laws of each problem, on one; right: whether no plain law has more to say of it."""
         applied = False
         try:
-            for law in self.schedule.at(place) if plainly_right else self.schedule.of_one:
-                outcome = HELD if plainly_right and law.name in PLAIN else law.on(trial)
+            for law in self.schedule.at(place) if right else self.schedule.of_one:
+                outcome = HELD if right and law.name in PLAIN else law.on(trial)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
                 applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self.schedule.judges)
                 self._record(law, trial, outcome, block.first + place)
