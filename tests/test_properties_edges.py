@@ -18,6 +18,9 @@ from reference.precisions import PRECISIONS
 ALONE = [name for name in EDGES if name not in ("tanh_becomes_one", "erf_becomes_one", "exp_is_lost_beside_one", "bell_vanishes")]
 """The edges in float64 to which hardly any other problem comes."""
 
+QUICK = {"laws": ["it_agrees_with_the_exact_gradient"], "shrink_seconds": 0}
+"""What a run of check needs to find a mistake at an edge, and no more."""
+
 
 def comes_to(problem, name, precision):
     low, high = EDGES[name](PRECISIONS[precision])
@@ -95,7 +98,7 @@ def wrong_at(name, precision="float64"):
 
 @pytest.mark.parametrize("name", EDGES)
 def test_what_is_wrong_at_one_edge_alone_is_found(name):
-    options = {"activations": ["identity"], "losses": ["half_squared_error"], "shrink_seconds": 1}
+    options = {"activations": ["identity"], "losses": ["half_squared_error"], **QUICK}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of numbers that leave the range nobody is told
         report = check(wrong_at(name), max_examples=400, seed=1, **options)
@@ -118,7 +121,7 @@ def test_a_sigmoid_that_fails_just_inside_the_overflow_of_exp_is_found():
         z = p.z[layer]
         return np.where((z < -702.5) & (z > -709.7), np.nan, slope(p, layer))
 
-    options = {"activations": ["sigmoid"], "losses": ["half_squared_error"], "shrink_seconds": 1}
+    options = {"activations": ["sigmoid"], "losses": ["half_squared_error"], **QUICK}
     assert check(Network({"slope": patched}, ("weights", "biases")), max_examples=600, seed=1, **options).verdict == "nonfinite"
 
 
@@ -174,7 +177,7 @@ SIZES = [
 @pytest.mark.parametrize("target", [row[1] for row in SIZES], ids=[row[0] for row in SIZES])
 def test_what_is_wrong_at_some_sizes_alone_is_found(target):
     assert all(np.array_equal(a, b) for n in (5, 6) for a, b in zip(target(few(n))[0], gradient(few(n)).weights, strict=True))
-    options = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "depth": 2, "shrink_seconds": 1}
+    options = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "depth": 2, **QUICK}
     assert check(target, max_examples=3000, seed=1, **options).verdict == "wrong"
 
 
@@ -216,7 +219,7 @@ def test_a_real_network_with_one_output_that_is_wrong_is_found():
         large = problem.widths[-1] == 1 and problem.batch * problem.widths[-2] > 4096
         return [*answer.weights[:-1], answer.weights[-1] * (1.01 if large else 1.0)], answer.biases
 
-    options = {"activations": ["tanh"], "losses": ["half_squared_error"], "depth": 2, "shrink_seconds": 0}
+    options = {"activations": ["tanh"], "losses": ["half_squared_error"], "depth": 2, **QUICK}
     assert check(target, max_examples=100, seed=1, sizes="real", **options).verdict == "wrong"
 
 
@@ -224,5 +227,5 @@ def test_a_real_network_of_whole_blocks_that_is_wrong_is_found():
     def target(problem):
         return answer_of(problem, rows=lambda rows: rows - 1 if rows > 8 and rows % 16 == 0 else rows)
 
-    options = {"activations": ["tanh"], "losses": ["half_squared_error"], "depth": 2, "shrink_seconds": 0}
+    options = {"activations": ["tanh"], "losses": ["half_squared_error"], "depth": 2, **QUICK}
     assert check(target, max_examples=60, seed=1, sizes="real", **options).verdict == "wrong"
