@@ -2,20 +2,22 @@
 
     python -m benchmarks.real_sizes [--problems 200] [--others 5] [--only NAME]
     python -m benchmarks.real_sizes --trained STEPS [--problems 200]
+    python -m benchmarks.real_sizes --slack [--problems 40] [--only NAME]
     python -m benchmarks.real_sizes --cost
 
 Right answers of PyTorch, with random activations, have one layer's dC/dW changed: moved in a random direction by a relative norm e,
 scaled by 1 + e, or one entry moved by 1 % of the root mean square. Prints how many are caught, and what assert_close and gradcheck's
 fast mode say of the same answers and of the right ones; exits with 1 below 99 % caught or where a right one is accused. --trained: the
-same of 784-512-512-10 after so many steps of Adam on digits at 28 x 28, without the 99 %: near a minimum less can be seen. --cost prints
-the time of verify in units of a plain pass, five times, and its memory over that of weights and gradient; it exits with 1 unless three
-times are at most 3, and the memory at most 6.
+same of 784-512-512-10 after so many steps of Adam on digits at 28 x 28, without the 99 %: near a minimum less can be seen. --slack
+prints, for each activation and loss, how far a right answer's common factors are from 1 at most, and how far they may be, in u. --cost
+prints the time of verify in units of a plain pass, five times, and its memory over that of weights and gradient; it exits with 1 unless
+three times are at most 3, and the memory at most 6.
 """
 
 import argparse
 import sys
 import tracemalloc
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -49,10 +51,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2001)
     parser.add_argument("--only", default="", help="only networks whose name holds this")
     parser.add_argument("--trained", type=int, help="steps of Adam before the gradient is asked for")
+    parser.add_argument("--slack", action="store_true")
     parser.add_argument("--cost", action="store_true")
     options = parser.parse_args()
     chosen = {name: widths for name, widths in NETWORKS.items() if options.only in name and not (options.trained and widths[0] != 784)}
     rows = [(name, widths, precision) for name, widths in chosen.items() for precision in EPSILON]
+    if options.slack:
+        for row in rows:
+            slack(*row, options)
+        return
     if options.cost:
         sys.exit(0 if all([cost(*row) for row in rows]) else 1)  # noqa: C419  (each is printed)
     sys.exit(0 if all([seen(*row, options) for row in rows]) else 1)  # noqa: C419
@@ -145,6 +152,26 @@ def seen(name: str, widths: tuple[int, ...], precision: str, options: Any) -> bo
         print(f"    {said}: accused in {count} of {options.others}", flush=True)
     least = min(caught[change] for change in changes(precision, np.random.default_rng(0)))
     return not accused and (options.trained is not None or least >= 0.99 * options.problems)
+
+
+def slack(name: str, widths: tuple[int, ...], precision: str, options: Any) -> None:
+    """Print how far from 1 the common factors of right answers are, and may be, by whatever formulas."""
+    u = float(np.hypot(PRECISIONS[precision].unit, PRECISIONS["float64"].unit))
+    off: dict[str, list[float]] = defaultdict(list)
+    allowed: dict[str, list[float]] = defaultdict(list)
+    for i in range(options.problems):
+        problem = drawn(widths, options.seed + i)
+        exact, right = Exact(problem), answer_of(problem, precision)
+        kind = f"{problem.activations[0]}, {problem.loss}"
+        for layer, (got, truth) in enumerate(zip(right.weights, exact.reference.weights, strict=True), start=1):
+            error = np.subtract(got, truth, dtype=np.float64)
+            off[kind].append(abs(float(np.vdot(error, truth) / np.vdot(truth, truth))) / u)
+            allowed[kind].append(exact.projection(PRECISIONS[precision], None)(layer) / u)
+    print(f"{name}, {precision}: {options.problems} problems, off by at most {max(map(max, off.values())):.2f} u")
+    for kind in sorted(off):
+        print(
+            f"  {kind}: off by at most {max(off[kind]):.2f} u, allowed {min(allowed[kind]):.1f} to {max(allowed[kind]):.1f} u", flush=True
+        )
 
 
 def close(right: Gradient, wrong: Gradient) -> bool:
