@@ -49,7 +49,7 @@ MUTANTS = (
     ),
     correction(
         "the first explanation named alone",
-        "properties/worst_case.py",
+        "properties/textbook.py",
         "            return explaining\n",
         "            return explaining[:1]\n",
         "no_textbook_function_is_named_alone_where_another_explains_as_much",

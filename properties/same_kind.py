@@ -33,16 +33,19 @@ class Kind:
     empty: bool
     nothing: bool = False
 
+    @property
+    def _marks(self) -> tuple[bool, bool, bool]:
+        """What makes it say less, the first most."""
+        return self.on_kink, self.empty, self.nothing
+
     def stays(self, other: "Kind") -> bool:
         """Whether another is of this kind too."""
-        marks = zip((self.on_kink, self.empty, self.nothing), (other.on_kink, other.empty, other.nothing), strict=True)
-        return other.excess >= self.excess**GROSS and all(mine >= its for mine, its in marks)
+        return other.excess >= self.excess**GROSS and all(mine >= its for mine, its in zip(self._marks, other._marks, strict=True))
 
     def tells_more(self, other: "Kind") -> bool:
         """Whether this is to be told rather than another, however large: it is off a kink, no emptier and no less gross, or far more so."""
-        mine, its = (self.on_kink, self.empty, self.nothing), (other.on_kink, other.empty, other.nothing)
-        if mine != its:
-            return mine < its
+        if self._marks != other._marks:
+            return self._marks < other._marks
         return self.excess**GROSS > other.excess
 
 

@@ -14,7 +14,7 @@ from properties.comparison import Comparison, comparisons
 from properties.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.measures import Measure, judgement_by_sigma, suspected_of, suspicion
 from properties.settling import settled
-from properties.textbook import explained
+from properties.textbook import explained, explanations
 from properties.trial import Heard, heard
 from properties.values import held_in, rounded
 from properties.verdict import Verdict
@@ -98,8 +98,14 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
     if blunt := _blunt(widest, still) & {measure.place for measure in suspected}:
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
         return _without(exact, answer, precision, compared, blunt, TEXTBOOK_TOO_WIDE, peers)
-    if explanations := _explanations(exact, answer, precision, places):
-        return explained(judgement_by_sigma(Verdict.LOSSY, compared, precision), exact, explanations)
+
+    def explains(names: frozenset[str]) -> bool:
+        by_textbook = [one for one in _known(_beside_reference(exact, answer, precision, names)) if one.place in places]
+        return not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names))
+
+    functions = exact.textbook_activations()
+    if by := explanations(functions, (1, len(functions)), explains):
+        return explained(judgement_by_sigma(Verdict.LOSSY, compared, precision), exact, by)
     suspected = still
     as_held = held_in(exact.problem, precision.name)
     if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
@@ -146,21 +152,6 @@ def _left_out(exact: Exact, compared: list[Comparison], excused: list[Heard], pr
 
 def _beside_reference(exact: Exact, answer: Gradient, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> list[Comparison]:
     return list(comparisons(answer, exact.by_rows, exact.by_rows, exact.deviation(precision, answer, lossy)))
-
-
-def _explanations(exact: Exact, answer: Gradient, precision: Precision, places: set[Place]) -> list[list[str]]:
-    """The activations whose textbook formulas explain some arrays of an answer: each that does so alone, else all of them."""
-    names = exact.textbook_activations()
-    for sets in ([[name] for name in names], [names] if len(names) > 1 else []):
-        explaining = []
-        for some in sets:
-            lossy = frozenset(some)
-            compared = [one for one in _known(_beside_reference(exact, answer, precision, lossy)) if one.place in places]
-            if not suspected_of(compared, exact.deviation(precision, answer, lossy), precision, exact.projection(precision, lossy)):
-                explaining.append(some)
-        if explaining:
-            return explaining
-    return []
 
 
 def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = False) -> bool:

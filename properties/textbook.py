@@ -1,7 +1,8 @@
 """What is said of an answer that textbook formulas explain: which of them lose digits, and where."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -19,10 +20,21 @@ def textbook_reason(exact: Exact, names: Sequence[str]) -> str:
     return f"{formulas}; here {where}"
 
 
-def explained(judgement: Judgement, exact: Exact, explanations: Sequence[Sequence[str]]) -> Judgement:
+def explanations(names: Sequence[str], counts: Collection[int], explains: Callable[[frozenset[str]], bool]) -> list[tuple[str, ...]]:
+    """The functions of which each, or each few, explain an answer by their textbook formulas, where fewer do not; [] if none do.
+
+    counts: how many are tried together; explains: whether some do.
+    """
+    for count in sorted({count for count in counts if 0 < count <= len(names)}):
+        if explaining := [some for some in combinations(names, count) if explains(frozenset(some))]:
+            return explaining
+    return []
+
+
+def explained(judgement: Judgement, exact: Exact, by: Sequence[Sequence[str]]) -> Judgement:
     """A judgement of lossy, with the functions of which each, or each few, explain the answer; several are told as one of them."""
-    names = tuple(dict.fromkeys(name for each in explanations for name in each))
-    several = f"one of {', '.join(names)}: " if len(explanations) > 1 else ""
+    names = tuple(dict.fromkeys(name for each in by for name in each))
+    several = f"one of {', '.join(names)}: " if len(by) > 1 else ""
     return replace(judgement, functions=names, one_of=bool(several), reason=f"{several}{textbook_reason(exact, names)}")
 
 

@@ -7,12 +7,11 @@ wrong beyond both; a suspicion by the reference is settled by ball arithmetic be
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
 from properties.judgement import Exact, Judgement, Measured, judgement_of, measured, worst_entry
-from properties.textbook import explained
+from properties.textbook import explained, explanations
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.precisions import Precision
@@ -82,30 +81,19 @@ def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> 
     judged = sum(int(np.isfinite(entry.allowed).sum()) for entry in entries)
     if not any(entry.outside.any() for entry in entries):
         return judgement_of(Verdict.RIGHT, entries, precision, judged)
-    if explanations := _explanations(exact, answer, precision):
-        lossy = explained(judgement_of(Verdict.LOSSY, entries, precision, judged), exact, explanations)
+
+    def explains(names: frozenset[str]) -> bool:
+        return not any(entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(precision, names)))
+
+    functions = exact.textbook_functions()
+    if by := explanations(functions, (1, 2, len(functions)), explains):
+        lossy = explained(judgement_of(Verdict.LOSSY, entries, precision, judged), exact, by)
         return replace(lossy, reason=f"{lossy.reason}, and {_digits_left(entries, precision)} are left")
     entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
     if not any((entry.outside & ~np.isfinite(entry.got)).any() for entry in entries):
         return judgement_of(Verdict.WRONG, entries, precision, judged)
     reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
     return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
-
-
-def _explanations(exact: Exact, answer: Gradient, precision: Precision) -> list[tuple[str, ...]]:
-    """The textbook functions of which each explains an answer, where fewer do not: one function, two, or all of them."""
-    functions, found = exact.textbook_functions(), exact.enclosure(precision)
-    for count in sorted({1, min(2, len(functions)), len(functions)}):
-        explaining = [
-            names
-            for names in combinations(functions, count)
-            if not any(
-                entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(precision, frozenset(names)))
-            )
-        ]
-        if explaining:
-            return explaining
-    return []
 
 
 def within_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> bool:
