@@ -17,6 +17,10 @@ MULTIPLE = 8.0
 FUNCTION_ERROR = 2.0
 """What a function is off as a rule, in units of u times its scale: the same for equal arguments, so that it adds up over samples."""
 
+TEXTBOOK_ERROR = 0.5
+"""The same of a textbook formula on the whole, times its scale: what it loses is the rounding of numbers that are not small, which is off
+to either side."""
+
 SHARED = 8.0
 """The squared relative error that all terms of a sum may share, such as that of a rounded constant, in units of u^2 / 3."""
 

@@ -5,6 +5,7 @@ is rounded (z, a, g', dC/da and the products) come from one more pair of passes:
 they are a Hessian-vector product, carried up from the layer through equations 11, 3 and 2 and down again. docs/tolerance.md, section 7.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from reference.arrays import AnyArray, Array
 from reference.choice import bind
 from reference.losses import LOSSES
-from reference.model import FUNCTION_ERROR, MULTIPLE, Noise
+from reference.model import FUNCTION_ERROR, Noise
 from reference.problem import Problem
 from reference.rounding import Passes
 from reference.variance import Variances
@@ -24,6 +25,13 @@ MANTISSAS = 0.6
 """The variance of one rounding is that of the worst mantissa, 1; the partial sums of many sums have all. On average it is 0.54 of that
 where a sum wanders, and at most 0.604 where it drifts to its total, whatever that is. Sums over samples may be few that differ: for
 them it is the worst."""
+
+MANY = 6.0
+"""f is one number for a layer, that adds up the roundings of many places: it stays within so many standard deviations, where the largest
+of a billion entries needs MULTIPLE."""
+
+BINADES = range(-4, 10)
+"""Powers of 2 that are told apart, as frexp has them: |z| from 2^-5 to 2^9. Libraries compute a function in parts about as wide."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +88,35 @@ def projection_bound(passed: Passes, noise: Noise, lossy: frozenset[str] | None,
         variances.forward()  # what is within reach of a kink
         found = influences(passed, layer, variances)
         independent, systematic = _of_rounding(passed, variances, found, layer), _of_loss(passed, noise, found)
-        for i in range(passed.problem.depth):
-            places = [(found.activations[i + 1], variances.value_error(i)), (found.slopes[i], variances.slope_error(i))]
-            for influence, (size, alike) in places:
-                moved = influence * size
-                independent += alike * float(np.vdot(moved, moved))
-                # a function is off by the same on the whole, wherever it is evaluated
-                systematic += abs(float(np.sum(moved)))
-        return MULTIPLE * float(np.sqrt(noise.variance * independent)) + noise.unit * (systematic + _of_constants(passed.problem))
+        functions, shifts = _of_functions(passed, variances, found)
+        systematic += shifts
+        return MANY * float(np.sqrt(noise.variance * (independent + functions))) + noise.unit * (systematic + _of_constants(passed.problem))
+
+
+def _of_functions(passed: Passes, variances: Variances, found: Influences) -> tuple[float, float]:
+    """What functions are off by at each z: as V(f) in units of v, and on the whole, in units of u.
+
+    On the whole a function may be off by the same for all z of one sign and one power of 2, in whatever layer.
+    """
+    independent = 0.0
+    shifts: dict[tuple[str, str], Array] = defaultdict(lambda: np.zeros(2 * len(BINADES)))
+    for i, choice in enumerate(passed.problem.activations):
+        alike, binades = variances.alike_pre_activations(i), _binades(passed.forward.pre_activations[i])
+        places = {
+            "g": (found.activations[i + 1], variances.value_error(i)[0]),
+            "g'": (found.slopes[i], variances.slope_error(i)[0]),
+        }
+        for (what, (influence, size)), common in zip(places.items(), variances.common_errors(i), strict=True):
+            independent += alike * _summed(influence, np.square(size))
+            moved = np.broadcast_to(influence * common, passed.forward.pre_activations[i].shape)
+            shifts[what, str(choice)] += np.bincount(binades, moved.ravel(), 2 * len(BINADES))
+    return independent, float(sum(np.abs(shift).sum() for shift in shifts.values()))
+
+
+def _binades(z: Array) -> Array:
+    """A number for the sign and the power of 2 of each z, flat."""
+    powers = np.frexp(np.ravel(z))[1]
+    return np.clip(powers - BINADES.start, 0, len(BINADES) - 1) + len(BINADES) * (np.ravel(z) > 0)
 
 
 def _of_rounding(passed: Passes, variances: Variances, found: Influences, layer: int) -> float:

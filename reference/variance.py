@@ -16,7 +16,7 @@ from reference.choice import bind, split
 from reference.deviation import Deviation, Factored
 from reference.likeness import Likeness
 from reference.losses import LOSSES
-from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, Noise
+from reference.model import FUNCTION_ERROR, MULTIPLE, SHARED, TEXTBOOK_ERROR, Noise
 from reference.problem import Gradient
 from reference.rounding import Passes
 
@@ -25,6 +25,10 @@ CHAOS = 1 / 6
 
 MOST_GAIN, FEWEST_SAMPLES = 10.0, 16
 """Errors average out over a layer where all layers together raise the square of what they are given by less, and so many samples count."""
+
+WANDERS, WANDERS_ON_AVERAGE = 1 / 2, 1 / 6
+"""The squares of the partial sums of n terms come to so many n times the squares of the terms, beside n/3 times the square of the total:
+where only the terms are known, and where they stand in random order, so that the partial sums come back to the total."""
 
 LEAST_FLIPS = 1 / 16
 """A pre-activation within reach of a kink is given at least this chance to be on its other side: with 8 sigma four may be at once."""
@@ -184,6 +188,23 @@ class Variances:
         activation = self.activations[layer]
         return self._function_error(layer, activation.derivative_scales, activation.underflow_scale, self.slopes[layer])
 
+    def alike_pre_activations(self, layer: int) -> float:
+        """How many pre-activations of a layer are alike, over nodes and samples."""
+        z = self.passed.forward.pre_activations[layer]
+        over_nodes, over_samples = self.alike.look([z, z.T], self.noise.unit if self.noise.functions_apart else 0.0)
+        return over_nodes.alike * over_samples.alike
+
+    def common_errors(self, layer: int) -> list[AnyArray]:
+        """How far g and g' may be off on the whole at each z, in units of u."""
+        z, row = self.passed.forward.pre_activations[layer], self.activations[layer]
+        found = []
+        for scales in (row.value_scales, row.derivative_scales):
+            size = FUNCTION_ERROR * scales.right(z)
+            if self._by_textbook(layer, scales):
+                size = np.maximum(size, TEXTBOOK_ERROR * scales.lossy(z))
+            found.append(np.sqrt(self.noise.functions) * size)
+        return found
+
     def rounding_forward(self, layer: int) -> AnyArray:
         """V(z) of exact inputs: what rounding does to the sums of one layer alone. Terms that are 0 are added exactly, and do not count."""
         squared = self.inputs_squared[layer]
@@ -280,8 +301,8 @@ class Variances:
     ) -> AnyArray:
         """V of left @ W^T + b, n products in any order; or of left @ W, turned; variance: that of left.
 
-        sizes: the squared norm of each sample of left and of the product; terms: how many products of each sample count, (batch, 1), or
-        None for all.
+        sizes: the squared norm of each sample of left and of the product; terms: where it is asked what the roundings of many sums come
+        to, how many products of each sample count, (batch, 1).
         """
         noise, n = self.noise, left.shape[1]
         count: Any = n if terms is None else terms
@@ -289,7 +310,7 @@ class Variances:
         alike = samples * self.alike.least(look, left)
         # the weights are rounded once for all samples, so that it adds up over them
         shared = self.problem.batch / 2 * noise.products
-        squared = (self._rounded(alike, count) + shared) * left_squared
+        squared = (self._rounded(alike, count, WANDERS if terms is None else WANDERS_ON_AVERAGE) + shared) * left_squared
         squared += variance
         summed = squared @ (self.weights_squared[layer] if turned else self.weights_squared[layer].T)
         if self.rows[layer].one_sign or look.one_sign:
@@ -321,9 +342,9 @@ class Variances:
         """How many numbers of each sample are not 0: (batch, 1)."""
         return np.count_nonzero(left, axis=1)[:, None].astype(self.dtype)
 
-    def _rounded(self, alike: float, terms: Any) -> Any:
+    def _rounded(self, alike: float, terms: Any, wanders: float = WANDERS) -> Any:
         """What rounding adds to a term of a sum, over its square: in all partial sums after it, and as a factor of a product."""
-        return alike * (self.noise.sums * (terms / 2 + 1) + self.noise.products)
+        return alike * (self.noise.sums * (wanders * terms + 1) + self.noise.products)
 
     def _squared(self, array: AnyArray) -> AnyArray:
         squared = array.astype(self.dtype)
@@ -371,7 +392,7 @@ class Variances:
         Where it is computed in the format of the sums and rounded once, over samples that come to the same number; else over all.
         exact: its values, of which the one rounding is where the precision says that there is no more.
         """
-        textbook = scales.textbook and (self.lossy is None or split(self.problem.activations[layer])[0] in self.lossy)
+        textbook = self._by_textbook(layer, scales)
         lost = self.noise.underflow / np.sqrt(self.noise.variance)
         counts = bool(self.dtype(lost**2))
         if scales.right is nothing and not textbook and not counts:
@@ -386,6 +407,10 @@ class Variances:
         if self.noise.functions_apart:
             own = np.sqrt(self._squared(own) + (size > 0) * (self._squared(exact) + self._squared(scales.stored(z))))
         return (np.hypot(own, lost * underflow_scale(z)) if counts else own), alike
+
+    def _by_textbook(self, layer: int, scales: Scales) -> bool:
+        """Whether a textbook formula is allowed for."""
+        return bool(scales.textbook) and (self.lossy is None or split(self.problem.activations[layer])[0] in self.lossy)
 
     def _of_functions(self, size: AnyArray, alike: float) -> AnyArray:
         """V of a function's own errors."""
