@@ -46,9 +46,9 @@ MUTANTS_OF_SIGMA = (
     of_place("dC/da", "total += _summed(found.errors[i - 1], variances.rounding_backward(i))"),
     of_place("dC/da of the loss", "total += _summed(found.errors[-1], variances.output_error(np.zeros_like(forward.activations[-1])))"),
     of_place("dC/dW", "return total + rows.alike * columns.alike *", "return total + 0 *"),
-    of_place("functions", "variances.value_error(i)), (", "(np.zeros(()), 1.0)), ("),
-    of_place("slopes", "variances.slope_error(i))]", "(np.zeros(()), 1.0))]"),
-    of_place("functions on the whole", "systematic += abs(float(np.sum(moved)))"),
+    of_place("functions", "variances.value_error(i)[0])", "np.zeros(()))"),
+    of_place("slopes", "variances.slope_error(i)[0])", "np.zeros(()))"),
+    of_place("functions on the whole", "systematic += shifts"),
     of_place("constants", "CONSTANTS = 3.0", "CONSTANTS = 0.0"),
     of_settling(
         "some of the suspect rows settle all", "(all_asked and by_rows_alone)", "by_rows_alone", "some_of_many_suspect_rows_settle_nothing"

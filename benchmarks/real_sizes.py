@@ -166,7 +166,7 @@ def slack(name: str, widths: tuple[int, ...], precision: str, options: Any) -> N
         for layer, (got, truth) in enumerate(zip(right.weights, exact.reference.weights, strict=True), start=1):
             error = np.subtract(got, truth, dtype=np.float64)
             off[kind].append(abs(float(np.vdot(error, truth) / np.vdot(truth, truth))) / u)
-            allowed[kind].append(exact.projection(PRECISIONS[precision], None)(layer) / u)
+            allowed[kind].append(exact.projection(PRECISIONS[precision], None)().bound(layer - 1) / u)
     print(f"{name}, {precision}: {options.problems} problems, off by at most {max(map(max, off.values())):.2f} u")
     for kind in sorted(off):
         print(

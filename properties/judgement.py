@@ -21,7 +21,7 @@ from reference.losses import LOSSES
 from reference.model import MULTIPLE, REFERENCE, model_of, noise_of
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Gradient, Place, Problem, ProblemError
-from reference.projection import projection_bound
+from reference.projection import Projections
 from reference.rounding import Passes, passes, rounding_bound
 from reference.variance import deviation
 
@@ -178,7 +178,7 @@ class Exact:
         self._bounds: dict[Any, Gradient] = {}
         self._enclosures: dict[str, Enclosure] = {}
         self._deviations: dict[Any, Deviation] = {}
-        self._projections: dict[Any, float] = {}
+        self._projections: dict[Any, Projections] = {}
         self.peers: dict[Any, Any] = {}
         """How far honest passes of our own are off, kept by properties/trial.py: they are the same for each answer."""
 
@@ -223,16 +223,16 @@ class Exact:
             self._deviations[key] = deviation(self.passes, noise_of(precision), lossy, x=x, loss=loss)
         return self._deviations[key]
 
-    def projection(self, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Callable[[int], float]:
-        """How far the factor that is common to the dC/dW of a layer, by its number, may be from 1."""
+    def projection(self, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Callable[[], Projections]:
+        """How far the factors that are common to the dC/dW of a layer may be from 1; worked out when it is asked for."""
 
-        def allowed(layer: int) -> float:
-            key = precision.name, lossy, layer
+        def projections() -> Projections:
+            key = precision.name, lossy
             if key not in self._projections:
-                self._projections[key] = projection_bound(self.passes, noise_of(precision), lossy, layer - 1)
+                self._projections[key] = Projections(self.passes, noise_of(precision), lossy)
             return self._projections[key]
 
-        return allowed
+        return projections
 
     @cached_property
     def own_bound(self) -> Gradient:

@@ -18,6 +18,7 @@ from reference.deviation import Deviation
 from reference.model import MULTIPLE
 from reference.precisions import PRECISIONS, Precision
 from reference.problem import Place
+from reference.projection import Projections
 
 COMMON = 8.0
 """A factor common to a whole layer may be off by so many u; by more only as far as the roundings of both passes, carried on to it,
@@ -27,16 +28,16 @@ SPREAD, LINE_SPREAD = 4.0, 6.0
 """The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
 layer over which errors average out."""
 
-Projection = Callable[[int], float]
-"""How far the factor common to the dC/dW of a layer, by its number, may be from 1."""
+Projection = Callable[[], Projections]
+"""How far the factors common to the dC/dW of the layers may be from 1."""
 
 
 @dataclass(frozen=True)
 class Measure:
     """One number by which an array of an answer is judged.
 
-    kind: "entries", "factor", "layer", "row" or "column"; got, exact: what it is, and would be without rounding; allowed: how far it may be
-    from that; reason: in words; of entries empty, of which where_outside says more.
+    kind: "entries", "factor", "factor beside others", "layer", "row" or "column"; got, exact: what it is, and would be without rounding;
+    allowed: how far it may be from that; reason: in words; of entries empty, of which where_outside says more.
     """
 
     place: Place
@@ -66,15 +67,20 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
     for one in compared:
         yield Measure(one.place, "entries", one.ratio, 0.0, MULTIPLE, "")
     unit = math.hypot(precision.unit, precision.product_unit, PRECISIONS["float64"].unit)
+    factors = {one.place.layer: one.factor for one in compared if one.place.quantity == "weights" and one.place.layer and one.size}
     for one in compared:
         place = one.place
         if place.quantity != "weights" or place.layer is None or not one.size:
             continue
         allowed = COMMON * unit
-        if not abs(one.factor - 1) <= allowed:
-            allowed = max(allowed, projection(place.layer))
+        off = not abs(one.factor - 1) <= allowed
+        if off:
+            allowed = max(allowed, projection().bound(place.layer - 1))
         reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
-        yield Measure(place, "factor", one.factor, 1.0, allowed, reason)
+        factor = Measure(place, "factor", one.factor, 1.0, allowed, reason)
+        yield factor
+        if off and not factor.is_suspect and len(factors) > 1:
+            yield _beside_others(factor, place.layer, factors, projection())
         yield Measure(place, "layer", one.spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {one.spread:.3g}")
         # where errors do not average out, those of a row or column are much the same
         for kind, spreads in (("row", one.rows), ("column", one.columns)) if found.averages[place.layer - 1] else ():
@@ -82,6 +88,15 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
             spread = float(spreads[worst])
             reason = f"the errors of {kind} {worst} over sigma have a root mean square of {spread:.3g}"
             yield Measure(place, kind, spread, 0.0, LINE_SPREAD, reason)
+
+
+def _beside_others(factor: Measure, layer: int, factors: dict[int, float], projections: Projections) -> Measure:
+    """A layer's factor, without what the factors of other layers share with it."""
+    others = [other for other, each in factors.items() if other != layer and math.isfinite(each)]
+    weighed, allowed = projections.beside(layer - 1, [other - 1 for other in others])
+    remains = factor.got - 1 + sum(share * (factors[other + 1] - 1) for other, share in weighed.items())
+    reason = f"{factor.reason}, and, beside what those of the other layers are off by, by 1 {remains:+.2g}"
+    return Measure(factor.place, "factor beside others", 1 + remains, 1.0, allowed, reason)
 
 
 def suspected_of(compared: Sequence[Comparison], found: Deviation, precision: Precision, projection: Projection) -> list[Measure]:

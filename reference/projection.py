@@ -5,7 +5,7 @@ is rounded (z, a, g', dC/da and the products) come from one more pair of passes:
 they are a Hessian-vector product, carried up from the layer through equations 11, 3 and 2 and down again. docs/tolerance.md, section 7.
 """
 
-from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,10 @@ them it is the worst."""
 MANY = 6.0
 """f is one number for a layer, that adds up the roundings of many places: it stays within so many standard deviations, where the largest
 of a billion entries needs MULTIPLE."""
+
+REMAINS, LARGEST = 0.1, 50_000_000
+"""So much of how far a layer's f may be off is allowed for beside those of other layers too: what is not of first order, and places whose
+errors are not as independent as is said. Layers are held beside one another where their influences are so many numbers, or fewer."""
 
 BINADES = range(-4, 10)
 """Powers of 2 that are told apart, as frexp has them: |z| from 2^-5 to 2^9. Libraries compute a function in parts about as wide."""
@@ -78,39 +82,124 @@ def influences(passed: Passes, layer: int, variances: Variances) -> Influences:
     return found
 
 
-def projection_bound(passed: Passes, noise: Noise, lossy: frozenset[str] | None, layer: int) -> float:
-    """How far from 1 the projection f of two honest passes may be, for the layer of an index.
+@dataclass(frozen=True)
+class Errors:
+    """What moves the f of one layer.
+
+    random: what each place of rounding moves it by, as a standard deviation in units of sqrt(v), arrays or 0; own: V(f) of its own sums
+    over samples, which move no other layer's; shifts, ways: what functions of the layers, by sign and power of 2 of z, and those of the
+    loss move it by if they are off on the whole, in units of u.
+    """
+
+    random: list[Array]
+    own: float
+    shifts: Array
+    ways: Array
+
+
+class Projections:
+    """How far the projections of two honest passes over one problem may be off: that of each layer, alone and beside the others'.
 
     lossy: as in deviation.
     """
-    with np.errstate(all="ignore"):
-        variances = Variances(passed, noise, lossy)
-        variances.forward()  # what is within reach of a kink
-        found = influences(passed, layer, variances)
-        independent, systematic = _of_rounding(passed, variances, found, layer), _of_loss(passed, noise, found)
-        functions, shifts = _of_functions(passed, variances, found)
-        systematic += shifts
-        return MANY * float(np.sqrt(noise.variance * (independent + functions))) + noise.unit * (systematic + _of_constants(passed.problem))
 
+    def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
+        self.passed, self.noise = passed, noise
+        with np.errstate(all="ignore"):
+            self.variances = Variances(passed, noise, lossy)
+            self.variances.forward()  # what is within reach of a kink
+            self.places = list(self._places())
+        self._errors: dict[int, Errors] = {}
 
-def _of_functions(passed: Passes, variances: Variances, found: Influences) -> tuple[float, float]:
-    """What functions are off by at each z: as V(f) in units of v, and on the whole, in units of u.
+    def bound(self, layer: int) -> float:
+        """How far from 1 f may be, for the layer of an index."""
+        return self._bound({layer: 1.0})
 
-    On the whole a function may be off by the same for all z of one sign and one power of 2, in whatever layer.
-    """
-    independent = 0.0
-    shifts: dict[tuple[str, str], Array] = defaultdict(lambda: np.zeros(2 * len(BINADES)))
-    for i, choice in enumerate(passed.problem.activations):
-        alike, binades = variances.alike_pre_activations(i), _binades(passed.forward.pre_activations[i])
-        places = {
-            "g": (found.activations[i + 1], variances.value_error(i)[0]),
-            "g'": (found.slopes[i], variances.slope_error(i)[0]),
-        }
-        for (what, (influence, size)), common in zip(places.items(), variances.common_errors(i), strict=True):
-            independent += alike * _summed(influence, np.square(size))
-            moved = np.broadcast_to(influence * common, passed.forward.pre_activations[i].shape)
-            shifts[what, str(choice)] += np.bincount(binades, moved.ravel(), 2 * len(BINADES))
-    return independent, float(sum(np.abs(shift).sum() for shift in shifts.values()))
+    def beside(self, layer: int, others: Sequence[int]) -> tuple[dict[int, float], float]:
+        """By what the f - 1 of each other layer is multiplied to be added to that of a layer; and how far the sum may be from 0.
+
+        Most of what moves one f, such as a rounded logit, moves those of other layers too, and falls out of the sum: it shows the factor
+        of one layer alone long before that layer's f does.
+        """
+        values = self.passed.problem.batch * sum(self.passed.problem.widths)
+        if values * (1 + len(others)) > LARGEST:
+            return {}, np.inf
+        with np.errstate(all="ignore"):
+            among = np.array([[self._together(one, other) for other in others] for one in others])
+            beside = np.array([self._together(layer, other) for other in others])
+            if not (np.isfinite(among).all() and np.isfinite(beside).all()):
+                return {}, np.inf
+            taken = np.linalg.lstsq(among, -beside)[0]
+        weighed = dict(zip(others, taken.tolist(), strict=True))
+        return weighed, self._bound({layer: 1.0, **weighed}) + REMAINS * self.bound(layer)
+
+    def _bound(self, weighed: dict[int, float]) -> float:
+        """How far from 0 the sum of the f - 1 of some layers may be, each times a number."""
+        with np.errstate(all="ignore"):
+            variance = sum(c * d * self._together(one, other) for one, c in weighed.items() for other, d in weighed.items())
+            shifts, ways = (
+                np.sum([c * getattr(self._of(layer), what) for layer, c in weighed.items()], axis=0) for what in ("shifts", "ways")
+            )
+            on_the_whole = np.abs(shifts).sum() + np.abs(ways).max(initial=0.0)
+            constants = _of_constants(self.passed.problem) * sum(map(abs, weighed.values()))
+            random = MANY * np.sqrt(self.noise.variance * np.maximum(variance, 0.0))
+            return float(random + self.noise.unit * (on_the_whole + constants))
+
+    def _together(self, one: int, other: int) -> float:
+        """The covariance of two layers' f, in units of v; of one with itself its variance."""
+        pairs = zip(self._of(one).random, self._of(other).random, strict=True)
+        return sum(float(np.vdot(a, b)) for a, b in pairs if a.ndim and b.ndim) + (self._of(one).own if one == other else 0.0)
+
+    def _of(self, layer: int) -> Errors:
+        if layer not in self._errors:
+            found = influences(self.passed, layer, self.variances)
+            random = [getattr(found, what)[i] * sigma for what, i, sigma in self.places]
+            self._errors[layer] = Errors(random, self._own(layer), self._shifts(found), self._ways(found))
+        return self._errors[layer]
+
+    def _shifts(self, found: Influences) -> Array:
+        """By g and g' of each activation, and by sign and power of 2 of z: there it may be off by the same, in whatever layer."""
+        shifts: dict[tuple[str, str], Array] = {}
+        problem, forward = self.passed.problem, self.passed.forward
+        for i, (choice, z) in enumerate(zip(problem.activations, forward.pre_activations, strict=True)):
+            binades = _binades(z)
+            influenced = (found.activations[i + 1], found.slopes[i])
+            for what, influence, common in zip("gs", influenced, self.variances.common_errors(i), strict=True):
+                moved = np.ravel(np.broadcast_to(influence * common, z.shape))
+                shift = shifts.setdefault((what, str(choice)), np.zeros(2 * len(BINADES)))
+                shift += np.bincount(binades, moved, 2 * len(BINADES))
+        return np.stack(list(shifts.values()))
+
+    def _ways(self, found: Influences) -> Array:
+        """By the ways in which functions of the loss may be off on the whole."""
+        problem, outputs = self.passed.problem, self.passed.forward.activations[-1]
+        share = problem.batch if problem.reduction == "mean" else 1
+        size = FUNCTION_ERROR * float(np.sqrt(self.noise.functions)) / share
+        return size * np.array([np.vdot(found.errors[-1], way) for way in bind(LOSSES, problem.loss).common(outputs, problem.y)])
+
+    def _own(self, layer: int) -> float:
+        """V(f) by the sums of a layer's dC/dW, in units of v."""
+        exact = self.passed.backward.products[layer][:]
+        summed, _ = self.variances.rounding_over_samples(layer)
+        # equal sums round alike, but for their sign
+        rows, columns = self.variances.alike.look([np.abs(exact), np.abs(exact.T)])
+        return rows.alike * columns.alike * float(np.sum(np.square(exact / np.vdot(exact, exact)) * np.asarray(summed)))
+
+    def _places(self) -> Iterator[tuple[str, int, AnyArray]]:
+        """Of which influences, of which index, and the standard deviation of what is rounded there, in units of sqrt(v)."""
+        variances, depth = self.variances, self.passed.problem.depth
+        for i in range(depth):
+            alike = variances.alike_pre_activations(i)
+            yield "pre_activations", i, np.sqrt(MANTISSAS * variances.rounding_forward(i))
+            yield "activations", i + 1, np.sqrt(alike) * variances.value_error(i)[0]
+            # delta, which is rounded too, moves f as its factors do, and both may be off by more
+            yield "slopes", i, np.sqrt(alike) * variances.slope_error(i)[0]
+            yield "slopes", i, np.sqrt(variances.other_side(i))
+            if i:
+                yield "errors", i - 1, np.sqrt(MANTISSAS * variances.rounding_backward(i))
+        # what functions of the loss are off by on the whole is apart
+        outputs = self.passed.forward.activations[-1]
+        yield "errors", depth - 1, np.sqrt(variances.output_error(np.zeros_like(outputs), variances.outputs_alike))
 
 
 def _binades(z: Array) -> Array:
@@ -119,43 +208,9 @@ def _binades(z: Array) -> Array:
     return np.clip(powers - BINADES.start, 0, len(BINADES) - 1) + len(BINADES) * (np.ravel(z) > 0)
 
 
-def _of_rounding(passed: Passes, variances: Variances, found: Influences, layer: int) -> float:
-    """V(f) of all but functions, in units of v: the square of each influence times the variance of the rounding at its place."""
-    forward, back = passed.forward, passed.backward
-    total = 0.0
-    for i in range(passed.problem.depth):
-        total += MANTISSAS * _summed(found.pre_activations[i], variances.rounding_forward(i))
-        if i >= layer:
-            # delta, which is rounded too, moves f as its factors do, and both may be off by more
-            total += _summed(found.slopes[i], variances.other_side(i))
-        if i > layer:
-            total += MANTISSAS * _summed(found.errors[i - 1], variances.rounding_backward(i))
-    outputs = forward.activations[-1]
-    # what its functions are off by on the whole is apart
-    total += _summed(found.errors[-1], variances.output_error(np.zeros_like(outputs), variances.outputs_alike))
-    exact = back.products[layer][:]
-    summed, _ = variances.rounding_over_samples(layer)
-    # equal sums round alike, but for their sign
-    rows, columns = variances.alike.look([np.abs(exact), np.abs(exact.T)])
-    return total + rows.alike * columns.alike * _summed(exact / np.vdot(exact, exact), np.asarray(summed))
-
-
-def _of_loss(passed: Passes, noise: Noise, found: Influences) -> float:
-    """How far the functions within the loss shift f if they are off by the same on the whole, in units of u."""
-    problem, outputs = passed.problem, passed.forward.activations[-1]
-    share = problem.batch if problem.reduction == "mean" else 1
-    ways = bind(LOSSES, problem.loss).common(outputs, problem.y)
-    size = FUNCTION_ERROR * float(np.sqrt(noise.functions)) / share
-    return size * max((abs(float(np.vdot(found.errors[-1], way))) for way in ways), default=0.0)
-
-
 def _of_constants(problem: Problem) -> float:
     """How far rounded constants shift f, in units of u."""
     constants = bind(LOSSES, problem.loss).constants(problem.widths[-1])
     if problem.reduction == "mean":
         constants = [problem.batch, *constants]
     return CONSTANTS if any(np.frexp(constant)[0] != 0.5 for constant in constants) else 0.0
-
-
-def _summed(influence: AnyArray, variance: AnyArray) -> float:
-    return float(np.sum(np.square(influence) * variance, dtype=np.float64))
