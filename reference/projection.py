@@ -34,8 +34,11 @@ REMAINS, LARGEST = 0.1, 50_000_000
 """So much of how far a layer's f may be off is allowed for beside those of other layers too: what is not of first order, and places whose
 errors are not as independent as is said. Layers are held beside one another where their influences are so many numbers, or fewer."""
 
-BINADES = range(-4, 10)
-"""Powers of 2 that are told apart, as frexp has them: |z| from 2^-5 to 2^9. Libraries compute a function in parts about as wide."""
+POWERS = range(-4, 10)
+"""The powers of 2 that are told apart, as frexp has them: |z| from 2^-5 to 2^9."""
+
+PARTS = 2 * 4 * len(POWERS)
+"""A quarter of a power of 2, of either sign, is a part: libraries compute a function in parts that are wider."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Errors:
     """What moves the f of one layer.
 
     random: what each place of rounding moves it by, as a standard deviation in units of sqrt(v), arrays or 0; own: V(f) of its own sums
-    over samples, which move no other layer's; shifts, ways: what functions of the layers, by sign and power of 2 of z, and those of the
+    over samples, which move no other layer's; shifts, ways: what functions of the layers, by parts of z, and those of the
     loss move it by if they are off on the whole, in units of u.
     """
 
@@ -125,8 +128,8 @@ class Projections:
         if values * (1 + len(others)) > LARGEST:
             return {}, np.inf
         with np.errstate(all="ignore"):
-            among = np.array([[self._together(one, other) for other in others] for one in others])
-            beside = np.array([self._together(layer, other) for other in others])
+            among = np.array([[self.together(one, other) for other in others] for one in others])
+            beside = np.array([self.together(layer, other) for other in others])
             if not (np.isfinite(among).all() and np.isfinite(beside).all()):
                 return {}, np.inf
             taken = np.linalg.lstsq(among, -beside)[0]
@@ -136,7 +139,7 @@ class Projections:
     def _bound(self, weighed: dict[int, float]) -> float:
         """How far from 0 the sum of the f - 1 of some layers may be, each times a number."""
         with np.errstate(all="ignore"):
-            variance = sum(c * d * self._together(one, other) for one, c in weighed.items() for other, d in weighed.items())
+            variance = sum(c * d * self.together(one, other) for one, c in weighed.items() for other, d in weighed.items())
             shifts, ways = (
                 np.sum([c * getattr(self._of(layer), what) for layer, c in weighed.items()], axis=0) for what in ("shifts", "ways")
             )
@@ -145,7 +148,7 @@ class Projections:
             random = MANY * np.sqrt(self.noise.variance * np.maximum(variance, 0.0))
             return float(random + self.noise.unit * (on_the_whole + constants))
 
-    def _together(self, one: int, other: int) -> float:
+    def together(self, one: int, other: int) -> float:
         """The covariance of two layers' f, in units of v; of one with itself its variance."""
         pairs = zip(self._of(one).random, self._of(other).random, strict=True)
         return sum(float(np.vdot(a, b)) for a, b in pairs if a.ndim and b.ndim) + (self._of(one).own if one == other else 0.0)
@@ -158,16 +161,16 @@ class Projections:
         return self._errors[layer]
 
     def _shifts(self, found: Influences) -> Array:
-        """By g and g' of each activation, and by sign and power of 2 of z: there it may be off by the same, in whatever layer."""
+        """By g and g' of each activation, and by parts of z: there it may be off by the same, in whatever layer."""
         shifts: dict[tuple[str, str], Array] = {}
         problem, forward = self.passed.problem, self.passed.forward
         for i, (choice, z) in enumerate(zip(problem.activations, forward.pre_activations, strict=True)):
-            binades = _binades(z)
+            parts = _parts(z)
             influenced = (found.activations[i + 1], found.slopes[i])
             for what, influence, common in zip("gs", influenced, self.variances.common_errors(i), strict=True):
                 moved = np.ravel(np.broadcast_to(influence * common, z.shape))
-                shift = shifts.setdefault((what, str(choice)), np.zeros(2 * len(BINADES)))
-                shift += np.bincount(binades, moved, 2 * len(BINADES))
+                shift = shifts.setdefault((what, str(choice)), np.zeros(PARTS))
+                shift += np.bincount(parts, moved, PARTS)
         return np.stack(list(shifts.values()))
 
     def _ways(self, found: Influences) -> Array:
@@ -198,14 +201,15 @@ class Projections:
             if i:
                 yield "errors", i - 1, np.sqrt(MANTISSAS * variances.rounding_backward(i))
         # what functions of the loss are off by on the whole is apart
-        outputs = self.passed.forward.activations[-1]
-        yield "errors", depth - 1, np.sqrt(variances.output_error(np.zeros_like(outputs), variances.outputs_alike))
+        exact = np.zeros_like(self.passed.forward.activations[-1])
+        yield "errors", depth - 1, np.sqrt(variances.output_error(exact, variances.outputs_alike))
 
 
-def _binades(z: Array) -> Array:
-    """A number for the sign and the power of 2 of each z, flat."""
-    powers = np.frexp(np.ravel(z))[1]
-    return np.clip(powers - BINADES.start, 0, len(BINADES) - 1) + len(BINADES) * (np.ravel(z) > 0)
+def _parts(z: Array) -> Array:
+    """A number for each z, flat, that those of one sign and one part of one power of 2 share."""
+    mantissas, powers = np.frexp(np.ravel(z))
+    inside = (8 * np.abs(mantissas)).astype(int) - 4
+    return np.clip(4 * (powers - POWERS.start) + inside, 0, PARTS // 2 - 1) + PARTS // 2 * (np.ravel(z) > 0)
 
 
 def _of_constants(problem: Problem) -> float:

@@ -1,6 +1,7 @@
 """The trial by peers: our own honest passes are honest, they excuse what they would suffer as well, and nothing that is far off."""
 
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_what_peers_would_suffer_as_well_is_no_accusation(monkeypatch):
 
 def without_projection(exact):
     """One that allows for no more of a common factor than the constant."""
-    exact.projection = lambda precision, lossy=frozenset(): lambda layer: 0.0
+    exact.projection = lambda precision, lossy=frozenset(): lambda: Mock(bound=lambda layer: 0.0)
     return exact
 
 
