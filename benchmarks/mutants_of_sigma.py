@@ -57,6 +57,13 @@ MUTANTS_OF_SIGMA = (
         ("tests/test_properties_measures.py::test_a_factor_of_one_layer_is_told_beside_those_of_others",),
     ),
     Mutant(
+        "rows not held to their own factor",
+        "properties/measures.py",
+        "if not one.along <= MULTIPLE and len(one.got)",
+        "if False and len(one.got)",
+        ("tests/test_properties_measures.py::test_a_factor_of_one_row_is_told_before_any_of_its_entries",),
+    ),
+    Mutant(
         "what layers share left in",
         "reference/projection.py",
         "taken.tolist()",

@@ -36,8 +36,8 @@ Projection = Callable[[], Projections]
 class Measure:
     """One number by which an array of an answer is judged.
 
-    kind: "entries", "factor", "factor beside others", "layer", "row" or "column"; got, exact: what it is, and would be without rounding;
-    allowed: how far it may be from that; reason: in words; of entries empty, of which where_outside says more.
+    kind: "entries", "factor", "factor beside others", "row factor", "layer", "row" or "column"; got, exact: what it is, and would be
+    without rounding; allowed: how far it may be from that; reason: in words; of entries empty, of which where_outside says more.
     """
 
     place: Place
@@ -81,6 +81,11 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
         yield factor
         if off and not factor.is_suspect and len(factors) > 1:
             yield _beside_others(factor, place.layer, factors, projection())
+        # rows that were asked for alone have other numbers
+        if not one.along <= MULTIPLE and len(one.got) == projection().passed.problem.widths[place.layer]:
+            allowed = max(COMMON * unit, projection().bound(place.layer - 1, one.row))
+            reason = f"the projection of row {one.row} on the gradient's is off by a factor of 1 {one.row_factor - 1:+.2g}"
+            yield Measure(place, "row factor", one.row_factor, 1.0, allowed, reason)
         yield Measure(place, "layer", one.spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {one.spread:.3g}")
         # where errors do not average out, those of a row or column are much the same
         for kind, spreads in (("row", one.rows), ("column", one.columns)) if found.averages[place.layer - 1] else ():

@@ -7,6 +7,7 @@ they are a Hessian-vector product, carried up from the layer through equations 1
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -54,14 +55,14 @@ class Influences:
     slopes: list[Array]
 
 
-def influences(passed: Passes, layer: int, variances: Variances) -> Influences:
-    """The derivatives of f for the layer of an index.
+def influences(passed: Passes, layer: int, variances: Variances, row: int | None = None) -> Influences:
+    """The derivatives of f for the layer of an index, or for one row of it.
 
     passed.backward.products[layer] is G; the curvature of activations is taken from the table.
     """
     problem, forward, back = passed.problem, passed.forward, passed.backward
     depth = problem.depth
-    exact = back.products[layer][:]
+    exact = _direction(passed, layer, row)
     size = float(np.vdot(exact, exact))
     found = Influences(*([np.zeros(())] * count for count in (depth, depth + 1, depth, depth)))
     up = forward.activations[layer] @ exact.T / size
@@ -100,6 +101,10 @@ class Errors:
     ways: Array
 
 
+Key: TypeAlias = tuple[int, int | None]
+"""The index of a layer, and of one of its rows, or None for all."""
+
+
 class Projections:
     """How far the projections of two honest passes over one problem may be off: that of each layer, alone and beside the others'.
 
@@ -112,11 +117,11 @@ class Projections:
             self.variances = Variances(passed, noise, lossy)
             self.variances.forward()  # what is within reach of a kink
             self.places = list(self._places())
-        self._errors: dict[int, Errors] = {}
+        self._errors: dict[Key, Errors] = {}
 
-    def bound(self, layer: int) -> float:
-        """How far from 1 f may be, for the layer of an index."""
-        return self._bound({layer: 1.0})
+    def bound(self, layer: int, row: int | None = None) -> float:
+        """How far from 1 f may be, for the layer of an index, or for one row of it."""
+        return self._bound({(layer, row): 1.0})
 
     def beside(self, layer: int, others: Sequence[int]) -> tuple[dict[int, float], float]:
         """By what the f - 1 of each other layer is multiplied to be added to that of a layer; and how far the sum may be from 0.
@@ -128,15 +133,17 @@ class Projections:
         if values * (1 + len(others)) > LARGEST:
             return {}, np.inf
         with np.errstate(all="ignore"):
-            among = np.array([[self.together(one, other) for other in others] for one in others])
-            beside = np.array([self.together(layer, other) for other in others])
+            keys: list[Key] = [(other, None) for other in others]
+            among = np.array([[self.together(one, other) for other in keys] for one in keys])
+            beside = np.array([self.together((layer, None), other) for other in keys])
             if not (np.isfinite(among).all() and np.isfinite(beside).all()):
                 return {}, np.inf
             taken = np.linalg.lstsq(among, -beside)[0]
         weighed = dict(zip(others, taken.tolist(), strict=True))
-        return weighed, self._bound({layer: 1.0, **weighed}) + REMAINS * self.bound(layer)
+        allowed = self._bound({(layer, None): 1.0, **dict(zip(keys, weighed.values(), strict=True))})
+        return weighed, allowed + REMAINS * self.bound(layer)
 
-    def _bound(self, weighed: dict[int, float]) -> float:
+    def _bound(self, weighed: dict[Key, float]) -> float:
         """How far from 0 the sum of the f - 1 of some layers may be, each times a number."""
         with np.errstate(all="ignore"):
             variance = sum(c * d * self.together(one, other) for one, c in weighed.items() for other, d in weighed.items())
@@ -148,17 +155,18 @@ class Projections:
             random = MANY * np.sqrt(self.noise.variance * np.maximum(variance, 0.0))
             return float(random + self.noise.unit * (on_the_whole + constants))
 
-    def together(self, one: int, other: int) -> float:
+    def together(self, one: Key, other: Key) -> float:
         """The covariance of two layers' f, in units of v; of one with itself its variance."""
         pairs = zip(self._of(one).random, self._of(other).random, strict=True)
         return sum(float(np.vdot(a, b)) for a, b in pairs if a.ndim and b.ndim) + (self._of(one).own if one == other else 0.0)
 
-    def _of(self, layer: int) -> Errors:
-        if layer not in self._errors:
-            found = influences(self.passed, layer, self.variances)
+    def _of(self, key: Key) -> Errors:
+        if key not in self._errors:
+            layer, row = key
+            found = influences(self.passed, layer, self.variances, row)
             random = [getattr(found, what)[i] * sigma for what, i, sigma in self.places]
-            self._errors[layer] = Errors(random, self._own(layer), self._shifts(found), self._ways(found))
-        return self._errors[layer]
+            self._errors[key] = Errors(random, self._own(layer, row), self._shifts(found), self._ways(found))
+        return self._errors[key]
 
     def _shifts(self, found: Influences) -> Array:
         """By g and g' of each activation, and by parts of z: there it may be off by the same, in whatever layer."""
@@ -180,9 +188,9 @@ class Projections:
         size = FUNCTION_ERROR * float(np.sqrt(self.noise.functions)) / share
         return size * np.array([np.vdot(found.errors[-1], way) for way in bind(LOSSES, problem.loss).common(outputs, problem.y)])
 
-    def _own(self, layer: int) -> float:
+    def _own(self, layer: int, row: int | None) -> float:
         """V(f) by the sums of a layer's dC/dW, in units of v."""
-        exact = self.passed.backward.products[layer][:]
+        exact = _direction(self.passed, layer, row)
         summed, _ = self.variances.rounding_over_samples(layer)
         # equal sums round alike, but for their sign
         rows, columns = self.variances.alike.look([np.abs(exact), np.abs(exact.T)])
@@ -203,6 +211,16 @@ class Projections:
         # what functions of the loss are off by on the whole is apart
         exact = np.zeros_like(self.passed.forward.activations[-1])
         yield "errors", depth - 1, np.sqrt(variances.output_error(exact, variances.outputs_alike))
+
+
+def _direction(passed: Passes, layer: int, row: int | None) -> Array:
+    """G, or one row of it and else 0."""
+    exact = passed.backward.products[layer][:]
+    if row is None:
+        return exact
+    alone = np.zeros_like(exact)
+    alone[row] = exact[row]
+    return alone
 
 
 def _parts(z: Array) -> Array:

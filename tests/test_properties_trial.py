@@ -1,7 +1,7 @@
 """The trial by peers: our own honest passes are honest, they excuse what they would suffer as well, and nothing that is far off."""
 
 from itertools import pairwise
-from unittest.mock import Mock
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_what_peers_would_suffer_as_well_is_no_accusation(monkeypatch):
 
 def without_projection(exact):
     """One that allows for no more of a common factor than the constant."""
-    exact.projection = lambda precision, lossy=frozenset(): lambda: Mock(bound=lambda layer: 0.0)
+    exact.projection = lambda precision, lossy=frozenset(): lambda: MagicMock(bound=lambda layer, row=None: 0.0)
     return exact
 
 
@@ -242,9 +242,7 @@ def test_the_second_problem_acquits_of_nothing_that_it_leaves_unjudged(monkeypat
 def test_what_a_run_would_have_seen_knows_of_peers(monkeypatch):
     problem = network(11)
     assert set(smallest_seen(problem, FLOAT32)) == {"entry", "row", "layer"}
-    monkeypatch.setattr(trial, "NEAR", {"entries": 0.0})
-    monkeypatch.setattr(trial, "NEAR_OF_OTHERS", 0.0)
-    monkeypatch.setattr(trial, "FARTHER", np.inf)
+    monkeypatch.setattr(statistical, "heard", lambda exact, suspected, *others: [MagicMock(near=True)] * len(suspected))
     assert smallest_seen(problem, FLOAT32) == {}
 
 
