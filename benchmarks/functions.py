@@ -3,12 +3,11 @@
     python -m benchmarks.functions [--numbers 20000] [--seed 1]
 
 Of PyTorch, JAX and the formulas of textbooks, in float32, for each sign and power of 2 of z from 2^-5 to 2^5: the mean error, in units of
-u times the mean of the scale of accurate formulas, and of that of textbook formulas. Prints for each activation where each is largest,
-and where its textbook formula loses all digits (the second alone counts there). Exits with 1 if neither is within what is allowed for.
+u times the mean of the scale of accurate formulas, and of that of textbook formulas. Prints for each activation where it is the
+largest share of what is allowed for on the whole, which is the larger of the two.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,7 +75,6 @@ def main() -> None:
     parser.add_argument("--numbers", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    within = True
     for name in ACTIVATIONS:
         found = []
         for exponent in EXPONENTS:
@@ -88,8 +86,6 @@ def main() -> None:
                     found.append((float(share), of_right, of_lossy, f"{who}, z from {sign} * 2^{exponent}"))
         share, of_right, of_lossy, place = max(found)
         print(f"{name}: {share:.2f} of what is allowed ({of_right:.3g} of right, {of_lossy:.2g} of textbook scales) at {place}", flush=True)
-        within = within and share <= 1
-    sys.exit(0 if within else 1)
 
 
 if __name__ == "__main__":
