@@ -1,6 +1,8 @@
 """Adapters for the common shapes of hand-written code: f(weights, biases, activations, x, y)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -46,9 +48,43 @@ def adapt(
         unless said there; with samples="one", a mean over samples is taken here.
     Raises TargetError.
     """
-    for name, value in {"samples": samples, "weights": weights, "biases": biases, "returns": returns}.items():
+    layout = {"samples": samples, "weights": weights, "biases": biases, "returns": returns}
+    for name, value in layout.items():
         if value not in LAYOUTS[name]:
             raise TargetError(f"adapt: {name} is {value!r}: expected one of {', '.join(LAYOUTS[name])}")
+    as_said = _adapted(f, **layout)
+
+    def target(problem: Problem) -> Gradient:
+        try:
+            return as_said(problem)
+        except Malformed:
+            raise
+        except Exception as error:
+            if options := _answers_by(f, layout, problem):
+                error.add_note(f"with {options} it answers: say backproof.adapt(f, {options})")
+            raise
+
+    said = getattr(f, "supports", None) if supports is None else supports
+    target.supports = {"losses": ["half_squared_error"], "reductions": ["sum"], **(said or {})}  # type: ignore[attr-defined]
+    target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
+    target.__qualname__ = getattr(f, "__qualname__", "adapted")
+    return target
+
+
+def _answers_by(f: Callable[..., Any], layout: dict[str, str], problem: Problem) -> str:
+    """The options of adapt by which f answers a problem that it raises at, with arrays of the right shapes; or ""."""
+    changes = [{name: value} for name in ("samples", "weights", "biases") for value in LAYOUTS[name]]
+    pairs = [{**one, **other} for one, other in combinations(changes, 2) if one.keys() != other.keys()]
+    for change in changes + pairs:
+        with suppress(Exception):
+            answer = _adapted(f, **{**layout, **change})(problem)
+            if [np.shape(weight) for weight in answer.weights] == [weight.shape for weight in problem.weights]:
+                return ", ".join(f'{name}="{value}"' for name, value in change.items() if layout[name] != value)
+    return ""
+
+
+def _adapted(f: Callable[..., Any], samples: str, weights: str, biases: str, returns: str) -> Callable[[Problem], Gradient]:
+    """What asks f by a layout."""
 
     def turned(arrays: Sequence[Any]) -> list[AnyArray]:
         # views, so that what f writes to its inputs is seen
@@ -103,10 +139,6 @@ def adapt(
             return _added([call(x, y) for x, y in zip(problem.x, problem.y, strict=True)], share)
         return call(problem.x.T, problem.y.T) if samples == "columns" else call(problem.x, problem.y)
 
-    said = getattr(f, "supports", None) if supports is None else supports
-    target.supports = {"losses": ["half_squared_error"], "reductions": ["sum"], **(said or {})}  # type: ignore[attr-defined]
-    target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
-    target.__qualname__ = getattr(f, "__qualname__", "adapted")
     return target
 
 

@@ -255,6 +255,7 @@ def _told(error: BaseException) -> str:
         said = str(error)
     except Exception:
         said = "(its message cannot be read)"
+    said = "; ".join([said, *getattr(error, "__notes__", ())])
     said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}... ({len(said)} characters in all)"
     return _encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
 

@@ -1,7 +1,9 @@
 """A target is loaded from a file or a module, adapted from a layout of its own, and told what is wrong where it cannot be."""
 
+import re
 import sys
 
+import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, TargetError, adapt, check, gradient, verify
@@ -251,6 +253,42 @@ def test_an_unknown_layout_is_refused(layout, message):
     with pytest.raises(TargetError) as told:
         adapt(network, **layout)
     assert str(told.value) == message
+
+
+ONE_LAYER = Problem([np.ones((2, 3))], biases=[np.ones(2)], activations=["tanh"], x=np.ones((5, 3)), y=np.ones((5, 2)))
+
+
+@pytest.mark.parametrize(
+    ("options", "layout"),
+    [
+        ('samples="columns"', {}),
+        ('samples="columns", weights="in_out"', {}),
+        ('biases="column"', {"samples": "columns"}),
+    ],
+)
+def test_the_layout_by_which_a_function_that_raises_answers_is_told(options, layout):
+    wanted = dict(re.findall(r'(\w+)="(\w+)"', options))
+
+    def f(W, b, activations, x, y):
+        if wanted.get("samples", layout.get("samples")) == "columns" and len(x) != 3:
+            raise ValueError("columns")
+        if wanted.get("weights") == "in_out" and len(W[0]) != 3:
+            raise ValueError("transposed")
+        if wanted.get("biases") == "column" and b[0].ndim != 2:
+            raise ValueError("columns of biases")
+        return W, b
+
+    answer = InProcess(adapt(f, **layout))(ONE_LAYER)
+    assert answer.verdict == "raises"
+    assert f"; with {options} it answers: say backproof.adapt(f, {options})" in answer.message
+
+
+def test_a_function_that_raises_by_all_layouts_says_so_alone():
+    def f(W, b, activations, x, y):
+        raise ValueError("no")
+
+    answer = InProcess(adapt(f))(ONE_LAYER)
+    assert answer.message.startswith("ValueError: no (")
 
 
 def test_what_an_adapted_function_gets_is_its_own():
