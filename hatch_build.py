@@ -19,7 +19,7 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE = "backproof"
-ROOMS = ("oracles", "properties", "reference")
+ROOMS = ("oracles", "properties", "reference", "rounding")
 LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
 
 
@@ -31,7 +31,7 @@ def with_prefix(source: str, filename: str) -> str:
     """The source with `from reference...` as `from backproof.reference...`, and so for each room; no line moves.
 
     By tokens, so that strings, comments, `yield from` and `raise ... from` stay as they are.
-    Raises RoomImportError, with filename and line, on `import reference` and `import reference.losses`.
+    Raises RoomImportError, with filename and line, on `import reference` and `import reference.functions.losses`.
     """
     lines = list(io.StringIO(source))
     for statement in reversed(statements(source)):  # the last first, so that the columns of those before it stay true

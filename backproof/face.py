@@ -1,20 +1,22 @@
 """The public names; `backproof` hands them on when they are used."""
 
-from backproof.checking import assert_right, check, problem_at
-from backproof.finding import Finding
-from backproof.law_items import law_tests
-from backproof.layouts import adapt
-from backproof.report import Report
-from backproof.target import TargetError
-from oracles.balls import Enclosure, enclosure
-from properties import strategies
-from properties.judgement import Judgement
-from properties.judging import verify
-from properties.laws import OracleError
-from properties.support import SupportError
+from backproof.doors import strategies
+from backproof.doors.law_items import law_tests
+from backproof.findings.finding import Finding
+from backproof.findings.report import Report
+from backproof.runs.check import assert_right, check, problem_at
+from backproof.targets.layouts import adapt
+from backproof.targets.target import TargetError
+from oracles.balls.enclosure import Enclosure, enclosure
+from properties.judging.judge import verify
+from properties.judging.judgement import Judgement
+from properties.laws.table import OracleError
+from properties.problems.support import SupportError
 from properties.verdict import Verdict
 from reference.backward import gradient
-from reference.problem import Gradient, Problem, ProblemError
+from reference.errors import ProblemError
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 __all__ = [
     "Enclosure",

@@ -35,14 +35,15 @@ from benchmarks.honest import (
     torch_in,
 )
 from benchmarks.honest import pairwise as by_halves
-from properties.comparison import comparisons
-from properties.judgement import Exact
-from properties.measures import measures
-from properties.statistical import says_nothing
-from properties.support import Support
-from properties.values import held_in, without_near_kinks
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
+from properties.judging.by_second_moment import says_nothing
+from properties.judging.in_sigmas import comparisons
+from properties.judging.judgement import Exact
+from properties.judging.measures import measures
+from properties.problems.support import Support
+from properties.problems.values import held_in, without_near_kinks
+from reference.gradient import Gradient
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 NETWORKS = (((784, 128, 10), 8), ((784, 512, 512, 10), 64), ((256,) * 9, 64), ((64, 64, 10), 512), ((128,) * 13, 256))
 WIDE = (((2048, 256, 10), 16), ((256,) * 13, 32), ((512, 1024, 512, 256), 32), ((784, 512, 512, 10), 64))

@@ -10,12 +10,13 @@ import sys
 
 import numpy as np
 
-from oracles.balls import enclosure
-from properties.drawing import one_of_each_block
-from properties.support import Support
+from oracles.balls.enclosure import enclosure
+from properties.problems.blocks import one_of_each_block
+from properties.problems.support import Support
 from reference.backward import gradient_of_passes
-from reference.model import REFERENCE
-from reference.rounding import passes, rounding_bound
+from reference.passes import passes
+from rounding.arithmetic import REFERENCE
+from rounding.worst_case import rounding_bound
 
 
 def main() -> None:

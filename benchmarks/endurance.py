@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from backproof import check
-from backproof.checking import replay
+from backproof.runs.check import replay
 from benchmarks.honest import Narrow
 from benchmarks.unit import plain
-from properties.drawing import draw_problems
-from properties.support import Support
-from reference.problem import Gradient, Problem
+from properties.problems.blocks import draw_problems
+from properties.problems.support import Support
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 EARLY = 20_000
 

@@ -9,14 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from properties.fault import Fault
-from properties.faults import FAULTS
+from properties.faults.fault import Fault
+from properties.faults.table import FAULTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 
 HEAD = """# Faults
 
-A fault is a known mistake, planted into a right forward and backward pass (`properties/fault.py`) by doing one step wrongly. The
+A fault is a known mistake, planted into a right forward and backward pass (`properties/faults/fault.py`) by doing one step wrongly. The
 {count} faults measure the laws, which are written apart from them: each law that is claimed to catch one must do so.
 
 This page is written by `python -m benchmarks.fault_table`; change `properties/faults_of_*.py` in its place.

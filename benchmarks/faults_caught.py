@@ -13,16 +13,16 @@ import argparse
 import sys
 
 from backproof import check
-from backproof.inquiry import Inquiry
-from backproof.run import Run
-from backproof.target import InProcess
-from properties.drawing import one_of_each_block
-from properties.fault import Fault
-from properties.faults import FAULTS
-from properties.law import Status, Trial, Turn
-from properties.laws import LAWS, laws_for
-from properties.laws_of_agreement import it_agrees_with_the_exact_gradient
-from properties.support import Support
+from backproof.runs.inquiry import Inquiry
+from backproof.runs.run import Run
+from backproof.targets.target import InProcess
+from properties.faults.fault import Fault
+from properties.faults.table import FAULTS
+from properties.laws.law import Status, Trial, Turn
+from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
+from properties.laws.table import LAWS, laws_for
+from properties.problems.blocks import one_of_each_block
+from properties.problems.support import Support
 from properties.verdict import Verdict
 
 AGREEMENT = it_agrees_with_the_exact_gradient.__name__

@@ -16,10 +16,11 @@ import numpy as np
 from benchmarks.textbook import FORMULAS
 from oracles.jax_autodiff import JAX_ACTIVATIONS
 from oracles.torch_autograd import TORCH_ACTIVATIONS
-from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
-from reference.model import FUNCTION_ERROR, TEXTBOOK_ERROR
-from reference.precisions import PRECISIONS
+from reference.functions.activations import ACTIVATIONS
+from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.arithmetic import FUNCTION_ERROR, TEXTBOOK_ERROR
+from rounding.precisions import PRECISIONS
 
 EXPONENTS = range(-5, 5)
 
@@ -59,10 +60,11 @@ LIBRARIES: dict[str, Callable[[str, AnyArray], tuple[AnyArray, AnyArray]]] = {
 
 def errors(name: str, exponent: int, sign: int, options: Any) -> Iterator[tuple[str, Array, Array, Array]]:
     """Who computed what, its errors in u, and both scales, for z of one sign and power of 2."""
-    rng, row = np.random.default_rng([options.seed, exponent + 99, sign + 1]), ACTIVATIONS[name]()
+    rng = np.random.default_rng([options.seed, exponent + 99, sign + 1])
+    row, rounded = ACTIVATIONS[name](), ROUNDED_ACTIVATIONS[name]()
     z = (sign * rng.uniform(2.0**exponent, 2.0 ** (exponent + 1), options.numbers)).astype(np.float32)
     held = z.astype(np.float64)
-    exact = ((row.value(held), row.value_scales), (row.derivative(held), row.derivative_scales))
+    exact = ((row.value(held), rounded.value_scales), (row.derivative(held), rounded.derivative_scales))
     for library, function in LIBRARIES.items():
         for what, got, (truth, scales) in zip(("g", "g'"), function(name, z), exact, strict=True):
             error = (got.astype(np.float64) - truth) / PRECISIONS["float32"].unit

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from oracles import jax_autodiff, torch_autograd
-from reference.activations import ACTIVATIONS
-from reference.choice import bind, split
-from reference.losses import LOSSES
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind, split
+from reference.gradient import Gradient
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 SCIKIT_LEARN_HIDDEN = {"identity": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
 SCIKIT_LEARN_OUTPUT = {"half_squared_error": "identity", "softmax_cross_entropy": "softmax"}

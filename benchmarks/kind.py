@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from backproof import Problem
-from reference.activations import ACTIVATIONS
-from reference.losses import LOSSES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
 
 Draw = Callable[[np.random.Generator], Sequence[Problem]]
 

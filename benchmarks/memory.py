@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from backproof import Problem
-from oracles import balls
+from oracles.balls import enclosure as balls
 
 
 def remember_balls() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-CORRECTIONS = "tests/test_reference_corrections.py::test_"
+CORRECTIONS = "tests/test_rounding_corrections.py::test_"
 
 
 @dataclass(frozen=True)

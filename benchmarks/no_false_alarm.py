@@ -13,12 +13,12 @@ import sys
 import warnings
 from collections import Counter
 
-from backproof.target import InProcess
+from backproof.targets.target import InProcess
 from benchmarks.honest import HONEST
-from properties.drawing import one_of_each_block
-from properties.law import Status, Trial, Turn
-from properties.laws import LAWS
-from properties.support import Support
+from properties.laws.law import Status, Trial, Turn
+from properties.laws.table import LAWS
+from properties.problems.blocks import one_of_each_block
+from properties.problems.support import Support
 from properties.verdict import Verdict
 
 

@@ -30,11 +30,12 @@ from benchmarks.kind import single
 from benchmarks.trained_kinds import begun, data, images, trained
 from benchmarks.unit import seconds, unit_of
 from oracles import torch_autograd
-from properties.judgement import Exact
-from properties.statistical import suspects
-from properties.support import Support
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
+from properties.judging.by_second_moment import suspects
+from properties.judging.judgement import Exact
+from properties.problems.support import Support
+from reference.gradient import Gradient
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 NETWORKS = {"784-512-512-10": (784, 512, 512, 10), "1024 four times": (1024, 1024, 1024, 1024)}
 BATCH = 64

@@ -10,7 +10,8 @@ import sys
 
 import backproof
 from benchmarks.honest import Variant
-from reference.problem import Gradient, Problem
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from scipy.special import erf
 
 from backproof import Gradient, Problem
 from oracles.torch_autograd import TORCH_ACTIVATIONS, TORCH_LOSSES
-from reference.choice import split
+from reference.functions.parametrised import split
 
 
 def _sigmoid(z: Any) -> Any:

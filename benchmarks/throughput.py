@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from backproof import check, strategies
 from benchmarks.unit import plain, unit_of
 from oracles import torch_autograd
-from properties.drawing import draw_problems
-from properties.support import Support
+from properties.problems.blocks import draw_problems
+from properties.problems.support import Support
 from reference.forward import forward
 from reference.problem import Problem
 

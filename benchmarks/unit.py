@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from reference.activations import ACTIVATIONS
-from reference.choice import bind
-from reference.losses import LOSSES
-from reference.problem import Gradient, Problem
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 
 def built(problem: Problem) -> Callable[[], tuple[list[Any], list[Any]]]:

@@ -33,10 +33,10 @@ from benchmarks.kinds import KINDS
 from benchmarks.memory import remember_balls
 from benchmarks.textbook import MicroBatches, Textbook
 from oracles import jax_autodiff, torch_autograd
-from properties.judgement import STATISTICAL, Exact
-from reference.choice import split
-from reference.model import MULTIPLE
-from reference.precisions import PRECISIONS
+from properties.judging.judgement import STATISTICAL, Exact
+from reference.functions.parametrised import split
+from rounding.arithmetic import MULTIPLE
+from rounding.precisions import PRECISIONS
 
 Target = Callable[[Problem], Gradient]
 NEAR = 0.1

@@ -4,7 +4,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
 
-from oracles import balls, finite_differences, jax_autodiff, torch_autograd
+from oracles import finite_differences, jax_autodiff, torch_autograd
+from oracles.balls import enclosure as balls
 from oracles.oracle import Oracle
 
 ORACLES: dict[str, Oracle] = {

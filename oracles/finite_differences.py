@@ -17,11 +17,12 @@ from typing import TypeAlias
 import numpy as np
 
 from oracles.oracle import NotApplicable, Reply
-from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
-from reference.choice import bind, split
 from reference.forward import Forward, forward
-from reference.problem import Gradient, Problem
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import bind, split
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 Part: TypeAlias = tuple[str, int]
 

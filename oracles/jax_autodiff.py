@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from oracles.oracle import Reply
-from reference.choice import split
-from reference.problem import Gradient, Problem
+from reference.functions.parametrised import split
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 JAX_ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "identity": lambda jax, z: z,

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reference.problem import Gradient, Problem
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 
 class NotApplicable(Exception):

@@ -11,9 +11,10 @@ from typing import Any
 
 from oracles.oracle import Reply
 from reference.arrays import AnyArray
-from reference.choice import split
-from reference.precisions import DTYPES
-from reference.problem import Gradient, Problem
+from reference.dtypes import DTYPES
+from reference.functions.parametrised import split
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "identity": lambda F, z: z,

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from reference.activations import ACTIVATIONS
 from reference.arrays import Array, Product
-from reference.choice import bind
 from reference.forward import Forward, forward
-from reference.losses import LOSSES
-from reference.problem import Gradient, Problem
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from reference.activation import Activation
-from reference.activations import ACTIVATIONS
 from reference.arrays import Array
-from reference.choice import bind
-from reference.loss import Loss
-from reference.losses import LOSSES
-from reference.problem import Gradient, Problem
+from reference.functions.activation import Activation
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.loss import Loss
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
+from reference.gradient import Gradient
+from reference.problem import Problem
 
 
 def pre_activation(w: Array, a: Array, j: int, bias: Array | None = None) -> float:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference.activations import ACTIVATIONS
 from reference.arrays import Array
-from reference.choice import bind
-from reference.losses import LOSSES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
 from reference.problem import Problem
 
 

@@ -1,24 +1,23 @@
-"""A problem: everything that a gradient depends on. A gradient: what an implementation answers."""
+"""A problem: everything that a gradient depends on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from reference.activations import ACTIVATIONS
 from reference.arrays import AnyArray, Array
-from reference.choice import Choice, bind, normal_choice
-from reference.losses import LOSSES
+from reference.errors import ProblemError
+from reference.forms import npz_form
+from reference.forms.json_form import dump, parse, problem_data, problem_parts
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import Choice, bind, normal_choice
+from reference.quantities import QUANTITIES
 
 REDUCTIONS = ("sum", "mean")
-WANTS = ("weights", "biases", "x", "loss", "pre_activations", "activations", "deltas")
+WANTS = tuple(QUANTITIES)
 """What a problem may ask for; weights and biases always."""
-
-
-class ProblemError(ValueError):
-    """A problem that cannot be posed; the message says what was given, what is allowed and what to do."""
 
 
 class Problem:
@@ -81,7 +80,7 @@ class Problem:
         self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
         self._check_shapes()
-        refusal = bind(LOSSES, self.loss).refusal(self.y)
+        refusal = bind(LOSSES, self.loss).expected.refusal(self.y)
         if refusal:
             raise ProblemError(f"y does not fit the loss {self.loss!r}: {refusal}")
 
@@ -192,16 +191,17 @@ class Problem:
 
     def to_json(self) -> str:
         """The problem as JSON, by layer and exact to the bit."""
-        from reference.json_form import dump_problem
+        return dump(problem_data(self))
 
-        return dump_problem(self)
+    @staticmethod
+    def from_data(data: Any) -> "Problem":
+        """The problem of plain data, as to_json writes it. Raises ProblemError."""
+        return Problem(**problem_parts(data))
 
     @staticmethod
     def from_json(text: str) -> "Problem":
         """The problem that to_json wrote. Raises ProblemError."""
-        from reference.json_form import load_problem
-
-        return load_problem(text)
+        return Problem.from_data(parse(text))
 
     @property
     def size(self) -> int:
@@ -210,115 +210,23 @@ class Problem:
 
     def save(self, path: str | Path) -> None:
         """Write to_json to a file; to one whose name ends in .npz, the binary form, for arrays too large for JSON."""
-        from reference.binary_form import SUFFIX, save_problem
-
-        if Path(path).suffix == SUFFIX:
-            save_problem(self, Path(path))
+        if Path(path).suffix == npz_form.SUFFIX:
+            npz_form.save_problem(self, Path(path))
         else:
             Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> "Problem":
         """Read what save wrote. Raises ProblemError, with the file's name, and OSError."""
-        from reference.binary_form import SUFFIX, load_problem
-
         try:
-            if Path(path).suffix == SUFFIX:
-                return load_problem(Path(path))
+            if Path(path).suffix == npz_form.SUFFIX:
+                return Problem(**npz_form.problem_parts(Path(path)))
             return Problem.from_json(Path(path).read_text(encoding="utf-8"))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None
 
 
 PARTS = ("weights", "biases", "activations", "x", "y", "loss", "reduction", "wants")
-
-
-@dataclass(frozen=True, eq=False)
-class Gradient:
-    """What an implementation answers: dC/dW and dC/db for each layer, and what else it gives is judged too.
-
-    weights: for each layer an array (n_l, n_{l-1}); biases: for each layer an array (n_l,) or None.
-    x: dC/dx, (batch, n_0); loss: C, a scalar.
-    pre_activations z, activations a, deltas dC/dz: for each layer an array (batch, n_l).
-    """
-
-    weights: Sequence[AnyArray]
-    biases: Sequence[AnyArray | None] | None = None
-    x: AnyArray | None = None
-    loss: Any = None
-    pre_activations: Sequence[AnyArray] | None = None
-    activations: Sequence[AnyArray] | None = None
-    deltas: Sequence[AnyArray] | None = None
-
-    def arrays(self) -> Iterator[tuple["Place", AnyArray]]:
-        """Each array that is given, with its place."""
-        for quantity in WANTS:
-            given = getattr(self, quantity)
-            if given is None:
-                continue
-            if quantity in ("x", "loss"):
-                yield Place(quantity, None), given
-            else:
-                for layer, array in enumerate(given, 1):
-                    if array is not None:
-                        yield Place(quantity, layer), array
-
-    def to_json(self) -> str:
-        """The gradient as JSON, by layer and exact to the bit."""
-        from reference.json_form import dump_gradient
-
-        return dump_gradient(self)
-
-    @staticmethod
-    def from_json(text: str) -> "Gradient":
-        """The gradient that to_json wrote. Raises ProblemError."""
-        from reference.json_form import load_gradient
-
-        return load_gradient(text)
-
-    def save(self, path: str | Path) -> None:
-        """Write to_json to a file; to one whose name ends in .npz, the binary form, for arrays too large for JSON."""
-        from reference.binary_form import SUFFIX, save_gradient
-
-        if Path(path).suffix == SUFFIX:
-            save_gradient(self, Path(path))
-        else:
-            Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
-
-    @staticmethod
-    def load(path: str | Path) -> "Gradient":
-        """Read what save wrote. Raises ProblemError, with the file's name, and OSError."""
-        from reference.binary_form import SUFFIX, load_gradient
-
-        try:
-            if Path(path).suffix == SUFFIX:
-                return load_gradient(Path(path))
-            return Gradient.from_json(Path(path).read_text(encoding="utf-8"))
-        except (ProblemError, UnicodeDecodeError) as error:
-            raise ProblemError(f"{path}: {error}") from None
-
-
-SYMBOLS = {
-    "weights": "dC/dW",
-    "biases": "dC/db",
-    "x": "dC/dx",
-    "loss": "C",
-    "pre_activations": "z",
-    "activations": "a",
-    "deltas": "delta",
-}
-"""How a quantity is written in messages."""
-
-
-class Place(NamedTuple):
-    """One array of a gradient: a quantity, and its layer from 1, or None for dC/dx and C."""
-
-    quantity: str
-    layer: int | None
-
-    def __str__(self) -> str:
-        symbol = SYMBOLS[self.quantity]
-        return symbol if self.layer is None else f"layer {self.layer}: {symbol}"
 
 
 def _numbers(given: Any, dimensions: int, name: str) -> Array:

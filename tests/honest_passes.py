@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import erfc
 
-from reference.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
 from reference.backward import gradient_of_passes
-from reference.choice import bind, split
-from reference.losses import LOSSES
-from reference.model import K
-from reference.precisions import PRECISIONS, Precision
-from reference.problem import Gradient, Problem
-from reference.rounding import passes, rounding_bound
+from reference.functions.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind, split
+from reference.gradient import Gradient
+from reference.passes import passes
+from reference.problem import Problem
+from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.arithmetic import K
+from rounding.precisions import PRECISIONS, Precision
+from rounding.worst_case import rounding_bound
 
 # ---- functions, by accurate and by textbook formulas ----
 
@@ -250,7 +253,7 @@ class Adverse(Honest):
 
     def function(self, choice, quantity, z):
         row = bind(ACTIVATIONS, choice)
-        scales = getattr(row, f"{quantity}_scales")
+        scales = getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
         scale = scales.right(z) if self.formulas == "accurate" else np.maximum(scales.right(z), scales.lossy(z))
         if self.function_unit is None:
             return getattr(row, quantity)(z) + K * self.error(z) * scale

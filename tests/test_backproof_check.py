@@ -9,12 +9,12 @@ import pytest
 
 import backproof
 from backproof import Gradient, OracleError, SupportError, TargetError, Verdict, assert_right, check, enclosure, gradient
-from backproof import run as run_module
-from backproof.law_items import judge_item
-from properties import judgement as judgement_module
-from properties.drawing import Block
-from properties.law import Turn
-from properties.laws import LAWS, LawError
+from backproof.doors.law_items import judge_item
+from backproof.runs import run as run_module
+from properties.judging import judgement as judgement_module
+from properties.laws.law import Turn
+from properties.laws.table import LAWS, LawError
+from properties.problems.blocks import Block
 from reference.problem import PARTS
 
 

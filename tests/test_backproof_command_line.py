@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backproof import Gradient, Problem, TargetError, command_line, enclosure, gradient
-from backproof.checking import check as run_check
-from backproof.command_line import cli, main
-from backproof.finding import finding_of
-from backproof.limits import LIMITS
+from backproof import Gradient, Problem, TargetError, enclosure, gradient
+from backproof.doors import command_line
+from backproof.doors.command_line import cli, main
+from backproof.findings.finding import finding_of
+from backproof.runs.check import check as run_check
+from backproof.runs.options import LIMITS
 from oracles import available
 from oracles.available import ORACLES
-from properties import judgement
-from properties.laws import LAWS
-from properties.laws_of_agreement import ORACLE_LAWS
-from reference.activations import ACTIVATIONS
-from reference.losses import LOSSES
+from properties.judging import judgement
+from properties.laws.of_agreement import ORACLE_LAWS
+from properties.laws.table import LAWS
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
 
 TARGETS = """
 from backproof import gradient
@@ -68,7 +69,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """check without a process of its own, which costs a second."""
-    from backproof.target import load_target
+    from backproof.targets.target import load_target
 
     monkeypatch.setattr(command_line, "run_check", lambda target, **options: run_check(load_target(target), **options))
 
@@ -170,11 +171,11 @@ class TestCheck:
 
     def test_a_run_whose_output_is_no_terminal_tells_how_far_it_is(self, monkeypatch):
         assert "judging" not in run("check", "t.py:right", "--max-examples", 10).stderr
-        monkeypatch.setattr("backproof.command_line.LINE_EACH", 0)
+        monkeypatch.setattr("backproof.doors.command_line.LINE_EACH", 0)
         assert re.match(r"backproof: judging, 1 of 10 after \d s\n", run("check", "t.py:right", "--max-examples", 10).stderr)
 
     def test_nothing_judged_exits_with_2(self, monkeypatch):
-        monkeypatch.setattr("backproof.run.Run.judge_all", lambda run, count, seed, seconds: None)
+        monkeypatch.setattr("backproof.runs.run.Run.judge_all", lambda run, count, seed, seconds: None)
         assert run("check", "t.py:right").exit_code == 2
 
 
@@ -201,7 +202,11 @@ REFUSED = [
     ("no text", ["verify", "problem.json", "binary.json"], "backproof: binary.json: "),
     ("the wrong way round", ["verify", "right.json", "problem.json"], "schema is 'backproof.gradient': expected 'backproof.problem'"),
     ("a replay of nothing", ["replay", "nope.json"], "backproof: nope.json: No such file or directory"),
-    ("a replay of a problem", ["replay", "problem.json"], "problem.json: no finding: expected an object with schema 'backproof.finding'"),
+    (
+        "a replay of a problem",
+        ["replay", "problem.json"],
+        "problem.json: no finding: expected an object with schema 'backproof.finding'",
+    ),
     ("a replay of no JSON", ["replay", "broken.json"], "backproof: broken.json: not JSON"),
     ("a replay of no text", ["replay", "binary.json"], "backproof: binary.json: "),
 ]
@@ -234,7 +239,7 @@ class TestADisagreement:
         assert (again.exit_code, json.loads(again.stdout)["finding"]["disagreement"]) == (70, True)
 
     def test_of_a_run_that_is_interrupted(self, monkeypatch):
-        monkeypatch.setattr("backproof.report.Report.disagreement", True)
+        monkeypatch.setattr("backproof.findings.report.Report.disagreement", True)
         assert run("check", "t.py:interrupts").exit_code == 70
 
     def test_of_an_answer(self):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from backproof import Problem, check
-from properties.digits import layer_that_loses, of_one_sample
-from reference.activations import ACTIVATIONS
+from properties.judging.lost_digits import layer_that_loses, of_one_sample
 from reference.backward import output_error
-from reference.choice import bind
 from reference.forward import forward
-from reference.losses import LOSSES
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
+from reference.gradient import Gradient
+from rounding.precisions import PRECISIONS
 
 
 def to_float32(array):

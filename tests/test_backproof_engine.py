@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, check, gradient, problem_at
-from backproof.checking import replay
-from properties.faults import FAULTS
-from properties.law import Turn
-from properties.laws import LAWS
+from backproof.runs.check import replay
+from properties.faults.table import FAULTS
+from properties.laws.law import Turn
+from properties.laws.table import LAWS
 from properties.verdict import Verdict
 
 SMALL = {"depth": 3, "width": 4, "batch": 3, "losses": ["half_squared_error"], "activations": ["tanh", "identity"]}

@@ -11,10 +11,10 @@ import pytest
 
 import backproof
 from backproof import Finding, Problem, ProblemError, Verdict, check, gradient, verify
-from backproof.checking import replay
-from backproof.finding import finding_of
-from backproof.report import LawCount, Report
+from backproof.findings.finding import finding_of
+from backproof.findings.report import LawCount, Report
 from backproof.reports.terminal import printable, report_text
+from backproof.runs.check import replay
 
 PROBLEM = Problem(
     [[[0.5, -1.0]], [[2.0]]], biases=[[0.25], None], activations=["tanh", ("elu", {"alpha": -2.0})], x=[[1.0, 3.0]], y=[[0.1]]

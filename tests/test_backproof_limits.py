@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backproof import check, command_line, gradient, problem_at, strategies
-from backproof.checking import check as run_check
-from backproof.command_line import cli
-from backproof.limits import LIMITS, in_words
-from backproof.pytest_plugin import pytest_addoption
+from backproof import check, gradient, problem_at, strategies
+from backproof.doors import command_line
+from backproof.doors.command_line import cli
+from backproof.doors.pytest_plugin import pytest_addoption
 from backproof.reports.terminal import finding_view
-from properties.support import LIMITS as LIMITS_OF_A_RUN
-from properties.support import Support
+from backproof.runs.check import check as run_check
+from backproof.runs.options import LIMITS, in_words
+from properties.problems.support import LIMITS as LIMITS_OF_A_RUN
+from properties.problems.support import Support
 
 WORDS = {
     "activations": (" tanh , relu", ["tanh", "relu"]),

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, adapt, check, gradient, problem_at, verify
-from backproof.checking import replay
-from backproof.finding import finding_of
+from backproof.findings.finding import finding_of
+from backproof.runs.check import replay
 from oracles import torch_autograd
-from reference.precisions import DTYPES, PRECISIONS
-from reference.rounding import passes
+from reference.dtypes import DTYPES
+from reference.passes import passes
+from rounding.precisions import PRECISIONS
 from tests.honest_passes import Slopeless, Stored
 
 TORCH_TARGET = """

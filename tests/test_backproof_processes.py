@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from backproof import Problem, TargetError, check, gradient
-from backproof.output import FIRST_LINES
-from backproof.process import LARGE, OwnProcess
-from backproof.target import InProcess
+from backproof.targets.output import FIRST_LINES
+from backproof.targets.own_process import LARGE, OwnProcess
+from backproof.targets.target import InProcess
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]

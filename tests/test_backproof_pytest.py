@@ -11,14 +11,14 @@ import pytest
 
 import backproof
 from backproof import Problem
-from properties.laws import LAWS
+from properties.laws.table import LAWS
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 PLUGIN = (
     []
     if any(e.name == "backproof" for e in __import__("importlib.metadata").metadata.entry_points(group="pytest11"))
-    else ["-p", "backproof.pytest_plugin"]
+    else ["-p", "backproof.doors.pytest_plugin"]
 )
 
 pytestmark = pytest.mark.slow
@@ -205,9 +205,7 @@ def test_expected_failures_need_a_law_and_a_reason() -> None:
 
 
 def test_the_plugin_is_light() -> None:
-    code = (
-        "import sys, backproof.pytest_plugin; print(sorted({'numpy', 'scipy', 'hypothesis', 'flint', 'rich', 'click'} & set(sys.modules)))"
-    )
+    code = "import sys, backproof.doors.pytest_plugin; print(sorted({'numpy', 'scipy', 'hypothesis', 'flint', 'rich', 'click'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

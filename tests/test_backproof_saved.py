@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from backproof import Problem, check, gradient, verify
-from backproof.checking import replay, stored
-from backproof.command_line import cli
-from backproof.finding import Finding, finding_of
-from backproof.saved import file_name, load_finding, save_finding
+from backproof.doors.command_line import cli
+from backproof.findings.finding import Finding, finding_of
+from backproof.findings.saved import file_name, load_finding, save_finding
+from backproof.runs.check import replay, stored
 
 PROBLEM = Problem([[[1.0, 2.0]]], biases=[[0.5]], activations=["tanh"], x=[[1.0, -1.0]], y=[[0.0]])
 

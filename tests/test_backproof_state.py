@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from backproof import check, gradient
-from backproof.finding import judgement_data
-from backproof.target import InProcess
-from properties.drawing import draw_problems
-from properties.faults import FAULTS
-from properties.law import Status, Trial, Turn
-from properties.laws import LAWS
-from properties.support import Support
+from backproof.findings.finding import judgement_data
+from backproof.targets.target import InProcess
+from properties.faults.table import FAULTS
+from properties.laws.law import Status, Trial, Turn
+from properties.laws.table import LAWS
+from properties.problems.blocks import draw_problems
+from properties.problems.support import Support
 
 COMPARE_CALLS = {law.name for law in LAWS.values() if law.unless}
 

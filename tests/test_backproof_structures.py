@@ -4,11 +4,12 @@ import time
 
 import pytest
 
-from backproof import check, gradient, problem_at, structures
-from backproof.structures import STRUCTURES, Structures
-from properties.architecture import architecture_of
-from properties.drawing import block_at, first_of_doubled
-from properties.support import Support
+from backproof import check, gradient, problem_at
+from backproof.runs import structures
+from backproof.runs.structures import STRUCTURES, Structures
+from properties.problems.architecture import architecture_of
+from properties.problems.blocks import block_at, first_of_doubled
+from properties.problems.support import Support
 
 COMPILING = 0.02
 NOTE = "of each were posed"

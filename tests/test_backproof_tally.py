@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backproof.report import LawCount
-from backproof.tally import REASONS, Tally
-from properties.judging import verify
-from properties.law import HELD, broken, not_applicable
-from properties.laws import LAWS
-from properties.strategies import problems
+from backproof.doors.strategies import problems
+from backproof.findings.report import LawCount
+from backproof.runs.tally import REASONS, Tally
+from properties.judging.judge import verify
+from properties.laws.law import HELD, broken, not_applicable
+from properties.laws.table import LAWS
 from properties.verdict import Verdict
 from reference.backward import gradient
-from reference.precisions import PRECISIONS
-from reference.problem import Place
+from reference.gradient import Place
+from rounding.precisions import PRECISIONS
 
 NAMES = ["it_answers", "it_agrees_with_the_exact_gradient", "two_calls_agree"]
 OUTCOMES = [HELD, broken(Verdict.WRONG, "far off"), not_applicable("no biases"), not_applicable("one sample")]

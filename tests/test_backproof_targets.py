@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, TargetError, adapt, check, gradient, verify
-from backproof.target import InProcess, load_target
+from backproof.targets.target import InProcess, load_target
 
 SOURCE = """
 from backproof import gradient

@@ -4,13 +4,14 @@ import random
 
 import pytest
 
-from backproof import check, gradient, unanswered
-from backproof.unanswered import Unanswered
-from properties.answer import Answer
-from properties.drawing import draw_problems
-from properties.support import Support
+from backproof import check, gradient
+from backproof.runs import unanswered
+from backproof.runs.unanswered import Unanswered
+from properties.answers.answer import Answer
+from properties.problems.blocks import draw_problems
+from properties.problems.support import Support
 from properties.verdict import Verdict
-from reference.choice import split
+from reference.functions.parametrised import split
 
 
 def told(answers, seed, support=None, problems=200):

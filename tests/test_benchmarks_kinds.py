@@ -11,8 +11,8 @@ from benchmarks.kinds import KINDS
 from benchmarks.textbook import FORMULAS, SLOPES, MicroBatches, Textbook
 from benchmarks.trained_kinds import begun, trained
 from benchmarks.wrong_passes import LARGE, WRONG, Case, Given, passes
-from reference.activations import ACTIVATIONS
-from reference.losses import LOSSES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
 
 CHEAP = [kind for kind in KINDS.values() if not kind.name.startswith("trained")]
 """Not those that train a network, which takes seconds."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backproof import Problem, problem_at, verify
-from backproof.target import InProcess
+from backproof.targets.target import InProcess
 from benchmarks.public_mistakes.pair import Pair
 from benchmarks.public_mistakes.pairs import PAIRS, THEMES
 

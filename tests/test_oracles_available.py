@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from oracles.available import ORACLES, missing, version
-from oracles.ball_functions import BALL_ACTIVATIONS, BALL_LOSSES
+from oracles.balls.functions import BALL_ACTIVATIONS, BALL_LOSSES
 from oracles.jax_autodiff import JAX_ACTIVATIONS, JAX_LOSSES
 from oracles.torch_autograd import TORCH_ACTIVATIONS, TORCH_LOSSES
-from reference.activations import ACTIVATIONS
-from reference.choice import defaults
-from reference.losses import LOSSES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import defaults
 
 ROOT = Path(__file__).parent.parent
 PLACE = missing.__module__.removesuffix("oracles.available")
@@ -72,7 +72,7 @@ def test_a_version_is_that_of_the_library(name, module):
 def test_the_table_imports_no_library_and_asking_for_what_is_missing_neither():
     held = modules_after(f"from {PLACE}oracles.available import *\n[(missing(row), version(row)) for row in ORACLES.values()]")
     assert held.isdisjoint({"flint", "jax", "torch"})
-    assert f"{PLACE}oracles.balls" in held
+    assert f"{PLACE}oracles.balls.enclosure" in held
 
 
 @pytest.mark.wheel

@@ -7,17 +7,18 @@ import pytest
 from flint import ctx
 from hypothesis import given
 
-from oracles import balls
-from oracles.balls import answer, enclosure
-from oracles.directed_rounding import LARGEST
-from properties.strategies import problems
-from reference.activations import ACTIVATIONS
+from backproof.doors.strategies import problems
+from oracles.balls import enclosure as balls
+from oracles.balls.directed_rounding import LARGEST
+from oracles.balls.enclosure import answer, enclosure
 from reference.backward import gradient
-from reference.choice import bind
-from reference.losses import LOSSES
-from reference.model import REFERENCE
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
+from reference.passes import passes
 from reference.problem import Problem
-from reference.rounding import passes, rounding_bound
+from rounding.arithmetic import REFERENCE
+from rounding.worst_case import rounding_bound
 
 CHOICES = [*ACTIVATIONS, ("elu", {"alpha": -2.0}), ("leaky_relu", {"slope": -0.5})]
 KINKS = [(choice, kink) for choice in CHOICES for kink, _ in bind(ACTIVATIONS, choice).kinks]

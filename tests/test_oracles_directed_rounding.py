@@ -9,7 +9,7 @@ from flint import arb, arb_mat, ctx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracles.directed_rounding import LARGEST, to_float, to_floats
+from oracles.balls.directed_rounding import LARGEST, to_float, to_floats
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 

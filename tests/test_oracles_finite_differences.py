@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from oracles import balls, finite_differences
+from backproof.doors.strategies import problems
+from oracles import finite_differences
+from oracles.balls import enclosure as balls
 from oracles.oracle import NotApplicable
-from properties.strategies import problems
-from reference.activations import ACTIVATIONS
-from reference.losses import LOSSES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
 from reference.problem import Problem
 
 SMOOTH = {"activations": ["tanh", "identity"], "x": [[0.3, -0.7], [1.1, 0.4]], "y": [[0.5], [-0.25]]}

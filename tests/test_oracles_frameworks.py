@@ -7,15 +7,17 @@ import pytest
 
 from backproof import verify
 from oracles import jax_autodiff, torch_autograd
-from properties.drawing import one_of_each_block
-from properties.support import Support
-from reference.activations import ACTIVATIONS
+from properties.problems.blocks import one_of_each_block
+from properties.problems.support import Support
 from reference.backward import gradient
-from reference.losses import LOSSES
-from reference.model import model_of
-from reference.precisions import DTYPES, PRECISIONS
+from reference.dtypes import DTYPES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.passes import passes
 from reference.problem import Problem
-from reference.rounding import passes, rounding_bound
+from rounding.arithmetic import model_of
+from rounding.precisions import PRECISIONS
+from rounding.worst_case import rounding_bound
 
 # 21 lies beyond PyTorch's own threshold of softplus, -1, 0, 1 and 6 are kinks
 GRID = [-40.0, -6.5, -3.0, -1.0, -0.5, -1e-8, 0.0, 1e-300, 0.25, 1.0, 3.0, 6.0, 21.0, 800.0]

@@ -116,7 +116,7 @@ def test_hook_and_pyproject_name_the_same_rooms() -> None:
 @pytest.mark.slow
 def test_rewrite_copies_a_tree_without_the_rooms(tmp_path: Path) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
-    for name in ("reference/losses.py", "backproof/check.py", "tests/test_reference.py", "tests/reference/data.txt"):
+    for name in ("reference/functions/losses.py", "backproof/check.py", "tests/test_reference.py", "tests/reference/data.txt"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text("from reference import losses\n")
     subprocess.run([sys.executable, ROOT / "hatch_build.py", "rewrite", source, copy], check=True)

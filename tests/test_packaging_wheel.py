@@ -74,7 +74,7 @@ def test_every_file_of_every_room_is_in_the_wheel(wheel: zipfile.Path) -> None:
 def test_wheel_has_the_rewritten_imports(wheel: zipfile.Path) -> None:
     sources = {name: wheel.root.read(name).decode() for name in wheel.root.namelist() if name.endswith(".py")}
     assert [name for name, source in sources.items() if with_prefix(source, name) != source] == []
-    assert f"from {PACKAGE}.reference.losses import LOSSES\n" in sources[f"{PACKAGE}/reference/forward.py"]
+    assert f"from {PACKAGE}.reference.functions.losses import LOSSES\n" in sources[f"{PACKAGE}/reference/forward.py"]
 
 
 def test_sdist_has_all_that_builds_and_tests_it(sdist: Path) -> None:

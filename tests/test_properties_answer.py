@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, gradient, verify
-from properties.answer import Answer, as_gradient, expected
+from properties.answers.answer import Answer, as_gradient, expected
 
 PROBLEM = Problem(
     [[[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], [[1.5, -0.5, 1.0]]],

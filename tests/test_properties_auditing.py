@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, gradient, verify
-from backproof.target import InProcess
-from oracles import balls
-from properties import auditing, judgement, settling
-from properties.judgement import DISAGREEMENT, Exact
-from properties.judging import judge
-from properties.law import Trial
-from properties.laws import LAWS
-from properties.statistical import judge_by_deviation
-from reference.precisions import PRECISIONS
+from backproof.targets.target import InProcess
+from oracles.balls import enclosure as balls
+from properties.judging import auditing, judgement, settling
+from properties.judging.by_second_moment import judge_by_deviation
+from properties.judging.judge import judge
+from properties.judging.judgement import DISAGREEMENT, Exact
+from properties.laws.law import Trial
+from properties.laws.table import LAWS
+from rounding.precisions import PRECISIONS
 
 FLOAT64 = PRECISIONS["float64"]
 SATURATED = Problem([[[5.0]], [[1.0]]], activations=["tanh", "identity"], x=[[1.0]], y=[[0.25]])

@@ -5,11 +5,11 @@ import pytest
 
 from backproof import Gradient, Problem, check, gradient
 from backproof.reports.terminal import report_text
-from properties.blindness import GRID, blind_spots
-from properties.judgement import Exact, measured
-from reference.activations import ACTIVATIONS
-from reference.choice import bind
-from reference.precisions import PRECISIONS
+from properties.judging.blindness import GRID, blind_spots
+from properties.judging.judgement import Exact, measured
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import bind
+from rounding.precisions import PRECISIONS
 
 SIXTEEN_BITS = [name for name in PRECISIONS if name.startswith(("float16", "bfloat16"))]
 

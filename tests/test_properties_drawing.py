@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from backproof import SupportError, problem_at
-from properties.architecture import architecture_of
-from properties.drawing import block_at, blocks, draw_problems
-from properties.drawing import problem_at as drawn_at
-from properties.judgement import Exact
-from properties.judging import judge, verify
-from properties.support import Support
-from properties.worst_case import beyond_suspicion
+from properties.judging.by_worst_case import beyond_suspicion
+from properties.judging.judge import judge, verify
+from properties.judging.judgement import Exact
+from properties.problems.architecture import architecture_of
+from properties.problems.blocks import block_at, blocks, draw_problems
+from properties.problems.blocks import problem_at as drawn_at
+from properties.problems.support import Support
 from reference.backward import gradient
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient
+from reference.gradient import Gradient
+from rounding.precisions import PRECISIONS
 
 INDICES = [0, 1, 2, 100, 127, 128, 129, 255, 256, 1000, 4095, 4096, 8191, 8192, 8200, 10**6, 10**9]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from backproof import Problem, check, gradient
-from properties.architecture import Architecture
-from properties.drawing import blocks, draw_problems
-from properties.edges import EDGES, LONG, REAL_LONG, at_edges
-from properties.fault import Network, slope
-from properties.support import Support
-from properties.values import ValuePlan, problems_of_seed
+from properties.faults.fault import Network, slope
+from properties.problems.architecture import Architecture
+from properties.problems.blocks import blocks, draw_problems
+from properties.problems.edges import EDGES, LONG, REAL_LONG, at_edges
+from properties.problems.support import Support
+from properties.problems.values import ValuePlan, problems_of_seed
 from reference.forward import forward
-from reference.precisions import PRECISIONS
+from rounding.precisions import PRECISIONS
 
 ALONE = [name for name in EDGES if name not in ("tanh_becomes_one", "erf_becomes_one", "exp_is_lost_beside_one", "bell_vanishes")]
 """The edges in float64 to which hardly any other problem comes."""

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given, settings
 
 from backproof import Gradient, Problem, gradient, strategies
-from backproof.target import InProcess
+from backproof.targets.target import InProcess
 from oracles import available
 from oracles.oracle import NotApplicable, Oracle, Reply
-from properties.law import Status, Trial
-from properties.laws import LAWS, OracleError, laws_for
-from properties.laws_of_agreement import ORACLE_LAWS, agreement_with
+from properties.laws.law import Status, Trial
+from properties.laws.of_agreement import ORACLE_LAWS, agreement_with
+from properties.laws.table import LAWS, OracleError, laws_for
 from reference.backward import gradient as reference_gradient
 from reference.forward import forward
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from backproof import Problem, check, gradient
-from backproof.target import InProcess
-from properties.drawing import draw_problems
-from properties.faults import FAULTS
-from properties.law import Status, Trial
-from properties.laws import LAWS
-from properties.support import Support
+from backproof.targets.target import InProcess
+from properties.faults.table import FAULTS
+from properties.laws.law import Status, Trial
+from properties.laws.table import LAWS
+from properties.problems.blocks import draw_problems
+from properties.problems.support import Support
 
 SAME_FOR_EACH_SAMPLE = (
     "batch_gradients_add",

@@ -3,13 +3,13 @@
 import pytest
 
 from backproof import Problem, gradient
-from backproof.target import InProcess
-from properties.drawing import draw_problems
-from properties.fault import Network
-from properties.faults import FAULTS
-from properties.law import Status, Trial, Turn
-from properties.laws import LAWS
-from properties.support import Support
+from backproof.targets.target import InProcess
+from properties.faults.fault import Network
+from properties.faults.table import FAULTS
+from properties.laws.law import Status, Trial, Turn
+from properties.laws.table import LAWS
+from properties.problems.blocks import draw_problems
+from properties.problems.support import Support
 
 IN_TURN = [law for law in LAWS.values() if law.turn is Turn.IN_TURN]
 NEEDS = {"softmax_deltas_sum_to_zero": {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]}}

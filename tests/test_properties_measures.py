@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from properties.judgement import Exact
-from properties.statistical import judge_by_deviation
+from properties.judging.by_second_moment import judge_by_deviation
+from properties.judging.judgement import Exact
 from properties.verdict import Verdict
 from reference.backward import gradient
-from reference.model import noise_of
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
-from reference.projection import Projections
-from reference.rounding import passes
+from reference.gradient import Gradient
+from reference.passes import passes
+from reference.problem import Problem
+from rounding.arithmetic import noise_of
+from rounding.precisions import PRECISIONS
+from rounding.projection import Projections
 from tests.honest_passes import Honest
-from tests.test_reference_projection import near_a_minimum
+from tests.test_rounding_projection import near_a_minimum
 
 FLOAT32 = PRECISIONS["float32"]
 

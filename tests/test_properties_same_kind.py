@@ -3,14 +3,14 @@
 import numpy as np
 
 from backproof import Problem, check
-from properties.judgement import Judgement
-from properties.same_kind import Kind, kind_of
+from properties.judging.judgement import Judgement
+from properties.laws.same_kind import Kind, kind_of
 from properties.verdict import Verdict
-from reference.activations import ACTIVATIONS
 from reference.backward import output_error
-from reference.choice import bind
 from reference.forward import forward
-from reference.problem import Place
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import bind
+from reference.gradient import Place
 
 AGREES = ["it_agrees_with_the_exact_gradient"]
 

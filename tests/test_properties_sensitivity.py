@@ -5,8 +5,8 @@ import pytest
 
 from backproof import Gradient, Problem, check, gradient, verify
 from backproof.reports.terminal import report_text
-from properties.sensitivity import CHANGES, smallest_seen
-from reference.precisions import PRECISIONS
+from properties.judging.sensitivity import CHANGES, smallest_seen
+from rounding.precisions import PRECISIONS
 
 RNG = np.random.default_rng(1)
 PROBLEM = Problem(
@@ -31,12 +31,11 @@ def test_what_is_said_to_be_seen_is_seen(name, precision):
     assert verify(PROBLEM, off(e / 2), precision=precision).verdict == "right"
 
 
-def test_at_real_sizes_a_layer_is_seen_before_its_entries():
+def test_at_real_sizes_a_layer_and_a_row_are_seen_before_their_entries():
     rng = np.random.default_rng(2)
     problem = Problem([rng.normal(size=(90, 80)) / 9], activations=["tanh"], x=rng.normal(size=(64, 80)), y=rng.normal(size=(64, 90)))
     seen = smallest_seen(problem, PRECISIONS["float32"])
-    assert seen["layer"] < seen["row"]
-    assert seen["layer"] <= seen["entry"] < 1e-3
+    assert seen["layer"] <= seen["row"] < seen["entry"] < 1e-3
 
 
 def test_what_has_no_gradient_shows_nothing():

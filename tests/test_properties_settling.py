@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from properties import settling
-from properties.judgement import AGGREGATE, DISAGREEMENT, Exact, Judgement
-from properties.measures import LINE_SPREAD
-from properties.statistical import judge_by_deviation, suspects
+from properties.judging import settling
+from properties.judging.by_second_moment import judge_by_deviation, suspects
+from properties.judging.judgement import AGGREGATE, DISAGREEMENT, Exact, Judgement
+from properties.judging.measures import LINE_SPREAD
 from properties.verdict import Verdict
 from reference.backward import gradient
-from reference.precisions import PRECISIONS
-from reference.problem import Gradient, Problem
-from reference.rounding import passes
+from reference.gradient import Gradient
+from reference.passes import passes
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 FLOAT64 = PRECISIONS["float64"]
 ROWS = 4

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from backproof import Problem, check, gradient
-from properties.architecture import LABELS, Architecture
-from properties.reducing import reduce
-from properties.shrinking import shrink
-from properties.support import Support
-from properties.values import SHORT, ValuePlan, problem_of_seed
-from reference.activations import ACTIVATIONS
-from reference.choice import bind, split
+from properties.problems.architecture import Architecture
+from properties.problems.reducing import reduce
+from properties.problems.shrinking import shrink
+from properties.problems.support import Support
+from properties.problems.values import SHORT, ValuePlan, problem_of_seed
 from reference.forward import forward
-from reference.losses import LOSSES
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind, split
 
 
 def passes(problem, turned=None, summed=None, slope=None):
@@ -195,7 +195,7 @@ def test_reducing_ends_where_no_part_can_go():
 
 def test_what_cannot_be_recorded_keeps_its_structure():
     problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.3]], loss="binary_cross_entropy_with_logits")
-    shrunk = shrink(problem, lambda p: p.loss in LABELS, Support(), "float64")
+    shrunk = shrink(problem, lambda p: bind(LOSSES, p.loss).expected.labels, Support(), "float64")
     assert not shrunk.complete
     assert shrunk.problem == problem
 

@@ -5,15 +5,15 @@ from dataclasses import fields
 import pytest
 
 from backproof import Gradient, Problem, SupportError, check, gradient, strategies
-from backproof.checking import replay
-from backproof.target import InProcess
-from properties.drawing import draw_problems
-from properties.law import Trial, Turn
-from properties.laws import LAWS
-from properties.support import PARAMETERS, Support
-from reference.activations import ACTIVATIONS
-from reference.choice import split
-from reference.losses import LOSSES
+from backproof.runs.check import replay
+from backproof.targets.target import InProcess
+from properties.laws.law import Trial, Turn
+from properties.laws.table import LAWS
+from properties.problems.blocks import draw_problems
+from properties.problems.support import PARAMETERS, Support
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import split
 
 NAMES = "activations, losses, output_activations, biases, depth, batch, width, reductions, same_hidden"
 

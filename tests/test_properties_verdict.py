@@ -10,15 +10,16 @@ import pytest
 
 import backproof
 from backproof import Gradient, Problem, ProblemError, Verdict, enclosure, verify
-from properties import judgement as judgement_module
-from properties.judgement import Exact, Judgement
+from properties.judging import judgement as judgement_module
+from properties.judging.judgement import Exact, Judgement
 from properties.verdict import MEANINGS, worst
-from reference.activations import ACTIVATIONS
-from reference.choice import bind
 from reference.forward import forward
-from reference.model import model_of
-from reference.precisions import PRECISIONS
-from reference.rounding import passes, rounding_bound
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import bind
+from reference.passes import passes
+from rounding.arithmetic import model_of
+from rounding.precisions import PRECISIONS
+from rounding.worst_case import rounding_bound
 from tests.honest_passes import Honest
 
 ORDER = ["right", "lossy", "inconclusive", "unstable", "nonfinite", "wrong", "impure", "malformed", "raises", "times_out"]

@@ -11,10 +11,11 @@ import pytest
 from flint import arb, ctx
 from scipy.special import erf, erfc
 
-from reference.activation import largest_between
-from reference.activations import ACTIVATIONS
-from reference.choice import bind
-from reference.model import REFERENCE, K
+from reference.functions.activation import largest_between
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import bind
+from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.arithmetic import REFERENCE, K
 
 BITS = 2400
 """720 digits: enough for a first difference (step 1e-100) of a number that is 1 but for its 300th digit."""
@@ -150,7 +151,7 @@ def test_is_within_k_units_of_its_right_scale(choice, quantity):
     computed = getattr(row, quantity)(z)
     error = distance(computed, exact(named(choice), quantity) if z is points() else [first(branch(choice, p), arb(p)) for p in z])
     beyond = np.maximum(error - REFERENCE.underflow * (1 + np.abs(z)), 0.0)
-    worst = units(beyond, REFERENCE.unit * getattr(row, f"{quantity}_scales").right(z))
+    worst = units(beyond, REFERENCE.unit * getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales").right(z))
     print(f"measured: {named(choice)} {quantity}: {worst:.2f} u scale")
     assert worst <= K
 
@@ -255,7 +256,7 @@ def test_scale_at_the_ends_of_an_interval_is_enough(choice, which, grade):
     """The rule E(g) = sup|g'| E(z) + K u s takes s at the ends of [z - E(z), z + E(z)] and nearest 0 (docs/tolerance.md, section 2)."""
     row = bind(ACTIVATIONS, choice)
     slope, peaks = (row.derivative, row.steepest) if which == "value" else (row.curvature, row.most_bent)
-    scale = getattr(getattr(row, f"{which}_scales"), grade)
+    scale = getattr(getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{which}_scales"), grade)
     low, high = intervals(1000, seed=2)
     z, radius = (low + high) / 2, (high - low) / 2
     inside = low + np.linspace(0, 1, 101)[:, None] * (high - low)
@@ -272,7 +273,7 @@ def test_scale_at_the_ends_of_an_interval_is_enough(choice, which, grade):
 @each_activation
 @pytest.mark.parametrize("which", ["value_scales", "derivative_scales"])
 def test_scales_are_finite_and_not_negative(choice, which):
-    scales, z = getattr(bind(ACTIVATIONS, choice), which), points()[np.abs(points()) < 1e299]
+    scales, z = getattr(bind(ROUNDED_ACTIVATIONS, choice), which), points()[np.abs(points()) < 1e299]
     for scale in (scales.right(z), scales.lossy(z)):
         assert (scale >= 0).all() and np.isfinite(scale).all()
 
@@ -402,7 +403,7 @@ def judged(activation, quantity, formula, dtype):
     error = distance(computed, [EXACT[quantity](branch(choice, p), arb(float(p))) for p in z])
     z, info = z.astype(float), np.finfo(dtype)
     beyond = np.maximum(error - float(info.tiny) * (1 + np.abs(z)), 0.0)
-    return z, beyond, float(info.eps) / 2, getattr(bind(ACTIVATIONS, choice), f"{quantity}_scales")
+    return z, beyond, float(info.eps) / 2, getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
 
 
 def units(beyond, allowed):

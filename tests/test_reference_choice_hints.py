@@ -2,7 +2,7 @@
 
 import pytest
 
-from properties.support import Support, SupportError
+from properties.problems.support import Support, SupportError
 
 CASES = [
     (

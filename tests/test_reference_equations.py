@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 from reference import equations
-from reference.activations import ACTIVATIONS
 from reference.backward import gradient
 from reference.equations import EQUATIONS, gradient_by_equations
-from reference.losses import LOSSES
-from reference.model import model_of
-from reference.precisions import PRECISIONS
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.passes import passes
 from reference.problem import Problem
-from reference.rounding import passes, rounding_bound
+from rounding.arithmetic import model_of
+from rounding.precisions import PRECISIONS
+from rounding.worst_case import rounding_bound
 
 MODEL = model_of(PRECISIONS["float64"])
 pytestmark = pytest.mark.wheel

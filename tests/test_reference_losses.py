@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from reference.choice import bind
-from reference.losses import LOSSES
-from reference.model import REFERENCE, Model, model_of
-from reference.precisions import PRECISIONS
-from reference.problem import Problem, ProblemError
+from reference.errors import ProblemError
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind
+from reference.problem import Problem
+from rounding.arithmetic import REFERENCE, Model, model_of
+from rounding.losses import ROUNDED_LOSSES
+from rounding.precisions import PRECISIONS
 
 STEP = mpf(10) ** -40
 CHOICES = [*(name for name in LOSSES if name != "huber"), *(("huber", {"delta": delta}) for delta in (1.0, 0.25, 3.0))]
@@ -121,11 +123,12 @@ each_kind = pytest.mark.parametrize("kind", ["soft", "hard"])
 @each_kind
 def test_value_and_derivative_are_those_of_the_definition(choice, outputs, kind):
     row, a = bind(LOSSES, choice), OUTPUTS[outputs]
+    rounded = bind(ROUNDED_LOSSES, choice)
     y = expected(choice, a.shape, kind)
     value, derivative = row.value(a, y), row.derivative(a, y)
     assert value.shape == a.shape[:-1] and derivative.shape == a.shape
-    value_bound = row.value_error(a, y, np.zeros_like(a), REFERENCE)
-    derivative_bound = row.derivative_error(a, y, np.zeros_like(a), REFERENCE)
+    value_bound = rounded.value_error(a, y, np.zeros_like(a), REFERENCE)
+    derivative_bound = rounded.derivative_error(a, y, np.zeros_like(a), REFERENCE)
     for i in range(len(a)):
         assert abs(mpf(value[i]) - exact_value(choice, a[i], y[i])) <= value_bound[i]
         truth = exact_derivative(choice, a[i], y[i])
@@ -249,8 +252,10 @@ def draws(name, dtype, count=60):
 
 def test_huber_by_clipping_loses_digits():
     row, a, y = bind(LOSSES, "huber"), np.array([[np.float32(1e-5)]]), np.array([[np.float32(0)]])
+    rounded = bind(ROUNDED_LOSSES, "huber")
     off = np.abs(huber_by_clipping(a, y).astype(float) - row.derivative(a.astype(float), y.astype(float)))
-    bounds = [row.derivative_error(a.astype(float), y.astype(float), np.zeros((1, 1)), allowed("float32", g)) for g in ("right", "lossy")]
+    wide = (a.astype(float), y.astype(float), np.zeros((1, 1)))
+    bounds = [rounded.derivative_error(*wide, allowed("float32", grade)) for grade in ("right", "lossy")]
     assert bounds[0] < off < bounds[1]
 
 
@@ -262,13 +267,14 @@ def allowed(precision, grade):
 @pytest.mark.parametrize(("name", "grade", "formula"), FORMULAS, ids=lambda v: str(v))
 def test_derivative_bound_holds_an_honest_target(name, grade, formula, precision):
     row, dtype = bind(LOSSES, name), DTYPES[precision]
+    rounded = bind(ROUNDED_LOSSES, name)
     compute = {"right": RIGHT, "lossy": LOSSY}[grade][name][formula]
     worst = 0.0
     for a, y, error, target in draws(name, dtype):
         answer = compute(target, y.astype(dtype))
         assert answer.dtype == dtype
         off = np.abs(answer.astype(float) - row.derivative(a, y))
-        bound = row.derivative_error(a, y, error, allowed(precision, grade))
+        bound = rounded.derivative_error(a, y, error, allowed(precision, grade))
         assert (off <= bound).all(), (a, y, error, target, answer, off / bound)
         worst = max(worst, np.max(off / bound))
     # the bound is not idle: some draw, with a in a corner of its box, comes to a good part of it
@@ -279,9 +285,10 @@ def test_derivative_bound_holds_an_honest_target(name, grade, formula, precision
 @pytest.mark.parametrize(("name", "formula"), [(name, i) for name in VALUES for i in range(len(VALUES[name]))], ids=lambda v: str(v))
 def test_value_bound_holds_an_honest_target(name, formula, precision):
     row, dtype = bind(LOSSES, name), DTYPES[precision]
+    rounded = bind(ROUNDED_LOSSES, name)
     for a, y, error, target in draws(name, dtype):
         answer = VALUES[name][formula](target, y.astype(dtype)).astype(float)
-        bound = row.value_error(a, y, error, allowed(precision, "right"))
+        bound = rounded.value_error(a, y, error, allowed(precision, "right"))
         assert (np.abs(answer - row.value(a, y)) <= bound).all() or not np.isfinite(answer).all()
 
 
@@ -289,12 +296,13 @@ def test_value_bound_holds_an_honest_target(name, formula, precision):
 def test_bound_without_rounding_holds_the_whole_box(choice):
     """With u = 0 what remains is how far the exact derivative and value move while a moves by E(a)."""
     row, rng = bind(LOSSES, choice), np.random.default_rng(5)
+    rounded = bind(ROUNDED_LOSSES, choice)
     model = Model(0.0, 0.0, 1e308, None)
     for _ in range(200):
         shape = (1, rng.integers(1, 5))
         a, error = rng.normal(0, rng.choice([1, 5, 30]), shape), 10.0 ** rng.uniform(-8, 1.5, shape)
         y = expected(choice, shape, rng.choice(["soft", "hard"]))
-        derivative_bound, value_bound = row.derivative_error(a, y, error, model), row.value_error(a, y, error, model)
+        derivative_bound, value_bound = rounded.derivative_error(a, y, error, model), rounded.value_error(a, y, error, model)
         # 1e-14: the reference's own rounding; the corners of the box, and its inside
         for side in (*(np.where(np.eye(shape[1])[j] == 1, s, -s) for j in range(shape[1]) for s in (1, -1)), rng.uniform(-1, 1, shape)):
             moved = a + side * error
@@ -314,26 +322,29 @@ FAR = [
 @pytest.mark.parametrize("y", [[[1.0, 0.0]], [[0.5, 0.5]]], ids=["hard", "soft"])
 def test_softmax_bound_holds_where_probabilities_are_below_the_range(a, error, move, y):
     row, a, y = bind(LOSSES, "softmax_cross_entropy"), np.array(a), np.array(y)
+    rounded = bind(ROUNDED_LOSSES, "softmax_cross_entropy")
     off = np.abs(row.derivative(a + np.array(move), y) - row.derivative(a, y))
-    assert (off <= row.derivative_error(a, y, np.array(error), REFERENCE)).all(), off
+    assert (off <= rounded.derivative_error(a, y, np.array(error), REFERENCE)).all(), off
 
 
 def test_softmax_bound_holds_a_distribution_that_is_summed_in_another_order():
     # ten times 0.1 is 1 or 0.99..9, by the order of the sum: p sum(y) - y moves by u p, where p is near 1
-    row, y = bind(LOSSES, "softmax_cross_entropy"), np.array([[1 - 9 * 2.0**-10, *[2.0**-10] * 9]])
+    y = np.array([[1 - 9 * 2.0**-10, *[2.0**-10] * 9]])
+    rounded = bind(ROUNDED_LOSSES, "softmax_cross_entropy")
     a = np.log(y)
     n, unit = y.shape[1], REFERENCE.unit
-    bound = row.derivative_error(a, y, np.zeros_like(a), REFERENCE)
+    bound = rounded.derivative_error(a, y, np.zeros_like(a), REFERENCE)
     # softmax itself may be off by n u, its product with the sum by u, and the sum by (n - 1) u
     assert bound[0, 0] >= 2 * n * unit * y[0, 0] * (1 - 1e-3)
 
 
 def test_huber_bound_holds_when_both_sides_are_clipped():
     row = bind(LOSSES, ("huber", {"delta": 0.1}))
+    rounded = bind(ROUNDED_LOSSES, ("huber", {"delta": 0.1}))
     model = model_of(PRECISIONS["float32"])
     a, y, error = np.array([[5.0]]), np.array([[0.0]]), np.array([[20.0]])
     target = -float(np.float32(0.1))
-    assert abs(target - row.derivative(a, y)[0, 0]) <= row.derivative_error(a, y, error, model)[0, 0]
+    assert abs(target - row.derivative(a, y)[0, 0]) <= rounded.derivative_error(a, y, error, model)[0, 0]
 
 
 @each_loss
@@ -342,7 +353,8 @@ def test_a_difference_that_is_flushed_to_zero_is_honest(choice):
     a, y = np.full((1, 1), 2.0**-126 * 1.5), np.full((1, 1), 2.0**-126)
     if "squared" in named(choice) or "huber" in named(choice):
         row = bind(LOSSES, choice)
-        assert abs(row.derivative(a, y)) <= row.derivative_error(a, y, np.zeros_like(a), model)
+        rounded = bind(ROUNDED_LOSSES, choice)
+        assert abs(row.derivative(a, y)) <= rounded.derivative_error(a, y, np.zeros_like(a), model)
 
 
 # ---- what a loss refuses ----

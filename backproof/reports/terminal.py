@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from backproof.finding import Finding
-from backproof.report import Report, counted
-from properties.judgement import Judgement
+from backproof.findings.finding import Finding
+from backproof.findings.report import Report, counted
+from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
-from reference.precisions import PRECISIONS
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 STYLES = {Verdict.RIGHT: "bold green", Verdict.LOSSY: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow"}
 LONGEST = 2000

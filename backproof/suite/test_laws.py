@@ -2,11 +2,11 @@
 
 import pytest
 
-from backproof.law_items import judge_item, law_items
-from backproof.limits import LIMITS
-from backproof.pytest_plugin import expected_failures, setting, suite_options
-from backproof.target import TargetError, parts_of
-from properties.support import Support
+from backproof.doors.law_items import judge_item, law_items
+from backproof.doors.pytest_plugin import expected_failures, setting, suite_options
+from backproof.runs.options import LIMITS
+from backproof.targets.target import TargetError, parts_of
+from properties.problems.support import Support
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -10,13 +10,13 @@ from unittest.mock import patch
 import numpy as np
 
 from backproof import Problem, ProblemError, Report, check, problem_at, verify
-from backproof.finding import Finding
-from backproof.target import InProcess
+from backproof.findings.finding import Finding
+from backproof.targets.target import InProcess
 from benchmarks.public_mistakes.pair import Pair, Target
-from properties.judgement import Judgement, precision_of
-from properties.law import Law, Outcome, Status, Trial
+from properties.judging.judgement import Judgement, precision_of
+from properties.laws.law import Law, Outcome, Status, Trial
 from properties.verdict import Verdict
-from reference.precisions import PRECISIONS
+from rounding.precisions import PRECISIONS
 
 AGREEMENT = "it_agrees_with_the_exact_gradient"
 PLAIN = (AGREEMENT, "it_answers", "shapes_and_dtypes_are_right", "inputs_are_left_alone")

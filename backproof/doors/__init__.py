@@ -1,0 +1,1 @@
+"""The ways in: the command, pytest, and what both allow."""

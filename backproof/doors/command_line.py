@@ -1,0 +1,402 @@
+"""The command line: thin over check, verify and the tables."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backproof import __version__
+from backproof.findings.finding import Finding, judgement_data
+from backproof.findings.report import Report
+from backproof.findings.saved import file_name, load_finding, save_finding
+from backproof.reports.terminal import finding_view, judgement_view, printable, report_view, stored_view
+from backproof.runs.check import check as run_check
+from backproof.runs.check import problem_at, stored
+from backproof.runs.check import replay as run_replay
+from backproof.runs.options import LIMITS
+from backproof.targets.target import LOAD_LIMIT, TargetError
+from oracles.available import ORACLES, missing, version
+from properties.judging.judge import verify as judge_answer
+from properties.laws.of_agreement import ORACLE_LAWS
+from properties.laws.table import LAWS, LawError, OracleError
+from properties.problems.support import SupportError
+from properties.verdict import Verdict
+from reference.errors import ProblemError
+from reference.forms.json_form import dump
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import defaults
+from reference.gradient import Gradient
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
+
+RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
+EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
+SAVED_IN = ".backproof"
+LINE_EACH = 30.0
+ROOM_BESIDE = 50
+"""Columns that a table needs beside its names; where there are fewer, what is said stands below each name."""
+
+
+class Failure(click.ClickException):
+    """What was asked for cannot be done; the message says what to do."""
+
+    exit_code = COULD_NOT_RUN
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"backproof: {printable(self.format_message())}", err=True)
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="backproof")
+def cli() -> None:
+    """Says whether an implementation of backpropagation is right, and where it is wrong if it is not."""
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
+json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
+
+
+def timed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options that say how long a call of the target may take."""
+    seconds = click.FloatRange(0.01)
+    first = "Seconds for the first call of a process, which may import and compile, if more."
+    command = click.option("--load-limit", default=LOAD_LIMIT, show_default=True, type=seconds, help=first)(command)
+    text = "Seconds for one call of the target."
+    return click.option("--time-limit", default=10.0, show_default=True, type=seconds, help=text)(command)
+
+
+def limited(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options that say which problems are drawn."""
+    for name, limit in reversed(LIMITS.items()):
+        text = f"{limit.text[0].upper()}{limit.text[1:]}."
+        command = click.option(f"--{name.replace('_', '-')}", callback=_limit, metavar=limit.metavar, help=text)(command)
+    return command
+
+
+def _limit(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    try:
+        return None if value is None else LIMITS[str(parameter.name)].read(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+precision_option = click.option(
+    "--precision", type=click.Choice(list(PRECISIONS)), help="Judge by this precision, not by the answers' dtype."
+)
+strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as well: right, but by a formula that loses digits.")
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("target")
+@click.option("--max-examples", default=200, show_default=True, type=click.IntRange(1), help="How many random problems are judged.")
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Pose no further problem after so many seconds.")
+@click.option("--seed", type=click.IntRange(0), help="Draw the same problems as a run that printed this seed.")
+@limited
+@precision_option
+@strict_option
+@click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Ask this oracle as well (repeatable): see `backproof oracles`.")
+@click.option(
+    "--laws", callback=_names, metavar="NAMES", help="Only these laws, on every problem, separated by commas: see `backproof laws`."
+)
+@timed
+@click.option("--shrink-seconds", default=10.0, show_default=True, type=click.FloatRange(0), help="Seconds for shrinking what fails.")
+@click.option(
+    "--save", default=SAVED_IN, show_default=True, type=click.Path(path_type=Path), help="Folder for the files that replay findings."
+)
+@json_option
+def check(target: str, json_file: str | None, save: Path, max_examples: int, **options: Any) -> None:
+    """Check TARGET on random problems.
+
+    TARGET is package.module:function or path/to/file.py:function. The function takes a backproof.Problem and returns a
+    backproof.Gradient, or a pair (list of dC/dW, list of dC/db or None). It runs in a process of its own.
+    """
+    _check_writable(json_file)
+    try:
+        with _progress() as progress:
+            report = _run(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
+    except Failure as failure:
+        # whoever reads the file learns as much as whoever reads the terminal
+        nothing = Report(target, (), {}, options["seed"] or 0, 0, 0, 0, options["precision"] or "float64", options["strict"])
+        _write_json(json_file, dump(replace(nothing, error=failure.message).data() | {"seed": options["seed"]}))
+        raise
+    saved = _save(report, save)
+    if json_file != "-":
+        _show(report_view(report, saved, _width()))
+    _write_json(json_file, report.to_json())
+    if report.disagreement:
+        sys.exit(OUR_BUG)
+    if report.interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(_exit_code(report.verdict, report.strict))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("problem", type=click.Path(path_type=Path))
+@click.argument("answer", type=click.Path(path_type=Path), required=False)
+@precision_option
+@strict_option
+@json_option
+def verify(problem: Path, answer: Path | None, precision: str | None, strict: bool, json_file: str | None) -> None:
+    """Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz.
+
+    Or the answer that a saved finding holds, in one file: backproof verify FINDING. The target is not asked.
+    """
+    if answer is None:
+        finding = _run(lambda: _the_finding(problem))
+        judgement = _run(lambda: stored(finding, precision=precision, strict=strict))
+        view = stored_view(finding, judgement, _width())
+    else:
+        judgement = _run(lambda: judge_answer(Problem.load(problem), Gradient.load(answer), precision=precision, strict=strict))
+        view = judgement_view(judgement, _width())
+    if json_file != "-":
+        _show(view)
+    _write_json(json_file, dump(judgement_data(judgement)))
+    sys.exit(OUR_BUG if judgement.disagreement else _exit_code(judgement.verdict, strict))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--target", help="Ask this target, not the one that the file names.")
+@timed
+@strict_option
+@json_option
+def replay(file: Path, target: str | None, strict: bool, json_file: str | None, **seconds: float) -> None:
+    """Put the problem of a finding, saved in FILE, to the target again.
+
+    Exits with 1 if the target still fails, and with 0 if it does no more; lossy fails with --strict, as in a check.
+    A target that is a file is looked for from the folder that this runs in, as the check was: say --target where it lies elsewhere.
+    Without it, what it answered then is judged, and the exit code is 2.
+    """
+    finding = _run(lambda: load_finding(file))
+    try:
+        again = _run(lambda: run_replay(finding, target=target, **seconds))
+    except Failure as failure:
+        _judge_stored(finding, failure, target, strict, json_file)
+    if json_file != "-":
+        if again is None:
+            hint = "" if finding.fresh else " (it kept something from call to call, which one problem cannot show: check it again)"
+            text = f"not reproduced: {printable(target or finding.target)} does not break {finding.law} on this problem{hint}"
+            _show(text)
+        else:
+            _show(finding_view(again, width=_width()))
+    _write_json(json_file, dump({"reproduced": again is not None, "finding": None if again is None else again.data()}))
+    if again is not None and again.disagreement:
+        sys.exit(OUR_BUG)
+    sys.exit(RIGHT if again is None else _exit_code(again.verdict, strict))
+
+
+def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict: bool, json_file: str | None) -> NoReturn:
+    """Where the target cannot be asked: what it answered then, and how to have it asked. Raises Failure."""
+    elsewhere = "" if target else f"; if {finding.target} lies elsewhere, say --target path/to/file.py:function"
+    told: dict[str, Any] = {"reproduced": None, "finding": None, "error": failure.message, "stored": None}
+    try:
+        judgement = stored(finding, strict=strict)
+    except ProblemError as error:
+        message = f"{failure.message}{elsewhere}; {error}"
+    else:
+        message = f"{failure.message}{elsewhere}; what it answered then is judged here, as `backproof verify FILE` does"
+        told["stored"] = judgement_data(judgement)
+        if json_file != "-":
+            _show(stored_view(finding, judgement, _width()))
+    _write_json(json_file, dump(told))
+    raise Failure(message)
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("target")
+@click.option("--seed", required=True, type=click.IntRange(0), help="The seed that the run printed.")
+@click.option("--index", required=True, type=click.IntRange(0), help="Which of its problems, from 0.")
+@limited
+@click.option("--precision", type=click.Choice(list(PRECISIONS)), help="As the finding says; the target's own or float64 if not given.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write the problem to this file, not to standard output.")
+def draw(target: str, save: Path | None, **options: Any) -> None:
+    """Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.
+
+    Where the run was told which problems to draw, by --activations say, this must be told the same.
+    """
+    problem = _run(lambda: problem_at(target=target, **options))
+    _write_json("-" if save is None else str(save), problem.to_json())
+
+
+@cli.command()
+def laws() -> None:
+    """List the laws that every right target obeys."""
+    _table(
+        ("law", "statement"), [(name, law.statement) for name, law in {**LAWS, **{law.name: law for law in ORACLE_LAWS.values()}}.items()]
+    )
+
+
+@cli.command()
+def activations() -> None:
+    """List the activations, with their parameters and formulas."""
+    _table(("activation", "parameters", "formula"), [_row(name, make) for name, make in ACTIVATIONS.items()])
+
+
+@cli.command()
+def losses() -> None:
+    """List the losses, with their parameters and formulas."""
+    _table(("loss", "parameters", "formula"), [_row(name, make) for name, make in LOSSES.items()])
+
+
+@cli.command()
+def oracles() -> None:
+    """List the oracles: versions, how far each may be trusted, and how to install what is missing."""
+    rows = [(name, version(oracle) or "not installed", missing(oracle) or "ready", oracle.trust) for name, oracle in ORACLES.items()]
+    _table(("oracle", "version", "state", "trust"), rows)
+
+
+def _row(name: str, make: Callable[..., Any]) -> tuple[str, str, str]:
+    parameters = ", ".join(f"{key}={value:g}" for key, value in defaults(make).items())
+    return name, parameters, (make.__doc__ or "").strip().splitlines()[0]
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table; where it would leave what is said no room beside the names, each name on a line of its own, and what is said below."""
+    console = _console()
+    if console.width < max(len(row[0]) for row in rows) + ROOM_BESIDE:
+        for name, *cells in rows:
+            said = [cell if len(cells) == 1 else f"{heading}: {cell}" for heading, cell in zip(headings[1:], cells, strict=True) if cell]
+            console.print(name, *(Padding(text, (0, 0, 0, 4)) for text in said), sep="\n")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        # a name that is broken over two lines cannot be copied
+        table.add_column(heading, overflow="fold", no_wrap=heading == headings[0])
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _console() -> Console:
+    """Standard output; plain where it is no terminal, or where NO_COLOR is set."""
+    return Console(highlight=False, markup=False)
+
+
+def _width() -> int | None:
+    """The columns of the terminal; None where there is none, and a line is as long as it is."""
+    console = _console()
+    return console.width if console.is_terminal else None
+
+
+def _show(view: RenderableType) -> None:
+    _console().print(view, soft_wrap=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error where that is a terminal; elsewhere, in a log say, a line now and then."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines().tell
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
+
+
+class _Lines:
+    """Progress as lines on standard error, at most one in LINE_EACH seconds."""
+
+    def __init__(self) -> None:
+        self.started = self.told = time.monotonic()
+
+    def tell(self, step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self.told >= LINE_EACH:
+            self.told = now
+            click.echo(f"backproof: {step}, {done} of {total} after {now - self.started:.0f} s", err=True)
+
+
+def _run(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except (TargetError, SupportError, OracleError, LawError, ProblemError) as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
+
+
+def _the_finding(file: Path) -> Finding:
+    """The finding of a file that stands alone."""
+    try:
+        return load_finding(file)
+    except ProblemError as error:
+        raise ProblemError(f"{error}; one answer to one problem is two files: backproof verify PROBLEM ANSWER") from None
+
+
+def _save(report: Report, folder: Path) -> dict[int, Path]:
+    """Write a replay file for each finding; where that cannot be done, say so and go on."""
+    saved: dict[int, Path] = {}
+    for i, finding in enumerate(report.findings):
+        try:
+            saved[i] = save_finding(finding, i, folder)
+        except OSError as error:
+            click.echo(f"backproof: the finding cannot be saved in {folder / file_name(finding, i)}: {error.strerror}", err=True)
+            break
+    return saved
+
+
+def _check_writable(file: str | None) -> None:
+    """What cannot be written in the end is refused before a long run, not after it."""
+    if file not in (None, "-") and not Path(str(file)).resolve().parent.is_dir():
+        raise Failure(f"the result cannot be written to {file}: there is no such folder")
+
+
+def _write_json(file: str | None, text: str) -> None:
+    if file == "-":
+        click.echo(text)
+    elif file is not None:
+        try:
+            Path(file).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise Failure(f"the result cannot be written to {file}: {error.strerror}") from None
+
+
+def _exit_code(verdict: Verdict, strict: bool) -> int:
+    if verdict is Verdict.INCONCLUSIVE:
+        return COULD_NOT_RUN
+    return RIGHT if verdict.passes(strict) else NOT_RIGHT
+
+
+def main() -> None:
+    """The command `backproof`."""
+    # what ends a run from outside, a time limit of CI say, leaves the report so far, as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # what Hypothesis keeps for itself has no place in the folder of whoever runs a check
+        with TemporaryDirectory(prefix="backproof-") as folder:
+            os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
+            sys.exit(cli.main(standalone_mode=False) or RIGHT)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(COULD_NOT_RUN)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("backproof: interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read the output has gone: nothing more can be told
+        sys.stderr.close()
+        sys.exit(NOT_RIGHT)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        click.echo(f"backproof: this is a bug of backproof ({type(error).__name__}): please report it with the lines above", err=True)
+        sys.exit(OUR_BUG)

@@ -1,0 +1,151 @@
+"""A finding: what is not right, as plain data that any report can tell and any run can replay."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from backproof.version import VERSION
+from properties.judging.judgement import Judgement
+from properties.verdict import Verdict
+from reference.errors import ProblemError
+from reference.forms.json_form import dump, gradient_data, numbers, parse, problem_data
+from reference.gradient import Gradient
+from reference.problem import Problem
+
+SCHEMA, SCHEMA_VERSION = "backproof.finding", 1
+
+HYPOTHESIS = version("hypothesis")
+"""The release that shrinks: another may come to another smallest problem."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is not right with a target, on the smallest problem that shows it.
+
+    target: its name; law: the one that is broken; message: why, in words; judgement: the worst entry, where entries were compared;
+    answer: what the target gave, if it gave a gradient; seen: in how many of the examined problems the same was found;
+    seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
+    drawn_in: the precision in which that problem's numbers are exact; drawn_by: which problems were asked for, as --sizes real;
+    shrunk: "in full", "cut short" (by its time limit) or "not at all";
+    fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
+    """
+
+    target: str
+    verdict: Verdict
+    law: str
+    message: str
+    problem: Problem
+    judgement: Judgement | None
+    answer: Gradient | None
+    precision: str | None
+    seed: int
+    index: int = 0
+    drawn_in: str = "float64"
+    seen: int = 1
+    shrunk: str = "not at all"
+    oracles: tuple[str, ...] = ()
+    fresh: bool = True
+    drawn_by: str = ""
+
+    @property
+    def disagreement(self) -> bool:
+        """Whether the reference and ball arithmetic disagree: no fault of the target, but a mistake in backproof."""
+        return self.judgement is not None and self.judgement.disagreement
+
+    def data(self) -> dict[str, Any]:
+        """The finding as plain data; a replay needs no more."""
+        return {
+            "schema": SCHEMA,
+            "version": SCHEMA_VERSION,
+            "backproof": VERSION,
+            "target": self.target,
+            "verdict": self.verdict.value,
+            "law": self.law,
+            "message": self.message,
+            "precision": self.precision,
+            "seed": self.seed,
+            "hypothesis": HYPOTHESIS,
+            "index": self.index,
+            "drawn_in": self.drawn_in,
+            "drawn_by": self.drawn_by,
+            "disagreement": self.disagreement,
+            "seen": self.seen,
+            "shrunk": self.shrunk,
+            "fresh": self.fresh,
+            "oracles": list(self.oracles),
+            "judgement": None if self.judgement is None else judgement_data(self.judgement),
+            "problem": problem_data(self.problem),
+            "answer": None if self.answer is None else gradient_data(self.answer),
+        }
+
+    def to_json(self) -> str:
+        """The finding as JSON."""
+        return dump(self.data())
+
+
+def finding_of(text: str) -> Finding:
+    """The finding that to_json wrote; its judgement is made anew by whoever replays it. Raises ProblemError."""
+    data = parse(text)
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ProblemError(f"no finding: expected an object with schema {SCHEMA!r}, as a run saves it")
+    if data.get("version") != SCHEMA_VERSION:
+        raise ProblemError(f"version is {data.get('version')!r}: this backproof reads version {SCHEMA_VERSION} of {SCHEMA}")
+    try:
+        return Finding(
+            target=_text(data, "target"),
+            verdict=Verdict(data["verdict"]),
+            law=_text(data, "law"),
+            message=_text(data, "message"),
+            problem=Problem.from_data(data["problem"]),
+            judgement=None,
+            answer=None if data["answer"] is None else Gradient.from_data(data["answer"]),
+            precision=None if data["precision"] is None else _text(data, "precision"),
+            seed=int(data["seed"]),
+            index=int(data["index"]),
+            drawn_in=_text(data, "drawn_in"),
+            seen=int(data["seen"]),
+            shrunk=_text(data, "shrunk"),
+            oracles=tuple(str(name) for name in data["oracles"]),
+            fresh=bool(data["fresh"]),
+            drawn_by=_text(data, "drawn_by"),
+        )
+    except ProblemError:
+        raise
+    except KeyError as error:
+        raise ProblemError(f"no finding: {error.args[0]!r} is missing") from None
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"no finding: {error}") from None
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    if not isinstance(data[name], str):
+        raise TypeError(f"{name!r} is {data[name]!r}, expected a string")
+    return str(data[name])
+
+
+def judgement_data(judgement: Judgement) -> dict[str, Any]:
+    """A judgement as plain data."""
+    place = judgement.place
+    return {
+        "verdict": judgement.verdict.value,
+        "precision": judgement.precision,
+        "quantity": None if place is None else place.quantity,
+        "layer": None if place is None else place.layer,
+        "index": list(judgement.index),
+        "got": numbers(judgement.got),
+        "exact": None if judgement.compares_calls else numbers(judgement.exact),
+        "by_law": numbers(judgement.exact) if judgement.compares_calls else None,
+        "distance": numbers(judgement.distance),
+        "allowed": numbers(judgement.allowed),
+        "outside": judgement.outside,
+        "judged": judgement.judged,
+        "bound": judgement.bound,
+        "reason": judgement.reason,
+        "functions": list(judgement.functions),
+        "one_of": judgement.one_of,
+        "meets": judgement.meets,
+        "quantities": [one.data() for one in judgement.quantities],
+        "unjudged": [one.data() for one in judgement.unjudged],
+        "left_out": list(judgement.left_out),
+        "disagreement": judgement.disagreement,
+    }

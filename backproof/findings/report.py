@@ -1,0 +1,136 @@
+"""A report: what a run found, and what it rests on, as plain data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from backproof.findings.finding import Finding
+from backproof.findings.known_laws import JUDGES
+from backproof.version import VERSION
+from properties.judging.blindness import Blind
+from properties.judging.judgement import DISAGREEMENT, Unjudged
+from properties.verdict import Verdict, worst
+from reference.forms.json_form import dump
+
+SCHEMA, SCHEMA_VERSION = "backproof.report", 1
+
+
+@dataclass
+class LawCount:
+    """How often one law was held, broken, and not applicable, with the reasons for the last and their counts."""
+
+    held: int = 0
+    broken: int = 0
+    not_applicable: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """held, broken or not applicable: one word for the run."""
+        return "broken" if self.broken else "held" if self.held else "not applicable"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run of check found.
+
+    findings: what is not right, the worst first; laws: by name, how each fared; examples: problems that were posed;
+    judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked about as well;
+    precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
+    doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
+    guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
+    have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
+    unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
+    error: why nothing could be run, "" if it could.
+    """
+
+    target: str
+    findings: tuple[Finding, ...]
+    laws: dict[str, LawCount]
+    seed: int
+    examples: int
+    judged: int
+    audited: int
+    precision: str
+    strict: bool = False
+    interrupted: bool = False
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    doubts: int = 0
+    sees: dict[str, float] = field(default_factory=dict)
+    blind: tuple[Blind, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
+    error: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that was found; right only if every layer was judged, nothing is in doubt, and the run came to its end."""
+        found = [finding.verdict for finding in self.findings]
+        complete = self.judged and not self.interrupted and not self.doubts and not self.unjudged
+        return worst([*found, Verdict.RIGHT if complete else Verdict.INCONCLUSIVE])
+
+    @property
+    def disagreement(self) -> bool:
+        """Whether the reference and ball arithmetic disagree somewhere: a mistake in backproof, whatever else was found."""
+        return any(finding.disagreement for finding in self.findings)
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for a person who reads the verdict."""
+        if self.disagreement:
+            return DISAGREEMENT
+        if self.verdict is Verdict.INCONCLUSIVE and self.interrupted:
+            return "interrupted before its end, with nothing wrong so far"
+        if self.verdict is Verdict.INCONCLUSIVE and self.doubts:
+            return f"right or wrong as its sums are kept, on {self.doubts} of {self.examples} problems: see the note"
+        if self.verdict is Verdict.INCONCLUSIVE and self.unjudged:
+            return f"nothing could be said of {'; '.join(str(one.place) for one in self.unjudged)} in any problem: see the note"
+        if self.verdict is Verdict.RIGHT and JUDGES not in self.laws:
+            return f"{counted(len(self.laws), 'law')} asked for, held; no answer was held against the exact gradient"
+        return self.verdict.meaning
+
+    @property
+    def passed(self) -> bool:
+        """Whether the target may pass: right, or lossy unless the run was strict."""
+        return self.verdict.passes(self.strict)
+
+    def data(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "schema": SCHEMA,
+            "version": SCHEMA_VERSION,
+            "backproof": VERSION,
+            "target": self.target,
+            "verdict": self.verdict.value,
+            "passed": self.passed,
+            "error": self.error or None,
+            "disagreement": self.disagreement,
+            "strict": self.strict,
+            "precision": self.precision,
+            "seed": self.seed,
+            "examples": self.examples,
+            "judged": self.judged,
+            "audited": self.audited,
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+            "doubts": self.doubts,
+            "sees": self.sees,
+            "blind": [vars(blind) for blind in self.blind],
+            "unjudged": [one.data() for one in self.unjudged],
+            "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
+            "findings": [finding.data() for finding in self.findings],
+        }
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return dump(self.data())
+
+    def __str__(self) -> str:
+        from backproof.reports.terminal import report_text
+
+        return report_text(self)
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: "1 problem", "2 problems"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,37 @@
+"""Saved findings: a file for each, which the finding of no other target overwrites."""
+
+import re
+from pathlib import Path
+from zlib import crc32
+
+from backproof.findings.finding import Finding, finding_of
+from reference.errors import ProblemError
+
+LONGEST_NAME = 100
+"""Characters of a target's name that stand in a file's name; systems allow 255 bytes in all."""
+
+
+def file_name(finding: Finding, place: int) -> str:
+    """The name of the file of a finding, at a place in its report: the whole path of the target, in what any system allows.
+
+    Two targets whose names differ only in what is replaced here differ in the checksum.
+    """
+    readable = re.sub(r"[^a-zA-Z0-9_.]+", "-", finding.target).strip("-.")[-LONGEST_NAME:]
+    checksum = crc32(finding.target.encode(errors="backslashreplace")) & 0xFFFFFF
+    return f"{readable}-{checksum:06x}-{finding.law}-{finding.seed}-{place}.json"
+
+
+def save_finding(finding: Finding, place: int, folder: Path) -> Path:
+    """Write a finding to a file of its own; the file. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / file_name(finding, place)
+    path.write_text(finding.to_json() + "\n", encoding="utf-8")
+    return path
+
+
+def load_finding(file: Path) -> Finding:
+    """The finding that a file holds. Raises ProblemError, with the file's name, and OSError."""
+    try:
+        return finding_of(file.read_text(encoding="utf-8"))
+    except (ProblemError, UnicodeDecodeError) as error:
+        raise ProblemError(f"{file}: {error}") from None

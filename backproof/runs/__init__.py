@@ -1,0 +1,1 @@
+"""A run: problems posed, answers judged, failures made smaller, and the report."""

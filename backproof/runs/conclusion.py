@@ -1,0 +1,140 @@
+"""The conclusion of a run: a report made of what it counted and kept, and of what the target answers once more."""
+
+import time
+from dataclasses import dataclass, replace
+
+from backproof.findings.finding import Finding
+from backproof.findings.known_laws import AUDITS, JUDGES
+from backproof.findings.report import LawCount, Report, counted
+from backproof.runs.failures import Failure, Failures
+from backproof.runs.inquiry import Inquiry
+from backproof.runs.precision_met import meets
+from backproof.runs.sight import Sight
+from backproof.runs.tally import Tally
+from backproof.runs.unanswered import Unanswered
+from properties.judging.judge import with_quantities
+from properties.judging.judgement import Exact
+from properties.verdict import Verdict
+from rounding.precisions import PRECISIONS
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """All that a report is made of. started: by the clock that only goes on; drawn_in: the precision that all numbers are exact in."""
+
+    inquiry: Inquiry
+    tally: Tally
+    failures: Failures
+    sight: Sight
+    unanswered: Unanswered
+    seed: int
+    drawn_in: str
+    started: float
+    interrupted: bool
+
+    def report(self, oracles: tuple[str, ...]) -> Report:
+        """What the run found; oracles: those that it asked, so that a replay asks them too."""
+        told = list(self.failures.told().values())
+        meets, said = self._meets(told)
+        precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
+        audit = self.tally.laws.get(AUDITS, LawCount())
+        return Report(
+            target=self.inquiry.asker.name,
+            findings=tuple(self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)),
+            laws=self.tally.laws,
+            seed=self.seed,
+            examples=self.tally.examples,
+            judged=self.tally.judged,
+            audited=audit.held + audit.broken,
+            precision=precision,
+            strict=self.failures.strict,
+            interrupted=self.interrupted,
+            seconds=time.monotonic() - self.started,
+            notes=self._notes(said),
+            doubts=self.tally.doubts.total(),
+            sees={} if self.interrupted else self.sight.smallest_seen(),
+            # nothing can be said where no answer was judged
+            blind=self.sight.blind_spots(precision, self.failures.strict) if self.tally.judged_by and not self.interrupted else (),
+            unjudged=self.tally.unjudged,
+        )
+
+    def _meets(self, told: list[Failure]) -> tuple[str, str]:
+        """The narrower precision that the target meets, and what is said of it; "" unless all that was wrong in the run is right to one.
+
+        Further problems must bear it out too.
+        """
+        # what is beyond the range of the narrower one shows as infinite or NaN besides
+        failing = [one for one in told if self.failures.fails(one.outcome) and one.outcome.verdict is not Verdict.NONFINITE]
+        names = set(PRECISIONS).intersection(*(failure.not_wrong_by for failure in failing))
+        if not failing or not names or any(2 * failure.meets < failure.count for failure in failing):
+            return "", ""
+        if self.interrupted or self.inquiry.asker.deaths:
+            return "", ""
+        widest = min(names, key=list(PRECISIONS).index)
+        said = meets(self.inquiry.asker, self.inquiry.small, self.seed, widest, self.drawn_in)
+        return (widest, said) if said else ("", "")
+
+    def _notes(self, of_digits: str) -> tuple[str, ...]:
+        """What else a reader should know; of_digits: what is said of the precision that the target meets, or ""."""
+        notes = list(self.tally.notes)
+        if self.interrupted:
+            notes.append("interrupted: this is the report so far")
+        if len(self.tally.judged_by) > 1:
+            by = ", ".join(f"{count} in {name}" for name, count in self.tally.judged_by.most_common())
+            notes.append(f"the target answers in several precisions: {by}")
+        if any(way.verdict is Verdict.RAISES for way in self.failures.by_way):
+            notes += self._why_it_may_raise()
+        notes += [of_digits] if of_digits else []
+        notes += [
+            f"nothing can be said of {counted(count, 'problem')} with sums in the answers' dtype, and with sums in float32 "
+            f"{'it is' if count == 1 else 'they are'} wrong: say --precision {name} if the target has sums in float32, as PyTorch and "
+            f"JAX have, or --precision {name.split('/')[0]} if not"
+            for name, count in self.tally.doubts.items()
+        ]
+        return (*notes, *(f"nothing could be said in any problem of {one}" for one in self.tally.unjudged))
+
+    def _why_it_may_raise(self) -> list[str]:
+        support = self.inquiry.support
+        if support.widths is None and (fixed := self.unanswered.fixed_widths()):
+            return [fixed]
+        if self.inquiry.asker.supports is None:
+            return ["the target has no `supports`, so it was asked every activation, loss and reduction, with and without biases"]
+        if support.biases is None:
+            return ["layers without biases were posed, as None: if there must be some, say supports = {'biases': True, ...}"]
+        return []
+
+    def _finding(self, failure: Failure, oracles: tuple[str, ...], meets: str) -> Finding:
+        """meets: the narrower precision that the run bears out."""
+        outcome, judgement = failure.outcome, failure.outcome.judgement
+        if judgement is not None:
+            judgement = replace(judgement, strict=self.failures.strict, meets=meets if meets in judgement.not_wrong_by else "")
+            if outcome.answer is not None and failure.law.name == JUDGES:
+                judgement = with_quantities(judgement, Exact(failure.problem), outcome.answer)
+        ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.inquiry.died_too_often
+        return Finding(
+            target=self.inquiry.asker.name,
+            verdict=outcome.verdict,
+            law=failure.law.name,
+            message=outcome.message,
+            problem=failure.problem,
+            judgement=judgement,
+            answer=outcome.answer,
+            precision=self.inquiry.precision,
+            seed=self.seed,
+            index=failure.index,
+            drawn_in=self.drawn_in,
+            seen=failure.count,
+            shrunk=failure.shrunk,
+            oracles=oracles,
+            fresh=ended or not self.inquiry.asker.renew() or self._fails_alone(failure),
+            drawn_by=self.inquiry.drawn_by,
+        )
+
+    def _fails_alone(self, failure: Failure) -> bool:
+        """Whether the law fares as badly on the problem alone, whatever was asked before."""
+        return failure.law.on(self.inquiry.trial(failure.problem)).verdict is failure.outcome.verdict
+
+
+def _rank(failure: Failure) -> tuple[bool, bool, int, int]:
+    """The worst first; before all, what is no fault of the target's, and what explains the rest."""
+    return not failure.disagreement, not failure.of_state, -failure.outcome.verdict.severity, failure.problem.size

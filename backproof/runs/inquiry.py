@@ -1,0 +1,49 @@
+"""An inquiry: what is asked of whom, the same from a run's first problem to its report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from backproof.targets.target import Asker
+from properties.answers.answer import Answer
+from properties.laws.law import Trial
+from properties.problems.support import SIZES, Support
+from reference.problem import Problem
+
+DEATHS = 3
+"""So many times a target's process may die before a run ends: each costs a new process."""
+
+Progress = Callable[[str, int, int], None]
+"""What a run tells while it goes on: the step ("judging" or "shrinking"), how much is done, of how much."""
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """A target, and what it is asked.
+
+    support: which problems; precision: what its answers are judged by, None for what their dtype says; drawn_by: the options that ask
+    for these problems, in words.
+    """
+
+    asker: Asker
+    support: Support
+    precision: str | None
+    drawn_by: str = ""
+
+    def trial(self, problem: Problem, answer: Answer | None = None, again: Answer | None = None, peers: bool = True) -> Trial:
+        """What laws are judged on, with the answers that were given, if any were."""
+        # a problem may have been shrunk below the widths that the run asked for, and laws may ask others beside it
+        as_asked = self.support.widths in (None, problem.widths)
+        support = self.support if as_asked else replace(self.support, widths=None)
+        return Trial(problem, self.asker, self.precision, support, answer, again, peers)
+
+    @property
+    def small(self) -> Support:
+        """What small problems are drawn from: what only large networks show shrinks to small ones, of a target that takes others."""
+        large = max(self.support.widths or (0,)) > SIZES["small"]["width"][1]
+        fixed = Support.of(self.asker.supports).widths
+        return replace(self.support, sizes="small", widths=fixed if large else self.support.widths)
+
+    @property
+    def died_too_often(self) -> bool:
+        """Whether the target is asked no more."""
+        return self.asker.deaths >= DEATHS

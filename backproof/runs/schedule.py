@@ -1,0 +1,84 @@
+"""A schedule: which laws are judged on which problems of a run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from backproof.findings.known_laws import CALLS, JUDGES, PLAIN, STATE
+from backproof.findings.report import LawCount
+from properties.laws.law import Law, Turn
+from properties.problems.blocks import Block
+
+AUDITED_EACH = 16
+"""Of every so manieth block one right answer is held against ball arithmetic as well."""
+
+IN_TURN = 2
+"""How many of the laws that ask further problems are judged on the first problem of a block."""
+
+IN_TURN_EACH = 4
+"""Of every so manieth block, that is, where blocks hold many problems: such laws cost as much as a hundred problems without them."""
+
+MOST_TRIED = 6
+"""So many of them are tried, where some do not apply to the problem."""
+
+OFTEN = 4
+"""For every so manieth problem of a block two calls are compared: a further problem shows more than a further call."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The laws of a run, by when they are judged."""
+
+    laws: list[Law]
+
+    @cached_property
+    def judges(self) -> bool:
+        """Whether answers are held against the exact gradient."""
+        return any(law.name == JUDGES for law in self.laws)
+
+    @cached_property
+    def of_one(self) -> list[Law]:
+        """The laws that are judged on a problem by itself."""
+        return [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
+
+    @cached_property
+    def all_plain(self) -> bool:
+        """Whether none of these has more to say of an answer that is plainly right."""
+        return {law.name for law in self.of_one} <= PLAIN
+
+    @cached_property
+    def _of_each(self) -> list[Law]:
+        return [law for law in self.laws if law.turn is Turn.ALWAYS]
+
+    def at(self, place: int) -> list[Law]:
+        """Those of them that are judged at a place of any block, where the answer is plainly right."""
+        return self._of_each if place % OFTEN else self.of_one
+
+    def compares_calls_at(self, place: int) -> bool:
+        """Whether the problem at a place of any block is asked twice."""
+        return any(law.name == CALLS for law in self.at(place))
+
+    def in_turn(self, block: Block, counts: Mapping[str, LawCount]) -> Iterator[Law]:
+        """The laws for a block's first problem that ask further ones: those that were judged least often so far, until enough applied.
+
+        counts: by name, how each fared; they go on meanwhile.
+        """
+        if len(block) > 1 and block.number % IN_TURN_EACH:
+            return
+        by_name = {law.name: law for law in self.laws if law.turn is Turn.IN_TURN}
+        judged = {name: counts[name].held + counts[name].broken for name in by_name}
+        waiting = sorted(judged, key=lambda name: judged[name] + counts[name].not_applicable / MOST_TRIED)
+        applied = 0
+        for name in waiting[:MOST_TRIED]:
+            yield by_name[name]
+            applied += counts[name].held + counts[name].broken > judged[name]
+            if applied == IN_TURN:
+                return
+
+    def held_back_by(self, law: Law, counts: Mapping[str, LawCount]) -> str:
+        """The name of a law that is broken, so that this one, which compares calls, proves nothing; or ""."""
+        return next((name for name in STATE if law.unless and name in counts and counts[name].broken), "")
+
+    def audits(self, block: Block) -> list[Law]:
+        """The laws that are judged now and then on a block's first problem."""
+        return [] if block.number % AUDITED_EACH else [law for law in self.laws if law.turn is Turn.AUDIT]

@@ -1,0 +1,1 @@
+"""Whatever answers problems: a function, a file, a process of its own."""

@@ -1,0 +1,266 @@
+"""What a target is: any callable that returns a gradient; how it is found, and asked in this process."""
+
+import importlib
+import importlib.util
+import inspect
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from properties.answers.answer import Answer, Malformed, as_gradient
+from properties.problems.memory_layouts import ARRANGEMENTS
+from properties.verdict import Verdict
+from reference.arrays import AnyArray
+from reference.gradient import Gradient, Place
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
+
+LONGEST_MESSAGE = 2000
+"""Characters of a target's own error message that are kept."""
+
+LOAD_LIMIT = 30.0
+"""Seconds that the first call of a process may take, where nothing else is said."""
+
+T = TypeVar("T")
+Target = Callable[[Problem], Any]
+"""target(problem) returns a Gradient, or a pair (list of dC/dW, list of dC/db or None).
+
+It may have attributes: `supports`, a dict of what it can do (see Support), and `precision`, what it computes in.
+"""
+
+
+class TargetError(Exception):
+    """A target that cannot be found or loaded; the message says what was given and what is expected."""
+
+
+class Asker(Protocol):
+    """How a run puts problems to a target. deaths: how often its process died or was ended."""
+
+    name: str
+    supports: Any
+    precision: str | None
+    deaths: int
+
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+        """The target's answer; what goes wrong with the target is in the answer, never raised."""
+        ...
+
+    def renew(self) -> bool:
+        """Begin anew with a target that remembers no call; False where that cannot be done."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the target holds."""
+        ...
+
+
+def load_target(spec: str) -> Target:
+    """The callable of "package.module:function" or "path/to/file.py:function", also "module:Class.method".
+
+    Raises TargetError.
+    """
+    module_name, function = parts_of(spec)
+    found: Any = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
+    for name in function.split("."):
+        if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, name, None)):
+            found = _executed(spec, found)  # a method needs an instance
+        if not hasattr(found, name):
+            raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
+        found = getattr(found, name)
+    if isinstance(found, type):
+        found = _instance(spec, found)
+    if not callable(found):
+        raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
+    target: Target = found
+    return target
+
+
+def parts_of(spec: str) -> tuple[str, str]:
+    """The module, or the file, and the function that a target's name names; nothing is run. Raises TargetError."""
+    module_name, colon, function = spec.rpartition(":")
+    if not colon or not module_name or not function:
+        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
+    if module_name.endswith(".py") and not Path(module_name).is_file():
+        raise TargetError(f"there is no file {module_name!r}: expected path/to/file.py:function")
+    return module_name, function
+
+
+def _load_file(name: str) -> ModuleType:
+    path = Path(name)
+    # as Python does for a script: what lies beside the file can be imported
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    _executed(name, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, "")
+    return _executed(name, lambda: importlib.import_module(name))
+
+
+def _executed(name: str, load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise TargetError(f"{name} cannot be loaded: {_told(error)}") from error
+
+
+def _instance(spec: str, given: type) -> Any:
+    """An object of a class that is named as a target. Raises TargetError, which says what a target is, where it is none."""
+    way = f"expected a function of a problem: write one that makes a {given.__name__} from problem.weights and answers its gradients"
+    try:
+        instance = _executed(spec, given)
+    except TargetError as error:
+        raise TargetError(f"{error}; target {spec!r} is a class, which must be made without arguments: {way}") from error
+    if not callable(instance):
+        methods = [name for name, method in vars(given).items() if inspect.isfunction(method) and not name.startswith("_")]
+        named = f", or name a method that takes a problem: {spec}.{methods[0]}" if methods else ""
+        raise TargetError(f"target {spec!r} is a class whose objects cannot be called: {way}{named}")
+    return instance
+
+
+def _offered(module: Any) -> str:
+    public = [name for name in getattr(module, "__dict__", ()) if not name.startswith("_") and callable(getattr(module, name))]
+    return ", ".join(public[:12]) or "no public functions"
+
+
+class InProcess:
+    """A target that is called in this process.
+
+    time_limit: seconds for one call, 0 for no limit, kept where signals can interrupt it: in the main thread of a POSIX process;
+    load_limit: seconds for the first call, which may import or compile what others have then, where that is more.
+    precision: what the problem's arrays are given in, and the answers are judged by; None for the target's own.
+    """
+
+    def __init__(
+        self, target: Target, *, name: str = "", precision: str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT
+    ) -> None:
+        if isinstance(target, type):
+            raise TargetError(
+                f"target is the class {target.__name__}: expected a function of a problem, such as an object of it that is one"
+            )
+        if not callable(target):
+            raise TargetError(f"target is a {type(target).__name__}: expected a function of a problem")
+        self.name = name or _name_of(target)
+        self.supports = _executed(f"supports of {self.name}", lambda: getattr(target, "supports", None))
+        self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
+        if self.precision is not None and self.precision not in PRECISIONS:
+            raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+        self.deaths = 0
+        self._target, self._time_limit = target, time_limit
+        self._next_limit = max(time_limit, load_limit) if time_limit else 0.0
+        self._dtype = PRECISIONS[self.precision or "float64"].given
+        self._given: list[tuple[Place, AnyArray, bytes]] = []
+
+    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+        fresh = problem.copy(self._dtype, ARRANGEMENTS[arrangement])
+        inputs = [(name, array, array.tobytes()) for name, array in fresh.arrays()]
+        limit, self._next_limit = self._next_limit, self._time_limit
+        try:
+            # an answer may be lazy, so that reading it is the target's work too
+            with _Limited(limit), np.errstate(all="ignore"):
+                gradient = as_gradient(self._target(fresh), problem)
+        except Malformed as error:
+            return Answer(None, Verdict.MALFORMED, _encodable(str(error)), *self._changes(inputs))
+        except _TimeIsUp:
+            return Answer(None, Verdict.TIMES_OUT, no_answer_within(limit, self._time_limit), *self._changes(inputs))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
+            return Answer(None, Verdict.RAISES, _told(error), *self._changes(inputs))
+        changes = self._changes(inputs)
+        self._given = [(place, array, array.tobytes()) for place, array in gradient.arrays()]
+        return Answer(copy_of(gradient), None, "", *changes)
+
+    def _changes(self, inputs: list[tuple[str, AnyArray, bytes]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Which inputs, and which arrays of the answer before, are no longer what they were."""
+        changed = tuple([name for name, array, before in inputs if array.tobytes() != before])
+        given, self._given = self._given, []
+        return changed, tuple([str(place) for place, array, before in given if array.tobytes() != before])
+
+    def renew(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._given = []
+
+
+def copy_of(gradient: Gradient) -> Gradient:
+    """A copy that shares no memory with the target."""
+    copied: dict[str, Any] = {}
+    for quantity, given in vars(gradient).items():
+        if given is not None:
+            single = quantity in ("x", "loss")
+            copied[quantity] = given.copy() if single else [None if a is None else a.copy() for a in given]
+    return Gradient(**copied)
+
+
+def no_answer_within(limit: float, time_limit: float) -> str:
+    """What is said of a call that took too long; of a first one, which had another limit, how to allow more."""
+    first = " in the first call, which may import and compile (--load-limit allows more)" if limit > time_limit else ""
+    return f"no answer within {limit:g} s{first}"
+
+
+class _TimeIsUp(BaseException):
+    """Raised inside the target by the alarm; no `except Exception` of its own catches it."""
+
+
+class _Limited:
+    """Ends what runs inside after some seconds, where signals can: in the main thread of a POSIX process."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds if hasattr(signal, "setitimer") else 0.0
+
+    def __enter__(self) -> None:
+        self._limits = self._seconds > 0 and threading.current_thread() is threading.main_thread()
+        if self._limits:
+            self._started, self._before = time.monotonic(), signal.signal(signal.SIGALRM, _stop)
+            # again and again, for a target whose own `except:` swallows the first
+            self._others = signal.setitimer(signal.ITIMER_REAL, self._seconds, 0.1)
+
+    def __exit__(self, *raised: object) -> None:
+        if self._limits:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
+            left, interval = self._others
+            if left:  # an alarm that was set before, by a test runner say, goes on
+                signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - self._started), 1e-3), interval)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _TimeIsUp
+
+
+def _name_of(target: Target) -> str:
+    return getattr(target, "__qualname__", "") or type(target).__name__
+
+
+def _told(error: BaseException) -> str:
+    """An error of the target with the lines of its own code that led to it."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() != Path(__file__).resolve()]
+    places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames if "importlib" not in f.filename][-3:]
+    try:
+        said = str(error)
+    except Exception:
+        said = "(its message cannot be read)"
+    said = "; ".join([said, *getattr(error, "__notes__", ())])
+    said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}... ({len(said)} characters in all)"
+    return _encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
+
+
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate, as in names of files, is written by its number."""
+    return text.encode("utf-8", "backslashreplace").decode()

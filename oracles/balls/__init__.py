@@ -1,0 +1,1 @@
+"""Ball arithmetic: intervals that certainly hold the exact gradient."""

@@ -1,0 +1,1 @@
+"""What a target answered: whether it is an answer, and what form it has."""

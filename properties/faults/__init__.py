@@ -1,0 +1,1 @@
+"""Wrong implementations on purpose: the reference with one mistake each."""

@@ -1,0 +1,327 @@
+"""What a fault is: a known mistake, as a small forward and backward pass of which one step is done wrongly."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from reference.arrays import Array
+from reference.functions.activation import Activation
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import bind, defaults, split
+from reference.gradient import Gradient
+from reference.problem import WANTS, Problem
+
+Target = Callable[[Problem], Gradient]
+Step = Callable[..., Any]
+
+ANSWERS = "it_answers"
+SHAPES = "shapes_and_dtypes_are_right"
+INPUTS = "inputs_are_left_alone"
+CALLS = "two_calls_agree"
+EXACT = "it_agrees_with_the_exact_gradient"
+ADD = "batch_gradients_add"
+MEAN = "the_mean_is_the_sum_over_the_batch_size"
+TWICE = "a_duplicated_sample_counts_twice"
+ORDER = "the_order_of_samples_does_not_matter"
+PERMUTED = "permuted_nodes_permute_the_gradient"
+OUTER = "a_weight_gradient_is_an_outer_product"
+BIAS = "a_bias_gradient_is_delta"
+DEAD = "a_dead_node_has_no_gradient"
+FLOW = "what_comes_in_goes_out"
+SPLIT = "a_split_network_chains"
+SOFTMAX = "softmax_deltas_sum_to_zero"
+UNUSED = "a_node_without_outgoing_weights_changes_nothing"
+NO_ERROR = "a_sample_without_error_adds_nothing"
+IDENTITY = "an_inserted_identity_layer_changes_nothing"
+LINE = "the_loss_changes_as_the_gradient_says"
+LAYOUT = "the_memory_layout_does_not_matter"
+BEFORE = "the_problem_before_does_not_matter"
+
+
+@dataclass
+class Passes:
+    """All that the two passes compute, by layer, counted as the note counts: 0 is the input, L the output layer.
+
+    z, slopes g'(z), deltas dC/dz: (batch, n_l) for l = 1, ..., L; a, errors dC/da: (batch, n_l) for l = 0, ..., L;
+    weights dC/dW (n_l, n_{l-1}), biases dC/db (n_l,); loss: C. memory: what the network keeps from call to call.
+    """
+
+    problem: Problem
+    memory: dict[Any, Any]
+    loss: Any = None
+    z: dict[int, Array] = field(default_factory=dict)
+    a: dict[int, Array] = field(default_factory=dict)
+    errors: dict[int, Array] = field(default_factory=dict)
+    slopes: dict[int, Array] = field(default_factory=dict)
+    deltas: dict[int, Array] = field(default_factory=dict)
+    weights: dict[int, Array] = field(default_factory=dict)
+    biases: dict[int, Array] = field(default_factory=dict)
+
+    @property
+    def depth(self) -> int:
+        """L."""
+        return self.problem.depth
+
+    @property
+    def batch(self) -> int:
+        """The number of samples."""
+        return self.problem.batch
+
+    def weight(self, layer: int) -> Array:
+        """W of a layer, (n_l, n_{l-1})."""
+        return self.problem.weights[layer - 1]
+
+    def bias(self, layer: int) -> Array | None:
+        """b of a layer, (n_l,), or None."""
+        return self.problem.biases[layer - 1]
+
+    def activation(self, layer: int) -> Activation:
+        """g and g' of a layer."""
+        return bind(ACTIVATIONS, self.problem.activations[layer - 1])
+
+    def activation_choice(self, layer: int) -> tuple[str, dict[str, float]]:
+        """The name of a layer's activation, with all of its parameters."""
+        name, chosen = split(self.problem.activations[layer - 1])
+        return name, defaults(ACTIVATIONS[name]) | chosen
+
+    @property
+    def loss_choice(self) -> tuple[str, dict[str, float]]:
+        """The name of the loss, with all of its parameters."""
+        name, chosen = split(self.problem.loss)
+        return name, defaults(LOSSES[name]) | chosen
+
+    @property
+    def averages(self) -> bool:
+        """Whether C is the mean over samples."""
+        return self.problem.reduction == "mean"
+
+
+def posed(problem: Problem) -> Problem:
+    """The problem as the network takes it."""
+    return problem
+
+
+def pre_activation(p: Passes, layer: int) -> Array:
+    """z^l = a^{l-1} (W^l)^T + b^l."""
+    z: Array = p.a[layer - 1] @ p.weight(layer).T
+    bias = p.bias(layer)
+    return z if bias is None else z + bias
+
+
+def activation(p: Passes, layer: int) -> Array:
+    """a^l = g(z^l)."""
+    return p.activation(layer).value(p.z[layer])
+
+
+def loss(p: Passes) -> Any:
+    """C, the sum or the mean over samples."""
+    losses = bind(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y)
+    return losses.mean() if p.averages else losses.sum()
+
+
+def output_error(p: Passes) -> Array:
+    """Equation 2: dC_0/da^L of each sample."""
+    return bind(LOSSES, p.problem.loss).derivative(p.a[p.depth], p.problem.y)
+
+
+def reduction(p: Passes, error: Array) -> Array:
+    """Equation 2 for a batch: dC/da^L from dC_0/da^L."""
+    return error / p.batch if p.averages else error
+
+
+def slope(p: Passes, layer: int) -> Array:
+    """Equation 3: g'(z^l)."""
+    return p.activation(layer).derivative(p.z[layer])
+
+
+def delta(p: Passes, layer: int) -> Array:
+    """The first two factors of equation 10: dC/dz^l = dC/da^l g'(z^l)."""
+    return p.errors[layer] * p.slopes[layer]
+
+
+def weight_gradient(p: Passes, layer: int) -> Array:
+    """Equations 4 and 10, summed over samples: dC/dW^l = (delta^l)^T a^{l-1}."""
+    product: Array = p.deltas[layer].T @ p.a[layer - 1]
+    return product
+
+
+def bias_gradient(p: Passes, layer: int) -> Array:
+    """Equations 4 and 10 with a node that is always 1: dC/db^l is the sum of delta^l over samples."""
+    return np.sum(p.deltas[layer], axis=0)
+
+
+def error_below(p: Passes, layer: int) -> Array:
+    """Equations 7 and 11: dC/da^{l-1} = delta^l W^l."""
+    product: Array = p.deltas[layer] @ p.weight(layer)
+    return product
+
+
+def answer(p: Passes) -> Gradient:
+    """Everything that a gradient may hold."""
+    layers = range(1, p.depth + 1)
+    return Gradient(
+        [p.weights[layer] for layer in layers],
+        [None if p.bias(layer) is None else p.biases[layer] for layer in layers],
+        x=p.errors[0],
+        loss=p.loss,
+        pre_activations=[p.z[layer] for layer in layers],
+        activations=[p.a[layer] for layer in layers],
+        deltas=[p.deltas[layer] for layer in layers],
+    )
+
+
+STEPS: dict[str, Step] = {
+    step.__name__: step
+    for step in (
+        posed,
+        pre_activation,
+        activation,
+        loss,
+        output_error,
+        reduction,
+        slope,
+        delta,
+        weight_gradient,
+        bias_gradient,
+        error_below,
+        answer,
+    )
+}
+"""The steps of the two passes, in their order, done right."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The two passes, written out by hand: a target. Right, unless a step is changed.
+
+    changed: steps by name, to be done in another way. answers: which parts of a gradient are given beside those that a problem asks for.
+    memory: what is kept from call to call.
+    """
+
+    changed: Mapping[str, Step] = field(default_factory=dict)
+    answers: tuple[str, ...] = WANTS
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    def __call__(self, problem: Problem) -> Gradient:
+        do = SimpleNamespace(**(STEPS | dict(self.changed)))
+        with np.errstate(all="ignore"):
+            p = Passes(do.posed(problem), self.memory)
+            p.a[0] = p.problem.x
+            for layer in range(1, p.depth + 1):
+                p.z[layer] = do.pre_activation(p, layer)
+                p.a[layer] = do.activation(p, layer)
+            p.loss = do.loss(p)
+            p.errors[p.depth] = do.reduction(p, do.output_error(p))
+            for layer in range(p.depth, 0, -1):
+                p.slopes[layer] = do.slope(p, layer)
+                p.deltas[layer] = do.delta(p, layer)
+                p.weights[layer] = do.weight_gradient(p, layer)
+                p.biases[layer] = do.bias_gradient(p, layer)
+                p.errors[layer - 1] = do.error_below(p, layer)
+            given: Gradient = do.answer(p)
+        return Gradient(**{f.name: getattr(given, f.name) for f in fields(given) if f.name in {*self.answers, *problem.wants}})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A known mistake.
+
+    name: what was done, as a past deed; explanation: what the mistake is, and when it shows.
+    changed: the steps of a Network that are done wrongly, by name.
+    equations: those of the note that it may rightly be placed in; none where it is no equation that is broken.
+    laws: names of the laws that must catch it. blind: why no law can see it that knows nothing of the exact gradient; "" where one can.
+    lossy: whether it is right by a formula that loses digits, so that a check passes it unless it is strict.
+    thread: the public thread whose mistake it models. supports: the problems to pose, as of a target.
+    precision: what it computes in, None for what it answers in.
+    """
+
+    name: str
+    explanation: str
+    changed: Mapping[str, Step]
+    equations: tuple[int, ...] = ()
+    laws: tuple[str, ...] = ()
+    blind: str = ""
+    lossy: bool = False
+    thread: str = ""
+    supports: Mapping[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+
+    @property
+    def target(self) -> Target:
+        """A new target that makes the mistake, and answers all that a gradient may hold."""
+        return self.answering()
+
+    def answering(self, answers: tuple[str, ...] = WANTS) -> Target:
+        """A new target that makes the mistake, with a memory of its own; answers: any of WANTS."""
+        network = Network(self.changed, answers)
+
+        def target(problem: Problem) -> Gradient:
+            return network(problem)
+
+        target.supports = dict(self.supports)  # type: ignore[attr-defined]
+        target.precision = self.precision  # type: ignore[attr-defined]
+        target.__qualname__ = self.name
+        return target
+
+
+def fault(step: str, *, beside: Mapping[str, Step] | None = None, **about: Any) -> Callable[[Step], Fault]:
+    """Make a fault of a function that does one step wrongly; its name and docstring are those of the fault.
+
+    step: which one, of STEPS; beside: other steps that the same mistake changes; about: what else Fault holds.
+    """
+    assert step in STEPS, f"step is {step!r}: expected one of {', '.join(STEPS)}"
+
+    def planted(function: Step) -> Fault:
+        explanation = " ".join((function.__doc__ or "").split())
+        return Fault(function.__name__, explanation, {step: function} | dict(beside or {}), **about)
+
+    return planted
+
+
+def slope_fault(*names: str, equations: tuple[int, ...] = (3,), **about: Any) -> Callable[[Step], Fault]:
+    """Make a fault of a wrong g' of some activations: a function of z, a and their parameters by name."""
+
+    def planted(function: Step) -> Fault:
+        def faulty(p: Passes, layer: int) -> Array:
+            name, given = p.activation_choice(layer)
+            return function(p.z[layer], p.a[layer], **given) if name in names else slope(p, layer)
+
+        return fault("slope", equations=equations, **about)(_named(faulty, function))
+
+    return planted
+
+
+def error_fault(*names: str, equations: tuple[int, ...] = (2,), **about: Any) -> Callable[[Step], Fault]:
+    """Make a fault of a wrong dC_0/da of some losses: a function of a, y and their parameters by name."""
+
+    def planted(function: Step) -> Fault:
+        def faulty(p: Passes) -> Array:
+            name, given = p.loss_choice
+            return function(p.a[p.depth], p.problem.y, **given) if name in names else output_error(p)
+
+        return fault("output_error", equations=equations, **about)(_named(faulty, function))
+
+    return planted
+
+
+def _named(faulty: Step, function: Step) -> Step:
+    faulty.__name__, faulty.__doc__ = function.__name__, function.__doc__
+    return faulty
+
+
+def changed_problem(problem: Problem, **parts: Any) -> Problem:
+    """The problem with some parts in place of its own, as they are: neither checked nor copied."""
+    other = copy.copy(problem)
+    for name, part in parts.items():
+        setattr(other, name, part)
+    return other
+
+
+def faults_among(names: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """The faults of a module, in the order in which they stand there; names: its vars()."""
+    return tuple(value for value in names.values() if isinstance(value, Fault))

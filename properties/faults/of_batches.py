@@ -1,0 +1,168 @@
+"""Faults of the sums over samples: means, samples left out, and biases, whose gradient is nothing but that sum."""
+
+import numpy as np
+
+from properties.faults.fault import (
+    ADD,
+    BIAS,
+    EXACT,
+    FLOW,
+    LINE,
+    MEAN,
+    ORDER,
+    OUTER,
+    SHAPES,
+    TWICE,
+    Passes,
+    bias_gradient,
+    changed_problem,
+    error_below,
+    fault,
+    faults_among,
+    reduction,
+    weight_gradient,
+)
+from reference.arrays import Array
+from reference.problem import Problem
+
+GRADIENT = (4, 10)
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, TWICE, LINE))
+def averaged_in_place_of_summing(p: Passes, error: Array) -> Array:
+    """The gradient is the mean over samples where their sum is asked for: it shows in batches of two or more."""
+    return error / p.batch
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, LINE))
+def summed_in_place_of_averaging(p: Passes, error: Array) -> Array:
+    """The gradient is the sum over samples where their mean is asked for: it shows in batches of two or more."""
+    return error
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, LINE))
+def averaged_twice(p: Passes, error: Array) -> Array:
+    """The mean is divided by the batch size twice, in the loss and in the gradient: it shows in batches of two or more."""
+    return reduction(p, reduction(p, error))
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, LINE))
+def divided_by_one_less_than_the_batch(p: Passes, error: Array) -> Array:
+    """The mean is divided by the batch size less one, as a variance would be: it shows in batches of two or more."""
+    return error / max(p.batch - 1, 1) if p.averages else error
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, MEAN))
+def added_an_epsilon_to_the_batch_size(p: Passes, error: Array) -> Array:
+    """The mean is divided by the batch size and 1e-8 against a division by 0: it shows in the digits of every mean."""
+    return error / (p.batch + 1e-8) if p.averages else error
+
+
+@fault("error_below", equations=(11,), laws=(EXACT, ADD, MEAN, FLOW, LINE))
+def averaged_in_every_layer(p: Passes, layer: int) -> Array:
+    """The mean over samples is taken once more in each layer: it shows below the last layer, in batches of two or more."""
+    return reduction(p, error_below(p, layer))
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, ADD, ORDER, LINE))
+def dropped_the_last_sample(p: Passes, error: Array) -> Array:
+    """The loop over samples ends one too early: the last one adds nothing."""
+    return np.concatenate([reduction(p, error)[:-1], np.zeros_like(error[-1:])])
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, ADD, ORDER, LINE))
+def left_out_the_rest_of_a_block(p: Passes, error: Array) -> Array:
+    """Samples are taken in blocks of four, and those that fill no block are left out: it shows in batches of five or more."""
+    error = reduction(p, error)
+    error[max(p.batch // 4, 1) * 4 :] = 0
+    return error
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, TWICE))
+def counted_equal_samples_once(p: Passes, error: Array) -> Array:
+    """Samples are assigned in place of added, so that equal ones count once: it shows only where a sample is repeated."""
+    samples = np.hstack([p.problem.x, p.problem.y])
+    error = reduction(p, error)
+    return np.array([0 * row if (samples[:i] == samples[i]).all(axis=1).any() else row for i, row in enumerate(error)])
+
+
+@fault("weight_gradient", equations=GRADIENT, laws=(EXACT, ADD, ORDER, LINE))
+def read_only_the_first_row(p: Passes, layer: int) -> Array:
+    """dC/dW is that of the first sample: it shows in batches of two or more."""
+    return np.asarray(p.deltas[layer][:1].T @ p.a[layer - 1][:1])
+
+
+@fault("weight_gradient", equations=GRADIENT, laws=(EXACT, ADD, LINE))
+def multiplied_the_sums_over_samples(p: Passes, layer: int) -> Array:
+    """delta and a are averaged over the batch before they are multiplied: the mean of a product is not the product of means."""
+    return np.outer(p.deltas[layer].sum(axis=0), p.a[layer - 1].mean(axis=0))
+
+
+@fault("posed", laws=(EXACT, ADD))
+def paired_samples_with_outputs_of_others(problem: Problem) -> Problem:
+    """x and y are in different orders, so that a sample is held against the outputs of another: it shows in batches of two or more."""
+    return changed_problem(problem, y=problem.y[::-1].copy())
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, FLOW, LINE))
+def forgot_the_bias_gradient(p: Passes, layer: int) -> Array:
+    """dC/db is left at 0: the bias is never learnt."""
+    return np.zeros(p.deltas[layer].shape[1])
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(SHAPES,), thread="pytorch 13669")
+def kept_the_batch_axis_of_the_bias(p: Passes, layer: int) -> Array:
+    """The bias is broadcast over the samples, and its gradient is not summed over them: dC/db has the shape of delta."""
+    return p.deltas[layer]
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, ADD, ORDER, BIAS, LINE))
+def took_the_bias_gradient_of_one_sample(p: Passes, layer: int) -> Array:
+    """dC/db is delta of the first sample, and no sum: it shows in batches of two or more."""
+    return p.deltas[layer][0]
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, FLOW, LINE))
+def summed_the_bias_gradient_twice(p: Passes, layer: int) -> Array:
+    """dC/db is added to its buffer twice, by the layer and by the broadcast: it is twice too large."""
+    return 2 * bias_gradient(p, layer)
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, ADD, TWICE, BIAS, LINE))
+def averaged_the_bias_gradient(p: Passes, layer: int) -> Array:
+    """dC/db is the mean of delta over the samples, while dC/dW is their sum: it shows in batches of two or more."""
+    return np.mean(p.deltas[layer], axis=0)
+
+
+@fault("bias_gradient", equations=(3, 10), laws=(EXACT, BIAS, LINE))
+def took_the_bias_gradient_before_the_slope(p: Passes, layer: int) -> Array:
+    """dC/db is the sum of dC/da in place of delta: it lacks g', and shows where the layer is not linear."""
+    return np.sum(p.errors[layer], axis=0)
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, LINE))
+def multiplied_the_bias_gradient_by_the_bias(p: Passes, layer: int) -> Array:
+    """dz/db is taken as b in place of 1."""
+    bias = p.bias(layer)
+    return np.asarray(bias_gradient(p, layer) * (1 if bias is None else bias))
+
+
+@fault("weight_gradient", equations=GRADIENT, laws=(EXACT, OUTER, FLOW, LINE))
+def added_the_bias_gradient_to_the_weights(p: Passes, layer: int) -> Array:
+    """dC/db is added to each column of dC/dW, by a broadcast that was meant for another array."""
+    return np.asarray(weight_gradient(p, layer) + bias_gradient(p, layer)[:, None])
+
+
+@fault("weight_gradient", equations=(10,), laws=(EXACT, LINE))
+def skipped_layers_without_biases(p: Passes, layer: int) -> Array:
+    """A layer without biases is taken as one without parameters, and its dC/dW stays 0: it shows only where biases are missing."""
+    return weight_gradient(p, layer) * (p.bias(layer) is not None)
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, ADD, BIAS, LINE))
+def summed_the_bias_gradient_over_the_nodes(p: Passes, layer: int) -> Array:
+    """dC/db sums over nodes in place of samples: it passes, and is wrong, only where the batch is as large as the layer."""
+    return np.sum(p.deltas[layer], axis=1 if p.batch == p.deltas[layer].shape[1] else 0)
+
+
+FAULTS_OF_BATCHES = faults_among(vars())

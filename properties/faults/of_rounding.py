@@ -1,0 +1,87 @@
+"""Faults of accuracy: noise, one entry, narrow precisions, clipping and differences."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from properties.faults.fault import (
+    ADD,
+    BIAS,
+    CALLS,
+    EXACT,
+    LINE,
+    OUTER,
+    Passes,
+    answer,
+    changed_problem,
+    fault,
+    faults_among,
+    weight_gradient,
+)
+from reference.arrays import Array
+from reference.gradient import Gradient
+from reference.problem import Problem
+
+
+@fault("weight_gradient", laws=(EXACT, OUTER))
+def added_noise_to_the_weight_gradient(p: Passes, layer: int) -> Array:
+    """Every entry of dC/dW is off by a relative error of about 1e-9, the same in each call: it shows in the digits."""
+    gradient = weight_gradient(p, layer)
+    return np.asarray(gradient * (1 + 1e-9 * np.random.default_rng(layer).normal(size=gradient.shape)))
+
+
+@fault("weight_gradient", laws=(EXACT, OUTER))
+def was_off_in_one_entry(p: Passes, layer: int) -> Array:
+    """One entry of dC/dW, the first of the first layer, is 1 + 1e-9 times what it should be."""
+    gradient = weight_gradient(p, layer)
+    gradient[0, 0] *= 1 + 1e-9 * (layer == 1)
+    return gradient
+
+
+@fault("weight_gradient", laws=(EXACT, CALLS))
+def differed_from_call_to_call(p: Passes, layer: int) -> Array:
+    """dC/dW is off by a relative error of about 1e-6 that is another one in each call, as of sums in a race."""
+    rng = p.memory.setdefault("rng", np.random.default_rng(1))
+    return np.asarray(weight_gradient(p, layer) * (1 + 1e-6 * rng.normal()))
+
+
+@fault("weight_gradient", laws=(EXACT,))
+def accumulated_in_float32(p: Passes, layer: int) -> Array:
+    """The product over samples is summed in float32 and answered as float64: digits are promised that are not there."""
+    return np.asarray(p.deltas[layer].astype(np.float32).T @ p.a[layer - 1].astype(np.float32)).astype(p.a[0].dtype)
+
+
+@fault("posed", laws=(EXACT,))
+def rounded_the_weights_to_float32(problem: Problem) -> Problem:
+    """Weights are kept in float32, all else is float64: a right gradient of a network close by."""
+    return changed_problem(problem, weights=tuple(w.astype(np.float32).astype(w.dtype) for w in problem.weights))
+
+
+@fault("answer", laws=(EXACT,), precision="float64")
+def answered_in_float32(p: Passes) -> Gradient:
+    """All is computed in float64, as was asked for, and dC/dW answered in float32."""
+    right = answer(p)
+    return replace(right, weights=[w.astype(np.float32) for w in right.weights])
+
+
+@fault("answer", laws=(EXACT, ADD))
+def clipped_the_gradient(p: Passes) -> Gradient:
+    """Entries of the gradient beyond 10 are clipped, as training may want it: it shows for large gradients."""
+
+    def clipped(listed: Any) -> list[Any]:
+        return [None if array is None else np.clip(array, -10, 10) for array in listed]
+
+    right = answer(p)
+    return replace(right, weights=clipped(right.weights), biases=clipped(right.biases))
+
+
+@fault("answer", laws=(EXACT, ADD, BIAS, LINE))
+def normalised_the_gradient(p: Passes) -> Gradient:
+    """The gradient is scaled to norm 1 at most, as training may want it: it shows for larger ones."""
+    right = answer(p)
+    norm = np.sqrt(sum(np.sum(w * w) for w in right.weights))
+    return replace(right, weights=[w / max(norm, 1.0) for w in right.weights])
+
+
+FAULTS_OF_ROUNDING = faults_among(vars())

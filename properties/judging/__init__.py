@@ -1,0 +1,1 @@
+"""The verdict of one answer to one problem, and what a verdict rests on."""

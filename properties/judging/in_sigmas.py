@@ -1,0 +1,133 @@
+"""An answer beside the exact gradient in units of sigma, array by array."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reference.arrays import AnyArray, Array, Product, clipped
+from reference.gradient import Gradient, Place
+from rounding.arithmetic import MULTIPLE
+from rounding.deviation import Deviation, Factored
+
+ZERO = 4.0
+"""Nothing is said of an array where zero would have a root mean square of error over sigma below this."""
+
+BLOCK = 128
+"""So many rows are compared at once."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array of an answer beside the reference, in units of sigma.
+
+    got: the answer's; low, high: the interval of what is exact, the same array where it is the reference; variance, unit: of Deviation.
+    worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than MULTIPLE;
+    size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
+    sigma in each; zero: that of all, with zero in place of the answer, infinite where that is right; known: whether every V is finite.
+    row, along, row_factor: the row whose error is furthest along what is exact, how far, in units of its sigma, and its factor.
+    """
+
+    place: Place
+    got: AnyArray
+    low: Array | Product
+    high: Array | Product
+    variance: AnyArray | Factored
+    unit: float
+    worst: tuple[int, ...]
+    ratio: float
+    outside: int
+    size: float
+    factor: float
+    rows: Array
+    columns: Array
+    zero: float
+    known: bool
+    row: int
+    along: float
+    row_factor: float
+
+    @property
+    def spread(self) -> float:
+        """The root mean square of error over sigma."""
+        return float(np.sqrt(np.mean(self.rows**2)))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the answer is."""
+        return math.isfinite(self.ratio) or bool(np.isfinite(self.got).all())
+
+    @property
+    def is_blunt(self) -> bool:
+        """Whether zero would pass for the exact numbers, or nothing is known of them."""
+        return not self.known or not self.zero > ZERO
+
+    @property
+    def mask(self) -> AnyArray:
+        """Which entries are outside."""
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        error = (self.got - clipped(self.got, low, high)) / (MULTIPLE * self.unit)
+        inside: AnyArray = error * error <= np.asarray(self.variance)
+        return ~inside
+
+    def at_worst(self, array: AnyArray | Product | Factored) -> float:
+        """The number of an array at the worst entry."""
+        row = array[self.worst[0] : self.worst[0] + 1][0] if self.worst else array
+        return float(np.asarray(row)[self.worst[1:]])
+
+
+def comparisons(answer: Gradient, low: Gradient, high: Gradient, found: Deviation) -> Iterator[Comparison]:
+    """Each array that the answer gives, compared by blocks of rows that stay in the cache."""
+    lows, highs, variances = (dict(gradient.arrays()) for gradient in (low, high, found.variance))
+    for place, got in answer.arrays():
+        yield _compared(place, np.asarray(got), lows[place], highs[place], variances[place], found.unit)
+
+
+@np.errstate(all="ignore")
+def _compared(
+    place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
+) -> Comparison:
+    if got.ndim < 2:
+        got = np.where(np.isinf(variance), low, got)  # no claim is made
+        as_row = [np.reshape(array, (1, -1)) for array in (got, low, high, variance)]
+        one = _compared(place, as_row[0], as_row[1], as_row[1 if high is low else 2], as_row[3], unit)
+        return replace(one, got=got, low=low, high=high, variance=variance, worst=one.worst[2 - got.ndim :])
+    rows, columns = np.zeros(got.shape[0]), np.zeros(got.shape[1])
+    along, sizes, sigma = np.zeros(len(got)), np.zeros(len(got)), np.zeros(len(got))
+    worst, most, outside, zero = 0, -1.0, 0, 0.0
+    known, nothing = True, True
+    for start in range(0, len(got), BLOCK):
+        some = slice(start, start + BLOCK)
+        given, exact = got[some], low[some]
+        error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
+        nothing = nothing and not exact.any()
+        # what is left needs few digits
+        squares, exact = error.astype(variance.dtype, copy=False), exact.astype(variance.dtype, copy=False)
+        v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
+        squares *= 1 / unit
+        along[some] = np.einsum("ij,ij->i", squares, exact)
+        sizes[some] = np.einsum("ij,ij->i", exact, exact)
+        sigma[some] = np.sqrt(v @ np.ones(len(columns), v.dtype) / len(columns))
+        zero += float(np.vdot(exact, exact / v))
+        known = known and math.isfinite(v.max())
+        squares *= squares
+        squares /= v
+        rows[some] = squares @ np.ones(len(columns), v.dtype)
+        columns += np.ones(len(squares), v.dtype) @ squares
+        at = int(squares.argmax())
+        largest = float(squares.flat[at])
+        if not largest <= MULTIPLE**2:
+            outside += int(np.sum(~(squares <= MULTIPLE**2)))
+        if not (largest <= most or math.isnan(most)):
+            worst, most = start * len(columns) + at, largest
+    index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
+    size = float(sizes.sum())
+    factor = 1 + unit * float(along.sum()) / size if size else 1.0
+    far = np.where(sizes > 0, np.abs(along) / (np.sqrt(sizes) * sigma), 0.0)
+    row = int(np.argmax(far))
+    row_factor = 1 + unit * float(along[row] / sizes[row]) if sizes[row] else 1.0
+    zero = math.inf if nothing else math.sqrt(zero / got.size) / unit
+    rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
+    bounds, at_worst = (place, got, low, high, variance, unit), (index, math.sqrt(most), outside)
+    return Comparison(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, row, float(far[row]), row_factor)

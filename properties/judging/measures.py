@@ -1,0 +1,170 @@
+"""What an answer is measured by at real sizes: each array's worst entry, and what is common to a layer, a row or a column of its dC/dW.
+
+What is common to all entries of a layer shows in their projection on the gradient long before it shows in one of them, and many
+small errors show in their root mean square.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from properties.judging.in_sigmas import Comparison
+from properties.judging.judgement import AGGREGATE, STATISTICAL, Judgement
+from properties.verdict import Verdict
+from reference.arrays import AnyArray
+from reference.gradient import Place
+from rounding.arithmetic import MULTIPLE
+from rounding.deviation import Deviation
+from rounding.precisions import PRECISIONS, Precision
+from rounding.projection import Projections
+
+COMMON = 8.0
+"""A factor common to a whole layer may be off by so many u; by more only as far as the roundings of both passes, carried on to it,
+explain (rounding/projection.py)."""
+
+SPREAD, LINE_SPREAD = 4.0, 6.0
+"""The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
+layer over which errors average out."""
+
+Projection = Callable[[], Projections]
+"""How far the factors common to the dC/dW of the layers may be from 1."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number by which an array of an answer is judged.
+
+    kind: "entries", "factor", "factor beside others", "row factor", "layer", "row" or "column"; got, exact: what it is, and would be
+    without rounding; allowed: how far it may be from that; reason: in words; of entries empty, of which where_outside says more.
+    """
+
+    place: Place
+    kind: str
+    got: float
+    exact: float
+    allowed: float
+    reason: str
+
+    @property
+    def share(self) -> float:
+        """How far it is off, over what is allowed; infinite for NaN."""
+        share = abs(self.got - self.exact) / self.allowed if self.allowed else math.inf
+        return math.inf if math.isnan(share) else share
+
+    def share_of(self, other: "Measure") -> float:
+        """How far it is off, over what another answer's measure of the same kind is allowed; of rows, which may be two, its own share."""
+        return self.share if self.kind == "row factor" else abs(self.got - self.exact) / other.allowed
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is further off than that."""
+        return not abs(self.got - self.exact) <= self.allowed
+
+
+def measures(compared: Sequence[Comparison], found: Deviation, precision: Precision, projection: Projection) -> Iterator[Measure]:
+    """All by which an answer is judged; entries first.
+
+    compared: the answer beside what is exact; found: the bound that it was compared by; projection: asked where a factor is beyond COMMON.
+    """
+    for one in compared:
+        yield Measure(one.place, "entries", one.ratio, 0.0, MULTIPLE, "")
+    unit = math.hypot(precision.unit, precision.product_unit, PRECISIONS["float64"].unit)
+    factors = {one.place.layer: one.factor for one in compared if one.place.quantity == "weights" and one.place.layer and one.size}
+    for one in compared:
+        place = one.place
+        if place.quantity != "weights" or place.layer is None or not one.size:
+            continue
+        allowed = COMMON * unit
+        off = not abs(one.factor - 1) <= allowed
+        if off:
+            allowed = max(allowed, projection().bound(place.layer - 1))
+        reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
+        factor = Measure(place, "factor", one.factor, 1.0, allowed, reason)
+        yield factor
+        if off and not factor.is_suspect and len(factors) > 1:
+            yield _beside_others(factor, place.layer, factors, projection())
+        # rows that were asked for alone have other numbers
+        if not one.along <= MULTIPLE and len(one.got) == projection().passed.problem.widths[place.layer]:
+            allowed = max(COMMON * unit, projection().bound(place.layer - 1, one.row))
+            reason = f"the projection of row {one.row} on the gradient's is off by a factor of 1 {one.row_factor - 1:+.2g}"
+            yield Measure(place, "row factor", one.row_factor, 1.0, allowed, reason)
+        yield Measure(place, "layer", one.spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {one.spread:.3g}")
+        # where errors do not average out, those of a row or column are much the same
+        for kind, spreads in (("row", one.rows), ("column", one.columns)) if found.averages[place.layer - 1] else ():
+            worst = int(np.argmax(spreads))
+            spread = float(spreads[worst])
+            reason = f"the errors of {kind} {worst} over sigma have a root mean square of {spread:.3g}"
+            yield Measure(place, kind, spread, 0.0, LINE_SPREAD, reason)
+
+
+def _beside_others(factor: Measure, layer: int, factors: dict[int, float], projections: Projections) -> Measure:
+    """A layer's factor, without what the factors of other layers share with it."""
+    others = [other for other, each in factors.items() if other != layer and math.isfinite(each)]
+    weighed, allowed = projections.beside(layer - 1, [other - 1 for other in others])
+    remains = factor.got - 1 + sum(share * (factors[other + 1] - 1) for other, share in weighed.items())
+    reason = f"{factor.reason}, and, beside what those of the other layers are off by, by 1 {remains:+.2g}"
+    return Measure(factor.place, "factor beside others", 1 + remains, 1.0, allowed, reason)
+
+
+def suspected_of(compared: Sequence[Comparison], found: Deviation, precision: Precision, projection: Projection) -> list[Measure]:
+    """The measures that are further off than is allowed."""
+    return [measure for measure in measures(compared, found, precision, projection) if measure.is_suspect]
+
+
+def suspicion(suspected: Sequence[Measure], compared: Sequence[Comparison], precision: Precision) -> Judgement | None:
+    """What is told of the measures that are further off than is allowed, or None."""
+    by_entries = [measure.place for measure in suspected if measure.kind == "entries"]
+    if by_entries:
+        outside = [one for one in compared if one.place in by_entries]
+        return judgement_by_sigma(Verdict.WRONG, outside, precision, where_outside(outside), sum(one.got.size for one in compared))
+    for measure in suspected:
+        exact, judged = (measure.exact, measure.exact), sum(one.got.size for one in compared)
+        return Judgement(
+            Verdict.WRONG, precision.name, measure.place, (), measure.got, exact, measure.allowed, 0, judged, AGGREGATE, measure.reason
+        )
+    return None
+
+
+def judgement_by_sigma(
+    verdict: Verdict, compared: Sequence[Comparison], precision: Precision, reason: str = "", judged: int | None = None
+) -> Judgement:
+    """A judgement that shows the entry which is off by most sigma; judged: of how many, if not of all that were compared."""
+    worst = max(compared, key=lambda one: math.inf if math.isnan(one.ratio) else one.ratio)
+    return Judgement(
+        verdict,
+        precision.name,
+        worst.place,
+        worst.worst,
+        worst.at_worst(worst.got),
+        (worst.at_worst(worst.low), worst.at_worst(worst.high)),
+        MULTIPLE * worst.unit * math.sqrt(worst.at_worst(worst.variance)),
+        sum(one.outside for one in compared),
+        sum(one.got.size for one in compared) if judged is None else judged,
+        STATISTICAL,
+        reason,
+    )
+
+
+def where_outside(compared: Sequence[Comparison]) -> str:
+    """How many entries are outside, and in which rows, columns and layers."""
+    said = []
+    for one in compared:
+        if not one.outside:
+            continue
+        outside = one.mask
+        text = f"{one.place}: {int(outside.sum())} of {outside.size}"
+        if outside.ndim == 2:
+            rows, columns = (np.flatnonzero(outside.any(axis=axis)) for axis in (1, 0))
+            text += f", in {_listed(rows, len(outside), 'row')} and {_listed(columns, outside.shape[1], 'column')}"
+        said.append(text)
+    return "outside are " + "; ".join(said)
+
+
+def _listed(numbers: AnyArray, of: int, name: str) -> str:
+    if len(numbers) == of:
+        return f"all {name}s"
+    if len(numbers) <= 3:
+        return f"{name}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers.tolist()))}"
+    return f"{len(numbers)} of {of} {name}s"

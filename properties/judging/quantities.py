@@ -1,0 +1,68 @@
+"""What is said of each quantity of a wrong answer: right, off by one factor, or off without one. All layers, not the worst alone."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from properties.judging.by_second_moment import is_real
+from properties.judging.in_sigmas import comparisons
+from properties.judging.judgement import Exact, measured
+from properties.judging.quantity import Quantity
+from reference.arrays import AnyArray, Array
+from reference.gradient import Gradient, Place
+from reference.problem import Problem
+from rounding.arithmetic import MULTIPLE
+from rounding.precisions import Precision
+
+MOST = 2_000_000
+"""Of more weights nothing is said beyond the worst entry: all entries and their bounds would have to be held at once."""
+
+
+def quantities(exact: Exact, answer: Gradient, precision: Precision) -> tuple[Quantity, ...]:
+    """What is said of each array of an answer, by whatever formulas; () of a network that is too large."""
+    if sum(weight.size for weight in exact.problem.weights) > MOST:
+        return ()
+    with np.errstate(all="ignore"):
+        return tuple(_said(exact.problem, *entries) for entries in _entries(exact, answer, precision))
+
+
+def _entries(exact: Exact, answer: Gradient, precision: Precision) -> Iterable[tuple[Place, AnyArray, Array, Array]]:
+    """Each array, what is exact, and how far each entry may be from that."""
+    if is_real(exact.problem):
+        found = exact.deviation(precision, answer, None)
+        for one in comparisons(answer, exact.by_rows, exact.by_rows, found):
+            yield one.place, one.got, np.asarray(one.low), MULTIPLE * one.unit * np.sqrt(np.asarray(one.variance, dtype=np.float64))
+        return
+    for entry in measured(answer, exact.reference, exact.reference, exact.bound(precision, None, jumps=True)):
+        yield entry.place, entry.got, entry.low, entry.allowed
+
+
+def _said(problem: Problem, place: Place, got: AnyArray, right: Array, allowed: Array) -> Quantity:
+    got = np.asarray(got, dtype=np.float64)
+    claimed = np.isfinite(allowed)
+    if not claimed.any():
+        return Quantity(place, "unknown")
+    got, right, allowed = got[claimed], right[claimed], allowed[claimed]
+    if np.all(np.abs(got - right) <= allowed):
+        return Quantity(place, "right")
+    size = float(right @ right)
+    factor = float(got @ right) / size if size else np.nan
+    meanings = [(value, name) for value, name in _factors(problem) if np.all(np.abs(got - value * right) <= (1 + abs(value)) * allowed)]
+    if meanings and np.any(right):
+        named = [name for value, name in meanings if value == meanings[0][0] and name]
+        return Quantity(place, "factor", meanings[0][0], ", or ".join(named))
+    # one number is always off by some factor
+    several = np.count_nonzero(np.abs(right) > allowed) > 1
+    if several and np.all(np.abs(got - factor * right) <= (1 + abs(factor)) * allowed):
+        return Quantity(place, "factor", factor)
+    return Quantity(place, "off")
+
+
+def _factors(problem: Problem) -> list[tuple[float, str]]:
+    """The factors that mistakes have, and what they are."""
+    batch, outputs = problem.batch, problem.widths[-1]
+    sizes = [(batch, "the batch size"), (outputs, "the number of outputs")]
+    if batch > 1 < outputs:
+        sizes.append((batch * outputs, "the batch size times the number of outputs"))
+    named = [each for n, name in sizes if n > 1 for each in ((float(n), name), (1 / n, f"1 over {name}"))]
+    return [(0.0, "nothing is there"), (-1.0, "the other sign"), (2.0, ""), (0.5, ""), *named]

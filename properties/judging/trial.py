@@ -1,0 +1,104 @@
+"""The trial by peers: no accusation that our own honest passes would suffer as well.
+
+What is too far off by a measure is held beside peers over the same problem in the same precision. Where one of them trips the same
+measure, or comes near, the measure proves nothing there: it is left out, and the verdict comes from those that remain. This guards every
+constant of the statistical model, and what it does not know.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from properties.judging.in_sigmas import Comparison, comparisons
+from properties.judging.judgement import Exact
+from properties.judging.measures import Measure, measures
+from properties.judging.peers import ACCURATE, Peer, answers, textbook_peers
+from reference.gradient import Gradient, Place
+from rounding.deviation import Deviation
+from rounding.precisions import Precision
+
+NEAR = {"entries": 0.75}
+NEAR_OF_OTHERS = 0.5
+"""A peer comes near that is off by so much of what is allowed. Where the model holds, the largest of millions of entries of an honest
+pass is at 5 to 6 of 8 sigma, now and then, and the other measures below a half (docs/tolerance.md, section 7): so nearer than these is a
+sign that the model does not hold."""
+
+FARTHER = 8.0
+"""An answer that is off by more than so many times as much as the worst peer is told all the same: eight passes do not find the worst
+that honest rounding does, and came to a tenth of it once."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A measure of an answer beside those of peers.
+
+    peer, share: which came farthest, and how far, over what is allowed; near: whether that leaves the measure out;
+    textbook: whether only peers with textbook formulas came near.
+    """
+
+    measure: Measure
+    peer: Peer
+    share: float
+    near: bool
+    textbook: bool
+
+    def __str__(self) -> str:
+        measure = self.measure
+        return (
+            f"{measure.place}, {measure.kind}: it is off by {measure.share:.3g} of what is allowed, and the worst of our own honest passes "
+            f"({self.peer.name}) by {self.share:.2g}"
+        )
+
+
+def heard(
+    exact: Exact, suspected: Sequence[Measure], compared: Sequence[Comparison], found: Deviation, precision: Precision
+) -> list[Heard]:
+    """Each measure that is further off than is allowed, beside all peers.
+
+    compared: the answer beside the reference by the bound found, as are the peers. A peer in float64 is held against the reference too,
+    which is one more honest pass: where the reference is the one that is off, all peers are as far from it.
+    """
+    places = frozenset(one.place for one in compared)
+    if (precision.name, places) not in exact.peers:
+        exact.peers[precision.name, places] = _off(exact, places, found, precision)
+    off = exact.peers[precision.name, places]
+
+    def share(measure: Measure, of_peer: dict[tuple[Place, str], Measure]) -> float:
+        same = of_peer.get((measure.place, measure.kind))
+        return same.share_of(measure) if same else 0.0
+
+    return [_beside(measure, [(peer, share(measure, of_peer)) for peer, of_peer in off]) for measure in suspected]
+
+
+def _off(
+    exact: Exact, places: Collection[Place], found: Deviation, precision: Precision
+) -> list[tuple[Peer, dict[tuple[Place, str], Measure]]]:
+    """How far each peer is off by every measure of some arrays."""
+    names = frozenset(exact.textbook_activations())
+    peers = ACCURATE + (textbook_peers(names) if names else ())
+    return [
+        (peer, {(one.place, one.kind): one for one in _measured(exact, gradient, places, found, precision)})
+        for peer, gradient in answers(exact.problem, precision, peers)
+    ]
+
+
+def _measured(exact: Exact, gradient: Gradient, places: Collection[Place], found: Deviation, precision: Precision) -> Iterator[Measure]:
+    """What a peer is measured by, of the arrays that are judged."""
+    asked = {place.quantity for place in places}
+    given = Gradient(**{quantity: array for quantity, array in vars(gradient).items() if quantity in asked | {"weights"}})
+    compared = [one for one in comparisons(given, exact.by_rows, exact.by_rows, found) if one.place in places]
+    return measures(compared, found, precision, exact.projection(precision, None))
+
+
+def _beside(measure: Measure, shares: Sequence[tuple[Peer, float]]) -> Heard:
+    limit = NEAR.get(measure.kind, NEAR_OF_OTHERS)
+
+    # a peer that leaves the range excuses nothing
+    shares = [(peer, share if math.isfinite(share) else 0.0) for peer, share in shares]
+
+    def excuses(share: float) -> bool:
+        return share >= limit and measure.share <= FARTHER * share
+
+    peer, share = max(shares, key=lambda each: each[1])
+    accurate = max(share for peer, share in shares if not peer.textbook)
+    return Heard(measure, peer, share, excuses(share), excuses(share) and not excuses(accurate))

@@ -1,0 +1,1 @@
+"""What every right implementation obeys, one law a function."""

@@ -1,0 +1,106 @@
+"""The table of laws, in the order in which they are judged."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from oracles.available import ORACLES, missing
+from properties.laws.law import Law, Turn
+from properties.laws.of_agreement import ORACLE_LAWS, it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
+from properties.laws.of_conduct import (
+    inputs_are_left_alone,
+    it_answers,
+    shapes_and_dtypes_are_right,
+    the_memory_layout_does_not_matter,
+    the_problem_before_does_not_matter,
+    two_calls_agree,
+)
+from properties.laws.of_layers import (
+    a_bias_gradient_is_delta,
+    a_dead_node_has_no_gradient,
+    a_weight_gradient_is_an_outer_product,
+    softmax_deltas_sum_to_zero,
+    the_loss_changes_as_the_gradient_says,
+    what_comes_in_goes_out,
+)
+from properties.laws.of_samples import (
+    a_duplicated_sample_counts_twice,
+    a_sample_without_error_adds_nothing,
+    batch_gradients_add,
+    the_mean_is_the_sum_over_the_batch_size,
+    the_order_of_samples_does_not_matter,
+)
+from properties.laws.of_structure import (
+    a_node_without_outgoing_weights_changes_nothing,
+    a_split_network_chains,
+    an_inserted_identity_layer_changes_nothing,
+    permuted_nodes_permute_the_gradient,
+)
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        Law(it_answers, needs_answer=False),
+        Law(shapes_and_dtypes_are_right, needs_answer=False),
+        Law(inputs_are_left_alone, needs_answer=False),
+        Law(two_calls_agree, turn=Turn.OFTEN),
+        Law(it_agrees_with_the_exact_gradient),
+        Law(what_is_right_stands_an_audit, turn=Turn.AUDIT),
+        *(
+            Law(judge, turn=Turn.IN_TURN, unless=(two_calls_agree, the_problem_before_does_not_matter))
+            for judge in (
+                batch_gradients_add,
+                the_mean_is_the_sum_over_the_batch_size,
+                a_duplicated_sample_counts_twice,
+                the_order_of_samples_does_not_matter,
+                a_sample_without_error_adds_nothing,
+                permuted_nodes_permute_the_gradient,
+                a_node_without_outgoing_weights_changes_nothing,
+                an_inserted_identity_layer_changes_nothing,
+                a_split_network_chains,
+                the_loss_changes_as_the_gradient_says,
+                the_memory_layout_does_not_matter,
+            )
+        ),
+        *(
+            Law(judge, turn=Turn.IN_TURN)
+            for judge in (
+                a_weight_gradient_is_an_outer_product,
+                a_bias_gradient_is_delta,
+                a_dead_node_has_no_gradient,
+                what_comes_in_goes_out,
+                softmax_deltas_sum_to_zero,
+            )
+        ),
+        Law(the_problem_before_does_not_matter, turn=Turn.IN_TURN),
+    )
+}
+
+
+class OracleError(ValueError):
+    """An oracle that is not known, or cannot run here; the message says what to do."""
+
+
+class LawError(ValueError):
+    """A law that is not known; the message says which there are."""
+
+
+def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) -> list[Law]:
+    """All laws, and those of the oracles that are asked for; or only those named, each for every problem. Raises OracleError, LawError."""
+    if isinstance(oracles, str):
+        raise OracleError(f"oracles is {oracles!r}: expected a list of names")
+    for name in oracles:
+        if name not in ORACLES:
+            raise OracleError(f"oracle {name!r} is not known: expected one of {', '.join(ORACLES)}")
+        reason = missing(ORACLES[name])
+        if reason:
+            raise OracleError(f"oracle {name!r} cannot run here: {reason}")
+    laws = [*LAWS.values(), *(ORACLE_LAWS[name] for name in dict.fromkeys(oracles))]
+    if names is None:
+        return laws
+    known = {law.name: law for law in laws}
+    unknown = [names] if isinstance(names, str) else [name for name in names if name not in known]
+    if unknown:
+        raise LawError(f"law {unknown[0]!r} is not known: expected a list of {', '.join(known)}")
+    if not names:
+        raise LawError(f"laws is {names!r}: expected at least one of {', '.join(known)}")
+    return [replace(known[name], turn=Turn.ALWAYS) for name in dict.fromkeys(names)]

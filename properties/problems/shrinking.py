@@ -1,0 +1,96 @@
+"""Shrinking: Hypothesis takes a known failing problem and makes it as small and as plain as it can."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
+from hypothesis.errors import Flaky, NoSuchExample
+
+from properties.problems.gone import outside_of_tests
+from properties.problems.reducing import reduce
+from properties.problems.strategies import Recorder, pick_problem, problems_of
+from properties.problems.support import Support
+from reference.problem import Problem
+
+KEY = b"the failing problem"
+MOST_NUMBERS = 2000
+"""Hypothesis shrinks no more numbers than this."""
+
+FREE = ("free",)
+"""Numbers from a seed are fewer choices, which Hypothesis would take for simpler; a person would not."""
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """The smallest failing problem that was found; complete: whether shrinking ended by itself, before its time was up."""
+
+    problem: Problem
+    complete: bool
+
+
+class _TimeIsUp(BaseException):
+    """Leaves Hypothesis at once: it does not take it for a failure of the test."""
+
+
+def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support, precision: str, seconds: float = 10.0) -> Shrunk:
+    """The smallest problem near this one that still fails.
+
+    fails: whether a problem fails in the same way; seconds: the time limit.
+    First its structure is reduced; then it is written as the choices that Hypothesis would have had to draw, which takes it
+    for a failure that was saved, and shrinks its numbers.
+    """
+    smallest, deadline = problem, time.monotonic() + seconds
+
+    def still_fails(candidate: Problem) -> bool:
+        nonlocal smallest
+        if time.monotonic() > deadline:
+            raise _TimeIsUp
+        failed = fails(candidate)
+        if failed:
+            smallest = candidate
+        return failed
+
+    try:
+        smallest = reduce(problem, still_fails, support)
+        if smallest.size > MOST_NUMBERS:
+            return Shrunk(smallest, complete=False)
+        recorder, sizes = Recorder(smallest), _with_its_sizes(support, smallest)
+        try:
+            pick_problem(recorder, sizes, precision, FREE)
+        except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks
+            return Shrunk(smallest, complete=False)
+        smallest = outside_of_tests(lambda: _shrunk_by_hypothesis(recorder, still_fails, sizes, precision))
+    except _TimeIsUp:
+        return Shrunk(smallest, complete=False)
+    except (Flaky, NoSuchExample):  # a target that does not fail twice in the same way: the smallest that failed stands
+        return Shrunk(smallest, complete=False)
+    return Shrunk(smallest, complete=True)
+
+
+def _with_its_sizes(support: Support, problem: Problem) -> Support:
+    """The support, with room for a width or a batch that is longer than what is drawn of small ones."""
+    sizes = {"batch": [problem.batch], "width": problem.widths}
+    longer: dict[str, Any] = {}
+    for name, found in sizes.items():
+        least, most = support.drawn(name)
+        if getattr(support, name) is None and (name == "batch" or support.widths is None):
+            longer[name] = (least, max(most, *found))
+    return replace(support, **longer)
+
+
+def _shrunk_by_hypothesis(recorder: Recorder, still_fails: Callable[[Problem], bool], support: Support, precision: str) -> Problem:
+    database = InMemoryExampleDatabase()
+    # the superfluous choice at the end tells Hypothesis that the failure was saved unshrunk
+    database.save(KEY, choices_to_bytes([*recorder.choices, 0]))
+    shrinking = settings(
+        database=database,
+        phases=[Phase.reuse, Phase.shrink],
+        deadline=None,
+        derandomize=False,
+        max_examples=2,
+        suppress_health_check=list(HealthCheck),
+    )
+    return find(problems_of(support, precision, FREE), still_fails, settings=shrinking, database_key=KEY)

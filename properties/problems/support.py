@@ -1,0 +1,217 @@
+"""What a target can do: the problems that it may be asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import Choice, normal_choice
+from reference.problem import REDUCTIONS, WANTS, Problem
+
+PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
+    "leaky_relu": ({}, {"slope": -0.5}, {"slope": 2.0}, {"slope": 0.0}),
+    "elu": ({}, {"alpha": -2.0}, {"alpha": 0.5}),
+    "huber": ({}, {"delta": 0.5}, {"delta": 4.0}),
+}
+"""The parameters that are tried of each function that has some: default first, then those that shipped bugs needed."""
+
+
+SIZES = {
+    "small": {"depth": (1, 6), "batch": (1, 5), "width": (1, 6)},
+    "real": {"depth": (1, 4), "batch": (8, 64), "width": (10, 512)},
+}
+"""What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance; some show in real ones alone."""
+
+
+CHOSEN = ("activations", "output_activations", "losses", "reductions")
+LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths")
+"""What a run may ask for, within what the target supports."""
+
+
+class SupportError(ValueError):
+    """`supports` of a target, or what check was asked for, cannot be understood; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """Which problems may be drawn.
+
+    activations, losses: names, which stand for their default parameters, or (name, parameters); None for all that there are,
+        with other parameters too; output_activations: those of the last layer, None for the same as activations.
+    biases: True for always, False for never, None for both; depth, batch, width: (least, most), None for any;
+    reductions: over samples; same_hidden: whether all hidden layers must have one activation;
+    wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
+    sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone.
+    """
+
+    activations: tuple[Choice, ...] | None = None
+    losses: tuple[Choice, ...] | None = None
+    output_activations: tuple[Choice, ...] | None = None
+    biases: bool | None = None
+    depth: tuple[int, int] | None = None
+    batch: tuple[int, int] | None = None
+    width: tuple[int, int] | None = None
+    reductions: tuple[str, ...] = ("sum", "mean")
+    same_hidden: bool = False
+    wants: tuple[str, ...] = ()
+    sizes: str = "small"
+    widths: tuple[int, ...] | None = None
+
+    @staticmethod
+    def of(given: Any) -> "Support":
+        """What a target's `supports` says: a Support, a dict of its fields, or None. Raises SupportError."""
+        if isinstance(given, Support):
+            return given
+        if given is None:
+            return Support()
+        names = [field.name for field in fields(Support)]
+        if not isinstance(given, Mapping):
+            raise SupportError(f"supports is a {type(given).__name__}: expected a dict with any of {', '.join(names)}")
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
+        read = {name: _field(name, value) for name, value in given.items()}
+        return Support(**({"sizes": _sizes_of(read.get("widths"))} | read))._consistent()
+
+    def limited(self, **asked: Any) -> "Support":
+        """This support, narrowed to what a run asks for. Raises SupportError where nothing is left."""
+        changes: dict[str, Any] = {}
+        for name, value in asked.items():
+            if name not in LIMITS:
+                raise SupportError(f"there is no limit {name!r}: expected any of {', '.join(LIMITS)}")
+            if value is None:
+                continue
+            wanted = _field(name, value)
+            if name in CHOSEN:
+                mine = self.activations if name == "output_activations" and self.output_activations is None else getattr(self, name)
+                changes[name] = wanted if mine is None else tuple(choice for choice in wanted if choice in mine)
+                if not changes[name]:
+                    raise SupportError(f"{name} is {list(wanted)}, but the target supports only {list(mine or ())}")
+            elif name == "wants":
+                changes[name] = wanted
+            elif name == "widths":
+                if self.widths not in (None, wanted):
+                    raise SupportError(f"widths is {list(wanted)}, but the target supports only {list(self.widths or ())}")
+                changes |= {"widths": wanted, "sizes": _sizes_of(wanted)}
+            elif name == "sizes":
+                changes[name] = wanted
+            else:
+                changes[name] = self._narrowed(name, wanted)
+        return replace(self, **changes)._consistent()
+
+    def _narrowed(self, name: str, wanted: Any) -> Any:
+        """biases, depth, width or batch as a run asks for it, where the target says nothing of it; what both allow, where it does."""
+        mine = getattr(self, name)
+        if mine is None or mine == wanted:
+            return wanted
+        both = None if name == "biases" else (max(mine[0], wanted[0]), min(mine[1], wanted[1]))
+        if both is None or both[0] > both[1]:
+            raise SupportError(f"{name} is {wanted}, but the target supports only {mine}")
+        return both
+
+    def _consistent(self) -> "Support":
+        """This support, if its widths are within its depth and width."""
+        for name, sizes in (("depth", [len(self.widths) - 1]), ("width", self.widths)) if self.widths else ():
+            limits = getattr(self, name)
+            if limits and not all(limits[0] <= size <= limits[1] for size in sizes):
+                raise SupportError(f"widths is {list(self.widths or ())}, but the target supports only {name} {limits}")
+        return self
+
+    def drawn(self, name: str) -> tuple[int, int]:
+        """The least and the most depth, batch or width that is drawn."""
+        if self.widths and name == "depth":
+            return len(self.widths) - 1, len(self.widths) - 1
+        if self.widths and name == "width":
+            return min(self.widths), max(self.widths)
+        limits: tuple[int, int] | None = getattr(self, name)
+        return SIZES[self.sizes][name] if limits is None else limits
+
+    def refusal(self, problem: Problem) -> str:
+        """What of a problem the target does not support, or "": limits that it does not set are none."""
+        sizes = {"depth": [problem.depth], "batch": [problem.batch], "width": problem.widths}
+        for name, found in sizes.items():
+            limits = getattr(self, name)
+            if limits is not None and not all(limits[0] <= size <= limits[1] for size in found):
+                return f"{name} {', '.join(map(str, found))}"
+        if self.widths is not None and self.widths != problem.widths:
+            return f"widths {', '.join(map(str, problem.widths))}"
+        if unasked := [want for want in problem.wants[2:] if want not in self.wants]:
+            return f"being asked for {', '.join(unasked)}"
+        biased = [bias is not None for bias in problem.biases]
+        if self.biases is not None and biased != [self.biases] * problem.depth:
+            return "biases" if any(biased) else "no biases"
+        if problem.reduction not in self.reductions:
+            return f"the reduction {problem.reduction}"
+        *hidden, last = problem.activations
+        choices = [(self.loss_choices, problem.loss), (self.output_choices, last), *((self.activation_choices, a) for a in hidden)]
+        unknown = [choice for options, choice in choices if choice not in options]
+        if unknown:
+            return str(unknown[0])
+        return "different hidden activations" if self.same_hidden and any(a != hidden[0] for a in hidden) else ""
+
+    @property
+    def activation_choices(self) -> tuple[Choice, ...]:
+        """Every activation that may be drawn, simplest first."""
+        return _all_choices(ACTIVATIONS) if self.activations is None else self.activations
+
+    @property
+    def output_choices(self) -> tuple[Choice, ...]:
+        """Every activation that may be drawn for the last layer."""
+        return self.activation_choices if self.output_activations is None else self.output_activations
+
+    @property
+    def loss_choices(self) -> tuple[Choice, ...]:
+        """Every loss that may be drawn, simplest first."""
+        return _all_choices(LOSSES) if self.losses is None else self.losses
+
+
+def _sizes_of(widths: tuple[int, ...] | None) -> str:
+    """How networks of these widths are drawn."""
+    return "real" if widths and max(widths) > SIZES["small"]["width"][1] else "small"
+
+
+def _all_choices(table: Mapping[str, Any]) -> tuple[Choice, ...]:
+    return tuple((name, dict(chosen)) if chosen else name for name in table for chosen in PARAMETERS.get(name, ({},)))
+
+
+def _field(name: str, value: Any) -> Any:
+    if value is None:
+        return getattr(Support(), name)
+    if name in ("activations", "output_activations", "losses"):
+        table, noun = (LOSSES, "loss") if name == "losses" else (ACTIVATIONS, "activation")
+        if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+            raise SupportError(f"{name} is {value!r}: expected a list of names, any of {', '.join(table)}")
+        try:
+            return tuple(normal_choice(table, item, noun) for item in value)
+        except ValueError as error:
+            raise SupportError(f"{name}: {error}") from None
+    if name in ("depth", "batch", "width"):
+        pair = (1, value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not (isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, int) for n in pair) and 1 <= pair[0] <= pair[1]):
+            raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
+        return tuple(pair)
+    if name == "sizes":
+        if value not in SIZES:
+            raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
+        return value
+    if name == "widths":
+        if (
+            isinstance(value, str)
+            or not isinstance(value, Sequence)
+            or len(value) < 2
+            or not all(isinstance(n, int) and n > 0 for n in value)
+        ):
+            raise SupportError(f"widths is {value!r}: expected the widths of all layers, inputs first, such as [784, 128, 10]")
+        return tuple(value)
+    if name == "wants":
+        if isinstance(value, str) or not isinstance(value, Sequence) or not all(item in WANTS[2:] for item in value):
+            raise SupportError(f"wants is {value!r}: expected a list of {', '.join(WANTS[2:])}")
+        return tuple(value)
+    if name == "reductions":
+        if isinstance(value, str) or not isinstance(value, Sequence) or not value or not all(item in REDUCTIONS for item in value):
+            raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")
+        return tuple(value)
+    if not isinstance(value, bool):
+        raise SupportError(f"{name} is {value!r}: expected True, False{' or None' if name == 'biases' else ''}")
+    return value

@@ -1,0 +1,25 @@
+"""What a loss is: C_0 of one sample, equation 2's derivative of it, and what it expects."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reference.arrays import Array
+from reference.functions.expected import NUMBERS, Expected
+
+
+@dataclass(frozen=True)
+class Loss:
+    """C_0(a, y) of the last layer's activations a and the expected outputs y, both (..., batch, n).
+
+    value: C_0, (..., batch).
+    derivative: equation 2, dC_0/da, (..., batch, n).
+    curvature: of (a, y, direction), how dC_0/da changes along a direction, (..., batch, n): the matrix of second derivatives times it.
+    expected: what y may be; where it has labels, a is meant to be logits.
+    of_differences: whether C_0 is one of a - y, so that a sample whose outputs are as expected has no error.
+    """
+
+    value: Callable[[Array, Array], Array]
+    derivative: Callable[[Array, Array], Array]
+    curvature: Callable[[Array, Array, Array], Array]
+    expected: Expected = NUMBERS
+    of_differences: bool = False

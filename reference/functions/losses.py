@@ -1,0 +1,141 @@
+"""The table of losses: C_0 and equation 2's dC_0/da. What rounding does to them: rounding/losses.py.
+
+The note leaves the loss open ("e.g. the L2 loss"); each row says which one it is by its sum or mean over outputs.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import expit
+
+from reference.arrays import Array, clipped
+from reference.functions.expected import DISTRIBUTION, PROBABILITIES
+from reference.functions.loss import Loss
+
+
+def half_squared_error() -> Loss:
+    """C_0 = 1/2 sum_j (a_j - y_j)^2, dC_0/da_j = a_j - y_j."""
+    return _squares(0.5, mean=False)
+
+
+def squared_error() -> Loss:
+    """C_0 = sum_j (a_j - y_j)^2, dC_0/da_j = 2 (a_j - y_j): the note's L2 loss."""
+    return _squares(1.0, mean=False)
+
+
+def mean_squared_error() -> Loss:
+    """C_0 = 1/n sum_j (a_j - y_j)^2, dC_0/da_j = 2/n (a_j - y_j)."""
+    return _squares(1.0, mean=True)
+
+
+def half_mean_squared_error() -> Loss:
+    """C_0 = 1/(2n) sum_j (a_j - y_j)^2, dC_0/da_j = (a_j - y_j) / n: scikit-learn's."""
+    return _squares(0.5, mean=True)
+
+
+def _squares(factor: float, mean: bool) -> Loss:
+    def scale(a: Array) -> float:
+        return factor / a.shape[-1] if mean else factor
+
+    return Loss(
+        value=lambda a, y: scale(a) * np.sum((a - y) ** 2, axis=-1),
+        derivative=lambda a, y: 2 * scale(a) * (a - y),
+        curvature=lambda a, y, direction: 2 * scale(a) * direction,
+        of_differences=True,
+    )
+
+
+def huber(delta: float = 1.0) -> Loss:
+    """C_0 = 1/n sum_j h(a_j - y_j), h(r) = r^2/2 for |r| <= delta, delta (|r| - delta/2) beyond; dC_0/da_j = clip(r, -delta, delta) / n."""
+    if not delta > 0:
+        raise ValueError(f"delta is {delta}, expected a number above 0")
+
+    def value(a: Array, y: Array) -> Array:
+        r = np.abs(a - y)
+        inside = np.minimum(r, delta)
+        return np.mean(inside * (r - 0.5 * inside), axis=-1)
+
+    return Loss(
+        value=value,
+        derivative=lambda a, y: clipped(a - y, -delta, delta) / a.shape[-1],
+        curvature=lambda a, y, direction: np.where(np.abs(a - y) <= delta, direction, 0.0) / a.shape[-1],
+        of_differences=True,
+    )
+
+
+def binary_cross_entropy_with_logits() -> Loss:
+    """C_0 = 1/n sum_j log(1 + e^a_j) - y_j a_j, dC_0/da_j = ((1 - y_j) s(a_j) - y_j s(-a_j)) / n; y in [0, 1]."""
+
+    def value(a: Array, y: Array) -> Array:
+        # max(a, 0) - a y, as a difference that cannot cancel
+        linear = np.where(a > 0, a * (1 - y), -a * y)
+        return np.mean(linear + np.log1p(np.exp(-np.abs(a))), axis=-1)
+
+    return Loss(
+        value=value,
+        derivative=lambda a, y: ((1 - y) * expit(a) - y * expit(-a)) / a.shape[-1],
+        curvature=lambda a, y, direction: expit(a) * expit(-a) * direction / a.shape[-1],
+        expected=PROBABILITIES,
+    )
+
+
+def softmax_cross_entropy() -> Loss:
+    """C_0 = -sum_j y_j log p_j with p = softmax(a), dC_0/da_j = p_j sum_i y_i - y_j; y a distribution.
+
+    Extends equation 2: the derivative by output j depends on all outputs of the layer, through p. As the softmax is taken into
+    the loss, equation 3 stays elementwise, and a, the last layer's activations, are the logits.
+    """
+
+    def derivative(a: Array, y: Array) -> Array:
+        p = softmax(a)
+        total = y.sum(axis=-1, keepdims=True)
+        # where y_j is the whole distribution, p_j - y_j is minus the sum of the others: no digits cancel
+        return np.where(y == total, -total * others(p), p * total - y)
+
+    def curvature(a: Array, y: Array, direction: Array) -> Array:
+        p = softmax(a)
+        moved = p * (direction - np.sum(p * direction, axis=-1, keepdims=True))
+        return y.sum(axis=-1, keepdims=True) * moved
+
+    return Loss(
+        value=lambda a, y: np.sum(y, axis=-1) * log_sum_exp(a)[..., 0] - np.sum(y * a, axis=-1),
+        derivative=derivative,
+        curvature=curvature,
+        expected=DISTRIBUTION,
+    )
+
+
+def softmax(a: Array) -> Array:
+    """p_j = e^a_j / sum_k e^a_k, shifted by the largest."""
+    p: Array = np.exp(a - a.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def log_sum_exp(a: Array) -> Array:
+    """log sum_k e^a_k of each row, (..., 1)."""
+    largest = a.max(axis=-1, keepdims=True)
+    shifted: Array = largest + np.log(np.sum(np.exp(a - largest), axis=-1, keepdims=True))
+    return shifted
+
+
+def others(x: Array) -> Array:
+    """The sum of all other entries of a row, summed without the entry itself: nothing cancels."""
+    summed = np.zeros_like(x)
+    summed[..., 1:] = np.cumsum(x[..., :-1], axis=-1)
+    summed[..., :-1] += np.cumsum(x[..., :0:-1], axis=-1)[..., ::-1]
+    return summed
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    make.__name__: make
+    for make in (
+        half_squared_error,
+        squared_error,
+        mean_squared_error,
+        half_mean_squared_error,
+        huber,
+        binary_cross_entropy_with_logits,
+        softmax_cross_entropy,
+    )
+}

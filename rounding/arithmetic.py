@@ -1,0 +1,138 @@
+"""The model of rounding: what one operation of an honest implementation may add."""
+
+from dataclasses import dataclass
+from math import expm1, inf, log1p
+
+import numpy as np
+
+from reference.arrays import Array
+from reference.dtypes import DTYPES
+from rounding.precisions import PRECISIONS, Precision
+
+K = 16
+"""Elementary functions are within K u of the scale of their terms: 8 units in the last place."""
+
+MULTIPLE = 8.0
+"""An honest answer stays within so many standard deviations: fixed before the final measurements, which used other seeds."""
+
+FUNCTION_ERROR = 2.0
+"""What a function is off as a rule, in units of u times its scale: the same for equal arguments, so that it adds up over samples."""
+
+TEXTBOOK_ERROR = 0.5
+"""The same of a textbook formula on the whole, times its scale: what it loses is the rounding of numbers that are not small, which is off
+to either side."""
+
+SHARED = 8.0
+"""The squared relative error that all terms of a sum may share, such as that of a rounded constant, in units of u^2 / 3."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Rounding of two passes that are compared: u and eta are the sums of both (docs/tolerance.md, section 1).
+
+    unit: u, relative error of one operation; underflow: eta, absolute error of one result that underflows;
+    largest: the largest number of the narrower range; lossy: the names of the activations and losses for which a textbook
+    formula is allowed for, or None for all; dtype: the narrower of the two formats; sum_unit: u of running sums, where it is
+    another one; product_unit: u of what goes into a product, where that is rounded once more; function_unit: u of functions, where they
+    are computed in another format and rounded once when they are stored.
+    """
+
+    unit: float
+    underflow: float
+    largest: float
+    lossy: frozenset[str] | None = frozenset()
+    dtype: str = "float64"
+    sum_unit: float | None = None
+    product_unit: float = 0.0
+    function_unit: float | None = None
+
+    def function(self, scale: Array, size: Array, stored: Array | float = 0.0) -> Array:
+        """How far a function may be off at an argument: K u s; or K u_f s, and u of its result and of what was stored on the way to it.
+
+        scale: s, 0 where nothing is rounded; size: the function's own; stored: how much of it numbers that were stored before may be off,
+        in units of u.
+        """
+        if self.function_unit is None:
+            return K * self.unit * scale
+        rounded: Array = K * self.function_unit * scale
+        return rounded + np.where(scale > 0, self.unit * (size + rounded + stored) + self.underflow, 0.0)
+
+    def allows(self, name: str) -> bool:
+        """Whether a textbook formula that loses digits is allowed for."""
+        return self.lossy is None or name in self.lossy
+
+    def sum(self, terms: int) -> float:
+        """th(n) = (1 + u)^n - 1: the relative error of a sum of n products, in any order; infinite where it leaves the range.
+
+        Where sums are kept apart, a result is rounded when it is stored, and once more with a bias or a mean.
+        """
+        stored = 0.0 if self.sum_unit is None else 2 * log1p(self.unit)
+        exponent = terms * log1p(self.sum_unit or self.unit) + stored + 2 * log1p(self.product_unit)
+        return expm1(exponent) if exponent < 700 else inf
+
+    def input_error(self, array: Array) -> Array | float:
+        """How far a problem's numbers are from what the narrower format holds of them; usually 0."""
+        if self.dtype == "float64":
+            return 0.0
+        held = array.astype(DTYPES[self.dtype])
+        return np.where(held == array, 0.0, np.where(np.isfinite(held), self.unit * np.abs(array) + self.underflow, np.inf))
+
+
+def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Model:
+    """How far a target in this precision may be from the reference, which is a pass in float64 itself."""
+    own = PRECISIONS["float64"]
+    return Model(
+        precision.unit + own.unit,
+        precision.least_normal + own.least_normal,
+        precision.largest,
+        lossy,
+        precision.storage,
+        precision.sum_unit + own.unit if precision.sum_bits else None,
+        precision.product_unit,
+        precision.function_unit + own.unit if precision.function_bits else None,
+    )
+
+
+REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
+"""How far the reference, in float64, may be from the exact gradient."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How two passes that are compared round, as a rule.
+
+    variance: v of one rounding, relative to its size, u^2 / 3 of each pass; sums: that of a running sum, over v;
+    products: that of both factors of a product, which are rounded once more, over v; functions: that of a function, over v;
+    apart, functions_apart: whether sums, and functions, are rounded when they are stored;
+    unit: u of the coarser pass; sum_unit: u of its sums; underflow: eta of both; largest: the largest number of the narrower range.
+    """
+
+    variance: float
+    sums: float
+    products: float
+    functions: float
+    apart: bool
+    functions_apart: bool
+    unit: float
+    sum_unit: float
+    underflow: float
+    largest: float
+
+
+def noise_of(precision: Precision) -> Noise:
+    """A pass in a precision beside the reference's own in float64."""
+    own = PRECISIONS["float64"]
+    variance = (precision.unit**2 + own.unit**2) / 3
+    sums, products = (precision.sum_unit**2 + own.unit**2) / 3, 2 * precision.product_unit**2 / 3
+    return Noise(
+        variance,
+        sums / variance,
+        products / variance,
+        (precision.function_unit**2 + own.unit**2) / 3 / variance,
+        bool(precision.sum_bits),
+        bool(precision.function_bits),
+        precision.unit,
+        precision.sum_unit,
+        precision.lost + own.lost,
+        precision.largest,
+    )

@@ -1,0 +1,67 @@
+"""What the second-moment bound says of a gradient: the variance of every entry, of dC/dW by rows as they are asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from reference.arrays import AnyArray, Product
+from reference.gradient import Gradient
+
+
+@dataclass(frozen=True)
+class Factored:
+    """V of dC/dW, summed + shared (dC/dW)^2 + constant: rows of it are computed when they are asked for."""
+
+    summed: Product
+    exact: Product
+    shared: float
+    constant: float
+
+    @property
+    def dtype(self) -> Any:
+        """In which they are computed."""
+        return self.summed.left.dtype
+
+    def rows(self, some: slice | AnyArray, exact: AnyArray) -> AnyArray:
+        """Some rows; exact: those of dC/dW, in this dtype."""
+        variance = self.summed[some]
+        squared = exact * exact
+        squared *= self.shared
+        variance += squared
+        variance += self.constant
+        return variance
+
+    def __getitem__(self, rows: slice | AnyArray) -> AnyArray:
+        return self.rows(rows, self.exact[rows].astype(self.dtype, copy=False))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self[:], dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """variance: V of each entry, in units of unit^2, of dC/dW as Factored; None of dC/dx and C where not asked for.
+
+    averages: for each layer whether the errors of its dC/dW average out over the whole layer: no layer's weights are mostly of one sign
+    or large, no few samples make up the gradient, and no pre-activation is near a kink from this layer on.
+    """
+
+    variance: Gradient
+    unit: float
+    averages: tuple[bool, ...]
+
+    @cached_property
+    def sigma(self) -> Gradient:
+        """The standard deviation of each entry."""
+
+        def root(variance: Any) -> AnyArray | None:
+            return None if variance is None else self.unit * np.sqrt(np.asarray(variance), dtype=np.float64)
+
+        single = ("x", "loss")
+        parts: dict[str, Any] = {
+            quantity: root(given) if quantity in single or given is None else [root(variance) for variance in given]
+            for quantity, given in vars(self.variance).items()
+        }
+        return Gradient(**parts)

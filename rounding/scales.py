@@ -1,0 +1,46 @@
+"""What rounding does to an activation: the scales that its errors are relative to, and where no claim is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reference.arrays import Array
+from reference.functions.activation import Elementwise, nothing
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How large the rounding of a function may be, in units of K u (see docs/tolerance.md, section 4).
+
+    right: with the most accurate formula known; lossy: with a textbook formula that loses digits, which textbook names: what it
+    computes, how, and where its digits go; empty if there is none. stored: how far a textbook formula may be off that takes up numbers
+    which were stored before, in units of u of the storage, where functions are computed in a wider format; at no point inside an interval
+    is it larger than at both ends.
+    """
+
+    right: Elementwise = nothing
+    lossy: Elementwise = nothing
+    textbook: str = ""
+    stored: Elementwise = nothing
+
+
+@dataclass(frozen=True)
+class ActivationRounding:
+    """What rounding does to g and g'.
+
+    reach: the power of z that the definition itself computes (1 if none); no claim is made where it leaves the range.
+    underflow_scale: how many times what underflows on the way to g' may count in it; grows with |z|.
+    times_z: whether g is z times a function: the chain rule then multiplies dC/da by z, and no claim is made where that overflows.
+    """
+
+    value_scales: Scales = field(default_factory=Scales)
+    derivative_scales: Scales = field(default_factory=Scales)
+    reach: int = 1
+    underflow_scale: Callable[[Array], Array] = lambda z: 1 + np.abs(z)
+    times_z: bool = False
+
+    @property
+    def lossy(self) -> str:
+        """The textbook formulas that lose digits, of g and g'; empty if there are none."""
+        return ", ".join(scales.textbook for scales in (self.value_scales, self.derivative_scales) if scales.textbook)
