@@ -20,6 +20,7 @@ from oracles.oracle import NotApplicable, Reply
 from reference.arrays import AnyArray, Array
 from reference.forward import Forward, forward
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind, split
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -93,9 +94,11 @@ def _shaken(problem: Problem, random: np.random.Generator, copies: tuple[int, ..
 def _noise(problem: Problem, passed: Forward, random: np.random.Generator) -> float:
     """How far C may be from its exact value: how far shaking moves it, and the rounding of the loss itself."""
     moved = np.abs(forward(_shaken(problem, random, (16,))).loss - passed.loss).max()
-    # log sum exp(a) - sum y a: what both have in common is lost
-    common = np.abs(passed.activations[-1]).max(axis=-1).sum() if split(problem.loss)[0] == "softmax_cross_entropy" else 0.0
-    return float(CAUTION * (moved + CAUTION * UNIT * (np.abs(passed.loss) + common)))
+    # of log sum exp(a) - sum y a what both have in common is lost
+    common = bind(LOSSES, problem.loss).terms(passed.activations[-1], problem.y).sum()
+    # what underflows on the way to a may come back, times y
+    underflow = 2 * UNIT * LEAST_NORMAL * (1 + np.abs(problem.y).sum())
+    return float(CAUTION * (moved + CAUTION * UNIT * (np.abs(passed.loss) + common) + underflow))
 
 
 def _derivatives(problem: Problem, noise: float) -> dict[Part, tuple[Array, Array]]:

@@ -264,12 +264,14 @@ class Variances:
     def loss(self, a_variance: AnyArray) -> Array:
         """V(C): errors of all outputs may be alike; infinite where C may leave the range."""
         problem, output = self.problem, self.passed.forward.activations[-1]
-        values = np.abs(bind(LOSSES, problem.loss).value(output, problem.y))
+        loss = bind(LOSSES, problem.loss)
+        values = np.abs(loss.value(output, problem.y))
         if not 2 * values.sum() < self.noise.largest:
             return np.asarray(np.inf)
         sizes = values.mean() if problem.reduction == "mean" else values.sum()
         moved = np.sum(np.abs(self.passed.backward.errors[-1]) * np.sqrt(a_variance, dtype=np.float64))
-        rounded = np.sum(1 + np.abs(output)) / (problem.batch if problem.reduction == "mean" else 1)
+        terms = np.sum(1 + np.abs(output)) + np.sum(loss.terms(output, problem.y))
+        rounded = terms / (problem.batch if problem.reduction == "mean" else 1)
         return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
 
     def _forward_product(self, layer: int, a_variance: AnyArray, terms: AnyArray | None = None) -> AnyArray:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from reference.arrays import Array
 from reference.functions.expected import NUMBERS, Expected
 
@@ -15,6 +17,7 @@ class Loss:
     derivative: equation 2, dC_0/da, (..., batch, n).
     curvature: of (a, y, direction), how dC_0/da changes along a direction, (..., batch, n): the matrix of second derivatives times it.
     expected: what y may be; where it has labels, a is meant to be logits.
+    terms: of (a, y), how large the terms are of which C_0 is the sum, where they may cancel, (..., batch), else 0.
     of_differences: whether C_0 is one of a - y, so that a sample whose outputs are as expected has no error.
     """
 
@@ -22,4 +25,5 @@ class Loss:
     derivative: Callable[[Array, Array], Array]
     curvature: Callable[[Array, Array, Array], Array]
     expected: Expected = NUMBERS
+    terms: Callable[[Array, Array], Array] = lambda a, y: np.zeros(a.shape[:-1])
     of_differences: bool = False
