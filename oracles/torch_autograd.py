@@ -41,6 +41,7 @@ TORCH_LOSSES: dict[str, Callable[..., Any]] = {
     "mean_squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum") / a.shape[-1],
     "half_mean_squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum") / (2 * a.shape[-1]),
     "huber": lambda F, a, y, delta=1.0: F.huber_loss(a, y, reduction="sum", delta=delta) / a.shape[-1],
+    "upstream": lambda F, a, y: (y * a).sum(),
     "binary_cross_entropy_with_logits": lambda F, a, y: F.binary_cross_entropy_with_logits(a, y, reduction="sum") / a.shape[-1],
     "softmax_cross_entropy": lambda F, a, y: F.cross_entropy(a, y, reduction="sum"),
 }

@@ -103,6 +103,22 @@ def huber(delta: float = 1.0) -> LossRounding:
     )
 
 
+def upstream() -> LossRounding:
+    """A sum of products; its derivative is y, which may be rounded once when it is stored."""
+
+    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+        size = np.abs(y) * (np.abs(a) + error)
+        inexact = model.input_error(y)
+        terms = np.abs(y) * error + inexact * (np.abs(a) + error) + 2 * model.unit * size + model.underflow * (1 + np.abs(y))
+        return _sum(terms, size, model)
+
+    return LossRounding(
+        value_error,
+        derivative_error=lambda a, y, error, model: model.input_error(y) + model.unit * np.abs(y) + np.zeros_like(a),
+        derivative_variance=lambda a, y, variance, v, batch: v * np.square(y),
+    )
+
+
 def binary_cross_entropy_with_logits() -> LossRounding:
     """A sigmoid of each logit, or s(a) - y by a textbook formula."""
 
@@ -244,6 +260,7 @@ ROUNDED_LOSSES: dict[str, Callable[..., LossRounding]] = {
         mean_squared_error,
         half_mean_squared_error,
         huber,
+        upstream,
         binary_cross_entropy_with_logits,
         softmax_cross_entropy,
     )

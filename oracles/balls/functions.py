@@ -231,6 +231,11 @@ def huber(delta: float = 1.0) -> BallLoss:
     )
 
 
+def upstream() -> BallLoss:
+    """C_0 = sum y a."""
+    return BallLoss(lambda a, y: _sum([p * q for p, q in zip(a, y, strict=True)]), lambda a, y: list(y))
+
+
 def binary_cross_entropy_with_logits() -> BallLoss:
     """C_0 = 1/n sum log(1 + e^a) - y a, as a sum of terms that are none below 0."""
 
@@ -291,6 +296,7 @@ BALL_LOSSES: dict[str, Callable[..., BallLoss]] = {
         mean_squared_error,
         half_mean_squared_error,
         huber,
+        upstream,
         binary_cross_entropy_with_logits,
         softmax_cross_entropy,
     )

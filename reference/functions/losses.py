@@ -63,6 +63,16 @@ def huber(delta: float = 1.0) -> Loss:
     )
 
 
+def upstream() -> Loss:
+    """C_0 = sum_j y_j a_j, dC_0/da_j = y_j: any gradient that comes from further up, so that dC/dW is a vector-Jacobian product."""
+    return Loss(
+        value=lambda a, y: np.sum(y * a, axis=-1),
+        derivative=lambda a, y: y + np.zeros_like(a),
+        curvature=lambda a, y, direction: np.zeros_like(direction),
+        terms=lambda a, y: np.sum(np.abs(y * a), axis=-1),
+    )
+
+
 def binary_cross_entropy_with_logits() -> Loss:
     """C_0 = 1/n sum_j log(1 + e^a_j) - y_j a_j, dC_0/da_j = ((1 - y_j) s(a_j) - y_j s(-a_j)) / n; y in [0, 1]."""
 
@@ -136,6 +146,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
         mean_squared_error,
         half_mean_squared_error,
         huber,
+        upstream,
         binary_cross_entropy_with_logits,
         softmax_cross_entropy,
     )
