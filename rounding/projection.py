@@ -7,6 +7,7 @@ they are a Hessian-vector product, carried up from the layer through equations 1
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from reference.functions.parametrised import bind
 from reference.passes import Passes
 from reference.problem import Problem
 from rounding.arithmetic import FUNCTION_ERROR, Noise
+from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.second_moment import Variances
 
@@ -114,11 +116,36 @@ class Projections:
 
     def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
         self.passed, self.noise = passed, noise
-        with np.errstate(all="ignore"):
-            self.variances = Variances(passed, noise, lossy)
-            self.variances.forward()  # what is within reach of a kink
-            self.places = list(self._places())
+        self.lossy = lossy
         self._errors: dict[Key, Errors] = {}
+
+    @cached_property
+    def variances(self) -> Variances:
+        """The second-moment bound of the same passes."""
+        with np.errstate(all="ignore"):
+            found = Variances(self.passed, self.noise, self.lossy)
+            found.forward()  # what is within reach of a kink
+            return found
+
+    @cached_property
+    def places(self) -> list[tuple[str, int, AnyArray]]:
+        """All places of rounding but the sums over samples."""
+        with np.errstate(all="ignore"):
+            return list(self._places())
+
+    def rows(self, layer: int, found: Deviation) -> tuple[Array, Array]:
+        """The squared norm of each row of a layer's dC/dW, (n_l,), and the standard deviation of its f by V(delta): a screen for bound.
+
+        Samples move a row as a whole, each by its delta; beside that its own sums round to little.
+        """
+        a, delta = self.passed.forward.activations[layer], self.passed.backward.deltas[layer]
+        # a . dC/dW for each sample and row
+        along = (a @ a.T) @ delta if len(a) <= a.shape[1] else a @ (a.T @ delta)
+        sizes: Array = np.einsum("ij,ij->j", along, delta)
+        with np.errstate(all="ignore"):
+            variances = found.variance.deltas[layer] if found.variance.deltas else np.zeros(())
+            sigmas: Array = found.unit * np.sqrt(np.sum(np.square(along) * variances, axis=0)) / sizes
+        return sizes, sigmas
 
     def bound(self, layer: int, row: int | None = None) -> float:
         """How far from 1 f may be, for the layer of an index, or for one row of it."""

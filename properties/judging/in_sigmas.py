@@ -26,7 +26,7 @@ class Comparison:
     worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than MULTIPLE;
     size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
     sigma in each; zero: that of all, with zero in place of the answer, infinite where that is right; known: whether every V is finite.
-    row, along, row_factor: the row whose error is furthest along what is exact, how far, in units of its sigma, and its factor.
+    along: the product of error and what is exact, summed over each row.
     """
 
     place: Place
@@ -44,9 +44,7 @@ class Comparison:
     columns: Array
     zero: float
     known: bool
-    row: int
-    along: float
-    row_factor: float
+    along: Array
 
     @property
     def spread(self) -> float:
@@ -94,8 +92,8 @@ def _compared(
         one = _compared(place, as_row[0], as_row[1], as_row[1 if high is low else 2], as_row[3], unit)
         return replace(one, got=got, low=low, high=high, variance=variance, worst=one.worst[2 - got.ndim :])
     rows, columns = np.zeros(got.shape[0]), np.zeros(got.shape[1])
-    along, sizes, sigma = np.zeros(len(got)), np.zeros(len(got)), np.zeros(len(got))
-    worst, most, outside, zero = 0, -1.0, 0, 0.0
+    along = np.zeros(len(got))
+    worst, most, outside, size, zero = 0, -1.0, 0, 0.0, 0.0
     known, nothing = True, True
     for start in range(0, len(got), BLOCK):
         some = slice(start, start + BLOCK)
@@ -106,9 +104,8 @@ def _compared(
         squares, exact = error.astype(variance.dtype, copy=False), exact.astype(variance.dtype, copy=False)
         v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
         squares *= 1 / unit
-        along[some] = np.einsum("ij,ij->i", squares, exact)
-        sizes[some] = np.einsum("ij,ij->i", exact, exact)
-        sigma[some] = np.sqrt(v @ np.ones(len(columns), v.dtype) / len(columns))
+        along[some] = unit * np.einsum("ij,ij->i", squares, exact)
+        size += float(np.vdot(exact, exact))
         zero += float(np.vdot(exact, exact / v))
         known = known and math.isfinite(v.max())
         squares *= squares
@@ -122,12 +119,8 @@ def _compared(
         if not (largest <= most or math.isnan(most)):
             worst, most = start * len(columns) + at, largest
     index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
-    size = float(sizes.sum())
-    factor = 1 + unit * float(along.sum()) / size if size else 1.0
-    far = np.where(sizes > 0, np.abs(along) / (np.sqrt(sizes) * sigma), 0.0)
-    row = int(np.argmax(far))
-    row_factor = 1 + unit * float(along[row] / sizes[row]) if sizes[row] else 1.0
+    factor = 1 + float(along.sum()) / size if size else 1.0
     zero = math.inf if nothing else math.sqrt(zero / got.size) / unit
     rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
     bounds, at_worst = (place, got, low, high, variance, unit), (index, math.sqrt(most), outside)
-    return Comparison(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, row, float(far[row]), row_factor)
+    return Comparison(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, along)

@@ -85,11 +85,7 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
         yield factor
         if off and not factor.is_suspect and len(factors) > 1:
             yield _beside_others(factor, place.layer, factors, projection())
-        # rows that were asked for alone have other numbers
-        if not one.along <= MULTIPLE and len(one.got) == projection().passed.problem.widths[place.layer]:
-            allowed = max(COMMON * unit, projection().bound(place.layer - 1, one.row))
-            reason = f"the projection of row {one.row} on the gradient's is off by a factor of 1 {one.row_factor - 1:+.2g}"
-            yield Measure(place, "row factor", one.row_factor, 1.0, allowed, reason)
+        yield from _of_a_row(one, place.layer, found, projection, COMMON * unit)
         yield Measure(place, "layer", one.spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {one.spread:.3g}")
         # where errors do not average out, those of a row or column are much the same
         for kind, spreads in (("row", one.rows), ("column", one.columns)) if found.averages[place.layer - 1] else ():
@@ -97,6 +93,21 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
             spread = float(spreads[worst])
             reason = f"the errors of {kind} {worst} over sigma have a root mean square of {spread:.3g}"
             yield Measure(place, kind, spread, 0.0, LINE_SPREAD, reason)
+
+
+def _of_a_row(one: Comparison, layer: int, found: Deviation, projection: Projection, least: float) -> Iterator[Measure]:
+    """The factor of the row that is furthest off by its own sigma, where it is so far off that it is worth to be asked."""
+    bounds = projection()
+    if len(one.along) != bounds.passed.problem.widths[layer]:
+        return  # rows that were asked for alone
+    sizes, sigmas = bounds.rows(layer - 1, found)
+    off = np.divide(one.along, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    far = np.where(np.abs(off) > least, np.abs(off), 0.0) / sigmas
+    row = int(np.argmax(np.where(np.isnan(far), 0.0, far)))
+    if far[row] > MULTIPLE:
+        allowed = max(least, bounds.bound(layer - 1, row))
+        reason = f"the projection of row {row} on the gradient's is off by a factor of 1 {off[row]:+.2g}"
+        yield Measure(one.place, "row factor", 1 + float(off[row]), 1.0, allowed, reason)
 
 
 def _beside_others(factor: Measure, layer: int, factors: dict[int, float], projections: Projections) -> Measure:
