@@ -59,8 +59,8 @@ MUTANTS_OF_SIGMA = (
     Mutant(
         "rows not held to their own factor",
         "properties/judging/measures.py",
-        "if not one.along <= MULTIPLE and len(one.got)",
-        "if False and len(one.got)",
+        "if far[row] > WORTH_ASKING:",
+        "if False:",
         ("tests/test_properties_measures.py::test_a_factor_of_one_row_is_told_before_any_of_its_entries",),
     ),
     Mutant(

@@ -28,6 +28,9 @@ SPREAD, LINE_SPREAD = 4.0, 6.0
 """The root mean square of error over sigma of an honest answer stays below this, in one layer, and in one row or column of a
 layer over which errors average out."""
 
+WORTH_ASKING = 2.0
+"""A row whose factor is off by so many sigma, by the variances of its deltas, is asked for what rounding adds up to in it: only a screen."""
+
 Projection = Callable[[], Projections]
 """How far the factors common to the dC/dW of the layers may be from 1."""
 
@@ -104,7 +107,7 @@ def _of_a_row(one: Comparison, layer: int, found: Deviation, projection: Project
     off = np.divide(one.along, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     far = np.where(np.abs(off) > least, np.abs(off), 0.0) / sigmas
     row = int(np.argmax(np.where(np.isnan(far), 0.0, far)))
-    if far[row] > MULTIPLE:
+    if far[row] > WORTH_ASKING:
         allowed = max(least, bounds.bound(layer - 1, row))
         reason = f"the projection of row {row} on the gradient's is off by a factor of 1 {off[row]:+.2g}"
         yield Measure(one.place, "row factor", 1 + float(off[row]), 1.0, allowed, reason)
