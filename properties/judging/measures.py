@@ -29,7 +29,7 @@ SPREAD, LINE_SPREAD = 4.0, 6.0
 layer over which errors average out."""
 
 WORTH_ASKING = 2.0
-"""A row whose factor is off by so many sigma, by the variances of its deltas, is asked for what rounding adds up to in it: only a screen."""
+"""A row whose factor is off by so many sigma, by V(delta), is asked for what rounding adds up to in it: only a screen."""
 
 Projection = Callable[[], Projections]
 """How far the factors common to the dC/dW of the layers may be from 1."""
