@@ -220,7 +220,7 @@ MUTANTS = (
     ),
     correction(
         "low bits that terms share forgotten",
-        "rounding/second_moment.py",
+        "rounding/sums.py",
         "self._coarse(self.problem.y):",
         "False:",
         "differences_of_equal_numbers_and_coarse_ones_round_alike",

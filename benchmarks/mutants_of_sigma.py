@@ -29,7 +29,7 @@ MUTANTS_OF_SIGMA = (
     ),
     of_sigma(
         "what a sample's errors share not carried on",
-        "rounding/second_moment.py",
+        "rounding/sums.py",
         "summed += self._aligned(layer, variance, sizes, turned)[:, None] * product_squared",
         "pass",
         "what_a_sample_s_errors_share_is_carried_along_aligned_layers",
@@ -140,7 +140,7 @@ MUTANTS_OF_SIGMA = (
     ),
     of_sigma(
         "weights rounded anew for each sample",
-        "rounding/second_moment.py",
+        "rounding/sums.py",
         "shared = self.problem.batch / 2 * noise.products",
         "shared = 0",
         "weights_that_a_product_rounds_are_rounded_once_for_all_samples",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from reference.arrays import AnyArray, Array, Product
+from reference.arrays import AnyArray, Array
 from reference.functions.activation import Activation, Elementwise, largest_between, nothing
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
@@ -18,10 +18,10 @@ from reference.gradient import Gradient
 from reference.passes import Passes
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, SHARED, TEXTBOOK_ERROR, Noise
-from rounding.deviation import Deviation, Factored
+from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
-from rounding.repetition import Likeness
 from rounding.scales import ActivationRounding, Scales
+from rounding.sums import Sums
 
 CHAOS = 1 / 6
 """How fast errors grow in a network that amplifies varies from sample to sample: sigma is raised by this power of the gain."""
@@ -29,19 +29,11 @@ CHAOS = 1 / 6
 MOST_GAIN, FEWEST_SAMPLES = 10.0, 16
 """Errors average out over a layer where all layers together raise the square of what they are given by less, and so many samples count."""
 
-WANDERS, WANDERS_ON_AVERAGE = 1 / 2, 1 / 6
-"""The squares of the partial sums of n terms come to so many n times the squares of the terms, beside n/3 times the square of the total:
-where only the terms are known, and where they stand in random order, so that the partial sums come back to the total."""
-
 LEAST_FLIPS = 1 / 16
 """A pre-activation within reach of a kink is given at least this chance to be on its other side: with 8 sigma four may be at once."""
 
 FAR = 1e-3
 """An interval of pre-activations that is narrower has one slope and one curvature: they are taken at its middle."""
-
-LARGE, WITHIN = 1 << 17, (1e-6, 1e6)
-"""Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range.
-"""
 
 CANCELS = 32.0
 """Where the error of a sample's dC/da^L is larger than so many u of it, it is carried down as it stands, beside the variances: it comes
@@ -49,12 +41,6 @@ of one number, such as a p near 1 of a softmax, and is larger below than what th
 
 LARGEST_JUMP = 1e9
 """Larger ones, over the deviation of one rounding, are carried down in float64."""
-
-LOST = 2.0**-126
-"""Squares below this may be lost there."""
-
-SMALLEST = 2.0**-511
-"""The square of a smaller number is lost in float64."""
 
 
 def deviation(passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset(), *, x: bool = True, loss: bool = True) -> Deviation:
@@ -74,33 +60,15 @@ def near_kinks(passed: Passes, noise: Noise) -> AnyArray:
         return np.any([flips.any(axis=1) for flips in variances.flips], axis=0)
 
 
-class Variances:
-    """V by layer, in units of v, the variance of one rounding; the formulas are those of docs/tolerance.md, section 7."""
+class Variances(Sums):
+    """V by layer, in units of v: of the sums, and of what functions make of them."""
 
     def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
-        self.passed, self.problem, self.noise, self.lossy = passed, passed.problem, noise, lossy
+        super().__init__(passed, noise)
+        self.lossy = lossy
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
         self.rounded: list[ActivationRounding] = [bind(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
-        self.alike = Likeness(noise.sum_unit, self.problem.batch)
-        self.sizes = [norm**2 for norm in passed.weight_norms]
-        self.dtype: Any = np.float32 if self._fits_float32() else np.float64
-        self.least = (LOST if self.dtype is np.float32 else SMALLEST**2) + noise.underflow**2 / noise.variance
-        """V of what is small: what may underflow, and squares that are lost; never 0."""
-        weights, depth = self.problem.weights, self.problem.depth
-        forward, back, squares = passed.forward, passed.backward, passed.squares
-        self.weights_squared = [self._squared(weight) for weight in weights]
-        self.inputs_squared = [self._squared(a) for a in forward.activations[:-1]]
-        self.slopes = [slope.astype(self.dtype, copy=False) for slope in back.slopes]
-        looks = self.alike.look([*weights, *(weight.T for weight in weights), *(delta.T for delta in back.deltas)])
-        self.rows, self.columns, self.deltas = looks[:depth], looks[depth : 2 * depth], looks[2 * depth :]
-        """What rows and columns of each layer's weights are like, and the columns of delta."""
-        samples = self.alike.samples(
-            [*forward.activations, *back.deltas, back.errors[-1]], [*squares.activations, *squares.deltas, squares.errors[-1]]
-        )
-        self.inputs_alike, self.deltas_alike = samples[:depth], samples[depth + 1 : -1]
-        """How many samples are alike, by the layer whose inputs or deltas they are."""
-        self.outputs_alike = max(samples[depth], samples[-1])
-        """What comes to one output is off by the same, whatever is expected of it."""
+        self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
         self.bends: list[AnyArray] = []
         """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
         self.flips: list[AnyArray] = []
@@ -209,23 +177,6 @@ class Variances:
             found.append(np.sqrt(self.noise.functions) * size)
         return found
 
-    def rounding_forward(self, layer: int) -> AnyArray:
-        """V(z) of exact inputs: what rounding does to the sums of one layer alone. Terms that are 0 are added exactly, and do not count."""
-        squared = self.inputs_squared[layer]
-        return self._forward_product(layer, np.zeros_like(squared), self._nonzero(squared))
-
-    def rounding_backward(self, layer: int) -> AnyArray:
-        """The same of dC/da of the layer below."""
-        delta = self.passed.backward.deltas[layer]
-        squared = self._squared(delta)
-        e_squared = self._squared(self.passed.backward.errors[layer - 1])
-        return self._backward_product(layer, squared, np.zeros_like(squared), e_squared, self._nonzero(delta))
-
-    def rounding_over_samples(self, layer: int) -> tuple["Factored", AnyArray]:
-        """The same of dC/dW and dC/db."""
-        squared, a = self._squared(self.passed.backward.deltas[layer]), self.inputs_squared[layer]
-        return self.sums_over_samples(layer, squared, np.zeros_like(squared), np.zeros_like(a), self.deltas_alike[layer])
-
     def output_error(self, a_variance: AnyArray, alike: float | None = None) -> AnyArray:
         """V(dC/da^L); alike: over how many samples the own errors of functions in the loss add up, or None for what is the rule."""
         problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
@@ -237,29 +188,6 @@ class Variances:
         e = self.passed.backward.errors[-1]
         variance = variance + 4 * self.outputs_alike * e * e + self.least
         return variance.astype(self.dtype)
-
-    def sums_over_samples(
-        self, layer: int, squared: AnyArray, d_variance: AnyArray, a_variance: AnyArray, samples: float
-    ) -> tuple["Factored", AnyArray]:
-        """V(dC/dW) and V(dC/db); squared: delta^2."""
-        back, a, noise, batch = self.passed.backward, self.passed.forward.activations[layer], self.noise, self.problem.batch
-        alike = max(min(samples, self.inputs_alike[layer]), self.alike.least(self.deltas[layer], a.T))
-        rounded = self._rounded(alike, batch) * squared
-        rounded += d_variance
-        a_squared = self.inputs_squared[layer]
-        shared = noise.sums * batch / 3 + SHARED + 3 * noise.apart
-        lost = self._lost(batch, float(rounded.max()), float(a_squared.max()))
-        if layer:
-            summed = Product(np.concatenate([rounded, squared]), np.concatenate([a_squared, a_variance]))
-        else:
-            summed = Product(rounded, a_squared)  # the inputs are exact
-        weight = Factored(summed, back.products[layer], alike * shared, lost)
-        alike = max(alike, self.deltas[layer].alike)
-        if layer == self.problem.depth - 1 and self._coarse(self.problem.y):
-            alike = max(alike, self.outputs_alike)  # a - y has the low bits of a
-        bias = self._rounded(alike, batch) * squared.sum(axis=0) + d_variance.sum(axis=0)
-        bias += alike * shared * self._squared(back.biases[layer]) + lost
-        return weight, bias
 
     def loss(self, a_variance: AnyArray) -> Array:
         """V(C): errors of all outputs may be alike; infinite where C may leave the range."""
@@ -273,102 +201,6 @@ class Variances:
         terms = np.sum(1 + np.abs(output)) + np.sum(loss.terms(output, problem.y))
         rounded = terms / (problem.batch if problem.reduction == "mean" else 1)
         return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
-
-    def _forward_product(self, layer: int, a_variance: AnyArray, terms: AnyArray | None = None) -> AnyArray:
-        """V(z); terms: as in product."""
-        passed, squares = self.passed.forward, self.passed.squares
-        a, z = passed.activations[layer], passed.pre_activations[layer]
-        sizes = squares.activations[layer], squares.pre_activations[layer]
-        bias, samples = self.problem.biases[layer], self.inputs_alike[layer]
-        return self.product(layer, a, self.inputs_squared[layer], a_variance, self._squared(z), sizes, samples, bias=bias, terms=terms)
-
-    def _backward_product(
-        self, layer: int, squared: AnyArray, d_variance: AnyArray, e_squared: AnyArray, terms: AnyArray | None = None
-    ) -> AnyArray:
-        """V(dC/da) of the layer below; squared: delta^2, e_squared: dC/da squared; terms: as in product."""
-        squares = self.passed.squares
-        sizes = squares.deltas[layer], squares.errors[layer - 1] if layer else e_squared.sum(axis=1)
-        delta, samples = self.passed.backward.deltas[layer], self.deltas_alike[layer]
-        return self.product(layer, delta, squared, d_variance, e_squared, sizes, samples, turned=True, terms=terms)
-
-    def product(
-        self,
-        layer: int,
-        left: Array,
-        left_squared: AnyArray,
-        variance: AnyArray,
-        product_squared: AnyArray,
-        sizes: tuple[AnyArray, AnyArray],
-        samples: float,
-        *,
-        bias: Array | None = None,
-        turned: bool = False,
-        terms: AnyArray | None = None,
-    ) -> AnyArray:
-        """V of left @ W^T + b, n products in any order; or of left @ W, turned; variance: that of left.
-
-        sizes: the squared norm of each sample of left and of the product; terms: where it is asked what the roundings of many sums come
-        to, how many products of each sample count, (batch, 1).
-        """
-        noise, n = self.noise, left.shape[1]
-        count: Any = n if terms is None else terms
-        look = (self.columns if turned else self.rows)[layer]
-        alike = samples * self.alike.least(look, left)
-        # the weights are rounded once for all samples, so that it adds up over them
-        shared = self.problem.batch / 2 * noise.products
-        squared = (self._rounded(alike, count, WANDERS if terms is None else WANDERS_ON_AVERAGE) + shared) * left_squared
-        squared += variance
-        summed = squared @ (self.weights_squared[layer] if turned else self.weights_squared[layer].T)
-        if self.rows[layer].one_sign or look.one_sign:
-            weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
-            # errors that terms share, such as that of a softmax's sum, do not cancel either
-            summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2
-        summed += alike * (noise.sums * (count / 3 + SHARED) + 3 * noise.apart) * product_squared + self._lost(
-            n, float(squared.max()), self.sizes[layer]
-        )
-        summed += self._aligned(layer, variance, sizes, turned)[:, None] * product_squared
-        if bias is not None:
-            summed += alike * (noise.sums * count / 3 + 2 * noise.apart) * self._squared(bias)
-        return summed
-
-    def _aligned(self, layer: int, variance: AnyArray, sizes: tuple[AnyArray, AnyArray], turned: bool) -> AnyArray:
-        """What a sample's errors share, over the square of the product: (batch,).
-
-        The weights carry independent errors of a sample's nodes on as (W W) does, and errors that its nodes share as they carry the
-        sample itself. In random weights that comes to the same; in trained ones, whose layers are aligned, the second may be
-        many times the first. So the errors of a sample, over its size, are at least what they were.
-        """
-        before, after = sizes
-        weights = self.weights_squared[layer]
-        carried = variance @ (weights @ np.ones(weights.shape[1], self.dtype) if turned else np.ones(len(weights), self.dtype) @ weights)
-        relative = variance.sum(axis=1) / before - carried / after
-        return np.where((before > 0) & (relative > 0), relative, 0).astype(self.dtype)
-
-    def _nonzero(self, left: AnyArray) -> AnyArray:
-        """How many numbers of each sample are not 0: (batch, 1)."""
-        return np.count_nonzero(left, axis=1)[:, None].astype(self.dtype)
-
-    def _rounded(self, alike: float, terms: Any, wanders: float = WANDERS) -> Any:
-        """What rounding adds to a term of a sum, over its square: in all partial sums after it, and as a factor of a product."""
-        return alike * (self.noise.sums * (wanders * terms + 1) + self.noise.products)
-
-    def _squared(self, array: AnyArray) -> AnyArray:
-        squared = array.astype(self.dtype)
-        squared *= squared
-        return squared
-
-    def _coarse(self, y: Array) -> bool:
-        """Whether expected outputs have half the bits of a sum, or fewer: what is taken from equal outputs then leaves equal low bits."""
-        mantissa, _ = np.frexp(y)
-        scaled = np.ldexp(mantissa, -int(np.log2(self.noise.sum_unit)) // 2)
-        return np.array_equal(scaled, np.round(scaled))
-
-    def _fits_float32(self) -> bool:
-        """Whether squares, and products of two of them, stay in the range of float32."""
-        if sum(weight.size for weight in self.problem.weights) < LARGE:
-            return False
-        sizes = [*self.sizes, *(float(squares.sum()) for squares in self.passed.squares.all)]
-        return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
     def _bend(self, activation: Activation, z: Array, reach: AnyArray) -> AnyArray:
         """sup |g''| within reach of z."""
@@ -421,14 +253,6 @@ class Variances:
     def _of_functions(self, size: AnyArray, alike: float) -> AnyArray:
         """V of a function's own errors."""
         return alike * np.square(size) + self.dtype(self.least)
-
-    def _lost(self, terms: int, *largest: float) -> float:
-        """What products and sums that underflow may lose, and inputs that are flushed, squared; and what our own squares lose.
-
-        largest: of the squares of the factors, or more.
-        """
-        underflow = self.noise.underflow / np.sqrt(self.noise.variance) * (1 + sum(np.sqrt(largest)))
-        return float(2 * (terms + 1) * underflow**2 + self.least * (1 + terms * sum(largest)))
 
     def _gain(self) -> float:
         """How much all layers together raise the square of what they are given, by those that do."""

@@ -171,7 +171,7 @@ class TestCheck:
 
     def test_a_run_whose_output_is_no_terminal_tells_how_far_it_is(self, monkeypatch):
         assert "judging" not in run("check", "t.py:right", "--max-examples", 10).stderr
-        monkeypatch.setattr("backproof.doors.command_line.LINE_EACH", 0)
+        monkeypatch.setattr("backproof.doors.progress.LINE_EACH", 0)
         assert re.match(r"backproof: judging, 1 of 10 after \d s\n", run("check", "t.py:right", "--max-examples", 10).stderr)
 
     def test_nothing_judged_exits_with_2(self, monkeypatch):

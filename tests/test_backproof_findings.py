@@ -13,7 +13,8 @@ import backproof
 from backproof import Finding, Problem, ProblemError, Verdict, check, gradient, verify
 from backproof.findings.finding import finding_of
 from backproof.findings.report import LawCount, Report
-from backproof.reports.terminal import printable, report_text
+from backproof.findings.text import printable
+from backproof.reports.terminal import report_text
 from backproof.runs.check import replay
 
 PROBLEM = Problem(
@@ -132,8 +133,10 @@ HOSTILE = [
 @pytest.mark.parametrize(("text", "shown"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
 def test_control_characters_are_shown_by_their_numbers(text, shown):
     assert printable(text) == shown
-    told = report_text(report_of(found(target=text, message=text), target=text, notes=(text,)))
+    report = report_of(found(target=text, message=text), target=text, notes=(text,))
+    told = report_text(report)
     assert told.count(shown) >= 3
+    assert str(report) == told
     assert not any(c in told for c in "\x1b\a\r\x9b\u202e\udcff")
 
 

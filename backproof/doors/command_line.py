@@ -3,9 +3,7 @@
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,19 +12,20 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from backproof import __version__
+from backproof.doors.progress import progress_told
 from backproof.findings.finding import Finding, judgement_data
 from backproof.findings.report import Report
 from backproof.findings.saved import file_name, load_finding, save_finding
-from backproof.reports.terminal import finding_view, judgement_view, printable, report_view, stored_view
+from backproof.findings.text import printable
+from backproof.reports.terminal import finding_view, judgement_view, report_view, stored_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
 from backproof.runs.check import replay as run_replay
 from backproof.runs.options import LIMITS
 from backproof.targets.target import LOAD_LIMIT, TargetError
+from backproof.version import VERSION
 from oracles.available import ORACLES, missing, version
 from properties.judging.judge import verify as judge_answer
 from properties.laws.of_agreement import ORACLE_LAWS
@@ -45,7 +44,6 @@ from rounding.precisions import PRECISIONS
 RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
 EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
 SAVED_IN = ".backproof"
-LINE_EACH = 30.0
 ROOM_BESIDE = 50
 """Columns that a table needs beside its names; where there are fewer, what is said stands below each name."""
 
@@ -60,7 +58,7 @@ class Failure(click.ClickException):
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="backproof")
+@click.version_option(VERSION, prog_name="backproof")
 def cli() -> None:
     """Says whether an implementation of backpropagation is right, and where it is wrong if it is not."""
 
@@ -128,7 +126,7 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
     """
     _check_writable(json_file)
     try:
-        with _progress() as progress:
+        with progress_told() as progress:
             report = _run(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
     except Failure as failure:
         # whoever reads the file learns as much as whoever reads the terminal
@@ -296,32 +294,6 @@ def _width() -> int | None:
 
 def _show(view: RenderableType) -> None:
     _console().print(view, soft_wrap=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error where that is a terminal; elsewhere, in a log say, a line now and then."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines().tell
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
-
-
-class _Lines:
-    """Progress as lines on standard error, at most one in LINE_EACH seconds."""
-
-    def __init__(self) -> None:
-        self.started = self.told = time.monotonic()
-
-    def tell(self, step: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self.told >= LINE_EACH:
-            self.told = now
-            click.echo(f"backproof: {step}, {done} of {total} after {now - self.started:.0f} s", err=True)
 
 
 def _run(action: Callable[[], Any]) -> Any:

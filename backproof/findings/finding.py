@@ -1,9 +1,12 @@
 """A finding: what is not right, as plain data that any report can tell and any run can replay."""
 
+import shlex
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from backproof.findings.text import counted
 from backproof.version import VERSION
 from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
@@ -16,6 +19,9 @@ SCHEMA, SCHEMA_VERSION = "backproof.finding", 1
 
 HYPOTHESIS = version("hypothesis")
 """The release that shrinks: another may come to another smallest problem."""
+
+LONGEST = 2000
+"""Characters of a problem that are shown; of a longer one what it is, and the replay file holds all of it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,32 @@ class Finding:
         """Whether the reference and ball arithmetic disagree: no fault of the target, but a mistake in backproof."""
         return self.judgement is not None and self.judgement.disagreement
 
+    def rows(self, saved: Path | None = None) -> list[tuple[str, str]]:
+        """What a person wants to know of it, by name, where there is something to say; saved: the file that replays it."""
+        rows = [("law", self.law), ("why", self.message)]
+        if self.judgement is not None:
+            rows += [row for row in self.judgement.rows() if row != ("why", self.message)]
+        rows.append(("problem", problem_text(self.problem)))
+        more = " (--shrink-seconds allows more)" if self.shrunk == "cut short" else ""
+        rows.append(("shrunk", f"{self.shrunk}{more}; seen in {counted(self.seen, 'problem')} of the run"))
+        if not self.fresh:
+            rows.append(
+                ("state", "it does not show in a fresh process: the target keeps something from call to call, and a replay cannot show it")
+            )
+        rows.append(("seed", f"{self.seed}; before shrinking: {self._drawn_again()}"))
+        if saved is not None:
+            rows.append(("replay", f"backproof replay {shlex.quote(str(saved))}"))
+        return [(name, said) for name, said in rows if said]
+
+    def _drawn_again(self) -> str:
+        """How the problem is had again: a command, or a call where the target's name is none that a command could find."""
+        if ":" not in self.target:
+            precision = "" if self.drawn_in == "float64" else f", precision={self.drawn_in!r}"
+            limits = f" and what {self.drawn_by} says" if self.drawn_by else ""
+            return f"backproof.problem_at({self.index}, {self.seed}, target=...{precision}), the target in its place{limits}"
+        options = f"{'' if self.drawn_in == 'float64' else f' --precision {self.drawn_in}'} {self.drawn_by}".rstrip()
+        return f"backproof draw {shlex.quote(self.target)} --seed {self.seed} --index {self.index}{options}"
+
     def data(self) -> dict[str, Any]:
         """The finding as plain data; a replay needs no more."""
         return {
@@ -81,6 +113,16 @@ class Finding:
     def to_json(self) -> str:
         """The finding as JSON."""
         return dump(self.data())
+
+
+def problem_text(problem: Problem) -> str:
+    """The problem as Python to paste; of one that is too long for that what it is."""
+    shown = repr(problem)
+    if len(shown) <= LONGEST:
+        return shown
+    widths = "-".join(map(str, problem.widths))
+    choices = f"activations {list(problem.activations)}, loss {problem.loss!r}, reduction {problem.reduction!r}"
+    return f"{widths}, batch {problem.batch}, {choices}: {problem.size:,} numbers, too many to show"
 
 
 def finding_of(text: str) -> Finding:

@@ -5,13 +5,18 @@ from typing import Any
 
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
+from backproof.findings.text import counted, label, printable
 from backproof.version import VERSION
 from properties.judging.blindness import Blind
 from properties.judging.judgement import DISAGREEMENT, Unjudged
 from properties.verdict import Verdict, worst
 from reference.forms.json_form import dump
+from rounding.precisions import PRECISIONS
 
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
+
+MOST_BLIND = 3
+"""Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
 
 
 @dataclass
@@ -125,12 +130,44 @@ class Report:
         """The report as JSON."""
         return dump(self.data())
 
+    def laws_told(self) -> list[tuple[str, str]]:
+        """How many laws were held, and of the others how each fared: broken, or never applicable, and why; each with its status."""
+        held = [name for name, count in self.laws.items() if count.status == "held"]
+        told = [("held", f"{len(held)} of {len(self.laws)} laws held wherever they applied")]
+        for name, count in self.laws.items():
+            if count.broken:
+                told.append((count.status, f"{count.status}: {name}, in {count.broken} of {count.held + count.broken} problems"))
+            elif not count.held:
+                why = "; ".join(count.reasons) or "no problem came to it"
+                told.append((count.status, f"{count.status}: {name}: {why}"))
+        return told
+
+    def summary(self) -> list[str]:
+        """What the run rests on, what it would have seen, and where it is blind: a line each."""
+        audited = f"{self.audited} of them held against ball arithmetic too"
+        sees = ", ".join(f"one {name} by {e:.0e}" for name, e in self.sees.items())
+        lines = [
+            f"{counted(self.examples, 'problem')}, {self.judged} judged, {audited}; judged by {self.precision}"
+            f"{', strictly' if self.strict else ''}; seed {self.seed}; {self.seconds:.1f} s",
+            f"smallest relative errors that it would have seen: {sees}" if sees else "",
+            f"blind in {self.precision}, where a slope of 0 would pass: {self._blind()}" if self.blind else "",
+        ]
+        return [line for line in lines if line]
+
+    def _blind(self) -> str:
+        """The functions whose slopes are seen least, each with its ranges of z: "gelu' for z from -16 to -1.9 and from -0.97 to -0.61"."""
+        ranges: dict[str, list[str]] = {}
+        for blind in self.blind:
+            ranges.setdefault(blind.function, []).append(f"from {blind.low:.2g} to {blind.high:.2g}")
+        told = [f"{function} for z {' and '.join(found)}" for function, found in ranges.items()]
+        more = f", and {len(told) - MOST_BLIND} more" if len(told) > MOST_BLIND else ""
+        sharper = f"{PRECISIONS[self.precision].storage}/float32/float32"
+        hint = f" (--precision {sharper} sees more, of a target whose functions are computed in float32, as PyTorch's are)"
+        return ", ".join(told[:MOST_BLIND]) + more + (hint if sharper in PRECISIONS and sharper != self.precision else "")
+
     def __str__(self) -> str:
-        from backproof.reports.terminal import report_text
-
-        return report_text(self)
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with its noun: "1 problem", "2 problems"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        lines = [f"{self.verdict.value}: {self.target} ({self.meaning})"]
+        for finding in self.findings:
+            lines += ["", finding.verdict.value, *(f"{label(name)}{said}" for name, said in finding.rows())]
+        lines += ["", *(said for _, said in self.laws_told()), "", *self.summary(), *(f"note: {note}" for note in self.notes)]
+        return printable("\n".join(lines))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import AUDITS, JUDGES
-from backproof.findings.report import LawCount, Report, counted
+from backproof.findings.report import LawCount, Report
+from backproof.findings.text import counted
 from backproof.runs.failures import Failure, Failures
 from backproof.runs.inquiry import Inquiry
 from backproof.runs.precision_met import meets

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from backproof.findings.known_laws import JUDGES, PLAIN
-from backproof.findings.report import LawCount, Report, counted
+from backproof.findings.report import LawCount, Report
+from backproof.findings.text import counted
 from backproof.runs.conclusion import Conclusion
 from backproof.runs.failures import Failures
 from backproof.runs.inquiry import Inquiry, Progress

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backproof.findings.report import counted
+from backproof.findings.text import counted
 from properties.answers.answer import Answer
 from properties.problems.support import Support
 from properties.verdict import Verdict
