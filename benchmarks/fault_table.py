@@ -19,7 +19,7 @@ HEAD = """# Faults
 A fault is a known mistake, planted into a right forward and backward pass (`properties/faults/fault.py`) by doing one step wrongly. The
 {count} faults measure the laws, which are written apart from them: each law that is claimed to catch one must do so.
 
-This page is written by `python -m benchmarks.fault_table`; change `properties/faults_of_*.py` in its place.
+This page is written by `python -m benchmarks.fault_table`; change `properties/faults/of_*.py` in its place.
 
 - Equations: those of [the note](note.md) that the mistake may be placed in; none where it breaks none: forward pass, memory, rounding.
 - Thread: a public report of the same mistake.
