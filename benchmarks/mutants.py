@@ -21,14 +21,14 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "shared", "*.egg-
 MUTANTS = (
     correction(
         "p |sum y - 1| dropped from the worst case of softmax cross-entropy",
-        "reference/functions/losses.py",
+        "rounding/losses.py",
         "change = change + p * np.abs(total - 1) + model.underflow",
         "change = change + model.underflow",
         "labels_that_sum_to_nearly_1_are_allowed_for_in_the_worst_case",
     ),
     correction(
         "p |sum y - 1| dropped from its variance",
-        "reference/functions/losses.py",
+        "rounding/losses.py",
         " + (p * (total - 1)) ** 2 + summed",
         " + summed",
         "labels_that_sum_to_nearly_1_are_allowed_for_at_real_sizes",
@@ -207,7 +207,7 @@ MUTANTS = (
     Mutant(
         "z that multiplies dC/da forgotten",
         "rounding/worst_case.py",
-        "if bind(ACTIVATIONS, problem.activations[layer]).times_z:",
+        "if bind(ROUNDED_ACTIVATIONS, problem.activations[layer]).times_z:",
         "if False:",
         ("tests/test_rounding_worst_case.py::test_is_infinite_where_numbers_leave_the_range[the error times z overflows]",),
     ),

@@ -36,7 +36,7 @@ MUTANTS_OF_SIGMA = (
     ),
     of_sigma(
         "NOT_SMALL without end",
-        "reference/functions/losses.py",
+        "rounding/losses.py",
         "NOT_SMALL = 2.0**-7",
         "NOT_SMALL = 1e99",
         "logits_that_are_off_by_more_than_a_little_move_a_softmax_by_more_than_to_first_order",
@@ -106,8 +106,8 @@ MUTANTS_OF_SIGMA = (
     of_sigma(
         "one mistake taken for TF32",
         "properties/judging/judge.py",
-        "if row.product_unit and not _off_everywhere(exact, answer, row.product_unit / FAR_LESS):",
-        "if False:",
+        "everywhere = not row.product_unit or _off_everywhere(exact, answer, row.product_unit / FAR_LESS)",
+        "everywhere = True",
         "a_mistake_in_one_entry_is_not_taken_for_products_in_few_bits",
     ),
     of_sigma(

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PLACE = missing.__module__.removesuffix("oracles.available")
 """Where the rooms stand: "" in a clone, "backproof." in an installed wheel."""
 
-PACKAGES = ["backproof", *(f"{PLACE}{room}" for room in ("oracles", "properties", "reference"))]
+PACKAGES = ["backproof", *(f"{PLACE}{room}" for room in ("oracles", "properties", "reference", "rounding"))]
 MODULES = sorted({module.name for package in PACKAGES for module in walk_packages(import_module(package).__path__, f"{package}.")})
 
 pytestmark = [pytest.mark.slow, pytest.mark.wheel]
