@@ -1,12 +1,14 @@
 """Wrong gradients at 784-512-512-10 (relu, softmax cross-entropy, mean, batch 64; digits at 28 x 28): which are seen.
 
+    python -m benchmarks.wrong_gradients --honest 40 [--draws 3]
     python -m benchmarks.wrong_gradients [--draws 3] [--seed 1] [--only NAME] [--json FILE] [--against FILE]
 
 Each mistake of benchmarks/wrong_passes.py, before training and after 30 and 400 steps of Adam, in float32 and float64, judged by
 backproof.verify. Prints for each cell in how many draws it was seen (wrong or nonfinite), inconclusive (?) or not seen (-), and the
 relative norm of the change in float64, its median. Where the right answer is itself accused, a mistake is seen only if it is further
 outside by a factor of 4, and else hidden (!). --against: an earlier run's --json, with the same draws; exits with 1 where something
-that was seen there no longer is.
+that was seen there no longer is. --honest: what so many honest float32 passes come to at each point instead, whose sums go in orders of
+their own: the largest |f - 1| of each layer, in u, and what is allowed, and the largest entry in sigma.
 """
 
 import argparse
@@ -26,6 +28,10 @@ from benchmarks.kind import generator, single
 from benchmarks.memory import remember_balls
 from benchmarks.trained_kinds import begun, data, images, trained
 from benchmarks.wrong_passes import LARGE, WRONG, Answer, Case, Given, passes
+from properties.judging.in_sigmas import comparisons
+from properties.judging.judgement import Exact
+from properties.judging.peers import Peer, answers
+from rounding.precisions import PRECISIONS as ROWS
 
 POINTS = (0, 30, 400)
 PRECISIONS = ("float32", "float64")
@@ -45,6 +51,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only mistakes whose name holds this")
     parser.add_argument("--json", help="a file for what was seen")
     parser.add_argument("--against", help="what an earlier run with the same draws wrote")
+    parser.add_argument("--honest", type=int, help="so many honest passes in place of mistakes")
     options = parser.parse_args()
     import torch
 
@@ -56,11 +63,16 @@ def main() -> None:
     changes: dict[str, list[float]] = defaultdict(list)
     for draw in range(options.draws):
         for point, parts in points(options.seed, draw):
+            if options.honest:
+                honest(posed(parts, np.random.default_rng([options.seed, draw, point, 64]), 64)[0], options.honest, f"draw {draw}, {point}")
+                continue
             for mistakes, batch in ((WRONG, 64), (LARGE, 0)):
                 chosen = {name: mistake for name, mistake in mistakes.items() if options.only in name}
                 if chosen:
                     judged(said, changes, chosen, parts, [options.seed, draw, point], batch)
         print(f"draw {draw}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    if options.honest:
+        return
     show(said, changes)
     told = {"seed": options.seed, "said": said, "change": {name: float(np.median(each)) for name, each in changes.items() if each}}
     if options.json:
@@ -78,18 +90,8 @@ def points(seed: int, draw: int) -> Iterator[tuple[int, list[Any]]]:
 
 def judged(said: Any, changes: Any, mistakes: Any, parts: list[Any], seed: list[int], batch: int) -> None:
     """What is said of each mistake at one point of a training, in both precisions."""
-    rng = np.random.default_rng([*seed, batch])
     x, y = single(images()), data("digits")[1]
-    some, before = (rng.permutation(len(x))[: batch or len(x)] for _ in range(2))
-    problem = Problem(
-        parts[::2],
-        biases=parts[1::2],
-        activations=["relu"] * (len(parts) // 2 - 1) + ["identity"],
-        x=x[some],
-        y=y[some],
-        loss="softmax_cross_entropy",
-        reduction="mean",
-    )
+    problem, (some, before) = posed(parts, np.random.default_rng([*seed, batch]), batch)
     for precision in PRECISIONS:
         if precision == "float64" and not batch and tuple(seed[1:]) != LARGE_AT:
             continue
@@ -105,6 +107,32 @@ def judged(said: Any, changes: Any, mistakes: Any, parts: list[Any], seed: list[
             said[name][cell].append("hidden" if seen == known == "seen" and not further > FURTHER * size else seen)
             if precision == "float64":
                 changes[name].append(change(wrong, right))
+
+
+def posed(parts: list[Any], rng: np.random.Generator, batch: int) -> tuple[Problem, list[Any]]:
+    """A batch for a network, and the samples of it and of the batch before; batch: 0 for all samples."""
+    x, y = single(images()), data("digits")[1]
+    some, before = (rng.permutation(len(x))[: batch or len(x)] for _ in range(2))
+    activations = ["relu"] * (len(parts) // 2 - 1) + ["identity"]
+    parts_of = {"biases": parts[1::2], "x": x[some], "y": y[some], "loss": "softmax_cross_entropy", "reduction": "mean"}
+    return Problem(parts[::2], activations=activations, **parts_of), [some, before]
+
+
+def honest(problem: Problem, passes: int, name: str) -> None:
+    """Print what honest passes come to."""
+    row = ROWS["float32"]
+    exact = Exact(problem)
+    deviation, bounds = exact.deviation(row), exact.projection(row)()
+    off, entries = np.zeros(problem.depth), np.zeros(problem.depth)
+    for _, answer in answers(problem, row, (Peer("in random order", order="random"),) * passes):
+        for layer, one in enumerate(comparisons(Gradient(answer.weights), exact.by_rows, exact.by_rows, deviation)):
+            off[layer], entries[layer] = max(off[layer], abs(one.factor - 1) / row.unit), max(entries[layer], one.ratio)
+    allowed = [bounds.bound(layer) / row.unit for layer in range(problem.depth)]
+    told = "; ".join(
+        f"layer {i}: f off by {f:.1f} of {a:.0f} u, entries by {e:.1f} sigma"
+        for i, (f, a, e) in enumerate(zip(off, allowed, entries, strict=True), 1)
+    )
+    print(f"{name} steps, {passes} honest passes: {told}", flush=True)
 
 
 def word(problem: Problem, answer: Answer) -> tuple[str, float]:
