@@ -128,10 +128,8 @@ def honest(problem: Problem, passes: int, name: str) -> None:
         for layer, one in enumerate(comparisons(Gradient(answer.weights), exact.by_rows, exact.by_rows, deviation)):
             off[layer], entries[layer] = max(off[layer], abs(one.factor - 1) / row.unit), max(entries[layer], one.ratio)
     allowed = [bounds.bound(layer) / row.unit for layer in range(problem.depth)]
-    told = "; ".join(
-        f"layer {i}: f off by {f:.1f} of {a:.0f} u, entries by {e:.1f} sigma"
-        for i, (f, a, e) in enumerate(zip(off, allowed, entries, strict=True), 1)
-    )
+    layers = enumerate(zip(off, allowed, entries, strict=True), 1)
+    told = "; ".join(f"layer {i}: f off by {f:.1f} of {a:.0f} u, entries by {e:.1f} sigma" for i, (f, a, e) in layers)
     print(f"{name} steps, {passes} honest passes: {told}", flush=True)
 
 
