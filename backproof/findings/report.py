@@ -45,6 +45,7 @@ class Report:
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
     have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
     unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
+    tally: all that was counted, as Tally.from_data reads it, None where nothing could be run;
     error: why nothing could be run, "" if it could.
     """
 
@@ -64,6 +65,7 @@ class Report:
     sees: dict[str, float] = field(default_factory=dict)
     blind: tuple[Blind, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()
+    tally: dict[str, Any] | None = None
     error: str = ""
 
     @property
@@ -123,6 +125,7 @@ class Report:
             "blind": [vars(blind) for blind in self.blind],
             "unjudged": [one.data() for one in self.unjudged],
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
+            "tally": self.tally,
             "findings": [finding.data() for finding in self.findings],
         }
 

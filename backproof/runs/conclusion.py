@@ -57,6 +57,7 @@ class Conclusion:
             # nothing can be said where no answer was judged
             blind=self.sight.blind_spots(precision, self.failures.strict) if self.tally.judged_by and not self.interrupted else (),
             unjudged=self.tally.unjudged,
+            tally=self.tally.to_data(),
         )
 
     def _meets(self, told: list[Failure]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from backproof.runs.posed import Posed, plainly_right
 from backproof.runs.schedule import Schedule
 from backproof.runs.sight import Sight
 from backproof.runs.structures import Structures
-from backproof.runs.tally import Tally
+from backproof.runs.tally import Fared, Tally
 from backproof.runs.unanswered import Unanswered
 from properties.judging.by_second_moment import is_real
 from properties.laws.law import HELD, Law, Outcome, Status, Trial, not_applicable
@@ -159,15 +159,16 @@ class Run:
         at_once = [each for each in posed if each.place and each.place in right] if self.schedule.all_plain else []
         if at_once:
             self.unanswered.remember(at_once[0].problem, at_once[0].answer, len(at_once))
-        places = {each.place for each in at_once}
+        places, of_first = {each.place for each in at_once}, Fared.UNJUDGED
         for each in posed:
             if each.place in places:
-                self.tally.count_right(self.schedule.at(each.place), each.problem, right[each.place])
+                self.tally.count_right(self.schedule.at(each.place), each.problem, right[each.place], block.value_class)
             else:
                 trial = self.inquiry.trial(each.problem, each.answer, each.again)
-                self._judge(trial, block, each.place, each.place in right)
+                fared = self._judge(trial, block, each.place, each.place in right)
+                of_first = of_first if each.place else fared
         if posed[0].place == 0 and not self.interrupted:
-            self._judge_further(self.inquiry.trial(posed[0].problem, posed[0].answer, posed[0].again), block)
+            self._judge_further(self.inquiry.trial(posed[0].problem, posed[0].answer, posed[0].again), block, of_first)
 
     def _plainly_right(self, block: Block, posed: list[Posed]) -> dict[int, str]:
         """The places in a block of which no plain law has more to say, with the precision."""
@@ -178,18 +179,19 @@ class Run:
                 self.sight.remember_right(group[0].problem, precision)
         return {each.place: precision.name for precision, group in groups for each in group}
 
-    def _judge(self, trial: Trial, block: Block, place: int, right: bool) -> None:
+    def _judge(self, trial: Trial, block: Block, place: int, right: bool) -> Fared:
         """The laws of each problem, on one; right: whether no plain law has more to say of it."""
-        applied = False
+        applied = failed = False
         try:
             for law in self.schedule.at(place) if right else self.schedule.of_one:
                 outcome = HELD if right and law.name in PLAIN else law.on(trial)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
                 applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self.schedule.judges)
+                failed |= self.failures.fails(outcome)
                 self._record(law, trial, outcome, block.first + place)
         finally:
-            self.tally.examples += 1
-            self.tally.judged += applied
+            fared = Fared.FAILED if failed else Fared.PASSED if applied else Fared.UNJUDGED
+            self.tally.count_problem(trial.problem, block.value_class, fared, judged=applied)
         if trial.answer.gradient is not None:
             self.tally.judged_by[trial.precision.name] += 1
             if self.schedule.judges:
@@ -201,9 +203,10 @@ class Run:
         self.unanswered.remember(trial.problem, trial.answer)
         if trial.answer.gradient is None and (apart := self.unanswered.told_apart_by(self.inquiry.support)):
             raise _Enough(apart)
+        return fared
 
-    def _judge_further(self, trial: Trial, block: Block) -> None:
-        """The laws that ask further problems, some in turn, and now and then the audit."""
+    def _judge_further(self, trial: Trial, block: Block, fared: Fared) -> None:
+        """The laws that ask further problems, some in turn, and now and then the audit; fared: how the problem is counted so far."""
         if trial.answer.gradient is None:
             return
         for law in self.schedule.in_turn(block, self.tally.laws):
@@ -211,9 +214,17 @@ class Run:
                 return
             held_back = self.schedule.held_back_by(law, self.tally.laws)
             outcome = not_applicable(f"it compares calls, and {held_back} is broken") if held_back else law.on(trial)
-            self._record(law, trial, outcome, block.first)
+            fared = self._record_further(law, trial, outcome, block, fared)
         for law in self.schedule.audits(block):
-            self._record(law, trial, law.on(trial), block.first)
+            fared = self._record_further(law, trial, law.on(trial), block, fared)
+
+    def _record_further(self, law: Law, trial: Trial, outcome: Outcome, block: Block, fared: Fared) -> Fared:
+        """What a law of a problem that is counted already says: the problem may fail by it alone."""
+        if fared is not Fared.FAILED and self.failures.fails(outcome):
+            self.tally.count_anew(trial.problem, block.value_class, fared, Fared.FAILED)
+            fared = Fared.FAILED
+        self._record(law, trial, outcome, block.first)
+        return fared
 
     def _record(self, law: Law, trial: Trial, outcome: Outcome, index: int) -> None:
         """Count how a law fared, and keep what failed."""

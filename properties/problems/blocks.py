@@ -29,18 +29,25 @@ LARGEST_BLOCK = 2**17
 REAL_CLASSES = ("normal", "zeros", "one_sign")
 """The value classes of networks of real size, in which the others only saturate or overflow."""
 
+OTHER_CLASS = "other"
+"""The value class of problems that no plan was drawn for: shrunk, or posed by laws."""
+
 SIZES = ("depth", "batch", "width", "long")
 """What is small in the first blocks, and grows."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Problems of one architecture and one plan. number: of the block, first: the index of its first problem, both from 0."""
+    """Problems of one architecture and one plan. number: of the block, first: the index of its first problem, both from 0.
+
+    value_class: how their numbers were drawn, a key of VALUE_CLASSES, or "other".
+    """
 
     number: int
     first: int
     problems: Problem
     """A stack."""
+    value_class: str = OTHER_CLASS
 
     def __len__(self) -> int:
         return len(self.problems.x)
@@ -54,7 +61,7 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     first = index >> doubled << doubled
     if index == 0:
         architecture, plan = pick_architecture(_Simplest(), support), ValuePlan("short")
-        return Block(0, 0, problems_of_seed(architecture, plan, 1, precision, 1))
+        return Block(0, 0, problems_of_seed(architecture, plan, 1, precision, 1), plan.value_class)
     picker = SeededPicker(seed, number)
     architecture = pick_architecture(picker, support)
     wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
@@ -62,9 +69,11 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
         plan = ValuePlan(picker.pick("value class", REAL_CLASSES), special=picker.pick("special", ("", "", "equal_samples")))
         stack = problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants)
         # on which side of a kink rounding comes out is no question of right or wrong
-        return Block(number, first, without_near_kinks(stack.at(0), precision).at(np.newaxis) if len(stack.x) == 1 else stack)
+        stack = without_near_kinks(stack.at(0), precision).at(np.newaxis) if len(stack.x) == 1 else stack
+        return Block(number, first, stack, plan.value_class)
     plan = pick_plan(picker, picker.pick("value class", tuple(VALUE_CLASSES)))
-    return Block(number, first, problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants))
+    stack = problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants)
+    return Block(number, first, stack, plan.value_class)
 
 
 def first_of_doubled(doubled: int) -> int:
