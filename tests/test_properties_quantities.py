@@ -47,6 +47,12 @@ def test_what_is_off_by_no_one_factor_is_said_to_be_so():
     assert said(PROBLEM, weights, RIGHT.biases) == "dC/dW: layer 1 off, by no one factor, layer 2 right; dC/db: right"
 
 
+def test_a_factor_beyond_all_numbers_is_none():
+    """It was said to be off by a factor of infinity, which JSON has no number for: the report could not be written."""
+    problem = Problem([[[1.5], [3.0]]], activations=["identity"], x=[[-8.2e-143]], y=[[0.5, 0.5]])
+    assert said(problem, [np.full((2, 1), 1e300)], None) == "dC/dW: off, by no one factor"
+
+
 def test_one_number_is_off_by_no_factor_that_means_nothing():
     problem = Problem([[[0.5]]], activations=["tanh"], x=[[1.0]], y=[[0.0]])
     right = gradient(problem).weights[0]

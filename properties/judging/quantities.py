@@ -53,7 +53,8 @@ def _said(problem: Problem, place: Place, got: AnyArray, right: Array, allowed: 
         return Quantity(place, "factor", meanings[0][0], ", or ".join(named))
     # one number is always off by some factor
     several = np.count_nonzero(np.abs(right) > allowed) > 1
-    if several and np.all(np.abs(got - factor * right) <= (1 + abs(factor)) * allowed):
+    # any entry is within what an infinite one would allow
+    if several and np.isfinite(factor) and np.all(np.abs(got - factor * right) <= (1 + abs(factor)) * allowed):
         return Quantity(place, "factor", factor)
     return Quantity(place, "off")
 
