@@ -68,6 +68,7 @@ def test_wheel_has_no_other_name_at_the_top(wheel: zipfile.Path) -> None:
 def test_every_file_of_every_room_is_in_the_wheel(wheel: zipfile.Path) -> None:
     expected = [path.relative_to(ROOT / PACKAGE) for path in (ROOT / PACKAGE).rglob("*.py")]
     expected += [path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    expected += [path.relative_to(ROOT / PACKAGE) for path in (ROOT / PACKAGE).rglob("*.json")]
     assert [path for path in (*expected, Path("py.typed")) if not (wheel / PACKAGE / path.as_posix()).is_file()] == []
 
 

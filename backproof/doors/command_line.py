@@ -1,5 +1,6 @@
 """The command line: thin over check, verify and the tables."""
 
+import json
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ from backproof.doors.progress import progress_told
 from backproof.findings.finding import Finding, judgement_data
 from backproof.findings.report import Report
 from backproof.findings.saved import file_name, load_finding, save_finding
+from backproof.findings.schema import SCHEMAS
+from backproof.findings.schema import schema as schema_of
 from backproof.findings.text import printable
 from backproof.reports.terminal import finding_view, judgement_view, report_view, stored_view
 from backproof.runs.check import check as run_check
@@ -257,6 +260,13 @@ def oracles() -> None:
     """List the oracles: versions, how far each may be trusted, and how to install what is missing."""
     rows = [(name, version(oracle) or "not installed", missing(oracle) or "ready", oracle.trust) for name, oracle in ORACLES.items()]
     _table(("oracle", "version", "state", "trust"), rows)
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(SCHEMAS))
+def schema(name: str) -> None:
+    """Print the JSON Schema of what is saved: it stands alone, for any validator of draft 2020-12."""
+    click.echo(json.dumps(schema_of(name), indent=2, ensure_ascii=False))
 
 
 def _row(name: str, make: Callable[..., Any]) -> tuple[str, str, str]:
