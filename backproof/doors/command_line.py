@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from backproof.doors.command_options import takes
 from backproof.doors.progress import progress_told
 from backproof.findings.finding import Finding, judgement_data
 from backproof.findings.report import Report
@@ -26,8 +27,8 @@ from backproof.reports.terminal import finding_view, judgement_view, report_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
 from backproof.runs.check import replay as run_replay
-from backproof.runs.options import LIMITS
-from backproof.targets.target import LOAD_LIMIT, TargetError
+from backproof.runs.options import Door
+from backproof.targets.target import TargetError
 from backproof.version import VERSION
 from oracles.available import ORACLES, missing, version
 from properties.judging.judge import verify as judge_answer
@@ -42,7 +43,6 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import defaults
 from reference.gradient import Gradient
 from reference.problem import Problem
-from rounding.precisions import PRECISIONS
 
 RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
 EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
@@ -66,57 +66,12 @@ def cli() -> None:
     """Says whether an implementation of backpropagation is right, and where it is wrong if it is not."""
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
-    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
-
-
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
-
-
-def timed(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with the options that say how long a call of the target may take."""
-    seconds = click.FloatRange(0.01)
-    first = "Seconds for the first call of a process, which may import and compile, if more."
-    command = click.option("--load-limit", default=LOAD_LIMIT, show_default=True, type=seconds, help=first)(command)
-    text = "Seconds for one call of the target."
-    return click.option("--time-limit", default=10.0, show_default=True, type=seconds, help=text)(command)
-
-
-def limited(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with the options that say which problems are drawn."""
-    for name, limit in reversed(LIMITS.items()):
-        text = f"{limit.text[0].upper()}{limit.text[1:]}."
-        command = click.option(f"--{name.replace('_', '-')}", callback=_limit, metavar=limit.metavar, help=text)(command)
-    return command
-
-
-def _limit(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    try:
-        return None if value is None else LIMITS[str(parameter.name)].read(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-precision_option = click.option(
-    "--precision", type=click.Choice(list(PRECISIONS)), help="Judge by this precision, not by the answers' dtype."
-)
-strict_option = click.option("--strict", is_flag=True, help="Fail on lossy as well: right, but by a formula that loses digits.")
 
 
 @cli.command(epilog=EXIT_CODES)
 @click.argument("target")
-@click.option("--max-examples", default=200, show_default=True, type=click.IntRange(1), help="How many random problems are judged.")
-@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Pose no further problem after so many seconds.")
-@click.option("--seed", type=click.IntRange(0), help="Draw the same problems as a run that printed this seed.")
-@limited
-@precision_option
-@strict_option
-@click.option("--oracle", "oracles", multiple=True, metavar="NAME", help="Ask this oracle as well (repeatable): see `backproof oracles`.")
-@click.option(
-    "--laws", callback=_names, metavar="NAMES", help="Only these laws, on every problem, separated by commas: see `backproof laws`."
-)
-@timed
-@click.option("--shrink-seconds", default=10.0, show_default=True, type=click.FloatRange(0), help="Seconds for shrinking what fails.")
+@takes(Door.CHECK_COMMAND)
 @click.option(
     "--save", default=SAVED_IN, show_default=True, type=click.Path(path_type=Path), help="Folder for the files that replay findings."
 )
@@ -150,8 +105,7 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
 @cli.command(epilog=EXIT_CODES)
 @click.argument("problem", type=click.Path(path_type=Path))
 @click.argument("answer", type=click.Path(path_type=Path), required=False)
-@precision_option
-@strict_option
+@takes(Door.VERIFY_COMMAND)
 @json_option
 def verify(problem: Path, answer: Path | None, precision: str | None, strict: bool, json_file: str | None) -> None:
     """Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz.
@@ -174,8 +128,7 @@ def verify(problem: Path, answer: Path | None, precision: str | None, strict: bo
 @cli.command(epilog=EXIT_CODES)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", help="Ask this target, not the one that the file names.")
-@timed
-@strict_option
+@takes(Door.REPLAY_COMMAND)
 @json_option
 def replay(file: Path, target: str | None, strict: bool, json_file: str | None, **seconds: float) -> None:
     """Put the problem of a finding, saved in FILE, to the target again.
@@ -221,10 +174,7 @@ def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict
 
 @cli.command(epilog=EXIT_CODES)
 @click.argument("target")
-@click.option("--seed", required=True, type=click.IntRange(0), help="The seed that the run printed.")
-@click.option("--index", required=True, type=click.IntRange(0), help="Which of its problems, from 0.")
-@limited
-@click.option("--precision", type=click.Choice(list(PRECISIONS)), help="As the finding says; the target's own or float64 if not given.")
+@takes(Door.DRAW_COMMAND)
 @click.option("--save", type=click.Path(path_type=Path), help="Write the problem to this file, not to standard output.")
 def draw(target: str, save: Path | None, **options: Any) -> None:
     """Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.

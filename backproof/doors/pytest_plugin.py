@@ -8,41 +8,29 @@ from typing import Any
 
 import pytest
 
-from backproof.runs.options import LIMITS
+from backproof.runs.options import Door, Option, options_of
 
-NUMBERS = {"max_examples": 200}
-"""Options of check that are whole numbers, with their defaults."""
-
-SECONDS = {
-    "max_seconds": "pose no further problem to a law after so many seconds",
-    "time_limit": "seconds for one call of the target (10)",
-    "load_limit": "seconds for the first call of a process, which may import and compile (30)",
-    "shrink_seconds": "seconds for shrinking what fails (10)",
-}
-"""Options of check that are seconds."""
+TARGET = "what backproof.suite tests: package.module:function or path/to/file.py:function"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options with one prefix, each also a line of the project's own pytest settings."""
     group = parser.getgroup("backproof", "is an implementation of backpropagation right?")
-    told = {
-        "target": "what backproof.suite tests: package.module:function or path/to/file.py:function",
-        "max_examples": "how many random problems each law is judged on (200)",
-        "precision": "judge by this precision, not by the answers' dtype",
-        **SECONDS,
-        **{name: limit.text for name, limit in LIMITS.items()},
-    }
-    for name, text in told.items():
-        metavar = LIMITS[name].metavar if name in LIMITS else name.upper()
-        group.addoption(f"--backproof-{name.replace('_', '-')}", dest=f"backproof_{name}", metavar=metavar, help=text)
-        parser.addini(f"backproof_{name}", text)
-    group.addoption(
-        "--backproof-oracle", dest="backproof_oracles", action="append", metavar="NAME", help="ask this oracle too (repeatable)"
-    )
-    parser.addini("backproof_oracles", "oracles to ask as well", type="args")
-    group.addoption("--backproof-strict", dest="backproof_strict", action="store_true", default=None, help="fail on lossy as well")
-    parser.addini("backproof_strict", "fail on lossy as well", type="bool")
+    group.addoption("--backproof-target", dest="backproof_target", metavar="TARGET", help=TARGET)
+    parser.addini("backproof_target", TARGET)
+    for name, option in options_of(Door.PYTEST).items():
+        how, kind = _how(name, option)
+        group.addoption(f"--backproof-{option.words(name)}", dest=f"backproof_{name}", help=option.help, **how)
+        parser.addini(f"backproof_{name}", option.help, type=kind)
     parser.addini("backproof_xfail", "laws that are expected to be broken, a line each: `law: reason`", type="linelist")
+
+
+def _how(name: str, option: Option) -> tuple[dict[str, Any], Any]:
+    """How pytest reads an option from its command line, and the type of its line in the settings."""
+    if option.read is bool:
+        return {"action": "store_true", "default": None}, "bool"
+    metavar = option.metavar or name.upper()
+    return ({"action": "append", "metavar": metavar}, "args") if option.flag else ({"metavar": metavar}, None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -82,20 +70,19 @@ def setting(config: pytest.Config, name: str) -> Any:
 
 def suite_options(config: pytest.Config) -> dict[str, Any]:
     """What backproof.suite tells check. Raises pytest.UsageError."""
-    options: dict[str, Any] = {name: setting(config, name) for name in ("precision", "strict", "oracles")}
-    options = {name: value for name, value in options.items() if value}
-    for name, default in NUMBERS.items():
-        given = setting(config, name) or default
-        if not str(given).isdigit() or int(given) < 1:
-            raise pytest.UsageError(f"--backproof-{name.replace('_', '-')} is {given!r}: expected a whole number, at least 1")
-        options[name] = int(given)
-    for name in (*SECONDS, *LIMITS):
-        given = setting(config, name)
-        if given is not None:
-            try:
-                options[name] = LIMITS[name].read(given) if name in LIMITS else float(given)
-            except ValueError as error:
-                raise pytest.UsageError(f"--backproof-{name.replace('_', '-')}: {error}") from None
+    options: dict[str, Any] = {}
+    for name, option in options_of(Door.PYTEST).items():
+        given, flag = setting(config, name), f"--backproof-{option.words(name)}"
+        if option.read is int:
+            given = option.default if given is None else given
+            if not str(given).isdigit() or int(given) < option.least:
+                raise pytest.UsageError(f"{flag} is {given!r}: expected a whole number, at least {option.least:g}")
+        if given in (None, False, []):
+            continue
+        try:
+            options[name] = given if option.read is bool or option.flag else option.read(given)
+        except ValueError as error:
+            raise pytest.UsageError(f"{flag}: {error}") from None
     return options
 
 

@@ -25,7 +25,7 @@ def problems(
     width: int | tuple[int, int] | None = None,
     batch: int | tuple[int, int] | None = None,
     wants: Sequence[str] | None = None,
-    precision: str = "float64",
+    precision: str | None = None,
     supports: Any = None,
 ) -> st.SearchStrategy[Problem]:
     """A Hypothesis strategy for whole problems, for your own @given: those of which something can be said in their precision.
@@ -33,9 +33,10 @@ def problems(
     activations, losses: names, or (name, parameters); None for all. output_activations: those of the last layer, None for the same.
     reductions: over samples, "sum" or "mean". biases: True for always, False for never, None for both.
     depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
-    "pre_activations", "activations", "deltas". precision: the numbers are exact in it. supports: what a target supports.
+    "pre_activations", "activations", "deltas". precision: the numbers are exact in it; float64 if None. supports: what a target supports.
     Raises SupportError.
     """
+    precision = precision or "float64"
     if precision not in PRECISIONS:
         raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
     support = Support.of(supports).limited(

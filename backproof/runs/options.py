@@ -1,20 +1,58 @@
-"""The limits of a run in words: a row for each, from which the command line and pytest take their options, so that neither lacks one.
+"""What may be asked of a run: a row for each option, from which all doors are made, so that none lacks one or says it otherwise.
 
 pytest imports this in every run of whoever has backproof installed, so it imports nothing of the other rooms.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 
-@dataclass(frozen=True)
-class Limit:
-    """How a limit is given in words: what stands for its value, what it does, and how the value is read (ValueError where it cannot be)."""
+class Door(Enum):
+    """What takes options: a function of Python, a command, pytest."""
 
-    metavar: str
+    CHECK = "backproof.check"
+    CHECK_COMMAND = "backproof check"
+    PYTEST = "pytest"
+    PROBLEM_AT = "backproof.problem_at"
+    DRAW_COMMAND = "backproof draw"
+    STRATEGY = "backproof.strategies.problems"
+    VERIFY_COMMAND = "backproof verify"
+    REPLAY_COMMAND = "backproof replay"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option. What one door has for itself, a file to write or the target's name, stands there.
+
+    type: its annotation in Python; default: where it is not given; text: what it does; doors: what takes it, needed_by: must be told it;
+    read: of a word its value (ValueError where it cannot be), int and float for numbers, bool for what needs no word; least: the least
+    number that a command takes, above: whether it must be more than that; metavar: what stands for the word in a help text;
+    flag: its name in words, where many words are given one by one; choices: the words that there are, read when they are needed.
+    """
+
+    type: Any
     text: str
-    read: Callable[[str], Any]
+    doors: Collection[Door]
+    read: Callable[[str], Any] = str
+    default: Any = None
+    needed_by: Collection[Door] = ()
+    least: float = 0
+    above: bool = False
+    metavar: str = ""
+    flag: str = ""
+    choices: Callable[[], Iterable[str]] | None = None
+
+    @property
+    def help(self) -> str:
+        """What it does, with its default where that is a number."""
+        numbered = isinstance(self.default, (int, float)) and not isinstance(self.default, bool)
+        return f"{self.text} ({self.default:g})" if numbered else self.text
+
+    def words(self, name: str) -> str:
+        """Its name as a flag has it, without the dashes before it."""
+        return (self.flag or name).replace("_", "-")
 
 
 def _names(text: str) -> list[str]:
@@ -41,19 +79,113 @@ def _yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
-LIMITS: dict[str, Limit] = {
-    "activations": Limit("NAMES", "only these activations, separated by commas", _names),
-    "output_activations": Limit("NAMES", "only these activations in the last layer", _names),
-    "losses": Limit("NAMES", "only these losses, separated by commas", _names),
-    "reductions": Limit("NAMES", "only these reductions over samples: sum, mean", _names),
-    "biases": Limit("yes|no", "networks with biases in all layers, or in none", _yes_or_no),
-    "depth": Limit("N[,N]", "the most layers, or the least and the most: 2,2 for exactly 2", _size),
-    "width": Limit("N[,N]", "the widest layer, or the narrowest and the widest", _size),
-    "batch": Limit("N[,N]", "the most samples, or the least and the most", _size),
-    "wants": Limit("NAMES", "ask for these as well: x, loss, pre_activations, activations, deltas", _names),
-    "sizes": Limit("small|real", "real: widths to 512, batches to 64; small is the default", str),
-    "widths": Limit("N,N,...", "networks of these widths alone, inputs first: 784,128,10", _numbers),
+def _precisions() -> Iterable[str]:
+    from rounding.precisions import PRECISIONS
+
+    return PRECISIONS
+
+
+CHECKS = (Door.CHECK, Door.CHECK_COMMAND, Door.PYTEST)
+DRAWS = (Door.PROBLEM_AT, Door.DRAW_COMMAND)
+NAMES, SIZE = Sequence[str] | None, int | tuple[int, int] | None
+
+
+def _limit(type: Any, read: Callable[[str], Any], metavar: str, text: str, in_strategies: bool = True) -> Option:
+    """A limit on the problems that are drawn."""
+    doors = (*CHECKS, *DRAWS, *((Door.STRATEGY,) if in_strategies else ()))
+    return Option(type=type, read=read, metavar=metavar, text=text, doors=doors)
+
+
+LIMITS: dict[str, Option] = {
+    "activations": _limit(Sequence[Any] | None, _names, "NAMES", "only these activations, separated by commas"),
+    "output_activations": _limit(Sequence[Any] | None, _names, "NAMES", "only these activations in the last layer"),
+    "losses": _limit(Sequence[Any] | None, _names, "NAMES", "only these losses, separated by commas"),
+    "reductions": _limit(NAMES, _names, "NAMES", "only these reductions over samples: sum, mean"),
+    "biases": _limit(bool | None, _yes_or_no, "yes|no", "networks with biases in all layers, or in none"),
+    "depth": _limit(SIZE, _size, "N[,N]", "the most layers, or the least and the most: 2,2 for exactly 2"),
+    "width": _limit(SIZE, _size, "N[,N]", "the widest layer, or the narrowest and the widest"),
+    "batch": _limit(SIZE, _size, "N[,N]", "the most samples, or the least and the most"),
+    "wants": _limit(NAMES, _names, "NAMES", "ask for these as well: x, loss, pre_activations, activations, deltas"),
+    # Hypothesis draws each number by itself, which networks of real size have too many of
+    "sizes": _limit(str | None, str, "small|real", "real: widths to 512, batches to 64; small is the default", in_strategies=False),
+    "widths": _limit(
+        Sequence[int] | None, _numbers, "N,N,...", "networks of these widths alone, inputs first: 784,128,10", in_strategies=False
+    ),
 }
+"""The options that say which problems are drawn, within what the target supports."""
+
+OPTIONS: dict[str, Option] = {
+    "max_examples": Option(
+        type=int, read=int, default=200, least=1, text="how many random problems are judged, in pytest by each law", doors=CHECKS
+    ),
+    "seed": Option(
+        type=int | None,
+        read=int,
+        text="draw the same problems as a run that printed this seed",
+        doors=(Door.CHECK, Door.CHECK_COMMAND, *DRAWS),
+        needed_by=DRAWS,
+    ),
+    "index": Option(type=int, read=int, text="which of the problems of a run, from 0", doors=DRAWS, needed_by=DRAWS),
+    **LIMITS,
+    "precision": Option(
+        type=str | None,
+        choices=_precisions,
+        text="the precision that the target computes in; if not given, its own, or what its answers' dtype says",
+        doors=(*CHECKS, *DRAWS, Door.STRATEGY, Door.VERIFY_COMMAND),
+    ),
+    "strict": Option(
+        type=bool,
+        read=bool,
+        default=False,
+        text="fail on lossy as well: right, but by a formula that loses digits",
+        doors=(*CHECKS, Door.VERIFY_COMMAND, Door.REPLAY_COMMAND),
+    ),
+    "oracles": Option(
+        type=Sequence[str],
+        default=(),
+        flag="oracle",
+        metavar="NAME",
+        text="ask this oracle as well (repeatable): see `backproof oracles`",
+        doors=CHECKS,
+    ),
+    "laws": Option(
+        type=NAMES,
+        read=_names,
+        metavar="NAMES",
+        text="only these laws, on every problem, separated by commas: see `backproof laws`",
+        # there each law is an item, which pytest's own -k chooses
+        doors=(Door.CHECK, Door.CHECK_COMMAND),
+    ),
+    "max_seconds": Option(
+        type=float | None, read=float, above=True, text="pose no further problem after so many seconds, in pytest to a law", doors=CHECKS
+    ),
+    "time_limit": Option(
+        type=float,
+        read=float,
+        default=10.0,
+        least=0.01,
+        text="seconds for one call of the target",
+        doors=(*CHECKS, Door.REPLAY_COMMAND),
+    ),
+    "load_limit": Option(
+        type=float,
+        read=float,
+        default=30.0,
+        least=0.01,
+        text="seconds for the first call of a process, which may import and compile, if more",
+        doors=(*CHECKS, Door.REPLAY_COMMAND),
+    ),
+    "shrink_seconds": Option(type=float, read=float, default=10.0, text="seconds for shrinking what fails", doors=CHECKS),
+    "progress": Option(
+        type=Callable[[str, int, int], None] | None, text="told the step, how much is done and of how much", doors=(Door.CHECK,)
+    ),
+}
+"""All of them, in the order in which every door has them."""
+
+
+def options_of(door: Door) -> dict[str, Option]:
+    """The options that a door takes."""
+    return {name: option for name, option in OPTIONS.items() if door in option.doors}
 
 
 def in_words(limits: Mapping[str, Any]) -> str:
