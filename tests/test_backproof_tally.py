@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from backproof import Gradient, ProblemError, check
 from backproof.doors.strategies import problems
 from backproof.findings.report import LawCount
-from backproof.runs.tally import REASONS, SORTS, VALUE_CLASS, Fared, Tally
+from backproof.runs.tally import REASONS, SORTS, VALUE_CLASS, Fared, Tally, sorts_of
 from properties.judging.judge import verify
 from properties.laws.law import HELD, Turn, broken, not_applicable
 from properties.laws.table import LAWS
@@ -46,11 +46,11 @@ def tally_of(counted) -> Tally:
         if kind == "law":
             tally.count(LAWS[what], how, how.status == "broken")
         elif kind == "right":
-            tally.count_right([LAWS[name] for name in NAMES], what, how)
+            tally.count_right([LAWS[name] for name in NAMES], what, sorts_of(what), how)
         elif kind == "places":
             tally.count_places(what, verify(what, gradient(what)))
         elif kind == "problem":
-            tally.count_problem(what, "normal", how, judged=how is not Fared.UNJUDGED)
+            tally.count_problem(sorts_of(what, "normal"), how, judged=how is not Fared.UNJUDGED)
         elif kind == "doubt":
             tally.doubts[what] += 1
         else:

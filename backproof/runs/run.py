@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
-from backproof.findings.known_laws import JUDGES, PLAIN
+from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
 from backproof.runs.conclusion import Conclusion
@@ -12,16 +12,17 @@ from backproof.runs.failures import Failures
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.interrupts import remembered_interrupts
 from backproof.runs.minimising import Shrinkage
-from backproof.runs.posed import Posed, plainly_right
+from backproof.runs.posed import Posed, right_at_once
 from backproof.runs.schedule import Schedule
 from backproof.runs.sight import Sight
 from backproof.runs.structures import Structures
-from backproof.runs.tally import Fared, Tally
+from backproof.runs.tally import Fared, Tally, sorts_of
 from backproof.runs.unanswered import Unanswered
 from properties.judging.by_second_moment import is_real
 from properties.laws.law import HELD, Law, Outcome, Status, Trial, not_applicable
 from properties.problems.blocks import Block, block_at
 from properties.verdict import Verdict
+from rounding.precisions import Precision
 
 SECONDS_AT_ONCE = 0.25
 """After so long, answers are judged before further ones are asked for: nobody waits for a slow target's whole block."""
@@ -155,14 +156,15 @@ class Run:
         """First the laws of each problem, so that an interrupt or the end of the run loses no answer; then those that ask further ones."""
         if not posed:
             return
-        right = self._plainly_right(block, posed)
-        at_once = [each for each in posed if each.place and each.place in right] if self.schedule.all_plain else []
+        right = self._right_at_once(block, posed)
+        at_once = [each for each in posed if each.place and each.place in right] if self.schedule.all_at_once else []
         if at_once:
             self.unanswered.remember(at_once[0].problem, at_once[0].answer, len(at_once))
         places, of_first = {each.place for each in at_once}, Fared.UNJUDGED
+        sorts = sorts_of(block.problems, block.value_class)
         for each in posed:
             if each.place in places:
-                self.tally.count_right(self.schedule.at(each.place), each.problem, right[each.place], block.value_class)
+                self.tally.count_right(self.schedule.at(each.place), each.problem, sorts, right[each.place].name)
             else:
                 trial = self.inquiry.trial(each.problem, each.answer, each.again)
                 fared = self._judge(trial, block, each.place, each.place in right)
@@ -170,28 +172,31 @@ class Run:
         if posed[0].place == 0 and not self.interrupted:
             self._judge_further(self.inquiry.trial(posed[0].problem, posed[0].answer, posed[0].again), block, of_first)
 
-    def _plainly_right(self, block: Block, posed: list[Posed]) -> dict[int, str]:
-        """The places in a block of which no plain law has more to say, with the precision."""
-        groups = plainly_right(block, posed, self.inquiry.precision, self.schedule.judges)
+    def _right_at_once(self, block: Block, posed: list[Posed]) -> dict[int, Precision]:
+        """The places in a block of which laws that judge many answers at once have no more to say, with what they judged by."""
+        right = right_at_once(block, posed, self.inquiry.precision, self.schedule)
         if self.schedule.judges:
             self.sight.remember_posed(posed[0].problem)
-            for precision, group in groups:
-                self.sight.remember_right(group[0].problem, precision)
-        return {each.place: precision.name for precision, group in groups for each in group}
+            firsts: dict[Precision, int] = {}
+            for place, precision in right.items():
+                firsts.setdefault(precision, place)
+            for precision, place in firsts.items():
+                self.sight.remember_right(block.problems.at(place), precision)
+        return right
 
     def _judge(self, trial: Trial, block: Block, place: int, right: bool) -> Fared:
-        """The laws of each problem, on one; right: whether no plain law has more to say of it."""
+        """The laws of each problem, on one; right: whether those that judge many answers at once hold of it."""
         applied = failed = False
         try:
             for law in self.schedule.at(place) if right else self.schedule.of_one:
-                outcome = HELD if right and law.name in PLAIN else law.on(trial)
+                outcome = HELD if right and law.at_once else law.on(trial)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
                 applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self.schedule.judges)
                 failed |= self.failures.fails(outcome)
                 self._record(law, trial, outcome, block.first + place)
         finally:
             fared = Fared.FAILED if failed else Fared.PASSED if applied else Fared.UNJUDGED
-            self.tally.count_problem(trial.problem, block.value_class, fared, judged=applied)
+            self.tally.count_problem(sorts_of(trial.problem, block.value_class), fared, judged=applied)
         if trial.answer.gradient is not None:
             self.tally.judged_by[trial.precision.name] += 1
             if self.schedule.judges:
@@ -221,7 +226,7 @@ class Run:
     def _record_further(self, law: Law, trial: Trial, outcome: Outcome, block: Block, fared: Fared) -> Fared:
         """What a law of a problem that is counted already says: the problem may fail by it alone."""
         if fared is not Fared.FAILED and self.failures.fails(outcome):
-            self.tally.count_anew(trial.problem, block.value_class, fared, Fared.FAILED)
+            self.tally.count_anew(sorts_of(trial.problem, block.value_class), fared, Fared.FAILED)
             fared = Fared.FAILED
         self._record(law, trial, outcome, block.first)
         return fared

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from backproof.findings.known_laws import CALLS, JUDGES, PLAIN, STATE
+from backproof.findings.known_laws import CALLS, JUDGES, STATE
 from backproof.findings.report import LawCount
 from properties.laws.law import Law, Turn
 from properties.problems.blocks import Block
@@ -42,9 +42,9 @@ class Schedule:
         return [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
 
     @cached_property
-    def all_plain(self) -> bool:
-        """Whether none of these has more to say of an answer that is plainly right."""
-        return {law.name for law in self.of_one} <= PLAIN
+    def all_at_once(self) -> bool:
+        """Whether each of these can judge many answers at once."""
+        return all(law.at_once for law in self.of_one)
 
     @cached_property
     def _of_each(self) -> list[Law]:

@@ -48,6 +48,11 @@ SORTS: dict[str, Callable[[Problem], set[Sort]]] = {
 VALUE_CLASS = "value_class"
 
 
+def sorts_of(problem: Problem, value_class: str = OTHER_CLASS) -> dict[str, set[Sort]]:
+    """What a problem counts for, or any of a stack; value_class: how its numbers were drawn."""
+    return {name: sorts(problem) for name, sorts in SORTS.items()} | {VALUE_CLASS: {value_class}}
+
+
 def _counts_by_sort() -> dict[str, dict[Sort, Counter[str]]]:
     return {name: {} for name in (*SORTS, VALUE_CLASS)}
 
@@ -83,24 +88,24 @@ class Tally:
             count.not_applicable += 1
             _count_reasons(count, {outcome.message: 1})
 
-    def count_problem(self, problem: Problem, value_class: str, fared: Fared, judged: bool) -> None:
-        """Count a problem that was posed; value_class: how its numbers were drawn; judged: whether its gradient was."""
+    def count_problem(self, sorts: Mapping[str, set[Sort]], fared: Fared, judged: bool) -> None:
+        """Count a problem that was posed. sorts: as sorts_of says; judged: whether its gradient was."""
         self.examples += 1
         self.judged += judged
-        self._add(problem, value_class, fared, 1)
+        self._add(sorts, fared, 1)
 
-    def count_anew(self, problem: Problem, value_class: str, before: Fared, now: Fared) -> None:
+    def count_anew(self, sorts: Mapping[str, set[Sort]], before: Fared, now: Fared) -> None:
         """Count a problem otherwise than before: a further law was judged on it."""
-        self._add(problem, value_class, before, -1)
-        self._add(problem, value_class, now, 1)
+        self._add(sorts, before, -1)
+        self._add(sorts, now, 1)
 
-    def count_right(self, laws: Iterable[Law], problem: Problem, precision: str, value_class: str = OTHER_CLASS) -> None:
+    def count_right(self, laws: Iterable[Law], problem: Problem, sorts: Mapping[str, set[Sort]], precision: str) -> None:
         """Count a problem that was judged, of which all these laws hold."""
         for law in laws:
             self.laws[law.name].held += 1
         self.judged_by[precision] += 1
         self.places.update(_parameters(problem))
-        self.count_problem(problem, value_class, Fared.PASSED, judged=True)
+        self.count_problem(sorts, Fared.PASSED, judged=True)
 
     def count_places(self, problem: Problem, judgement: Judgement) -> None:
         """Remember which layers' dC/dW and dC/db were judged, and which could not be."""
@@ -182,11 +187,11 @@ class Tally:
         except (AttributeError, TypeError, ValueError) as error:
             raise ProblemError(f"no tally: {error}") from None
 
-    def _add(self, problem: Problem, value_class: str, fared: Fared, times: int) -> None:
-        for name, sorts in SORTS.items():
-            for sort in sorts(problem):
-                self.by[name].setdefault(sort, Counter())[fared] += times
-        self.by[VALUE_CLASS].setdefault(value_class, Counter())[fared] += times
+    def _add(self, sorts: Mapping[str, set[Sort]], fared: Fared, times: int) -> None:
+        for name, values in sorts.items():
+            counts = self.by[name]
+            for sort in values:
+                counts.setdefault(sort, Counter())[fared] += times
 
 
 def _count_reasons(count: LawCount, reasons: Mapping[str, int]) -> None:

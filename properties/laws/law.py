@@ -1,6 +1,6 @@
 """What a law is: a statement that every right target obeys, and how one is judged on one problem."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -121,6 +121,27 @@ class Trial:
         return judge(self.exact, self.gradient, self.precision, peers=self._peers)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What a target answered to problems of one stack.
+
+    problems: the stack; places: those of it that were posed; answers: one for each; again: a second one, None where it was asked once;
+    judged_by: a key of PRECISIONS, None for what each answer's dtype says.
+    """
+
+    problems: Problem
+    places: Sequence[int]
+    answers: Sequence[Answer]
+    again: Sequence[Answer | None]
+    judged_by: str | None = None
+
+    @cached_property
+    def precisions(self) -> list[Precision | None]:
+        """What each answer is judged by; None where there is no gradient."""
+        gradients = [answer.gradient for answer in self.answers]
+        return [None if gradient is None else precision_of(gradient, self.judged_by) for gradient in gradients]
+
+
 class Turn(StrEnum):
     """On which problems of a run a law is judged."""
 
@@ -138,13 +159,15 @@ class Law:
     turn: ALWAYS, for each problem; OFTEN, for a law that asks once more, so that of many problems alike only some pay for it;
         IN_TURN, for a law that asks the target further problems, so that a run judges only some of them on each; AUDIT, for a sample
         of the right answers;
-    unless: laws without which this one proves nothing: it compares calls, and where one of these is broken too, it is not applicable.
+    unless: laws without which this one proves nothing: it compares calls, and where one of these is broken too, it is not applicable;
+    at_once: of which of many answers it holds, with no more to say; of all others judge decides, one by one. None where it decides on each.
     """
 
     judge: Callable[[Trial], Outcome]
     needs_answer: bool = True
     turn: Turn = Turn.ALWAYS
     unless: tuple[Callable[[Trial], Outcome], ...] = ()
+    at_once: Callable[[Answered], Sequence[bool]] | None = None
 
     @property
     def name(self) -> str:

@@ -1,14 +1,18 @@
 """Laws of agreement: the answer is near the exact gradient, and near what each oracle says."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from oracles.available import ORACLES
 from oracles.oracle import NotApplicable, Oracle
 from properties.judging.auditing import audited, too_large
-from properties.judging.by_second_moment import posed_again
+from properties.judging.by_second_moment import is_real, posed_again
+from properties.judging.by_worst_case import beyond_suspicion
 from properties.judging.judge import judge
 from properties.judging.judgement import Exact
-from properties.laws.law import HELD, Law, Outcome, Status, Trial, broken, not_applicable
+from properties.laws.law import HELD, Answered, Law, Outcome, Status, Trial, broken, not_applicable
 from properties.verdict import Verdict
 from reference.gradient import Place
 from rounding.precisions import PRECISIONS
@@ -28,6 +32,21 @@ def it_agrees_with_the_exact_gradient(trial: Trial) -> Outcome:
     if judgement.verdict is Verdict.WRONG and judgement.statistical and not _confirmed(trial, judgement.place):
         return not_applicable("a suspicion of the statistical bound that did not show again, on a permuted problem with other numbers")
     return broken(judgement.verdict, judgement.reason, judgement)
+
+
+def beyond_all_suspicion(answered: Answered) -> Sequence[bool]:
+    """Which answers are right by the reference and its worst-case bound alone; at real sizes none, where another bound serves best."""
+    beyond = np.zeros(len(answered.answers), dtype=bool)
+    alike: dict[Any, list[int]] = {}
+    for i, (answer, precision) in enumerate(zip(answered.answers, answered.precisions, strict=True)):
+        if answer.gradient is not None and not is_real(answered.problems):
+            alike.setdefault((precision, *(place for place, _ in answer.gradient.arrays())), []).append(i)
+    for (precision, *_), group in alike.items():
+        all_of_them = len(group) == len(answered.problems.x)
+        problems = answered.problems if all_of_them else answered.problems.at([answered.places[i] for i in group])
+        gradients = [gradient for i in group if (gradient := answered.answers[i].gradient) is not None]
+        beyond[group] = beyond_suspicion(problems, gradients, precision)
+    return beyond.tolist()
 
 
 def _confirmed(trial: Trial, place: Place | None) -> bool:

@@ -1,9 +1,11 @@
 """Laws of conduct: a target answers, in the right shape, leaves its inputs alone and says the same twice."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from properties.judging.judgement import measured
-from properties.laws.law import HELD, NotPosable, Outcome, Trial, broken, not_applicable
+from properties.laws.law import HELD, Answered, NotPosable, Outcome, Trial, broken, not_applicable
 from properties.laws.related import own_rounding
 from properties.problems.memory_layouts import ARRANGEMENTS
 from properties.verdict import Verdict
@@ -19,6 +21,11 @@ def it_answers(trial: Trial) -> Outcome:
     if answer.verdict in (Verdict.RAISES, Verdict.TIMES_OUT):
         return broken(answer.verdict, answer.message)
     return HELD
+
+
+def with_a_gradient(answered: Answered) -> Sequence[bool]:
+    """Which answers are gradients, so that the target answered, in the right form."""
+    return [answer.gradient is not None for answer in answered.answers]
 
 
 def shapes_and_dtypes_are_right(trial: Trial) -> Outcome:
@@ -43,6 +50,11 @@ def inputs_are_left_alone(trial: Trial) -> Outcome:
     return broken(Verdict.IMPURE, f"it wrote to {', '.join(changed)}") if changed else HELD
 
 
+def with_inputs_left_alone(answered: Answered) -> Sequence[bool]:
+    """Which calls wrote to nothing, and were outlived."""
+    return [not answer.changed and not answer.gone for answer in answered.answers]
+
+
 def two_calls_agree(trial: Trial) -> Outcome:
     """Two calls with the same problem agree within the rounding bound of two passes.
 
@@ -55,6 +67,12 @@ def two_calls_agree(trial: Trial) -> Outcome:
     if again.changed and not trial.answer.changed:
         return broken(Verdict.IMPURE, f"the second time it wrote to {', '.join(again.changed)}")
     return _same_but_for_rounding(trial, again.gradient, "the second time")
+
+
+def the_same_twice(answered: Answered) -> Sequence[bool]:
+    """Which second answers are the first ones, bit by bit, and wrote to nothing; of what was asked once nothing is said."""
+    pairs = zip(answered.answers, answered.again, strict=True)
+    return [again is not None and not again.changed and answer.same_as(again) for answer, again in pairs]
 
 
 def the_memory_layout_does_not_matter(trial: Trial) -> Outcome:

@@ -5,14 +5,22 @@ from dataclasses import replace
 
 from oracles.available import ORACLES, missing
 from properties.laws.law import Law, Turn
-from properties.laws.of_agreement import ORACLE_LAWS, it_agrees_with_the_exact_gradient, what_is_right_stands_an_audit
+from properties.laws.of_agreement import (
+    ORACLE_LAWS,
+    beyond_all_suspicion,
+    it_agrees_with_the_exact_gradient,
+    what_is_right_stands_an_audit,
+)
 from properties.laws.of_conduct import (
     inputs_are_left_alone,
     it_answers,
     shapes_and_dtypes_are_right,
     the_memory_layout_does_not_matter,
     the_problem_before_does_not_matter,
+    the_same_twice,
     two_calls_agree,
+    with_a_gradient,
+    with_inputs_left_alone,
 )
 from properties.laws.of_layers import (
     a_bias_gradient_is_delta,
@@ -39,11 +47,11 @@ from properties.laws.of_structure import (
 LAWS: dict[str, Law] = {
     law.name: law
     for law in (
-        Law(it_answers, needs_answer=False),
-        Law(shapes_and_dtypes_are_right, needs_answer=False),
-        Law(inputs_are_left_alone, needs_answer=False),
-        Law(two_calls_agree, turn=Turn.OFTEN),
-        Law(it_agrees_with_the_exact_gradient),
+        Law(it_answers, needs_answer=False, at_once=with_a_gradient),
+        Law(shapes_and_dtypes_are_right, needs_answer=False, at_once=with_a_gradient),
+        Law(inputs_are_left_alone, needs_answer=False, at_once=with_inputs_left_alone),
+        Law(two_calls_agree, turn=Turn.OFTEN, at_once=the_same_twice),
+        Law(it_agrees_with_the_exact_gradient, at_once=beyond_all_suspicion),
         Law(what_is_right_stands_an_audit, turn=Turn.AUDIT),
         *(
             Law(judge, turn=Turn.IN_TURN, unless=(two_calls_agree, the_problem_before_does_not_matter))
