@@ -16,6 +16,7 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind
 from reference.passes import Passes
 from reference.problem import Problem
+from rounding.activations import elementwise
 from rounding.arithmetic import FUNCTION_ERROR, Noise
 from rounding.losses import ROUNDED_LOSSES
 from rounding.second_moment import Variances
@@ -78,7 +79,7 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
         found.activations[below + 1] = down
         moved = down * back.slopes[below]
         if below >= layer:
-            moved = moved + found.slopes[below] * variances.activations[below].curvature(forward.pre_activations[below])
+            moved = moved + found.slopes[below] * elementwise(problem.activations[below])[0].curvature(forward.pre_activations[below])
         found.pre_activations[below] = moved
         down = moved @ problem.weights[below]
         if below == layer:

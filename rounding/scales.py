@@ -1,12 +1,13 @@
 """What rounding does to an activation: the scales that its errors are relative to, and where no claim is made."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from reference.arrays import Array
-from reference.functions.activation import Elementwise, nothing
+from reference.functions.activation import Function, nothing
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,23 @@ class Scales:
     is it larger than at both ends.
     """
 
-    right: Elementwise = nothing
-    lossy: Elementwise = nothing
+    right: Function = nothing
+    lossy: Function = nothing
     textbook: str = ""
-    stored: Elementwise = nothing
+    stored: Function = nothing
+
+
+class ActivationRounding(ABC):
+    """What rounding does to an activation and its pullback."""
+
+    @property
+    @abstractmethod
+    def lossy(self) -> str:
+        """The textbook formulas that lose digits; empty if there are none."""
 
 
 @dataclass(frozen=True)
-class ActivationRounding:
+class ElementwiseRounding(ActivationRounding):
     """What rounding does to g and g'.
 
     reach: the power of z that the definition itself computes (1 if none); no claim is made where it leaves the range.

@@ -10,18 +10,18 @@ import numpy as np
 from scipy.special import ndtr
 
 from reference.arrays import AnyArray, Array, Product
-from reference.functions.activation import Activation, Elementwise, largest_between, nothing
+from reference.functions.activation import Activation, Elementwise, Function, largest_between, nothing
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind, split
 from reference.gradient import Gradient
 from reference.passes import Passes
-from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.activations import elementwise
 from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, SHARED, TEXTBOOK_ERROR, Noise
 from rounding.deviation import Deviation, Factored
 from rounding.losses import ROUNDED_LOSSES
 from rounding.repetition import Likeness
-from rounding.scales import ActivationRounding, Scales
+from rounding.scales import Scales
 
 CHAOS = 1 / 6
 """How fast errors grow in a network that amplifies varies from sample to sample: sigma is raised by this power of the gain."""
@@ -80,7 +80,6 @@ class Variances:
     def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
         self.passed, self.problem, self.noise, self.lossy = passed, passed.problem, noise, lossy
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
-        self.rounded: list[ActivationRounding] = [bind(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
         self.alike = Likeness(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
@@ -120,13 +119,9 @@ class Variances:
         together = np.flatnonzero(e_variance.sum(axis=1) > CANCELS**2 * e_squared.sum(axis=1))
         moved = np.sign(back.errors[-1][together]).astype(self.dtype) * np.sqrt(e_variance[together])
         for layer in reversed(range(problem.depth)):
-            slope, delta = self.slopes[layer], back.deltas[layer]
-            samples = self.deltas_alike[layer]
-            slope_variance = self.slope(layer, z_variances[layer], samples)
+            delta, samples = back.deltas[layer], self.deltas_alike[layer]
             squared = self._squared(delta)
-            d_variance = noise.variance * slope_variance + self._squared(slope)
-            d_variance *= e_variance
-            d_variance += e_squared * slope_variance
+            d_variance = self.delta(layer, z_variances[layer], e_variance, e_squared, samples)
             d_variance += samples * squared
             d_variance += self.least
             deltas.append(d_variance)
@@ -137,7 +132,7 @@ class Variances:
                 e_squared = self._squared(back.errors[layer - 1] if layer else back.x[:])
                 e_variance = self._backward_product(layer, squared, d_variance, e_squared)
                 if len(together):
-                    moved = (moved * slope[together]) @ problem.weights[layer].astype(self.dtype, copy=False)
+                    moved = self._pulled_back(layer, moved, together) @ problem.weights[layer].astype(self.dtype, copy=False)
                     e_variance[together] = np.maximum(e_variance[together], moved * moved)
         gain = self._gain()
         variance = Gradient(
@@ -153,22 +148,32 @@ class Variances:
 
     def forward(self) -> tuple[list[AnyArray], list[AnyArray]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
-        passed, noise = self.passed.forward, self.noise
         z_variances: list[AnyArray] = []
-        a_variances: list[AnyArray] = [np.zeros(passed.activations[0].shape, self.dtype)]
-        for layer, activation in enumerate(self.activations):
-            z = passed.pre_activations[layer]
-            variance = self._forward_product(layer, a_variances[layer])
-            z_variances.append(variance)
-            reach = MULTIPLE * np.sqrt(noise.variance * variance)
-            self.flips.append(self._flips(activation, z, reach))
-            self.bends.append(self._bend(activation, z, reach))
-            steep = reach * self.bends[-1] + np.abs(self.slopes[layer])
-            steep[self.flips[-1] > 0] += _jump(activation)
-            steep *= steep
-            steep *= variance
-            a_variances.append(steep + self._of_functions(*self.value_error(layer)))
+        a_variances: list[AnyArray] = [np.zeros(self.problem.x.shape, self.dtype)]
+        for layer in range(self.problem.depth):
+            z_variances.append(self._forward_product(layer, a_variances[layer]))
+            a_variances.append(self.value(layer, z_variances[-1]))
         return z_variances, a_variances
+
+    def value(self, layer: int, z_variance: AnyArray) -> AnyArray:
+        """V(a): what z brings, and the function's own error."""
+        (activation, _), z = elementwise(self.problem.activations[layer]), self.passed.forward.pre_activations[layer]
+        reach = MULTIPLE * np.sqrt(self.noise.variance * z_variance)
+        self.flips.append(self._flips(activation, z, reach))
+        self.bends.append(self._bend(activation, z, reach))
+        steep = reach * self.bends[-1] + np.abs(self.slopes[layer])
+        steep[self.flips[-1] > 0] += _jump(activation)
+        steep *= steep
+        steep *= z_variance
+        return steep + self._of_functions(*self.value_error(layer))
+
+    def delta(self, layer: int, z_variance: AnyArray, e_variance: AnyArray, e_squared: AnyArray, samples: float) -> AnyArray:
+        """V(delta), without the rounding of delta itself; e_squared: dC/da squared."""
+        slope_variance = self.slope(layer, z_variance, samples)
+        variance = self.noise.variance * slope_variance + self._squared(self.slopes[layer])
+        variance *= e_variance
+        variance += e_squared * slope_variance
+        return variance
 
     def slope(self, layer: int, z_variance: AnyArray, samples: float) -> AnyArray:
         """V(g'): what z brings, the function's own error, and the other side of a kink."""
@@ -178,6 +183,10 @@ class Variances:
             variance = variance + samples * self.other_side(layer)
         return variance
 
+    def _pulled_back(self, layer: int, moved: AnyArray, samples: AnyArray) -> AnyArray:
+        """dC/dz of dC/da of some samples."""
+        return moved * self.slopes[layer][samples]
+
     def other_side(self, layer: int) -> AnyArray:
         """V(g') of a pass that may be on the other side of a kink; known once forward has passed."""
         return _jump(self.activations[layer]) ** 2 / self.noise.variance * self.flips[layer]
@@ -185,11 +194,11 @@ class Variances:
     def value_error(self, layer: int) -> tuple[AnyArray, float]:
         """The own error of g at each z, as a rule, in units of sqrt(v), and over how many samples it adds up."""
         a = self.passed.forward.activations[layer + 1]
-        return self._function_error(layer, self.rounded[layer].value_scales, lambda z: 1 + np.abs(z), a)
+        return self._function_error(layer, elementwise(self.problem.activations[layer])[1].value_scales, lambda z: 1 + np.abs(z), a)
 
     def slope_error(self, layer: int) -> tuple[AnyArray, float]:
         """The same of g'."""
-        rounded = self.rounded[layer]
+        _, rounded = elementwise(self.problem.activations[layer])
         return self._function_error(layer, rounded.derivative_scales, rounded.underflow_scale, self.slopes[layer])
 
     def alike_pre_activations(self, layer: int) -> float:
@@ -200,7 +209,7 @@ class Variances:
 
     def common_errors(self, layer: int) -> list[AnyArray]:
         """How far g and g' may be off on the whole at each z, in units of u."""
-        z, row = self.passed.forward.pre_activations[layer], self.rounded[layer]
+        z, (_, row) = self.passed.forward.pre_activations[layer], elementwise(self.problem.activations[layer])
         found = []
         for scales in (row.value_scales, row.derivative_scales):
             size = FUNCTION_ERROR * scales.right(z)
@@ -368,7 +377,7 @@ class Variances:
         sizes = [*self.sizes, *(float(squares.sum()) for squares in self.passed.squares.all)]
         return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
-    def _bend(self, activation: Activation, z: Array, reach: AnyArray) -> AnyArray:
+    def _bend(self, activation: Elementwise, z: Array, reach: AnyArray) -> AnyArray:
         """sup |g''| within reach of z."""
         if activation.curvature is nothing:
             return np.zeros((), self.dtype)
@@ -390,7 +399,7 @@ class Variances:
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
-    def _function_error(self, layer: int, scales: Scales, underflow_scale: Elementwise, exact: AnyArray) -> tuple[AnyArray, float]:
+    def _function_error(self, layer: int, scales: Scales, underflow_scale: Function, exact: AnyArray) -> tuple[AnyArray, float]:
         """A function's own errors, which are equal for equal z: over how many samples they add up.
 
         Where it is computed in the format of the sums and rounded once, over samples that come to the same number; else over all.
