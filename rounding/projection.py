@@ -118,11 +118,17 @@ class Projections:
         with np.errstate(all="ignore"):
             self.variances = Variances(passed, noise, lossy)
             self.variances.forward()  # what is within reach of a kink
-            self.places = list(self._places())
+            self.joint = any(row is not None for row in self.variances.joint)
+            self.places = [] if self.joint else list(self._places())
         self._errors: dict[Key, Errors] = {}
 
     def bound(self, layer: int, row: int | None = None) -> float:
-        """How far from 1 f may be, for the layer of an index, or for one row of it."""
+        """How far from 1 f may be, for the layer of an index, or for one row of it; infinite where an activation is not elementwise.
+
+        The curvature of such a layer is none of a number: nothing is worked out for it yet.
+        """
+        if self.joint:
+            return np.inf
         return self._bound({(layer, row): 1.0})
 
     def beside(self, layer: int, others: Sequence[int]) -> tuple[dict[int, float], float]:
@@ -132,7 +138,7 @@ class Projections:
         of one layer alone long before that layer's f does.
         """
         values = self.passed.problem.batch * sum(self.passed.problem.widths)
-        if values * (1 + len(others)) > LARGEST:
+        if self.joint or values * (1 + len(others)) > LARGEST:
             return {}, np.inf
         with np.errstate(all="ignore"):
             keys: list[Key] = [(other, None) for other in others]

@@ -16,12 +16,12 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind, split
 from reference.gradient import Gradient
 from reference.passes import Passes
-from rounding.activations import elementwise
+from rounding.activations import ROUNDED_ACTIVATIONS, elementwise
 from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, SHARED, TEXTBOOK_ERROR, Noise
 from rounding.deviation import Deviation, Factored
 from rounding.losses import ROUNDED_LOSSES
 from rounding.repetition import Likeness
-from rounding.scales import Scales
+from rounding.scales import JointRounding, Scales
 
 CHAOS = 1 / 6
 """How fast errors grow in a network that amplifies varies from sample to sample: sigma is raised by this power of the gain."""
@@ -42,6 +42,10 @@ FAR = 1e-3
 LARGE, WITHIN = 1 << 17, (1e-6, 1e6)
 """Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range.
 """
+
+SHARED_OUTPUTS, STEEPEST_JOINT = 4.0, 1 / 4
+"""Of a softmax: what errors that all of a sample's outputs share may add to the variance of a loss's derivative, times; and the square of
+the largest eigenvalue of its Jacobian, which is at most 1/2."""
 
 CANCELS = 32.0
 """Where the error of a sample's dC/da^L is larger than so many u of it, it is carried down as it stands, beside the variances: it comes
@@ -80,6 +84,9 @@ class Variances:
     def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
         self.passed, self.problem, self.noise, self.lossy = passed, passed.problem, noise, lossy
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
+        rounded = [bind(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
+        self.joint = [row if isinstance(row, JointRounding) else None for row in rounded]
+        """The rules of the layers that are not elementwise."""
         self.alike = Likeness(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
@@ -157,6 +164,12 @@ class Variances:
 
     def value(self, layer: int, z_variance: AnyArray) -> AnyArray:
         """V(a): what z brings, and the function's own error."""
+        if (joint := self.joint[layer]) is not None:
+            v, z = self.noise.variance, self.passed.forward.pre_activations[layer]
+            self.flips.append(np.zeros(z.shape, self.dtype))
+            self.bends.append(np.zeros((), self.dtype))
+            variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch) / v
+            return (variance + self.least).astype(self.dtype)
         (activation, _), z = elementwise(self.problem.activations[layer]), self.passed.forward.pre_activations[layer]
         reach = MULTIPLE * np.sqrt(self.noise.variance * z_variance)
         self.flips.append(self._flips(activation, z, reach))
@@ -169,6 +182,10 @@ class Variances:
 
     def delta(self, layer: int, z_variance: AnyArray, e_variance: AnyArray, e_squared: AnyArray, samples: float) -> AnyArray:
         """V(delta), without the rounding of delta itself; e_squared: dC/da squared."""
+        if (joint := self.joint[layer]) is not None:
+            v, z, e = self.noise.variance, self.passed.forward.pre_activations[layer], self.passed.backward.errors[layer]
+            p_variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch)
+            return (joint.pullback_variance(z, p_variance, e, v * e_variance.astype(np.float64), v, samples) / v).astype(self.dtype)
         slope_variance = self.slope(layer, z_variance, samples)
         variance = self.noise.variance * slope_variance + self._squared(self.slopes[layer])
         variance *= e_variance
@@ -185,6 +202,8 @@ class Variances:
 
     def _pulled_back(self, layer: int, moved: AnyArray, samples: AnyArray) -> AnyArray:
         """dC/dz of dC/da of some samples."""
+        if self.joint[layer] is not None:
+            return self.activations[layer].pullback(self.passed.forward.pre_activations[layer][samples], moved).astype(self.dtype)
         return moved * self.slopes[layer][samples]
 
     def other_side(self, layer: int) -> AnyArray:
@@ -239,6 +258,9 @@ class Variances:
         """V(dC/da^L); alike: over how many samples the own errors of functions in the loss add up, or None for what is the rule."""
         problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
         loss = bind(ROUNDED_LOSSES, problem.loss)
+        if self.joint[-1] is not None:
+            # errors that outputs share: at worst they add up, where the rule of a loss adds up their squares
+            a_variance = SHARED_OUTPUTS * a_variance
         batch = alike or (self.outputs_alike if self.noise.functions_apart else problem.batch)
         variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, batch) / v
         if problem.reduction == "mean":
@@ -326,7 +348,9 @@ class Variances:
         squared = (self._rounded(alike, count, WANDERS if terms is None else WANDERS_ON_AVERAGE) + shared) * left_squared
         squared += variance
         summed = squared @ (self.weights_squared[layer] if turned else self.weights_squared[layer].T)
-        if self.rows[layer].one_sign or look.one_sign:
+        # what comes of a layer that is not elementwise has errors in common
+        shares = self.joint[layer if turned else layer - 1] is not None and (turned or layer > 0)
+        if self.rows[layer].one_sign or look.one_sign or shares:
             weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
             # errors that terms share, such as that of a softmax's sum, do not cancel either
             summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2
@@ -440,8 +464,9 @@ class Variances:
     def _gain(self) -> float:
         """How much all layers together raise the square of what they are given, by those that do."""
         gain = 1.0
-        for size, weight, squares in zip(self.sizes, self.problem.weights, self.passed.squares.slopes, strict=True):
-            gain *= max(1.0, size / len(weight) * float(squares.sum()) / len(squares) / len(weight))
+        for size, weight, squares, joint in zip(self.sizes, self.problem.weights, self.passed.squares.slopes, self.joint, strict=True):
+            steep = float(squares.sum()) / len(squares) / len(weight) if joint is None else STEEPEST_JOINT
+            gain *= max(1.0, size / len(weight) * steep)
         return gain
 
     def _averages(self, gain: float, near: list[bool]) -> tuple[bool, ...]:

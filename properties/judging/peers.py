@@ -20,7 +20,7 @@ from reference.gradient import Gradient
 from reference.problem import Problem
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.precisions import Precision
-from rounding.scales import ElementwiseRounding
+from rounding.scales import ElementwiseRounding, JointRounding
 
 STEPS = 64
 """Sums that are kept in another order have so many partial sums, or one for each term where that costs little."""
@@ -161,10 +161,17 @@ class _Pass:
 
     def _value(self, choice: Any, z: AnyArray) -> AnyArray:
         """g of z."""
+        if isinstance(bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+            by = TEXTBOOK[split(choice)[0]]["value"] if split(choice)[0] in self.peer.textbook else bind(ACTIVATIONS, choice).value
+            return self._rounded(np.asarray(by(z), dtype=z.dtype), systematic=True)
         return self._function(choice, "value", z)
 
     def _pullback(self, choice: Any, z: AnyArray, error: AnyArray) -> AnyArray:
-        """dC/dz."""
+        """dC/dz; of a softmax p (e - sum_k p_k e_k), step by step."""
+        if isinstance(bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+            p = self._value(choice, z)
+            mean = self._rounded(self._rounded(p * error).sum(axis=1, keepdims=True))
+            return self._rounded(p * self._rounded(error - mean))
         return self._rounded(error * self._function(choice, "derivative", z))
 
     def _function(self, choice: Any, quantity: str, z: AnyArray) -> AnyArray:

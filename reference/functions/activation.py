@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,22 @@ class Elementwise(Activation):
     def pullback(self, z: Array, e: Array) -> Array:
         """dC/dz_j = dC/da_j g'(z_j)."""
         return e * self.derivative(z)
+
+
+@dataclass(frozen=True)
+class Joint(Activation):
+    """One whose a_i depends on every z_j of its layer: the Jacobian of a sample is a full matrix.
+
+    partial: da_i/dz_j, of z of one sample (n,), i and j.
+    pulled_back: dC/dz of z and e.
+    """
+
+    partial: Callable[[Array, int, int], float] = field(kw_only=True)
+    pulled_back: Callable[[Array, Array], Array] = field(kw_only=True)
+
+    def pullback(self, z: Array, e: Array) -> Array:
+        """dC/dz_j = sum_i dC/da_i da_i/dz_j."""
+        return self.pulled_back(z, e)
 
 
 def largest_between(size: Function, peaks: Points, low: Array, high: Array) -> Array:
