@@ -20,7 +20,8 @@ from reference.functions.activations import (
     twice_q,
 )
 from reference.functions.parametrised import Choice, bind
-from rounding.scales import ActivationRounding, ElementwiseRounding, Scales
+from rounding.scales import ActivationRounding, ElementwiseRounding, JointRounding, Scales
+from rounding.softmax import softmax_activation
 
 ALMOST = 1 + 2.0**-7
 """What is of second order in u, down to 8 bits, relative to what is of first."""
@@ -185,6 +186,11 @@ def relu6() -> ElementwiseRounding:
     return ElementwiseRounding(Scales(lossy=np.abs, textbook="relu6 as a difference of two relus (large z)"))
 
 
+def softmax() -> JointRounding:
+    """Exponentials, their sum, and a quotient."""
+    return softmax_activation()
+
+
 ROUNDED_ACTIVATIONS: dict[str, Callable[..., ActivationRounding]] = {
     make.__name__: make
     for make in (
@@ -202,6 +208,7 @@ ROUNDED_ACTIVATIONS: dict[str, Callable[..., ActivationRounding]] = {
         softsign,
         hardtanh,
         relu6,
+        softmax,
     )
 }
 """Name and parameters as in ACTIVATIONS -> what rounding does to it."""

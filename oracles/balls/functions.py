@@ -190,6 +190,34 @@ def _clip(low: int, high: int) -> BallActivation:
     )
 
 
+def softmax() -> BallActivation:
+    """p_j = e_j / S with e_j = exp(z_j - m), m the largest z; dC/dz_j = p_j (d_j - sum_k p_k d_k), d_j = dC/da_j - dC/da_m.
+
+    What is common to all dC/da falls out of the difference: with d_m = 0 nothing cancels where p_m is nearly 1.
+    """
+
+    def value(z: Sequence[arb]) -> list[arb]:
+        e = [ball.exp() for ball in _below_top(z)[1]]
+        total = _sum(e)
+        return [ball / total for ball in e]
+
+    def pullback(z: Sequence[arb], e: Sequence[arb]) -> list[arb]:
+        p, (_, differences) = value(z), _below(e, _below_top(z)[0])
+        mean = _sum([q * d for q, d in zip(p, differences, strict=True)])
+        return [q * (d - mean) for q, d in zip(p, differences, strict=True)]
+
+    return BallActivation(value, pullback)
+
+
+def _below_top(a: Sequence[arb]) -> tuple[int, list[arb]]:
+    """Which is the largest, and a_j less that, exactly 0 for it."""
+    return _below(a, max(range(len(a)), key=lambda j: a[j].mid()))
+
+
+def _below(a: Sequence[arb], top: int) -> tuple[int, list[arb]]:
+    return top, [_ball(0) if j == top else p - a[top] for j, p in enumerate(a)]
+
+
 # Losses
 
 
@@ -258,18 +286,13 @@ def softmax_cross_entropy() -> BallLoss:
     dC_0/da_j = (e_j sum_{i != j} y_i - y_j sum_{i != j} e_i) / S, which cancels nothing where y is one-hot.
     """
 
-    def below_top(a: Sequence[arb]) -> tuple[int, list[arb]]:
-        """Which logit is the largest, and a_j - m, exactly 0 for it."""
-        top = max(range(len(a)), key=lambda j: a[j].mid())
-        return top, [_ball(0) if j == top else p - a[top] for j, p in enumerate(a)]
-
     def value(a: Sequence[arb], y: Sequence[arb]) -> arb:
-        top, shifted = below_top(a)
+        top, shifted = _below_top(a)
         log_sum = _others([p.exp() for p in shifted])[top].log1p()
         return _sum([q * (log_sum - p) for p, q in zip(shifted, y, strict=True)])
 
     def derivative(a: Sequence[arb], y: Sequence[arb]) -> list[arb]:
-        e = [p.exp() for p in below_top(a)[1]]
+        e = [p.exp() for p in _below_top(a)[1]]
         total = _sum(e)
         return [(p * r - q * s) / total for p, q, r, s in zip(e, y, _others(y), _others(e), strict=True)]
 
@@ -285,7 +308,7 @@ def _others(terms: Sequence[arb]) -> list[arb]:
 
 BALL_ACTIVATIONS: dict[str, Callable[..., BallActivation]] = {
     make.__name__: make
-    for make in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, softsign, hardtanh, relu6)
+    for make in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, softsign, hardtanh, relu6, softmax)
 }
 
 BALL_LOSSES: dict[str, Callable[..., BallLoss]] = {

@@ -14,7 +14,7 @@ from scipy.special import erf
 
 from reference.arrays import AnyArray
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.losses import LOSSES
+from reference.functions.losses import LOSSES, log_sum_exp
 from reference.functions.parametrised import bind, split
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -250,5 +250,6 @@ TEXTBOOK: dict[str, dict[str, Callable[..., AnyArray]]] = {
         "value": lambda z: np.maximum(z, 0) - np.maximum(z - 6, 0),
         "derivative": lambda z: ((z > 0) & (z < 6)).astype(z.dtype),
     },
+    "softmax": {"value": lambda z: np.exp(z - log_sum_exp(z))},
 }
 """Textbook formulas of the activations that have any: they lose digits somewhere (docs/tolerance.md, section 4)."""

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import erfc, expit
 
 from reference.arrays import Array, clipped
-from reference.functions.activation import Activation, Elementwise, nothing
+from reference.functions import losses
+from reference.functions.activation import Activation, Elementwise, Joint, nothing
 
 SQRT_HALF = math.sqrt(0.5)
 
@@ -226,6 +227,24 @@ def _clip(low: float, high: float) -> Elementwise:
     )
 
 
+def softmax() -> Joint:
+    """g_j(z) = p_j = e^z_j / sum_k e^z_k, dp_i/dz_j = p_i (d_ij - p_j), dC/dz_j = p_j (dC/da_j - sum_k p_k dC/da_k)."""
+
+    def partial(z: Array, i: int, j: int) -> float:
+        p = losses.softmax(z)
+        return float(p[i] * ((i == j) - p[j]))
+
+    def pulled_back(z: Array, e: Array) -> Array:
+        p = losses.softmax(z)
+        return p * (e - np.sum(p * e, axis=-1, keepdims=True))
+
+    def derivative(z: Array) -> Array:
+        p = losses.softmax(z)
+        return p * losses.others(p)  # 1 - p, of which no digits cancel
+
+    return Joint(losses.softmax, derivative, partial=partial, pulled_back=pulled_back)
+
+
 ACTIVATIONS: dict[str, Callable[..., Activation]] = {
     make.__name__: make
     for make in (
@@ -243,5 +262,6 @@ ACTIVATIONS: dict[str, Callable[..., Activation]] = {
         softsign,
         hardtanh,
         relu6,
+        softmax,
     )
 }
