@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from oracles import jax_autodiff, torch_autograd
+from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind, split
@@ -66,19 +67,21 @@ class Variant:
         error = error if self.mean_last else error / share
         weights, biases = [], []
         for layer in reversed(range(problem.depth)):
-            delta = error * self._slope(problem.activations[layer], z[layer].astype(np.float64))
+            delta = self._pullback(problem.activations[layer], z[layer].astype(np.float64), error)
             weights.insert(0, self.product(delta.T, a[layer]) / (share if self.mean_last else 1))
             biases.insert(0, delta.sum(axis=0) / (share if self.mean_last else 1))
             error = self.product(delta, problem.weights[layer].astype(self.dtype))
         return Gradient(weights, biases)
 
-    def _slope(self, choice: Any, z: Any) -> Any:
+    def _pullback(self, choice: Any, z: Any, error: Any) -> Any:
         activation = bind(ACTIVATIONS, choice)
+        if not isinstance(activation, Elementwise):
+            return activation.pullback(z, error.astype(np.float64)).astype(self.dtype)
         slope = activation.derivative(z)
         for kink, _ in activation.kinks if self.at_kink is not None else ():
             left, right = (activation.derivative(np.nextafter(kink, side)) for side in (-np.inf, np.inf))
             slope = np.where(z == kink, left + self.at_kink * (right - left), slope)
-        return slope
+        return error * slope
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ class Narrow:
         error = error / np.asarray(given.batch, self.dtype) if given.reduction == "mean" else error
         weights, biases = [], []
         for layer in reversed(range(given.depth)):
-            delta = error * self._narrow(bind(ACTIVATIONS, given.activations[layer]).derivative(z[layer]))
+            activation = bind(ACTIVATIONS, given.activations[layer])
+            single = isinstance(activation, Elementwise)
+            delta = error * self._narrow(activation.derivative(z[layer])) if single else self._narrow(activation.pullback(z[layer], error))
             weights.insert(0, self.product(delta.T, a[layer]))
             biases.insert(0, delta.sum(axis=0))
             error = self.product(delta, given.weights[layer])
@@ -129,7 +134,9 @@ class Stored:
         error = held(error / problem.batch) if problem.reduction == "mean" else error
         weights, biases = [], []
         for layer in reversed(range(problem.depth)):
-            delta = held(error * held(bind(ACTIVATIONS, problem.activations[layer]).derivative(z[layer])))
+            activation = bind(ACTIVATIONS, problem.activations[layer])
+            single = isinstance(activation, Elementwise)
+            delta = held(error * held(activation.derivative(z[layer])) if single else activation.pullback(z[layer], error))
             weights.insert(0, held(self._times(delta.T, a[layer])))
             biases.insert(0, held(delta.astype(np.float32).sum(axis=0)))
             error = held(self._times(delta, problem.weights[layer]))

@@ -207,7 +207,7 @@ MUTANTS = (
     Mutant(
         "z that multiplies dC/da forgotten",
         "rounding/worst_case.py",
-        "if bind(ROUNDED_ACTIVATIONS, problem.activations[layer]).times_z:",
+        "if elementwise(choice)[1].times_z:",
         "if False:",
         ("tests/test_rounding_worst_case.py::test_is_infinite_where_numbers_leave_the_range[the error times z overflows]",),
     ),

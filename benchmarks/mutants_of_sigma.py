@@ -36,7 +36,7 @@ MUTANTS_OF_SIGMA = (
     ),
     of_sigma(
         "NOT_SMALL without end",
-        "rounding/losses.py",
+        "rounding/softmax.py",
         "NOT_SMALL = 2.0**-7",
         "NOT_SMALL = 1e99",
         "logits_that_are_off_by_more_than_a_little_move_a_softmax_by_more_than_to_first_order",

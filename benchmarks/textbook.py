@@ -33,6 +33,15 @@ def _density(z: Any) -> Any:
     return np.exp(-0.5 * z * z) / z.dtype.type(np.sqrt(2 * np.pi))
 
 
+def _softmax(z: Any) -> Any:
+    exponentials = np.exp(z - z.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _jacobian(z: Any, a: Any) -> Any:
+    return np.stack([np.diag(p) - np.outer(p, p) for p in a])
+
+
 SELU = (1.0507009873554804934193349852946, 1.6732632423543772848170429916717)
 
 FORMULAS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -59,13 +68,14 @@ FORMULAS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "softsign": (lambda z: z / (1 + np.abs(z)), lambda z, a: 1 / (1 + np.abs(z)) ** 2),
     "hardtanh": (lambda z: np.clip(z, -1, 1), lambda z, a: ((z > -1) & (z < 1)).astype(z.dtype)),
     "relu6": (lambda z: np.clip(z, 0, 6), lambda z, a: ((z > 0) & (z < 6)).astype(z.dtype)),
+    "softmax": (_softmax, _jacobian),
 }
-"""Name -> g of z and the parameters, and g' of z, a and the parameters, as they are mostly written."""
+"""Name -> g of z and the parameters, and g' of z, a and the parameters, as they are mostly written; the whole Jacobian of a softmax."""
 
 
-def _softmax(z: Any) -> Any:
-    exponentials = np.exp(z - z.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+def _pulled_back(slope: Any, error: Any) -> Any:
+    """dC/dz of g', (batch, n), or of Jacobians, (batch, n, n)."""
+    return error * slope if slope.ndim == 2 else np.einsum("sij,si->sj", slope, error)
 
 
 SLOPES: dict[str, Callable[..., Any]] = {
@@ -100,7 +110,7 @@ class Textbook:
         weights, biases = [], []
         for i in reversed(range(given.depth)):
             name, parameters = split(given.activations[i])
-            delta = error * FORMULAS[name][1](z[i], a[i + 1], **parameters)
+            delta = _pulled_back(FORMULAS[name][1](z[i], a[i + 1], **parameters), error)
             weights.insert(0, delta.T @ a[i])
             biases.insert(0, delta.sum(axis=0))
             error = delta @ given.weights[i]

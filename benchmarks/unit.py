@@ -17,7 +17,7 @@ from reference.problem import Problem
 def built(problem: Problem) -> Callable[[], tuple[list[Any], list[Any]]]:
     """A function that does both passes of a problem, as one writes them in NumPy for one network."""
     layers = [
-        (weight, 0.0 if bias is None else bias, activation.value, activation.derivative)
+        (weight, 0.0 if bias is None else bias, activation.value, activation.pullback)
         for weight, bias, activation in zip(
             problem.weights, problem.biases, (bind(ACTIVATIONS, choice) for choice in problem.activations), strict=True
         )
@@ -33,8 +33,8 @@ def built(problem: Problem) -> Callable[[], tuple[list[Any], list[Any]]]:
         error = slope_of_loss(a[-1], y) / share
         weights, biases = [], []
         for i in range(len(layers) - 1, -1, -1):
-            weight, _, _, derivative = layers[i]
-            delta = error * derivative(z[i])
+            weight, _, _, pullback = layers[i]
+            delta = pullback(z[i], error)
             weights.append(delta.T @ a[i])
             biases.append(delta.sum(axis=0))
             error = delta @ weight

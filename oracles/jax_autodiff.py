@@ -32,6 +32,7 @@ JAX_ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softsign": lambda jax, z: jax.nn.soft_sign(z),
     "hardtanh": lambda jax, z: jax.nn.hard_tanh(z),
     "relu6": lambda jax, z: jax.nn.relu6(z),
+    "softmax": lambda jax, z: jax.nn.softmax(z, axis=-1),
 }
 """Name -> function of the module jax, z and the parameters."""
 

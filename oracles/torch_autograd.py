@@ -32,6 +32,7 @@ TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softsign": lambda F, z: F.softsign(z),
     "hardtanh": lambda F, z: F.hardtanh(z),
     "relu6": lambda F, z: F.relu6(z),
+    "softmax": lambda F, z: F.softmax(z, dim=-1),
 }
 """Name -> function of torch.nn.functional, z and the parameters."""
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reference.arrays import Array, Product
 from reference.forward import Forward, forward
+from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind
@@ -19,8 +20,8 @@ from reference.problem import Problem
 class Backward:
     """What the backward pass computes; each list is by layer.
 
-    errors: dC/da^l, slopes: g'(z^l), deltas: dC/dz^l, each (batch, n_l); products: dC/dW^l (n_l, n_{l-1}), and x: dC/dx (batch, n_0), of
-    which rows are computed when they are asked for; biases: dC/db^l (n_l,), also of a layer without biases.
+    errors: dC/da^l, slopes: da_j/dz_j of layer l, deltas: dC/dz^l, each (batch, n_l); products: dC/dW^l (n_l, n_{l-1}), and x: dC/dx
+    (batch, n_0), of which rows are computed when they are asked for; biases: dC/db^l (n_l,), also of a layer without biases.
     """
 
     errors: tuple[Array, ...]
@@ -43,7 +44,7 @@ def output_error(problem: Problem, output: Array) -> Array:
 
 
 def backward(problem: Problem, passed: Forward) -> Backward:
-    """delta^l = dC/da^l g'(z^l), dC/dW^l = (delta^l)^T a^{l-1}, dC/da^{l-1} = delta^l W^l, from the last layer down.
+    """delta^l = dC/da^l da^l/dz^l, dC/dW^l = (delta^l)^T a^{l-1}, dC/da^{l-1} = delta^l W^l, from the last layer down.
 
     dC/da^0 is dC/dx: equation 11 carried to layer 0. A bias is a weight from a node that is always 1.
     """
@@ -53,8 +54,10 @@ def backward(problem: Problem, passed: Forward) -> Backward:
     products: list[Product] = []
     biases: list[Array] = []
     for layer in reversed(range(problem.depth)):
-        slope = bind(ACTIVATIONS, problem.activations[layer]).derivative(passed.pre_activations[layer])
-        delta = errors[-1] * slope
+        activation, z = bind(ACTIVATIONS, problem.activations[layer]), passed.pre_activations[layer]
+        slope = activation.derivative(z)
+        # the pullback of an elementwise one would compute the slope again
+        delta = errors[-1] * slope if isinstance(activation, Elementwise) else activation.pullback(z, errors[-1])
         slopes.append(slope)
         deltas.append(delta)
         products.append(Product(delta, passed.activations[layer]))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reference.arrays import Array
-from reference.functions.activation import Activation
+from reference.functions.activation import Activation, Joint
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.loss import Loss
 from reference.functions.losses import LOSSES
@@ -39,6 +39,11 @@ def output_error(loss: Loss, a: Array, y: Array, j: int) -> float:
 def activation_derivative(activation: Activation, z: float) -> float:
     """Equation 3: da_j/dz_j = g'(z_j)."""
     return float(activation.derivative(np.array(z)))
+
+
+def joint_activation_derivative(activation: Joint, z: Array, i: int, j: int) -> float:
+    """Equation 3 where a_i depends on every z_j of its layer: da_i/dz_j; of a softmax p_i (d_ij - p_j)."""
+    return activation.partial(z, i, j)
 
 
 def pre_activation_by_weight(a: Array, j: int, k: int) -> float:
@@ -113,7 +118,8 @@ def gradient_by_equations(problem: Problem, **instead: Callable[..., Any]) -> Gr
 
     instead: functions to use in place of this module's own, by name, so that a misprint can be tried.
     """
-    own = {row.function.__name__: row.function for row in EQUATIONS.values()} | {"pre_activation": pre_activation}
+    own = {row.function.__name__: row.function for row in EQUATIONS.values()}
+    own |= {function.__name__: function for function in (pre_activation, joint_activation_derivative)}
     if unknown := instead.keys() - own.keys():
         raise ValueError(f"{', '.join(sorted(unknown))}: no equation of this name: expected some of {', '.join(own)}")
     use = own | instead
@@ -142,7 +148,13 @@ def _one_sample(problem: Problem, x: Array, y: Array, use: dict[str, Callable[..
     for layer in range(last, -1, -1):
         w = problem.weights[layer]
         outputs, inputs = range(w.shape[0]), range(w.shape[1])
-        da_dz = [use["activation_derivative"](activations[layer], z[layer][j]) for j in outputs]
+        activation = activations[layer]
+        if isinstance(activation, Joint):
+            # z_j acts on the loss through every a_i: dC_0/dz_j = sum_i dC_0/da_i da_i/dz_j stands for the first two factors
+            dC_da = [sum(dC_da[i] * use["joint_activation_derivative"](activation, z[layer], i, j) for i in outputs) for j in outputs]
+            da_dz = [1.0 for _ in outputs]
+        else:
+            da_dz = [use["activation_derivative"](activation, z[layer][j]) for j in outputs]
         by_weight = use[
             {last: "output_weight_derivative", last - 1: "hidden_weight_derivative", last - 2: "deep_weight_derivative"}.get(
                 layer, "weight_derivative"

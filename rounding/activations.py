@@ -7,7 +7,9 @@ from scipy.special import expit
 
 from reference.arrays import Array, clipped
 from reference.functions import activations
+from reference.functions.activation import Elementwise
 from reference.functions.activations import (
+    ACTIVATIONS,
     SELU_ALPHA,
     SELU_SCALE,
     bell,
@@ -17,63 +19,65 @@ from reference.functions.activations import (
     slope_of_twice_q,
     twice_q,
 )
-from rounding.scales import ActivationRounding, Scales
+from reference.functions.parametrised import Choice, bind
+from rounding.scales import ActivationRounding, ElementwiseRounding, JointRounding, Scales
+from rounding.softmax import softmax_activation
 
 ALMOST = 1 + 2.0**-7
 """What is of second order in u, down to 8 bits, relative to what is of first."""
 
 
-def identity() -> ActivationRounding:
+def identity() -> ElementwiseRounding:
     """Nothing is computed."""
-    return ActivationRounding()
+    return ElementwiseRounding()
 
 
-def sigmoid() -> ActivationRounding:
+def sigmoid() -> ElementwiseRounding:
     """Relative to s and s', by formulas that hold their digits."""
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(expit, np.ones_like, "sigmoid by tanh (z < 0)"),
         Scales(activations.sigmoid().derivative, np.ones_like, "sigmoid' as a (1 - a) (large |z|)", lambda z: ALMOST * expit(z)),
     )
 
 
-def tanh() -> ActivationRounding:
+def tanh() -> ElementwiseRounding:
     """Relative to |tanh| and tanh'."""
     derivative = activations.tanh().derivative
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(lambda z: np.abs(np.tanh(z)), np.ones_like, "tanh by exponentials (z near 0)"),
         Scales(derivative, np.ones_like, "tanh' as 1 - a a (large |z|)", lambda z: 2 * ALMOST * np.tanh(z) ** 2),
     )
 
 
-def relu() -> ActivationRounding:
+def relu() -> ElementwiseRounding:
     """Nothing is rounded."""
     return leaky_relu(0.0)
 
 
-def leaky_relu(slope: float = 0.01) -> ActivationRounding:
+def leaky_relu(slope: float = 0.01) -> ElementwiseRounding:
     """slope z is a product, of a slope that is rounded."""
     steep = abs(slope)
     if not slope:
-        return ActivationRounding()
-    return ActivationRounding(
+        return ElementwiseRounding()
+    return ElementwiseRounding(
         Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep * np.abs(z)),)), Scales(*2 * (lambda z: np.where(z > 0, 0.0, steep),))
     )
 
 
-def elu(alpha: float = 1.0) -> ActivationRounding:
+def elu(alpha: float = 1.0) -> ElementwiseRounding:
     """Relative to alpha (e^z - 1) and alpha e^z."""
     return _exponential_linear(1.0, alpha, "elu")
 
 
-def selu() -> ActivationRounding:
+def selu() -> ElementwiseRounding:
     """The same, and lambda z is a product."""
     return _exponential_linear(SELU_SCALE, SELU_SCALE * SELU_ALPHA, "selu")
 
 
-def _exponential_linear(right: float, left: float, name: str) -> ActivationRounding:
+def _exponential_linear(right: float, left: float, name: str) -> ElementwiseRounding:
     steep = abs(left)
     rounded = 0.0 if right == 1 else right
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(
             lambda z: np.where(z > 0, rounded * z, steep * -np.expm1(np.minimum(z, 0.0))),
             lambda z: np.where(z > 0, rounded * z, steep),
@@ -88,16 +92,16 @@ def _exponential_linear(right: float, left: float, name: str) -> ActivationRound
     )
 
 
-def softplus() -> ActivationRounding:
+def softplus() -> ElementwiseRounding:
     """Relative to g and s."""
     value = activations.softplus().value
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(value, lambda z: 1 + value(z), "softplus by log(1 + exp(z)) (z < 0)"),
         Scales(expit, lambda z: 1 + np.abs(z) * expit(z), "softplus' as 1 - exp(-a) or exp(z - a)"),
     )
 
 
-def gelu() -> ActivationRounding:
+def gelu() -> ElementwiseRounding:
     """The argument of phi is rounded, which counts z^2 times on the left."""
 
     def weighed(z: Array, power: int) -> Array:
@@ -106,7 +110,7 @@ def gelu() -> ActivationRounding:
     def tail(z: Array) -> Array:
         return normal_distribution(z) * (1 + clipped(z, -50, 0) ** 2)
 
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(lambda z: np.abs(z) * tail(z), np.abs, "gelu by 1 + erf (left tail)"),
         Scales(
             lambda z: tail(z) + weighed(z, 1) + weighed(z, 3),
@@ -117,7 +121,7 @@ def gelu() -> ActivationRounding:
     )
 
 
-def gelu_tanh() -> ActivationRounding:
+def gelu_tanh() -> ElementwiseRounding:
     """The argument of the sigmoid, 2 q, is rounded."""
 
     def value_scale(z: Array) -> Array:
@@ -132,7 +136,7 @@ def gelu_tanh() -> ActivationRounding:
         q = np.abs(twice_q(c))
         return expit(twice_q(c)) + q * bell(c) + multiplied(c) * bell(c) * (1 + q)
 
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(value_scale, np.abs, "gelu_tanh by 1 + tanh (left tail)"),
         Scales(derivative_scale, lambda z: 1 + multiplied(z), "gelu_tanh' by 1 + tanh (tails)"),
         reach=3,
@@ -141,9 +145,9 @@ def gelu_tanh() -> ActivationRounding:
     )
 
 
-def silu() -> ActivationRounding:
+def silu() -> ElementwiseRounding:
     """Relative to |z| s and s (1 + |z| s(-z))."""
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(*2 * (lambda z: np.abs(z) * expit(z),)),
         Scales(
             lambda z: expit(z) * (1 + np.abs(z) * expit(-z)),
@@ -154,13 +158,13 @@ def silu() -> ActivationRounding:
     )
 
 
-def softsign() -> ActivationRounding:
+def softsign() -> ElementwiseRounding:
     """1 + |z| is stored, and the quotient rule rounds and stores each of its steps."""
 
     def inverse(z: Array) -> Array:
         return 1 / (1 + np.abs(z))
 
-    return ActivationRounding(
+    return ElementwiseRounding(
         Scales(*2 * (lambda z: np.abs(z) * inverse(z),), stored=lambda z: ALMOST * np.abs(z) * inverse(z)),
         Scales(
             lambda z: inverse(z) ** 2,
@@ -172,14 +176,19 @@ def softsign() -> ActivationRounding:
     )
 
 
-def hardtanh() -> ActivationRounding:
+def hardtanh() -> ElementwiseRounding:
     """Nothing is rounded."""
-    return ActivationRounding()
+    return ElementwiseRounding()
 
 
-def relu6() -> ActivationRounding:
+def relu6() -> ElementwiseRounding:
     """Nothing is rounded, but in a difference of two relus."""
-    return ActivationRounding(Scales(lossy=np.abs, textbook="relu6 as a difference of two relus (large z)"))
+    return ElementwiseRounding(Scales(lossy=np.abs, textbook="relu6 as a difference of two relus (large z)"))
+
+
+def softmax() -> JointRounding:
+    """Exponentials, their sum, and a quotient."""
+    return softmax_activation()
 
 
 ROUNDED_ACTIVATIONS: dict[str, Callable[..., ActivationRounding]] = {
@@ -199,6 +208,14 @@ ROUNDED_ACTIVATIONS: dict[str, Callable[..., ActivationRounding]] = {
         softsign,
         hardtanh,
         relu6,
+        softmax,
     )
 }
 """Name and parameters as in ACTIVATIONS -> what rounding does to it."""
+
+
+def elementwise(choice: Choice) -> tuple[Elementwise, ElementwiseRounding]:
+    """The rows of an activation that is elementwise."""
+    activation, rounding = bind(ACTIVATIONS, choice), bind(ROUNDED_ACTIVATIONS, choice)
+    assert isinstance(activation, Elementwise) and isinstance(rounding, ElementwiseRounding)
+    return activation, rounding

@@ -9,9 +9,7 @@ from scipy.special import expit
 from reference.arrays import Array, clipped
 from reference.functions.losses import log_sum_exp, others, softmax
 from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, REFERENCE, SHARED, K, Model
-
-NOT_SMALL = 2.0**-7
-"""A logit's error, within reach of which an exponential changes by more than a percent or so."""
+from rounding.softmax import NOT_SMALL, probability_error
 
 
 @dataclass(frozen=True)
@@ -167,28 +165,11 @@ def softmax_cross_entropy() -> LossRounding:
         return 2 * total * worst + (rounding * (1 + total) + 2 * inexact) * size + model.underflow
 
     def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
-        n = a.shape[-1]
-        p = softmax(a)
         total = y.sum(axis=-1, keepdims=True)
-        spread = a.max(axis=-1, keepdims=True) - a
-        worst = error.max(axis=-1, keepdims=True)
-        unit = model.unit if model.function_unit is None else model.function_unit
-        t = error + model.unit * (spread + error + worst) + K * unit
-        if model.function_unit is not None:
-            # the sum, its logarithm, which is below |log p|, and log p may be stored, and p computed from that
-            t = t + 2 * model.unit * (1 + log_sum_exp(a) - a)
         textbook = model.allows("softmax_cross_entropy")
-        if textbook:
-            t = t + K * unit * (1 + np.abs(log_sum_exp(a)) + worst)
-        # p_j changes by e^t_j at most, and its sum by the others' e^t_k: written so that nothing cancels
-        far = (t > 300).any(axis=-1, keepdims=True)
-        t = np.minimum(t, 300)
-        p = np.maximum(p, REFERENCE.underflow)  # what has left the range may come back, times e^t
-        rest = others(p)
-        up = (rest * np.expm1(t) - others(p * np.expm1(-t))) / (p * np.exp(t) + others(p * np.exp(-t)))
-        down = (others(p * np.expm1(t)) - rest * np.expm1(-t)) / (p * np.exp(-t) + others(p * np.exp(t)))
-        summed = model.sum(n + 1)
-        p_error = np.where(far, 1.0, p * (np.maximum(up, down) * (1 + summed) + summed) + model.underflow)
+        p_error = probability_error(a, error, model, textbook)
+        p = np.maximum(softmax(a), REFERENCE.underflow)
+        rest, summed = others(p), model.sum(a.shape[-1] + 1)
         whole = (y == total) & (not textbook)
         size = np.where(whole, total * rest, np.abs(p * total - y))
         # p sum(y) - y: the product is rounded, and the sum; -sum(y) others: no more than that, relative to all of it
@@ -200,7 +181,7 @@ def softmax_cross_entropy() -> LossRounding:
         # p - y in place of p sum(y) - y is right too, also where the sum of y is 1 but for rounding
         change = change + p * np.abs(total - 1) + model.underflow
         # one logit without a claim, and all of the row is without
-        return np.where(np.isfinite(worst), change, np.inf)
+        return np.where(np.isfinite(error.max(axis=-1, keepdims=True)), change, np.inf)
 
     def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
         p, n = softmax(a), a.shape[-1]

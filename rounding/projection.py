@@ -17,6 +17,7 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind
 from reference.passes import Passes
 from reference.problem import Problem
+from rounding.activations import elementwise
 from rounding.arithmetic import FUNCTION_ERROR, Noise
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
@@ -80,7 +81,7 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
         found.activations[below + 1] = down
         moved = down * back.slopes[below]
         if below >= layer:
-            moved = moved + found.slopes[below] * variances.activations[below].curvature(forward.pre_activations[below])
+            moved = moved + found.slopes[below] * elementwise(problem.activations[below])[0].curvature(forward.pre_activations[below])
         found.pre_activations[below] = moved
         down = moved @ problem.weights[below]
         if below == layer:
@@ -147,8 +148,15 @@ class Projections:
             sigmas: Array = found.unit * np.sqrt(np.sum(np.square(along) * variances, axis=0)) / sizes
         return sizes, sigmas
 
+    @cached_property
+    def joint(self) -> bool:
+        """Whether an activation is not elementwise: nothing is worked out for those yet."""
+        return any(row is not None for row in self.variances.joint)
+
     def bound(self, layer: int, row: int | None = None) -> float:
-        """How far from 1 f may be, for the layer of an index, or for one row of it."""
+        """How far from 1 f may be, for the layer of an index, or for one row of it; infinite where an activation is not elementwise."""
+        if self.joint:
+            return np.inf
         return self._bound({(layer, row): 1.0})
 
     def beside(self, layer: int, others: Sequence[int]) -> tuple[dict[int, float], float]:
@@ -158,7 +166,7 @@ class Projections:
         of one layer alone long before that layer's f does.
         """
         values = self.passed.problem.batch * sum(self.passed.problem.widths)
-        if values * (1 + len(others)) > LARGEST:
+        if self.joint or values * (1 + len(others)) > LARGEST:
             return {}, np.inf
         with np.errstate(all="ignore"):
             keys: list[Key] = [(other, None) for other in others]

@@ -1,12 +1,14 @@
 """What rounding does to an activation: the scales that its errors are relative to, and where no claim is made."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from reference.arrays import Array
-from reference.functions.activation import Elementwise, nothing
+from reference.functions.activation import Function, nothing
+from rounding.arithmetic import Model
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,23 @@ class Scales:
     is it larger than at both ends.
     """
 
-    right: Elementwise = nothing
-    lossy: Elementwise = nothing
+    right: Function = nothing
+    lossy: Function = nothing
     textbook: str = ""
-    stored: Elementwise = nothing
+    stored: Function = nothing
+
+
+class ActivationRounding(ABC):
+    """What rounding does to an activation and its pullback."""
+
+    @property
+    @abstractmethod
+    def lossy(self) -> str:
+        """The textbook formulas that lose digits; empty if there are none."""
 
 
 @dataclass(frozen=True)
-class ActivationRounding:
+class ElementwiseRounding(ActivationRounding):
     """What rounding does to g and g'.
 
     reach: the power of z that the definition itself computes (1 if none); no claim is made where it leaves the range.
@@ -44,3 +55,27 @@ class ActivationRounding:
     def lossy(self) -> str:
         """The textbook formulas that lose digits, of g and g'; empty if there are none."""
         return ", ".join(scales.textbook for scales in (self.value_scales, self.derivative_scales) if scales.textbook)
+
+
+@dataclass(frozen=True)
+class JointRounding(ActivationRounding):
+    """What rounding does to an activation whose nodes depend on one another, by rules of its own; arrays are (..., batch, n).
+
+    value_error: of (z, E(z), model), E(a).
+    pullback_error: of (z, E(z), |e|, E(e), model) with e = dC/da, E(dC/dz), and the largest of what is computed on the way.
+    value_variance: of (z, V(z), v, alike), V(a); v: the variance of one rounding, relative to its size; alike: over how many samples
+        a function's own errors add up.
+    pullback_variance: of (z, V(a), e, V(e), v, alike), V(dC/dz); alike: how many samples round alike.
+    textbook: as lossy.
+    """
+
+    value_error: Callable[[Array, Array, Model], Array]
+    pullback_error: Callable[[Array, Array, Array, Array, Model], tuple[Array, Array]]
+    value_variance: Callable[[Array, Array, float, float], Array]
+    pullback_variance: Callable[[Array, Array, Array, Array, float, float], Array]
+    textbook: str = ""
+
+    @property
+    def lossy(self) -> str:
+        """The textbook formulas that lose digits; empty if there are none."""
+        return self.textbook

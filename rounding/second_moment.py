@@ -10,17 +10,17 @@ import numpy as np
 from scipy.special import ndtr
 
 from reference.arrays import AnyArray, Array
-from reference.functions.activation import Activation, Elementwise, largest_between, nothing
+from reference.functions.activation import Activation, Elementwise, Function, largest_between, nothing
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind, split
 from reference.gradient import Gradient
 from reference.passes import Passes
-from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.activations import elementwise
 from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, SHARED, TEXTBOOK_ERROR, Noise
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
-from rounding.scales import ActivationRounding, Scales
+from rounding.scales import Scales
 from rounding.sums import Sums
 
 CHAOS = 1 / 6
@@ -34,6 +34,10 @@ LEAST_FLIPS = 1 / 16
 
 FAR = 1e-3
 """An interval of pre-activations that is narrower has one slope and one curvature: they are taken at its middle."""
+
+SHARED_OUTPUTS, STEEPEST_JOINT = 4.0, 1 / 4
+"""Of a softmax: what errors that all of a sample's outputs share may add to the variance of a loss's derivative, times; and the square of
+the largest eigenvalue of its Jacobian, which is at most 1/2."""
 
 CANCELS = 32.0
 """Where the error of a sample's dC/da^L is larger than so many u of it, it is carried down as it stands, beside the variances: it comes
@@ -67,7 +71,6 @@ class Variances(Sums):
         super().__init__(passed, noise)
         self.lossy = lossy
         self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
-        self.rounded: list[ActivationRounding] = [bind(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
         self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
         self.bends: list[AnyArray] = []
         """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
@@ -88,13 +91,9 @@ class Variances(Sums):
         together = np.flatnonzero(e_variance.sum(axis=1) > CANCELS**2 * e_squared.sum(axis=1))
         moved = np.sign(back.errors[-1][together]).astype(self.dtype) * np.sqrt(e_variance[together])
         for layer in reversed(range(problem.depth)):
-            slope, delta = self.slopes[layer], back.deltas[layer]
-            samples = self.deltas_alike[layer]
-            slope_variance = self.slope(layer, z_variances[layer], samples)
+            delta, samples = back.deltas[layer], self.deltas_alike[layer]
             squared = self._squared(delta)
-            d_variance = noise.variance * slope_variance + self._squared(slope)
-            d_variance *= e_variance
-            d_variance += e_squared * slope_variance
+            d_variance = self.delta(layer, z_variances[layer], e_variance, e_squared, samples)
             d_variance += samples * squared
             d_variance += self.least
             deltas.append(d_variance)
@@ -105,7 +104,7 @@ class Variances(Sums):
                 e_squared = self._squared(back.errors[layer - 1] if layer else back.x[:])
                 e_variance = self._backward_product(layer, squared, d_variance, e_squared)
                 if len(together):
-                    moved = (moved * slope[together]) @ problem.weights[layer].astype(self.dtype, copy=False)
+                    moved = self._pulled_back(layer, moved, together) @ problem.weights[layer].astype(self.dtype, copy=False)
                     e_variance[together] = np.maximum(e_variance[together], moved * moved)
         gain = self._gain()
         variance = Gradient(
@@ -121,22 +120,42 @@ class Variances(Sums):
 
     def forward(self) -> tuple[list[AnyArray], list[AnyArray]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
-        passed, noise = self.passed.forward, self.noise
         z_variances: list[AnyArray] = []
-        a_variances: list[AnyArray] = [np.zeros(passed.activations[0].shape, self.dtype)]
-        for layer, activation in enumerate(self.activations):
-            z = passed.pre_activations[layer]
-            variance = self._forward_product(layer, a_variances[layer])
-            z_variances.append(variance)
-            reach = MULTIPLE * np.sqrt(noise.variance * variance)
-            self.flips.append(self._flips(activation, z, reach))
-            self.bends.append(self._bend(activation, z, reach))
-            steep = reach * self.bends[-1] + np.abs(self.slopes[layer])
-            steep[self.flips[-1] > 0] += _jump(activation)
-            steep *= steep
-            steep *= variance
-            a_variances.append(steep + self._of_functions(*self.value_error(layer)))
+        a_variances: list[AnyArray] = [np.zeros(self.problem.x.shape, self.dtype)]
+        for layer in range(self.problem.depth):
+            z_variances.append(self._forward_product(layer, a_variances[layer]))
+            a_variances.append(self.value(layer, z_variances[-1]))
         return z_variances, a_variances
+
+    def value(self, layer: int, z_variance: AnyArray) -> AnyArray:
+        """V(a): what z brings, and the function's own error."""
+        if (joint := self.joint[layer]) is not None:
+            v, z = self.noise.variance, self.passed.forward.pre_activations[layer]
+            self.flips.append(np.zeros(z.shape, self.dtype))
+            self.bends.append(np.zeros((), self.dtype))
+            variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch) / v
+            return (variance + self.least).astype(self.dtype)
+        (activation, _), z = elementwise(self.problem.activations[layer]), self.passed.forward.pre_activations[layer]
+        reach = MULTIPLE * np.sqrt(self.noise.variance * z_variance)
+        self.flips.append(self._flips(activation, z, reach))
+        self.bends.append(self._bend(activation, z, reach))
+        steep = reach * self.bends[-1] + np.abs(self.slopes[layer])
+        steep[self.flips[-1] > 0] += _jump(activation)
+        steep *= steep
+        steep *= z_variance
+        return steep + self._of_functions(*self.value_error(layer))
+
+    def delta(self, layer: int, z_variance: AnyArray, e_variance: AnyArray, e_squared: AnyArray, samples: float) -> AnyArray:
+        """V(delta), without the rounding of delta itself; e_squared: dC/da squared."""
+        if (joint := self.joint[layer]) is not None:
+            v, z, e = self.noise.variance, self.passed.forward.pre_activations[layer], self.passed.backward.errors[layer]
+            p_variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch)
+            return (joint.pullback_variance(z, p_variance, e, v * e_variance.astype(np.float64), v, samples) / v).astype(self.dtype)
+        slope_variance = self.slope(layer, z_variance, samples)
+        variance = self.noise.variance * slope_variance + self._squared(self.slopes[layer])
+        variance *= e_variance
+        variance += e_squared * slope_variance
+        return variance
 
     def slope(self, layer: int, z_variance: AnyArray, samples: float) -> AnyArray:
         """V(g'): what z brings, the function's own error, and the other side of a kink."""
@@ -146,6 +165,12 @@ class Variances(Sums):
             variance = variance + samples * self.other_side(layer)
         return variance
 
+    def _pulled_back(self, layer: int, moved: AnyArray, samples: AnyArray) -> AnyArray:
+        """dC/dz of dC/da of some samples."""
+        if self.joint[layer] is not None:
+            return self.activations[layer].pullback(self.passed.forward.pre_activations[layer][samples], moved).astype(self.dtype)
+        return moved * self.slopes[layer][samples]
+
     def other_side(self, layer: int) -> AnyArray:
         """V(g') of a pass that may be on the other side of a kink; known once forward has passed."""
         return _jump(self.activations[layer]) ** 2 / self.noise.variance * self.flips[layer]
@@ -153,11 +178,11 @@ class Variances(Sums):
     def value_error(self, layer: int) -> tuple[AnyArray, float]:
         """The own error of g at each z, as a rule, in units of sqrt(v), and over how many samples it adds up."""
         a = self.passed.forward.activations[layer + 1]
-        return self._function_error(layer, self.rounded[layer].value_scales, lambda z: 1 + np.abs(z), a)
+        return self._function_error(layer, elementwise(self.problem.activations[layer])[1].value_scales, lambda z: 1 + np.abs(z), a)
 
     def slope_error(self, layer: int) -> tuple[AnyArray, float]:
         """The same of g'."""
-        rounded = self.rounded[layer]
+        _, rounded = elementwise(self.problem.activations[layer])
         return self._function_error(layer, rounded.derivative_scales, rounded.underflow_scale, self.slopes[layer])
 
     def alike_pre_activations(self, layer: int) -> float:
@@ -168,7 +193,7 @@ class Variances(Sums):
 
     def common_errors(self, layer: int) -> list[AnyArray]:
         """How far g and g' may be off on the whole at each z, in units of u."""
-        z, row = self.passed.forward.pre_activations[layer], self.rounded[layer]
+        z, (_, row) = self.passed.forward.pre_activations[layer], elementwise(self.problem.activations[layer])
         found = []
         for scales in (row.value_scales, row.derivative_scales):
             size = FUNCTION_ERROR * scales.right(z)
@@ -181,6 +206,9 @@ class Variances(Sums):
         """V(dC/da^L); alike: over how many samples the own errors of functions in the loss add up, or None for what is the rule."""
         problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
         loss = bind(ROUNDED_LOSSES, problem.loss)
+        if self.joint[-1] is not None:
+            # errors that outputs share: at worst they add up, where the rule of a loss adds up their squares
+            a_variance = SHARED_OUTPUTS * a_variance
         batch = alike or (self.outputs_alike if self.noise.functions_apart else problem.batch)
         variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, batch) / v
         if problem.reduction == "mean":
@@ -202,7 +230,7 @@ class Variances(Sums):
         rounded = terms / (problem.batch if problem.reduction == "mean" else 1)
         return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
 
-    def _bend(self, activation: Activation, z: Array, reach: AnyArray) -> AnyArray:
+    def _bend(self, activation: Elementwise, z: Array, reach: AnyArray) -> AnyArray:
         """sup |g''| within reach of z."""
         if activation.curvature is nothing:
             return np.zeros((), self.dtype)
@@ -224,7 +252,7 @@ class Variances(Sums):
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
-    def _function_error(self, layer: int, scales: Scales, underflow_scale: Elementwise, exact: AnyArray) -> tuple[AnyArray, float]:
+    def _function_error(self, layer: int, scales: Scales, underflow_scale: Function, exact: AnyArray) -> tuple[AnyArray, float]:
         """A function's own errors, which are equal for equal z: over how many samples they add up.
 
         Where it is computed in the format of the sums and rounded once, over samples that come to the same number; else over all.
@@ -257,8 +285,9 @@ class Variances(Sums):
     def _gain(self) -> float:
         """How much all layers together raise the square of what they are given, by those that do."""
         gain = 1.0
-        for size, weight, squares in zip(self.sizes, self.problem.weights, self.passed.squares.slopes, strict=True):
-            gain *= max(1.0, size / len(weight) * float(squares.sum()) / len(squares) / len(weight))
+        for size, weight, squares, joint in zip(self.sizes, self.problem.weights, self.passed.squares.slopes, self.joint, strict=True):
+            steep = float(squares.sum()) / len(squares) / len(weight) if joint is None else STEEPEST_JOINT
+            gain *= max(1.0, size / len(weight) * steep)
         return gain
 
     def _averages(self, gain: float, near: list[bool]) -> tuple[bool, ...]:

@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 
 from reference.arrays import AnyArray, Array, Product
+from reference.functions.parametrised import bind
 from reference.passes import Passes
+from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.arithmetic import SHARED, Noise
 from rounding.deviation import Factored
 from rounding.repetition import Likeness
+from rounding.scales import JointRounding
 
 WANDERS, WANDERS_ON_AVERAGE = 1 / 2, 1 / 6
 """The squares of the partial sums of n terms come to so many n times the squares of the terms, beside n/3 times the square of the total:
@@ -30,6 +33,9 @@ class Sums:
 
     def __init__(self, passed: Passes, noise: Noise) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
+        rounded = [bind(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
+        self.joint = [row if isinstance(row, JointRounding) else None for row in rounded]
+        """The rules of the layers that are not elementwise."""
         self.alike = Likeness(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
@@ -135,7 +141,9 @@ class Sums:
         squared = (self._rounded(alike, count, WANDERS if terms is None else WANDERS_ON_AVERAGE) + shared) * left_squared
         squared += variance
         summed = squared @ (self.weights_squared[layer] if turned else self.weights_squared[layer].T)
-        if self.rows[layer].one_sign or look.one_sign:
+        # what comes of a layer that is not elementwise has errors in common
+        shares = self.joint[layer if turned else layer - 1] is not None and (turned or layer > 0)
+        if self.rows[layer].one_sign or look.one_sign or shares:
             weight = self.problem.weights[layer].T if turned else self.problem.weights[layer]
             # errors that terms share, such as that of a softmax's sum, do not cancel either
             summed = summed + (np.sqrt(variance) @ np.abs(weight).T.astype(self.dtype)) ** 2

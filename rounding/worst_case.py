@@ -17,10 +17,10 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, bind, split
 from reference.gradient import Gradient
 from reference.passes import Passes
-from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.activations import ROUNDED_ACTIVATIONS, elementwise
 from rounding.arithmetic import Model
 from rounding.losses import ROUNDED_LOSSES
-from rounding.scales import ActivationRounding, Scales
+from rounding.scales import ElementwiseRounding, JointRounding, Scales
 
 INFLATION = 1 + 1e-9
 """The bound is computed in float64 itself: all its terms are positive, so this covers its own rounding."""
@@ -71,7 +71,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class BackwardBound:
-    """E of the gradient, and of dC/da (l = 1, ..., L) and g' on the way to it."""
+    """E of the gradient, and of dC/da (l = 1, ..., L) and g' on the way to it, 0 of a layer that is not elementwise."""
 
     gradient: Gradient
     errors: tuple[Array, ...]
@@ -124,9 +124,15 @@ def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Arra
 
 
 def value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Array:
-    """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]; or K u_f s + u (|a| + stored)."""
+    """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]; or K u_f s + u (|a| + stored).
+
+    Of an activation that is not elementwise by the rule of its own.
+    """
     choice, z = passed.problem.activations[layer], passed.forward.pre_activations[layer]
-    activation, rounding = bind(ACTIVATIONS, choice), bind(ROUNDED_ACTIVATIONS, choice)
+    if isinstance(joint := bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+        a_error = joint.value_error(z, z_error, model)
+        return _claimed(a_error, np.isnan(a_error))
+    activation, rounding = elementwise(choice)
     low, high = _interval(z, z_error)
     steepest = largest_between(activation.derivative, activation.steepest, low, high)
     size = np.abs(passed.forward.activations[layer + 1]) + steepest * z_error
@@ -142,7 +148,7 @@ def slope_bound(choice: Choice, z: Array, z_error: Array, model: Model, *, jumps
 
     n(z) is 1 + |z|, but for activations that multiply what may have underflowed by more.
     """
-    activation, rounding = bind(ACTIVATIONS, choice), bind(ROUNDED_ACTIVATIONS, choice)
+    activation, rounding = elementwise(choice)
     low, high = _interval(z, z_error)
     bend = largest_between(activation.curvature, activation.most_bent, low, high)
     steepest = largest_between(activation.derivative, activation.steepest, low, high)
@@ -170,7 +176,7 @@ def _rounded(choice: Choice, scales: Scales, size: Array, low: Array, high: Arra
     return model.function(scale, size, reduce(np.maximum, map(scales.stored, points)))
 
 
-def _out_of_reach(rounding: ActivationRounding, low: Array, high: Array, model: Model) -> AnyArray:
+def _out_of_reach(rounding: ElementwiseRounding, low: Array, high: Array, model: Model) -> AnyArray:
     return np.maximum(np.abs(low), np.abs(high)) >= (model.largest / 16) ** (1 / rounding.reach)
 
 
@@ -183,15 +189,21 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
     weights, biases, deltas, slopes = [], [], [], []
     for layer in reversed(range(problem.depth)):
         error, e, slope, delta = errors[-1], sizes.errors[layer], sizes.slopes[layer], sizes.deltas[layer]
-        slope_error = slope_bound(problem.activations[layer], passed.forward.pre_activations[layer], z_errors[layer], model, jumps=jumps)
+        choice, z = problem.activations[layer], passed.forward.pre_activations[layer]
+        if isinstance(joint := bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+            delta_error, size = joint.pullback_error(z, z_errors[layer], e, error, model)
+            slope_error = np.zeros_like(z)
+        else:
+            slope_error = slope_bound(choice, z, z_errors[layer], model, jumps=jumps)
+            delta_error = (
+                e * slope_error + slope * error + error * slope_error + model.unit * (e + error) * (slope + slope_error) + model.underflow
+            )
+            factor = slope + slope_error
+            if elementwise(choice)[1].times_z:
+                factor = np.maximum(factor, np.abs(z) + z_errors[layer])
+            size = (e + error) * factor
         slopes.append(slope_error)
-        delta_error = (
-            e * slope_error + slope * error + error * slope_error + model.unit * (e + error) * (slope + slope_error) + model.underflow
-        )
-        factor = slope + slope_error
-        if bind(ROUNDED_ACTIVATIONS, problem.activations[layer]).times_z:
-            factor = np.maximum(factor, np.abs(passed.forward.pre_activations[layer]) + z_errors[layer])
-        delta_error = _claimed(delta_error, (e + error) * factor > widest)
+        delta_error = _claimed(delta_error, size > widest)
         deltas.append(delta_error * INFLATION)
         a, a_error = np.abs(passed.forward.activations[layer]), a_errors[layer]
         turned, turned_error = np.swapaxes(delta, -1, -2), np.swapaxes(delta_error, -1, -2)

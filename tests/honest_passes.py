@@ -21,6 +21,40 @@ from rounding.worst_case import rounding_bound
 # ---- functions, by accurate and by textbook formulas ----
 
 
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_by_logsumexp(z):
+    largest = z.max(axis=1, keepdims=True)
+    return np.exp(z - (largest + np.log(np.exp(z - largest).sum(axis=1, keepdims=True))))
+
+
+def by_difference(z, p, e):
+    return p * (e - (p * e).sum(axis=1, keepdims=True))
+
+
+def by_two_products(z, p, e):
+    return p * e - p * (p * e).sum(axis=1, keepdims=True)
+
+
+def by_jacobian(z, p, e):
+    jacobian = np.stack([np.diag(row) - row[:, None] * row[None, :] for row in p])
+    return (jacobian * e[:, :, None]).sum(axis=1)
+
+
+def by_the_chain(z, p, e):
+    """Through the quotient, the sum and the exponential, one by one."""
+    exp = np.exp(z - z.max(axis=1, keepdims=True))
+    total = exp.sum(axis=1, keepdims=True)
+    return (e / total - (e * exp / (total * total)).sum(axis=1, keepdims=True)) * exp
+
+
+PULLBACKS = {function.__name__: function for function in (by_difference, by_two_products, by_jacobian, by_the_chain)}
+"""The pullback of a softmax as it may be written, of z, p and dC/da."""
+
+
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
@@ -85,6 +119,7 @@ ACCURATE = {
     "softsign": (lambda z: z / (1 + np.abs(z)), lambda z: 1 / ((1 + np.abs(z)) * (1 + np.abs(z)))),
     "hardtanh": (lambda z: np.clip(z, -1, 1), lambda z: (np.abs(z) < 1).astype(z.dtype)),
     "relu6": (lambda z: np.clip(z, 0, 6), lambda z: ((z > 0) & (z < 6)).astype(z.dtype)),
+    "softmax": (softmax, None),
 }
 
 
@@ -106,6 +141,7 @@ TEXTBOOK = ACCURATE | {
     "silu": (ACCURATE["silu"][0], lambda z: sigmoid(z) * (1 + z * (1 - sigmoid(z)))),
     "softsign": (ACCURATE["softsign"][0], lambda z: (1 - np.abs(z / (1 + np.abs(z)))) ** 2),
     "relu6": (lambda z: np.maximum(z, 0) - np.maximum(z - 6, 0), ACCURATE["relu6"][1]),
+    "softmax": (softmax_by_logsumexp, None),
 }
 
 
@@ -117,7 +153,8 @@ class Honest:
     """A pass as somebody may have written it.
 
     dtype: its precision; seed: of the order of every sum; flush: subnormal results and inputs become 0;
-    side: the subgradient at a kink, from 0 (left slope) to 1 (right slope); mean: divides "first", "last" or by "share" (times 1/B).
+    side: the subgradient at a kink, from 0 (left slope) to 1 (right slope); pullback: of a softmax, a key of PULLBACKS;
+    mean: divides "first", "last" or by "share" (times 1/B).
     """
 
     dtype: type = np.float64
@@ -126,6 +163,7 @@ class Honest:
     side: float = 0.0
     mean: str = "first"
     formulas: str = "accurate"
+    pullback: str = "by_difference"
 
     def given(self, x):
         """A number of the problem."""
@@ -166,11 +204,7 @@ class Honest:
         last = (lambda x: self.kept(x / batch)) if mean == "last" else (lambda x: x)
         weights, biases, deltas = [], [], []
         for w, z, before, choice in reversed(list(zip(p.weights, zs, a, p.activations, strict=False))):
-            slope = self.function(choice, "derivative", z)
-            for kink, _ in bind(ACTIVATIONS, choice).kinks:
-                left, right = (self.function(choice, "derivative", np.nextafter(np.full_like(z, kink), z.dtype.type(d))) for d in (-9, 9))
-                slope = np.where(z == kink, left + self.dtype(self.side) * (right - left), slope)
-            delta = self.kept(e * slope)
+            delta = self.kept(self.delta(choice, z, e))
             deltas.append(last(delta))
             weights.append(last(self.product(delta.T, before)))
             biases.append(last(self.total(delta)))
@@ -182,6 +216,20 @@ class Honest:
         name, parameters = split(choice)
         table = ACCURATE if self.formulas == "accurate" else TEXTBOOK
         return self.kept(table[name][("value", "derivative").index(quantity)](z, **parameters))
+
+    def delta(self, choice, z, e):
+        """dC/dz of dC/da"""
+        if choice == "softmax":
+            return self.pulled_back(z, self.function(choice, "value", z), e)
+        slope = self.function(choice, "derivative", z)
+        for kink, _ in bind(ACTIVATIONS, choice).kinks:
+            left, right = (self.function(choice, "derivative", np.nextafter(np.full_like(z, kink), z.dtype.type(d))) for d in (-9, 9))
+            slope = np.where(z == kink, left + self.dtype(self.side) * (right - left), slope)
+        return e * slope
+
+    def pulled_back(self, z, p, e):
+        """dC/dz of a softmax"""
+        return PULLBACKS[self.pullback](z, p, e)
 
     def output_error(self, loss, a, y):
         name, parameters = split(loss)
@@ -255,6 +303,8 @@ class Adverse(Honest):
 
     def function(self, choice, quantity, z):
         row = bind(ACTIVATIONS, choice)
+        if choice == "softmax":
+            return self.softmax(z)
         scales = getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
         scale = scales.right(z) if self.formulas == "accurate" else np.maximum(scales.right(z), scales.lossy(z))
         if self.function_unit is None:
@@ -262,6 +312,19 @@ class Adverse(Honest):
         stored = scales.stored(z) if self.formulas == "textbook" else 0
         within = getattr(row, quantity)(z) + K * self.error(z) * self.function_unit / self.unit * scale
         return within + np.where(scale > 0, self.error(z) * (np.abs(within) + stored), 0)
+
+    def softmax(self, z):
+        unit = K * (self.unit if self.function_unit is None else self.function_unit) / self.unit
+        shift = z.max(axis=1, keepdims=True)
+        if self.formulas == "textbook":
+            shift = shift + np.log(np.exp(z - shift).sum(axis=1, keepdims=True))
+            shift = shift + unit * self.error(shift) * (1 + np.abs(shift))
+        exp = np.exp(self.kept(z - shift))
+        exp = exp * (1 + unit * self.error(exp))
+        return self.kept(exp if self.formulas == "textbook" else exp / self.total(exp.T)[:, None])
+
+    def pulled_back(self, z, p, e):
+        return self.kept(p * self.kept(e - self.total(self.kept(p * e).T)[:, None]))
 
     def output_error(self, loss, a, y):
         return bind(LOSSES, loss).derivative(a, y)
@@ -329,6 +392,9 @@ class Stored(Honest):
             return np.asarray(self.kept(np.where(REUSED[name][0](z), REUSED[name][1](stored, **parameters), 1)))
         return np.asarray(super().function(choice, quantity, self.working(z)))
 
+    def pulled_back(self, z, p, e):
+        return np.asarray(super().pulled_back(*(self.working(x) for x in (z, p, e))))
+
     def output_error(self, loss, a, y):
         return np.asarray(super().output_error(loss, self.working(a), self.working(y)))
 
@@ -380,7 +446,8 @@ def chosen(rng, table):
     return name, {parameter: float(rng.choice(given))}
 
 
-def random_problem(seed, kind, precision="float64"):
+def random_problem(seed, kind, precision="float64", activations=()):
+    """activations: those to choose from, or all."""
     row, rng = PRECISIONS[precision], np.random.default_rng([seed, KINDS.index(kind)])
     widths, batch = rng.integers(1, 5, rng.integers(2, 5)), int(rng.integers(1, 5))
     weights = [values(rng, kind, (n, m), row) for m, n in itertools.pairwise(widths)]
@@ -398,7 +465,7 @@ def random_problem(seed, kind, precision="float64"):
     return Problem(
         weights,
         biases=biases,
-        activations=[chosen(rng, ACTIVATIONS) for _ in weights],
+        activations=[chosen(rng, activations or ACTIVATIONS) for _ in weights],
         x=values(rng, kind, (batch, widths[0]), row),
         y=y,
         loss=loss,
@@ -423,11 +490,11 @@ def outside(target, truth, bound):
     return found
 
 
-def claims_where_all_hold(seeds, kind, precision, model, honest):
-    """The share of entries claimed on drawn problems, on which none of the honest passes, by name, is outside the bound."""
+def claims_where_all_hold(seeds, kind, precision, model, honest, activations=()):
+    """The share of entries claimed on drawn problems (so many, or of seeds), on which no honest pass, by name, is outside the bound."""
     claimed = []
-    for seed in range(seeds):
-        problem = random_problem(seed, kind, precision)
+    for seed in range(seeds) if isinstance(seeds, int) else seeds:
+        problem = random_problem(seed, kind, precision, activations)
         truth, bound = judged(problem, model)
         claimed.append(claims(bound))
         for name, one in honest.items():

@@ -149,7 +149,7 @@ REFUSED = [
     ("widths", "4,x", "'4,x' is no list of whole numbers, such as 784,128,10"),
     ("sizes", "huge", "sizes is 'huge': expected one of small, real"),
     ("reductions", "average", "reductions is ['average']: expected a list of sum and mean"),
-    ("output_activations", "softmax", "output_activations: activation 'softmax' is not known"),
+    ("output_activations", "maxout", "output_activations: activation 'maxout' is not known"),
 ]
 
 

@@ -27,7 +27,7 @@ REFUSED = [
     ("no names", {"losses": []}, "losses is []: expected a list of names, any of half_squared_error"),
     ("an unknown activation", {"activations": ["relu", "rleu"]}, "activations: activation 'rleu' is not known: expected one of identity"),
     ("an unknown loss", {"losses": ["l2"]}, "losses: loss 'l2' is not known: expected one of half_squared_error"),
-    ("an unknown output", {"output_activations": ["softmax"]}, "output_activations: activation 'softmax' is not known"),
+    ("an unknown output", {"output_activations": ["maxout"]}, "output_activations: activation 'maxout' is not known"),
     (
         "an unknown parameter",
         {"activations": [("elu", {"beta": 1})]},

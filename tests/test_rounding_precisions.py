@@ -241,6 +241,8 @@ def test_holds_pytorch_at_every_number_of_its_format(precision):
         values.backward(torch.ones_like(values))
         model = model_of(row, None)
         exact = passes(problem)
+        if name == "softmax":  # of one number: 1, and 0
+            continue
         # z itself is exact
         allowed = value_bound(exact, 0, np.zeros_like(z), model)
         assert (np.abs(values.detach().double().numpy() - exact.forward.activations[1]) <= allowed).all(), name

@@ -65,7 +65,7 @@ def narrow(problem, dtype=np.float32, order=None):
     error = error / dtype(given.batch) if given.reduction == "mean" else error
     weights, biases = [], []
     for layer in reversed(range(given.depth)):
-        delta = error * bind(ACTIVATIONS, given.activations[layer]).derivative(z[layer]).astype(dtype)
+        delta = bind(ACTIVATIONS, given.activations[layer]).pullback(z[layer], error).astype(dtype)
         weights.insert(0, product(delta.T, a[layer]))
         biases.insert(0, delta.sum(axis=0))
         error = product(delta, given.weights[layer])

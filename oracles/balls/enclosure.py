@@ -165,7 +165,7 @@ class _Passes:
 
 
 def _passes(problem: Problem, near: Sequence[Array] | None, rows: Sequence[AnyArray] | None) -> _Passes:
-    """Equations 10 and 11 over balls: delta = dC/da g'(z), dC/dW = delta^T a, dC/da of the layer below = delta W."""
+    """Equations 10 and 11 over balls: delta = dC/da da/dz, dC/dW = delta^T a, dC/da of the layer below = delta W."""
     z, a = _forward(problem)
     loss, error = _loss(problem, a[-1])
     ones = _balls(np.ones((1, problem.batch)))
@@ -173,8 +173,7 @@ def _passes(problem: Problem, near: Sequence[Array] | None, rows: Sequence[AnyAr
     for layer in reversed(range(problem.depth)):
         kinks = [kink for kink, _ in bind(ACTIVATIONS, problem.activations[layer]).kinks]
         reached = z[layer] if near is None or not kinks else _reaching(z[layer], near[layer], kinks)
-        slope = _mapped(bind(BALL_ACTIVATIONS, problem.activations[layer]).derivative, reached)
-        delta = _matrix(error.nrows(), [e * s for e, s in zip(error.entries(), slope.entries(), strict=True)])
+        delta = _by_rows(bind(BALL_ACTIVATIONS, problem.activations[layer]).pullback, reached, error)
         turned = delta.transpose()
         weights.append((turned if rows is None else _rows(turned, rows[layer].tolist())) * a[layer])
         biases.append(ones * delta)
@@ -189,7 +188,7 @@ def _forward(problem: Problem) -> tuple[list[arb_mat], list[arb_mat]]:
     for weight, bias, activation in zip(problem.weights, problem.biases, problem.activations, strict=True):
         product = _times(a[-1], weight.T)
         z.append(product if bias is None else product + _balls(np.tile(bias, (problem.batch, 1))))
-        a.append(_mapped(bind(BALL_ACTIVATIONS, activation).value, z[-1]))
+        a.append(_by_rows(bind(BALL_ACTIVATIONS, activation).value, z[-1]))
     return z, a
 
 
@@ -237,6 +236,7 @@ def _matrix(rows: int, entries: Sequence[arb | float]) -> arb_mat:
     return arb_mat(rows, len(entries) // rows, entries)
 
 
-def _mapped(function: Callable[[arb], arb], balls: arb_mat) -> arb_mat:
-    """The function of every entry."""
-    return _matrix(balls.nrows(), [function(ball) for ball in balls.entries()])
+def _by_rows(function: Callable[..., list[arb]], *matrices: arb_mat) -> arb_mat:
+    """The function of every row, of one sample each."""
+    rows = [function(*sample) for sample in zip(*(balls.tolist() for balls in matrices), strict=True)]
+    return _matrix(len(rows), [ball for row in rows for ball in row])

@@ -22,10 +22,15 @@ CUBIC = 0.044715
 
 @dataclass(frozen=True)
 class BallActivation:
-    """g and g' of one ball; at a kink g' is the hull of both one-sided derivatives."""
+    """g of one sample's z, and its pullback: dC/dz of z and dC/da; n_l balls each."""
 
-    value: Callable[[arb], arb]
-    derivative: Callable[[arb], arb]
+    value: Callable[[Sequence[arb]], list[arb]]
+    pullback: Callable[[Sequence[arb], Sequence[arb]], list[arb]]
+
+
+def _elementwise(value: Callable[[arb], arb], derivative: Callable[[arb], arb]) -> BallActivation:
+    """An activation of g and g' of one ball; at a kink g' is the hull of both one-sided derivatives."""
+    return BallActivation(lambda z: [value(ball) for ball in z], lambda z, e: [q * derivative(p) for p, q in zip(z, e, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,12 @@ def _step(z: arb, point: float, below: arb, above: arb) -> arb:
 
 def identity() -> BallActivation:
     """g(z) = z."""
-    return BallActivation(lambda z: z, lambda z: _ball(1))
+    return _elementwise(lambda z: z, lambda z: _ball(1))
 
 
 def sigmoid() -> BallActivation:
     """g(z) = s(z), g' = s(z) s(-z)."""
-    return BallActivation(_logistic, _bell)
+    return _elementwise(_logistic, _bell)
 
 
 def _logistic(z: arb) -> arb:
@@ -88,7 +93,7 @@ def _bell(z: arb) -> arb:
 
 def tanh() -> BallActivation:
     """g(z) = tanh z, g' = 1 / cosh(z)^2."""
-    return BallActivation(lambda z: z.tanh(), lambda z: _square(z.sech()))
+    return _elementwise(lambda z: z.tanh(), lambda z: _square(z.sech()))
 
 
 def relu() -> BallActivation:
@@ -98,7 +103,7 @@ def relu() -> BallActivation:
 
 def leaky_relu(slope: float = 0.01) -> BallActivation:
     """g(z) = max(z, 0) + slope min(z, 0)."""
-    return BallActivation(
+    return _elementwise(
         lambda z: z.max(0) + slope * z.min(0) if slope else z.max(0),
         lambda z: _step(z, 0, _ball(slope), _ball(1)),
     )
@@ -116,7 +121,7 @@ def selu() -> BallActivation:
 
 def _exponential_linear(right: Callable[[], arb], left: Callable[[], arb]) -> BallActivation:
     """g(z) = right z for z > 0, left (e^z - 1) otherwise."""
-    return BallActivation(
+    return _elementwise(
         lambda z: right() * z.max(0) + left() * z.min(0).expm1(),
         lambda z: _step(z, 0, left() * z.min(0).exp(), right()),
     )
@@ -124,7 +129,7 @@ def _exponential_linear(right: Callable[[], arb], left: Callable[[], arb]) -> Ba
 
 def softplus() -> BallActivation:
     """g(z) = max(z, 0) + log(1 + e^-|z|), g' = s(z)."""
-    return BallActivation(lambda z: z.max(0) + _log_one_plus_exp(-abs(z)), _logistic)
+    return _elementwise(lambda z: z.max(0) + _log_one_plus_exp(-abs(z)), _logistic)
 
 
 def _log_one_plus_exp(z: arb) -> arb:
@@ -140,7 +145,7 @@ def gelu() -> BallActivation:
     def density(z: arb) -> arb:
         return (-_square(z) / 2).exp() / (2 * _ball(0).pi()).sqrt()
 
-    return BallActivation(lambda z: z * distribution(z), lambda z: distribution(z) + z * density(z))
+    return _elementwise(lambda z: z * distribution(z), lambda z: distribution(z) + z * density(z))
 
 
 def gelu_tanh() -> BallActivation:
@@ -155,17 +160,17 @@ def gelu_tanh() -> BallActivation:
     def derivative(z: arb) -> arb:
         return _logistic(twice_q(z)) + z * _bell(twice_q(z)) * 2 * root() * (1 + 3 * (CUBIC * _square(z)))
 
-    return BallActivation(lambda z: z * _logistic(twice_q(z)), derivative)
+    return _elementwise(lambda z: z * _logistic(twice_q(z)), derivative)
 
 
 def silu() -> BallActivation:
     """g(z) = z s(z), g' = s(z) (1 + z s(-z))."""
-    return BallActivation(lambda z: z * _logistic(z), lambda z: _logistic(z) * (1 + z * _logistic(-z)))
+    return _elementwise(lambda z: z * _logistic(z), lambda z: _logistic(z) * (1 + z * _logistic(-z)))
 
 
 def softsign() -> BallActivation:
     """g(z) = z / (1 + |z|), g' = 1 / (1 + |z|)^2."""
-    return BallActivation(lambda z: z / (1 + abs(z)), lambda z: _square(1 / (1 + abs(z))))
+    return _elementwise(lambda z: z / (1 + abs(z)), lambda z: _square(1 / (1 + abs(z))))
 
 
 def hardtanh() -> BallActivation:
@@ -179,10 +184,38 @@ def relu6() -> BallActivation:
 
 
 def _clip(low: int, high: int) -> BallActivation:
-    return BallActivation(
+    return _elementwise(
         lambda z: z.max(low).min(high),
         lambda z: _step(z, low, _ball(0), _ball(1)) * _step(z, high, _ball(1), _ball(0)),
     )
+
+
+def softmax() -> BallActivation:
+    """p_j = e_j / S with e_j = exp(z_j - m), m the largest z; dC/dz_j = p_j (d_j - sum_k p_k d_k), d_j = dC/da_j - dC/da_m.
+
+    What is common to all dC/da falls out of the difference: with d_m = 0 nothing cancels where p_m is nearly 1.
+    """
+
+    def value(z: Sequence[arb]) -> list[arb]:
+        e = [ball.exp() for ball in _below_top(z)[1]]
+        total = _sum(e)
+        return [ball / total for ball in e]
+
+    def pullback(z: Sequence[arb], e: Sequence[arb]) -> list[arb]:
+        p, (_, differences) = value(z), _below(e, _below_top(z)[0])
+        mean = _sum([q * d for q, d in zip(p, differences, strict=True)])
+        return [q * (d - mean) for q, d in zip(p, differences, strict=True)]
+
+    return BallActivation(value, pullback)
+
+
+def _below_top(a: Sequence[arb]) -> tuple[int, list[arb]]:
+    """Which is the largest, and a_j less that, exactly 0 for it."""
+    return _below(a, max(range(len(a)), key=lambda j: a[j].mid()))
+
+
+def _below(a: Sequence[arb], top: int) -> tuple[int, list[arb]]:
+    return top, [_ball(0) if j == top else p - a[top] for j, p in enumerate(a)]
 
 
 # Losses
@@ -258,18 +291,13 @@ def softmax_cross_entropy() -> BallLoss:
     dC_0/da_j = (e_j sum_{i != j} y_i - y_j sum_{i != j} e_i) / S, which cancels nothing where y is one-hot.
     """
 
-    def below_top(a: Sequence[arb]) -> tuple[int, list[arb]]:
-        """Which logit is the largest, and a_j - m, exactly 0 for it."""
-        top = max(range(len(a)), key=lambda j: a[j].mid())
-        return top, [_ball(0) if j == top else p - a[top] for j, p in enumerate(a)]
-
     def value(a: Sequence[arb], y: Sequence[arb]) -> arb:
-        top, shifted = below_top(a)
+        top, shifted = _below_top(a)
         log_sum = _others([p.exp() for p in shifted])[top].log1p()
         return _sum([q * (log_sum - p) for p, q in zip(shifted, y, strict=True)])
 
     def derivative(a: Sequence[arb], y: Sequence[arb]) -> list[arb]:
-        e = [p.exp() for p in below_top(a)[1]]
+        e = [p.exp() for p in _below_top(a)[1]]
         total = _sum(e)
         return [(p * r - q * s) / total for p, q, r, s in zip(e, y, _others(y), _others(e), strict=True)]
 
@@ -285,7 +313,7 @@ def _others(terms: Sequence[arb]) -> list[arb]:
 
 BALL_ACTIVATIONS: dict[str, Callable[..., BallActivation]] = {
     make.__name__: make
-    for make in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, softsign, hardtanh, relu6)
+    for make in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, softsign, hardtanh, relu6, softmax)
 }
 
 BALL_LOSSES: dict[str, Callable[..., BallLoss]] = {

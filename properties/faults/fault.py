@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reference.arrays import Array
-from reference.functions.activation import Activation
+from reference.functions.activation import Activation, Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import bind, defaults, split
@@ -47,7 +47,7 @@ BEFORE = "the_problem_before_does_not_matter"
 class Passes:
     """All that the two passes compute, by layer, counted as the note counts: 0 is the input, L the output layer.
 
-    z, slopes g'(z), deltas dC/dz: (batch, n_l) for l = 1, ..., L; a, errors dC/da: (batch, n_l) for l = 0, ..., L;
+    z, slopes da_j/dz_j, deltas dC/dz: (batch, n_l) for l = 1, ..., L; a, errors dC/da: (batch, n_l) for l = 0, ..., L;
     weights dC/dW (n_l, n_{l-1}), biases dC/db (n_l,); loss: C. memory: what the network keeps from call to call.
     """
 
@@ -135,13 +135,15 @@ def reduction(p: Passes, error: Array) -> Array:
 
 
 def slope(p: Passes, layer: int) -> Array:
-    """Equation 3: g'(z^l)."""
+    """Equation 3: da_j/dz_j = g'(z_j) of layer l."""
     return p.activation(layer).derivative(p.z[layer])
 
 
 def delta(p: Passes, layer: int) -> Array:
-    """The first two factors of equation 10: dC/dz^l = dC/da^l g'(z^l)."""
-    return p.errors[layer] * p.slopes[layer]
+    """The first two factors of equation 10: dC/dz^l = dC/da^l g'(z^l), or the sum over all da_i/dz_j of the layer."""
+    if isinstance(p.activation(layer), Elementwise):
+        return p.errors[layer] * p.slopes[layer]
+    return p.activation(layer).pullback(p.z[layer], p.errors[layer])
 
 
 def weight_gradient(p: Passes, layer: int) -> Array:

@@ -3,7 +3,21 @@
 import numpy as np
 from scipy.special import erf, expit
 
-from properties.faults.fault import DEAD, EXACT, FLOW, LINE, Passes, activation, fault, faults_among, slope, slope_fault
+from properties.faults.fault import (
+    ADD,
+    DEAD,
+    EXACT,
+    FLOW,
+    LINE,
+    SOFTMAX,
+    Passes,
+    activation,
+    delta,
+    fault,
+    faults_among,
+    slope,
+    slope_fault,
+)
 from reference.arrays import Array
 from reference.functions.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
 from reference.functions.parametrised import bind
@@ -12,6 +26,8 @@ SOFTPLUS = {"activations": ["softplus", "identity"]}
 """What an implementation of softplus offers, and a linear output."""
 
 RELU6 = {"activations": ["relu6", "identity"]}
+
+SOFTMAX_LAYERS = {"activations": ["softmax", "identity"]}
 
 
 AT_KINKS = "it shows at exact kinks alone, where laws that compare answers must allow for every slope"
@@ -177,6 +193,29 @@ def took_the_sigmoid_for_the_slope_of_silu(z: Array, a: Array) -> Array:
 def forgot_the_size_in_the_slope_of_softsign(z: Array, a: Array) -> Array:
     """The slope of softsign is 1 / (1 + z)^2 in place of 1 / (1 + |z|)^2: it shows for z < 0."""
     return 1 / (1 + z) ** 2
+
+
+def _softmax_over_the_batch_pulled_back(p: Passes, layer: int) -> Array:
+    softmax, z, e = p.activation_choice(layer)[0] == "softmax", p.z[layer], p.errors[layer]
+    return p.activation(layer).pullback(z.T, e.T).T if softmax else delta(p, layer)
+
+
+@fault("delta", equations=(3,), laws=(EXACT, SOFTMAX, LINE), supports=SOFTMAX_LAYERS)
+def took_a_diagonal_jacobian_for_softmax(p: Passes, layer: int) -> Array:
+    """Of the Jacobian of a layer with softmax only dp_j/dz_j = p_j (1 - p_j) is taken: what z_j does to the other outputs is lost."""
+    return p.errors[layer] * p.slopes[layer] if p.activation_choice(layer)[0] == "softmax" else delta(p, layer)
+
+
+@fault(
+    "activation",
+    beside={"delta": _softmax_over_the_batch_pulled_back},
+    laws=(EXACT, ADD),
+    supports=SOFTMAX_LAYERS,
+)
+def took_softmax_over_the_batch_in_a_layer(p: Passes, layer: int) -> Array:
+    """Softmax runs over the samples in place of the nodes, in both passes: a right gradient of another network, whose samples depend on
+    one another."""
+    return p.activation(layer).value(p.z[layer].T).T if p.activation_choice(layer)[0] == "softmax" else activation(p, layer)
 
 
 FAULTS_OF_ACTIVATIONS = faults_among(vars())

@@ -7,6 +7,7 @@ import numpy as np
 
 from reference.arrays import AnyArray, Array
 from reference.forward import forward
+from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import Choice, bind, split
 from reference.problem import Problem
@@ -51,10 +52,10 @@ def blind_spots(problems: Iterable[Problem], precision: Precision, strict: bool 
 
 
 def _seen(problems: Iterable[Problem]) -> Iterable[tuple[Choice, Array]]:
-    """Each layer's activation, with the finite pre-activations that it is given."""
+    """Each layer's activation, if it is elementwise, with the finite pre-activations that it is given."""
     for problem in problems:
         for choice, z in zip(problem.activations, forward(problem).pre_activations, strict=True):
-            if (finite := z[np.isfinite(z)]).size:
+            if isinstance(bind(ACTIVATIONS, choice), Elementwise) and (finite := z[np.isfinite(z)]).size:
                 yield choice, finite
 
 

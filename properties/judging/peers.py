@@ -14,12 +14,13 @@ from scipy.special import erf
 
 from reference.arrays import AnyArray
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.losses import LOSSES
+from reference.functions.losses import LOSSES, log_sum_exp
 from reference.functions.parametrised import bind, split
 from reference.gradient import Gradient
 from reference.problem import Problem
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.precisions import Precision
+from rounding.scales import ElementwiseRounding, JointRounding
 
 STEPS = 64
 """Sums that are kept in another order have so many partial sums, or one for each term where that costs little."""
@@ -102,7 +103,7 @@ class _Pass:
         for weight, bias, choice in zip(self.weights, self.biases, problem.activations, strict=True):
             summed = self._product(a[-1], weight.T)
             z.append(summed if bias is None else self._rounded(summed + bias))
-            a.append(self._function(choice, "value", z[-1]))
+            a.append(self._value(choice, z[-1]))
         error = self._output_error(a[-1])
         if mean and not self.peer.mean_last:
             error = self._shared(error)
@@ -110,7 +111,7 @@ class _Pass:
         biases: list[AnyArray] = []
         deltas: list[AnyArray] = []
         for layer in reversed(range(problem.depth)):
-            delta = self._rounded(error * self._function(problem.activations[layer], "derivative", z[layer]))
+            delta = self._pullback(problem.activations[layer], z[layer], error)
             of_weight = self._product(delta.T, a[layer])
             of_bias = self._product(delta.T, np.ones((problem.batch, 1), delta.dtype))[:, 0]
             error = self._product(delta, self.weights[layer])
@@ -158,6 +159,21 @@ class _Pass:
                 total = precision.held(total).astype(left.dtype)
         return self._rounded(total)
 
+    def _value(self, choice: Any, z: AnyArray) -> AnyArray:
+        """g of z."""
+        if isinstance(bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+            by = TEXTBOOK[split(choice)[0]]["value"] if split(choice)[0] in self.peer.textbook else bind(ACTIVATIONS, choice).value
+            return self._rounded(np.asarray(by(z), dtype=z.dtype), systematic=True)
+        return self._function(choice, "value", z)
+
+    def _pullback(self, choice: Any, z: AnyArray, error: AnyArray) -> AnyArray:
+        """dC/dz; of a softmax p (e - sum_k p_k e_k), step by step."""
+        if isinstance(bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+            p = self._value(choice, z)
+            mean = self._rounded(self._rounded(p * error).sum(axis=1, keepdims=True))
+            return self._rounded(p * self._rounded(error - mean))
+        return self._rounded(error * self._function(choice, "derivative", z))
+
     def _function(self, choice: Any, quantity: str, z: AnyArray) -> AnyArray:
         """g or g' of z: "value" or "derivative"; comparisons are exact, however a peer rounds."""
         name, parameters = split(choice)
@@ -165,6 +181,7 @@ class _Pass:
             return self._rounded(np.asarray(TEXTBOOK[name][quantity](z, **parameters), dtype=z.dtype), systematic=True)
         exact = getattr(bind(ACTIVATIONS, choice), quantity)(z).astype(z.dtype, copy=False)
         rounding = bind(ROUNDED_ACTIVATIONS, choice)
+        assert isinstance(rounding, ElementwiseRounding)
         scales = rounding.value_scales if quantity == "value" else rounding.derivative_scales
         return np.where(scales.right(z) > 0, self._rounded(exact, systematic=True), exact)
 
@@ -233,5 +250,6 @@ TEXTBOOK: dict[str, dict[str, Callable[..., AnyArray]]] = {
         "value": lambda z: np.maximum(z, 0) - np.maximum(z - 6, 0),
         "derivative": lambda z: ((z > 0) & (z < 6)).astype(z.dtype),
     },
+    "softmax": {"value": lambda z: np.exp(z - log_sum_exp(z))},
 }
 """Textbook formulas of the activations that have any: they lose digits somewhere (docs/tolerance.md, section 4)."""

@@ -11,6 +11,7 @@ from reference.arrays import Array
 from reference.functions.parametrised import bind, split
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.losses import ROUNDED_LOSSES
+from rounding.scales import ElementwiseRounding
 
 
 def textbook_reason(exact: Exact, names: Sequence[str]) -> str:
@@ -49,7 +50,7 @@ def _use_of(exact: Exact, name: str) -> tuple[str, str]:
             continue
         seen.append(z.ravel())
         row = bind(ROUNDED_ACTIVATIONS, choice)
-        for scales in (row.value_scales, row.derivative_scales):
+        for scales in (row.value_scales, row.derivative_scales) if isinstance(row, ElementwiseRounding) else ():
             worse = z[scales.lossy(z) > 2 * scales.right(z)]
             if worse.size:
                 losing.append(worse)

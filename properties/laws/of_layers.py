@@ -103,17 +103,20 @@ def what_comes_in_goes_out(trial: Trial) -> Outcome:
 
 
 def softmax_deltas_sum_to_zero(trial: Trial) -> Outcome:
-    """Behind a last layer of logits, softmax cross-entropy's deltas sum to 0: so do the columns of dC/dW, and dC/db.
+    """A softmax leaves out what all z have in common: its layer's deltas sum to 0, and so do the columns of dC/dW, and dC/db.
 
-    Cannot see: layers below. Needs: softmax_cross_entropy behind the identity.
+    Cannot see: other layers. Needs: a layer with softmax, or softmax_cross_entropy behind a last layer with the identity.
     """
     problem = trial.problem
-    if problem.loss != "softmax_cross_entropy" or problem.activations[-1] != "identity":
-        raise NotPosable("it needs softmax_cross_entropy behind the identity")
+    layers = [layer for layer, choice in enumerate(problem.activations, 1) if choice == "softmax"]
+    if problem.loss == "softmax_cross_entropy" and problem.activations[-1] == "identity":
+        layers.append(problem.depth)
+    if not layers:
+        raise NotPosable("it needs a layer with softmax, or softmax_cross_entropy behind the identity")
     given = first(trial).given
-    places = [place for place in (Place("weights", problem.depth), Place("biases", problem.depth)) if place in given]
-    sums = {place: given[place].summed(0) for place in places}
-    return agree(sums, {place: zeros_like(entries) for place, entries in sums.items()}, "the last layer's deltas do not sum to 0")
+    places = [Place(quantity, layer) for layer in layers for quantity in ("weights", "biases")]
+    sums = {place: given[place].summed(0) for place in places if place in given}
+    return agree(sums, {place: zeros_like(entries) for place, entries in sums.items()}, "the deltas of a softmax do not sum to 0")
 
 
 def the_loss_changes_as_the_gradient_says(trial: Trial) -> Outcome:

@@ -8,6 +8,9 @@ from properties.laws.law import NotPosable, Outcome, Trial
 from properties.laws.related import Entries, Side, agree, first, pose, zeros_like
 from properties.problems.values import rounded
 from reference.arrays import AnyArray, Array
+from reference.functions.activation import Elementwise
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import bind
 from reference.gradient import Place
 from reference.problem import Problem
 from rounding.arithmetic import model_of
@@ -36,12 +39,13 @@ def permuted_nodes_permute_the_gradient(trial: Trial) -> Outcome:
 def a_node_without_outgoing_weights_changes_nothing(trial: Trial) -> Outcome:
     """One more node in a hidden layer, with outgoing weights of 0, has no gradient itself and leaves all others as they are.
 
-    Cannot see: what is wrong with all nodes alike. Needs: a hidden layer, and a target that takes one more node.
+    Cannot see: what is wrong with all nodes alike. Needs: a hidden layer, elementwise, and a target that takes one more node.
     """
     problem = trial.problem
-    if problem.depth < 2:
-        raise NotPosable("it needs a hidden layer")
-    layer = 1 + problem.batch % (problem.depth - 1)
+    able = [layer for layer in range(1, problem.depth) if isinstance(bind(ACTIVATIONS, problem.activations[layer - 1]), Elementwise)]
+    if not able:
+        raise NotPosable("it needs a hidden layer whose nodes do not depend on one another")
+    layer = able[problem.batch % len(able)]
     change = _with_nodes(problem, layer, np.append(np.arange(problem.widths[layer]), 0))
     change["weights"][layer] = np.hstack([problem.weights[layer], np.zeros((problem.widths[layer + 1], 1))])
     more = dict(pose(trial, problem.replaced(**change)).side)

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import erfc, expit
 
 from reference.arrays import Array, clipped
-from reference.functions.activation import Activation, nothing
+from reference.functions import losses
+from reference.functions.activation import Activation, Elementwise, Joint, nothing
 
 SQRT_HALF = math.sqrt(0.5)
 
@@ -19,18 +20,18 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def identity() -> Activation:
+def identity() -> Elementwise:
     """g(z) = z."""
-    return Activation(value=lambda z: z.copy(), derivative=np.ones_like, curvature=nothing)
+    return Elementwise(value=lambda z: z.copy(), derivative=np.ones_like, curvature=nothing)
 
 
-def sigmoid() -> Activation:
+def sigmoid() -> Elementwise:
     """g(z) = 1 / (1 + e^-z), g' = s(z) s(-z), g'' = g' (s(-z) - s(z))."""
 
     def derivative(z: Array) -> Array:
         return expit(z) * expit(-z)
 
-    return Activation(
+    return Elementwise(
         value=expit,
         derivative=derivative,
         curvature=lambda z: -derivative(z) * np.tanh(z / 2),
@@ -39,13 +40,13 @@ def sigmoid() -> Activation:
     )
 
 
-def tanh() -> Activation:
+def tanh() -> Elementwise:
     """g(z) = tanh z, g' = 4 s(2z) s(-2z) = 1 / cosh(z)^2, g'' = -2 g g'."""
 
     def derivative(z: Array) -> Array:
         return 4 * expit(2 * z) * expit(-2 * z)
 
-    return Activation(
+    return Elementwise(
         value=np.tanh,
         derivative=derivative,
         curvature=lambda z: -2 * np.tanh(z) * derivative(z),
@@ -54,15 +55,15 @@ def tanh() -> Activation:
     )
 
 
-def relu() -> Activation:
+def relu() -> Elementwise:
     """g(z) = max(z, 0); at 0 every slope from 0 to 1 is legal, and 0 is taken."""
     return leaky_relu(0.0)
 
 
-def leaky_relu(slope: float = 0.01) -> Activation:
+def leaky_relu(slope: float = 0.01) -> Elementwise:
     """g(z) = z for z > 0, slope z otherwise; the slope may have any sign."""
     steep = abs(slope)
-    return Activation(
+    return Elementwise(
         value=lambda z: np.where(z > 0, z, slope * z) + 0.0,
         derivative=lambda z: np.where(z > 0, 1.0, slope),
         curvature=nothing,
@@ -71,24 +72,24 @@ def leaky_relu(slope: float = 0.01) -> Activation:
     )
 
 
-def elu(alpha: float = 1.0) -> Activation:
+def elu(alpha: float = 1.0) -> Elementwise:
     """g(z) = z for z > 0, alpha (e^z - 1) otherwise; alpha may have any sign."""
     return _exponential_linear(1.0, alpha)
 
 
-def selu() -> Activation:
+def selu() -> Elementwise:
     """g(z) = lambda z for z > 0, lambda alpha (e^z - 1) otherwise (Klambauer et al. 2017)."""
     return _exponential_linear(SELU_SCALE, SELU_SCALE * SELU_ALPHA)
 
 
-def _exponential_linear(right: float, left: float) -> Activation:
+def _exponential_linear(right: float, left: float) -> Elementwise:
     """g(z) = right z for z > 0, left (e^z - 1) otherwise."""
     steep = abs(left)
 
     def exp(z: Array) -> Array:
         return np.exp(np.minimum(z, 0.0))
 
-    return Activation(
+    return Elementwise(
         value=lambda z: np.where(z > 0, right * z, left * np.expm1(np.minimum(z, 0.0))) + 0.0,
         derivative=lambda z: np.where(z > 0, right, left * exp(z)),
         curvature=lambda z: np.where(z > 0, 0.0, left * exp(z)),
@@ -98,13 +99,13 @@ def _exponential_linear(right: float, left: float) -> Activation:
     )
 
 
-def softplus() -> Activation:
+def softplus() -> Elementwise:
     """g(z) = log(1 + e^z) = max(z, 0) + log1p(e^-|z|), g' = s(z), g'' = s(z) s(-z)."""
 
     def value(z: Array) -> Array:
         return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
-    return Activation(
+    return Elementwise(
         value=value,
         derivative=expit,
         curvature=lambda z: expit(z) * expit(-z),
@@ -122,14 +123,14 @@ def normal_distribution(z: Array) -> Array:
     return 0.5 * erfc(-z * SQRT_HALF)
 
 
-def gelu() -> Activation:
+def gelu() -> Elementwise:
     """g(z) = z Phi(z), g' = Phi(z) + z phi(z), g'' = (2 - z^2) phi(z) (Hendrycks and Gimpel 2016)."""
 
     def weighed(z: Array, power: int) -> Array:
         # |z|^power phi(z), with z clipped where phi has long been 0, so that the power cannot overflow
         return np.abs(clipped(z, -50, 50)) ** power * normal_density(z)
 
-    return Activation(
+    return Elementwise(
         value=lambda z: z * normal_distribution(z),
         derivative=lambda z: normal_distribution(z) + np.sign(z) * weighed(z, 1),
         curvature=lambda z: 2 * normal_density(z) - weighed(z, 2),
@@ -158,7 +159,7 @@ def held(z: Array) -> Array:
     return clipped(z, -50, 50)
 
 
-def gelu_tanh() -> Activation:
+def gelu_tanh() -> Elementwise:
     """g(z) = z s(2q) with q = sqrt(2/pi) (z + 0.044715 z^3): GELU's approximation by tanh."""
 
     def derivative(z: Array) -> Array:
@@ -170,7 +171,7 @@ def gelu_tanh() -> Activation:
         bend, slope = 2 * math.sqrt(2 / math.pi) * 6 * 0.044715 * c, slope_of_twice_q(c)
         return bell(c) * (2 * slope + c * bend - c * slope**2 * np.tanh(twice_q(c) / 2))
 
-    return Activation(
+    return Elementwise(
         value=lambda z: z * expit(twice_q(held(z))),
         derivative=derivative,
         curvature=curvature,
@@ -179,9 +180,9 @@ def gelu_tanh() -> Activation:
     )
 
 
-def silu() -> Activation:
+def silu() -> Elementwise:
     """g(z) = z s(z), g' = s(z) (1 + z s(-z)), g'' = s(z) s(-z) (2 + z (s(-z) - s(z)))."""
-    return Activation(
+    return Elementwise(
         value=lambda z: z * expit(z),
         derivative=lambda z: expit(z) * (1 + z * expit(-z)),
         curvature=lambda z: expit(z) * expit(-z) * (2 - z * np.tanh(z / 2)),
@@ -190,13 +191,13 @@ def silu() -> Activation:
     )
 
 
-def softsign() -> Activation:
+def softsign() -> Elementwise:
     """g(z) = z / (1 + |z|), g' = 1 / (1 + |z|)^2, g'' = -2 sign(z) / (1 + |z|)^3."""
 
     def inverse(z: Array) -> Array:
         return 1 / (1 + np.abs(z))
 
-    return Activation(
+    return Elementwise(
         value=lambda z: z * inverse(z),
         derivative=lambda z: inverse(z) ** 2,
         curvature=lambda z: -2 * np.sign(z) * inverse(z) ** 3,
@@ -205,18 +206,18 @@ def softsign() -> Activation:
     )
 
 
-def hardtanh() -> Activation:
+def hardtanh() -> Elementwise:
     """g(z) = min(max(z, -1), 1); at -1 and 1 every slope from 0 to 1 is legal, and 0 is taken."""
     return _clip(-1.0, 1.0)
 
 
-def relu6() -> Activation:
+def relu6() -> Elementwise:
     """g(z) = min(max(z, 0), 6); at 0 and 6 every slope from 0 to 1 is legal, and 0 is taken."""
     return _clip(0.0, 6.0)
 
 
-def _clip(low: float, high: float) -> Activation:
-    return Activation(
+def _clip(low: float, high: float) -> Elementwise:
+    return Elementwise(
         value=lambda z: clipped(z, low, high),
         derivative=lambda z: np.where((z > low) & (z < high), 1.0, 0.0),
         curvature=nothing,
@@ -224,6 +225,24 @@ def _clip(low: float, high: float) -> Activation:
         # an interval that holds a kink holds a slope of 1 on one of its sides
         steepest=((low, 1.0), (high, 1.0)),
     )
+
+
+def softmax() -> Joint:
+    """g_j(z) = p_j = e^z_j / sum_k e^z_k, dp_i/dz_j = p_i (d_ij - p_j), dC/dz_j = p_j (dC/da_j - sum_k p_k dC/da_k)."""
+
+    def partial(z: Array, i: int, j: int) -> float:
+        p = losses.softmax(z)
+        return float(p[i] * ((i == j) - p[j]))
+
+    def pulled_back(z: Array, e: Array) -> Array:
+        p = losses.softmax(z)
+        return p * (e - np.sum(p * e, axis=-1, keepdims=True))
+
+    def derivative(z: Array) -> Array:
+        p = losses.softmax(z)
+        return p * losses.others(p)  # 1 - p, of which no digits cancel
+
+    return Joint(losses.softmax, derivative, partial=partial, pulled_back=pulled_back)
 
 
 ACTIVATIONS: dict[str, Callable[..., Activation]] = {
@@ -243,5 +262,6 @@ ACTIVATIONS: dict[str, Callable[..., Activation]] = {
         softsign,
         hardtanh,
         relu6,
+        softmax,
     )
 }

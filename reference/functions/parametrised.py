@@ -17,7 +17,7 @@ def defaults(make: Callable[..., Any]) -> dict[str, float]:
 
 
 ELSEWHERE = {
-    "softmax": "part of the loss softmax_cross_entropy, behind an output activation 'identity'",
+    "log_softmax": "part of the loss softmax_cross_entropy, behind an output activation 'identity'",
     "linear": "'identity'",
     "logistic": "'sigmoid'",
     "swish": "'silu'",

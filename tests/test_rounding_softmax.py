@@ -1,0 +1,185 @@
+"""A softmax as the activation of a layer: both bounds hold every honest pass, and bite on a Jacobian that is taken as diagonal."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from properties.judging.judge import verify
+from reference.backward import gradient_of_passes
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
+from reference.gradient import Gradient
+from reference.passes import passes
+from reference.problem import Problem
+from rounding.arithmetic import REFERENCE, model_of, noise_of
+from rounding.losses import ROUNDED_LOSSES
+from rounding.precisions import PRECISIONS
+from rounding.projection import Projections
+from rounding.second_moment import deviation
+from tests.honest_passes import (
+    KINDS,
+    PULLBACKS,
+    Adverse,
+    Honest,
+    Stored,
+    claims_where_all_hold,
+    judged,
+    outside,
+    random_problem,
+    softmax_by_logsumexp,
+)
+
+LAYERS = ("softmax", "softmax", "tanh", "relu", "identity")
+"""Half of them are softmax, hidden or last."""
+
+WAYS = {"NumPy": {}, "random order": {"seed": 7}, "flushed to zero": {"flush": True, "seed": 3}, "mean at the end": {"mean": "last"}}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with np.errstate(all="ignore"):
+        yield
+
+
+@pytest.mark.parametrize("formulas", ["accurate", "textbook"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("precision", ["float64", "float32", "float16"])
+def test_the_worst_case_holds_every_way_to_write_it(precision, kind, formulas, seed_of_the_run):
+    model = model_of(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
+    dtype = np.dtype(precision).type
+    honest = {
+        f"{pullback}, {way}": Honest(dtype=dtype, formulas=formulas, pullback=pullback, **options)
+        for pullback in PULLBACKS
+        for way, options in WAYS.items()
+    }
+    # a claim is made nearly everywhere, but where numbers leave the range on purpose
+    least = 0.05 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95
+    seeds = np.random.default_rng(seed_of_the_run).integers(2**31, size=15)
+    assert claims_where_all_hold(seeds, kind, precision, model, honest, LAYERS) > least
+
+
+@pytest.mark.parametrize("kind", ["plain", "zeros", "saturated"])
+@pytest.mark.parametrize("name", [name for name in PRECISIONS if name not in ("float64", "float32")])
+def test_the_worst_case_holds_what_is_stored_in_between(name, kind, seed_of_the_run):
+    row = PRECISIONS[name]
+    for seed in np.random.default_rng(seed_of_the_run).integers(2**31, size=8):
+        problem = random_problem(seed, kind, name, LAYERS)
+        for pullback in PULLBACKS:
+            # where functions are computed in float32 and rounded once, a pullback by steps is none of theirs
+            target = Stored(dtype=np.float64, row=row, by_steps=not row.function_bits, pullback=pullback).gradient(problem)
+            assert not outside(target, *judged(problem, model_of(row))), f"{pullback} on {problem!r}"
+
+
+@pytest.mark.parametrize("formulas", ["accurate", "textbook"])
+@pytest.mark.parametrize("sign", [1, -1, 0])
+def test_the_worst_case_holds_the_largest_errors_that_the_model_allows(sign, formulas, seed_of_the_run):
+    row, float64 = PRECISIONS["float32"], PRECISIONS["float64"]
+    model = model_of(row, frozenset() if formulas == "accurate" else None)
+    # in the range of float64
+    model = replace(model, underflow=2 * float64.least_normal, largest=float64.largest, dtype="float64")
+    target = Adverse(unit=row.unit, sign=sign, formulas=formulas)
+    for seed in np.random.default_rng(seed_of_the_run).integers(2**31, size=12):
+        for kind in ("plain", "zeros", "ties", "saturated"):
+            problem = random_problem(seed, kind, activations=LAYERS)
+            assert not outside(target.gradient(problem), *judged(problem, model)), repr(problem)
+
+
+def test_the_reference_alone_stays_within_its_own_half(seed_of_the_run):
+    for seed in np.random.default_rng(seed_of_the_run).integers(2**31, size=25):
+        problem = random_problem(seed, "saturated", activations=LAYERS)
+        assert not outside(Honest(dtype=np.longdouble, seed=1).gradient(problem), *judged(problem, REFERENCE)), repr(problem)
+
+
+def layers(rng, widths, activations, scale, loss):
+    """Numbers that float32 holds, 64 samples."""
+    weights = [np.float32(rng.normal(0, scale / np.sqrt(m), (n, m))) for m, n in itertools.pairwise(widths)]
+    outputs = widths[-1]
+    y = np.eye(outputs)[rng.integers(outputs, size=64)] if "cross" in loss else np.float32(rng.normal(size=(64, outputs)))
+    x = np.float32(rng.normal(size=(64, widths[0])))
+    return Problem(weights, activations=activations, x=x, y=y, loss=loss, reduction="mean")
+
+
+REAL = [
+    ((100, 70, 64, 10), ["tanh", "relu", "softmax"]),
+    ((100, 70, 64, 10), ["softmax", "tanh", "identity"]),
+    ((64, 96, 96, 30), ["relu", "softmax", "softmax"]),
+]
+
+
+@pytest.mark.parametrize("loss", ["half_squared_error", "softmax_cross_entropy"])
+@pytest.mark.parametrize("scale", [1, 4, 12])
+@pytest.mark.parametrize(("widths", "activations"), REAL, ids=[" ".join(activations) for _, activations in REAL])
+def test_the_second_moment_holds_honest_passes_at_real_sizes(widths, activations, scale, loss, seed_of_the_run):
+    row = PRECISIONS["float32"]
+    problem = layers(np.random.default_rng(seed_of_the_run), widths, activations, scale, loss)
+    passed = passes(problem)
+    truth = dict(gradient_of_passes(passed.forward, passed.backward).arrays())
+    sigma = dict(deviation(passed, noise_of(row)).sigma.arrays())
+    for pullback in PULLBACKS:
+        answer = Honest(dtype=np.float32, pullback=pullback).gradient(problem)
+        for place, array in answer.arrays():
+            assert (np.abs(array - truth[place]) <= 8 * sigma[place]).all(), (pullback, str(place))
+        assert verify(problem, Gradient(answer.weights, answer.biases)).verdict == "right"
+
+
+@pytest.mark.parametrize(("widths", "activations"), REAL, ids=[" ".join(activations) for _, activations in REAL])
+def test_a_diagonal_jacobian_is_wrong_at_real_sizes(widths, activations, seed_of_the_run):
+    class Diagonal(Honest):
+        def pulled_back(self, z, p, e):
+            return p * (1 - p) * e
+
+    problem = layers(np.random.default_rng(seed_of_the_run), widths, activations, 2, "half_squared_error")
+    answer = Diagonal(dtype=np.float32).gradient(problem)
+    assert verify(problem, Gradient(answer.weights, answer.biases)).verdict == "wrong"
+
+
+def test_an_error_of_a_few_units_is_seen_in_float64():
+    problem = Problem([[[0.5, -1.0], [1.0, 0.25], [-0.5, 0.5]]], activations=["softmax"], x=[[1.0, 2.0]], y=[[0.5, 0.0, 0.25]])
+    answer = Honest().gradient(problem)
+    assert verify(problem, answer).verdict == "right"
+    answer.weights[0][1, 0] *= 1 + 1e-11
+    assert verify(problem, answer).verdict == "wrong"
+
+
+def test_exp_of_z_less_its_logsumexp_is_lossy_where_z_is_large():
+    problem = Problem([[[1.0], [1.0]]], biases=[[0.0, -5.0]], activations=["softmax"], x=[[3000.25]], y=[[0.0, 0.0]])
+    answer = Honest(formulas="textbook").gradient(problem)
+    judgement = verify(problem, answer)
+    assert (judgement.verdict, judgement.functions) == ("lossy", ("softmax",))
+    assert judgement.reason.startswith("softmax by exp(z - logsumexp(z))")
+
+
+@pytest.mark.parametrize("shift", [-800.0, 0.0, 800.0])
+def test_what_all_z_have_in_common_changes_nothing(shift):
+    z, e = np.array([[0.5, -1.0, 2.0]]), np.array([[1.0, 3.0, -2.0]])
+    row = ACTIVATIONS["softmax"]()
+    np.testing.assert_array_equal(row.value(z + shift), row.value(z))
+    np.testing.assert_array_equal(row.pullback(z + shift, e), row.pullback(z, e))
+
+
+def test_no_claim_is_made_of_a_softmax_with_a_z_beyond_the_range():
+    problem = Problem([[[1.0], [1e39]]], activations=["softmax"], x=[[1.0]], y=[[0.0, 0.0]])
+    _, bound = judged(problem, model_of(PRECISIONS["float32"]))
+    assert all(np.isinf(array).all() for place, array in bound.items() if place.quantity in ("activations", "deltas", "weights"))
+
+
+def test_nothing_is_said_of_projections_beside_a_softmax():
+    problem = Problem([[[0.5], [1.0]], [[1.0, -1.0]]], activations=["softmax", "identity"], x=[[1.0]], y=[[0.5]])
+    assert Projections(passes(problem), noise_of(PRECISIONS["float32"])).bound(0) == np.inf
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_the_loss_allows_for_what_logsumexp_leaves_in_p(precision, seed_of_the_run):
+    """p of a sure and wrong answer, as exp(a - logsumexp(a)), was off by up to 77 times what the lossy grade allowed."""
+    dtype, model, loss = np.dtype(precision).type, model_of(PRECISIONS[precision], None), "softmax_cross_entropy"
+    y, rng, beyond = np.eye(3)[[1]], np.random.default_rng(seed_of_the_run), 0
+    for _ in range(200):
+        a = np.abs(3000 * rng.normal(size=(1, 3))).astype(dtype)  # so that another is near the largest
+        a[:, 0] = a.max() + dtype(rng.choice([2, 4, 6]))
+        off = np.abs(softmax_by_logsumexp(a) - y - LOSSES[loss]().derivative(a.astype(float), y))
+        rounding, zero = ROUNDED_LOSSES[loss](), np.zeros((1, 3))
+        assert (off <= rounding.derivative_error(a.astype(float), y, zero, model)).all(), a
+        beyond += (off > rounding.derivative_error(a.astype(float), y, zero, model_of(PRECISIONS[precision]))).any()
+    assert beyond > 100  # it is lossy, not right
