@@ -29,7 +29,7 @@ def target(forward=(), back=(), product=(), told=False):
             a.append(bind(ACTIVATIONS, choice).value(z[-1]))
         error = bind(LOSSES, problem.loss).derivative(a[-1], problem.y) / (problem.batch if problem.reduction == "mean" else 1)
         for layer in range(problem.depth, 0, -1):
-            delta = error * bind(ACTIVATIONS, problem.activations[layer - 1]).derivative(z[layer - 1])
+            delta = bind(ACTIVATIONS, problem.activations[layer - 1]).pullback(z[layer - 1], error)
             delta = to_float32(delta) if layer in back else delta
             weight = delta.T @ a[layer - 1]
             weights.insert(0, to_float32(weight) if layer in product else weight)

@@ -182,7 +182,9 @@ MISTAKES = {
 @pytest.mark.parametrize("precision", NEW)
 def test_mistakes_are_outside(precision, mistake):
     row = PRECISIONS[precision]
-    posed = [problem for problem in (random_problem(seed, "plain", precision) for seed in range(60)) if MISTAKES[mistake](problem)]
+    drawn = (random_problem(seed, "plain", precision) for seed in range(80))
+    # of a layer with softmax the bound says less in so few bits: test_rounding_softmax.py
+    posed = [problem for problem in drawn if MISTAKES[mistake](problem) and "softmax" not in problem.activations]
     found = [bool(outside(mistake(row, problem), *judged(problem, model_of(row)))) for problem in posed]
     assert len(found) > 10
     # the rest are networks so deep, for so few bits, that the bound says nothing, or gradients that are 0
