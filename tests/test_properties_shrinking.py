@@ -26,7 +26,7 @@ def passes(problem, turned=None, summed=None, slope=None):
     weights, biases = [], []
     for layer in reversed(range(problem.depth)):
         z, choice = passed.pre_activations[layer], problem.activations[layer]
-        delta = error * (slope or (lambda choice, z: bind(ACTIVATIONS, choice).derivative(z)))(choice, z)
+        delta = bind(ACTIVATIONS, choice).pullback(z, error) if slope is None or choice == "softmax" else error * slope(choice, z)
         weights.insert(0, delta.T @ passed.activations[layer])
         biases.insert(0, (summed or (lambda delta: delta.sum(axis=0)))(delta))
         error = delta @ (turned or (lambda w: w))(problem.weights[layer])
