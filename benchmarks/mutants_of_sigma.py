@@ -52,7 +52,7 @@ MUTANTS_OF_SIGMA = (
     Mutant(
         "layers not held beside one another",
         "properties/judging/measures.py",
-        "if off and not factor.is_suspect and len(factors) > 1:",
+        "if layer in sound and len(sound) > 1 and abs(factor.got - 1) > least:",
         "if False:",
         ("tests/test_properties_measures.py::test_a_factor_of_one_layer_is_told_beside_those_of_others",),
     ),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from properties.judging.by_second_moment import judge_by_deviation
+from properties.judging.by_second_moment import judge_by_deviation, suspects
 from properties.judging.judgement import Exact
 from properties.verdict import Verdict
 from reference.backward import gradient
@@ -68,3 +68,21 @@ def test_rows_of_an_honest_pass_stay_within_their_bound(activation):
             factors = np.einsum("ij,ij->i", got - exact, exact) / np.einsum("ij,ij->i", exact, exact)
             for row in np.argsort(np.abs(factors))[-3:]:
                 assert abs(factors[row]) <= bounds.bound(layer, int(row))
+
+
+def test_a_layer_that_is_off_by_itself_says_nothing_of_others():
+    problem = near_a_minimum(0)
+    alone = Projections(passes(problem), noise_of(FLOAT32)).bound(1)
+    judgement = off_by(problem, [3e-6, 20 * alone, 0])
+    assert (judgement.verdict, judgement.place.layer) == (Verdict.WRONG, 2)
+
+
+def test_one_layer_alone_is_held_beside_none():
+    """The other one's factor is NaN."""
+    problem = near_a_minimum(0)
+    right = gradient(problem)
+    weights = [np.float32(weight) for weight in right.weights]
+    weights[0] = weights[0] * np.float32(1 + 1e-5)
+    weights[1] = np.full_like(weights[1], np.nan)
+    weights[2] = np.full_like(weights[2], np.nan)
+    assert suspects(Exact(problem), Gradient(weights, [None] * 3), FLOAT32)

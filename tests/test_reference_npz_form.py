@@ -91,6 +91,10 @@ REFUSED = {
     "no layers": (lambda path: saved(path, form=np.array('{"schema": "backproof.problem", "version": 1}')), "form has no 'layers'"),
     "no number of layers": (lambda path: saved(path, form=np.array(NO_NUMBER)), "layers is .., expected a whole number"),
     "no list of layers": (lambda path: saved(path, form=np.array(NO_LIST)), "layers is"),
+    "a single array": (lambda path: (np.save(path.open("wb"), np.zeros(3)), path)[1], "not a file of this form"),
+    "nested too deeply": (lambda path: saved(path, form=np.array("[" * 100_000)), "not a file of this form"),
+    "no names": (lambda path: saved(path, form=np.array(FORM.replace('["tanh"]', "[5]"))), "no names"),
+    "no list of names": (lambda path: saved(path, form=np.array(FORM.replace('["tanh"]', "null"))), "no names"),
     "no activation": (lambda path: saved(path, form=np.array(SECOND.replace("activation", "other"))), "has no 'activation'"),
     "no weights": (lambda path: saved(path, form=np.array(FORM), x=np.zeros((1, 1))), "layer 1: weights is missing"),
 }

@@ -74,28 +74,31 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
     for one in compared:
         yield Measure(one.place, "entries", one.ratio, 0.0, MULTIPLE, "")
     unit = math.hypot(precision.unit, precision.product_unit, PRECISIONS["float64"].unit)
-    factors = {one.place.layer: one.factor for one in compared if one.place.quantity == "weights" and one.place.layer and one.size}
-    for one in compared:
-        place = one.place
-        if place.quantity != "weights" or place.layer is None or not one.size:
-            continue
-        allowed = COMMON * unit
-        off = not abs(one.factor - 1) <= allowed
-        if off:
-            allowed = max(allowed, projection().bound(place.layer - 1))
-        reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
-        factor = Measure(place, "factor", one.factor, 1.0, allowed, reason)
+    least = COMMON * unit
+    layers = {one.place.layer: one for one in compared if one.place.quantity == "weights" and one.place.layer and one.size}
+    factors = {layer: _factor(one, layer, projection, least) for layer, one in layers.items()}
+    # a layer that is off by itself says nothing of others
+    sound = {layer: factor for layer, factor in factors.items() if not factor.is_suspect}
+    for layer, one in layers.items():
+        place, factor = one.place, factors[layer]
         yield factor
-        if off and not factor.is_suspect and len(factors) > 1:
-            yield _beside_others(factor, place.layer, factors, projection())
-        yield from _of_a_row(one, place.layer, found, projection, COMMON * unit)
+        if layer in sound and len(sound) > 1 and abs(factor.got - 1) > least:
+            yield _beside_others(factor, layer, sound, projection())
+        yield from _of_a_row(one, layer, found, projection, least)
         yield Measure(place, "layer", one.spread, 0.0, SPREAD, f"its errors over sigma have a root mean square of {one.spread:.3g}")
         # where errors do not average out, those of a row or column are much the same
-        for kind, spreads in (("row", one.rows), ("column", one.columns)) if found.averages[place.layer - 1] else ():
+        for kind, spreads in (("row", one.rows), ("column", one.columns)) if found.averages[layer - 1] else ():
             worst = int(np.argmax(spreads))
             spread = float(spreads[worst])
             reason = f"the errors of {kind} {worst} over sigma have a root mean square of {spread:.3g}"
             yield Measure(place, kind, spread, 0.0, LINE_SPREAD, reason)
+
+
+def _factor(one: Comparison, layer: int, projection: Projection, least: float) -> Measure:
+    """A layer's own factor."""
+    allowed = least if abs(one.factor - 1) <= least else max(least, projection().bound(layer - 1))
+    reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
+    return Measure(one.place, "factor", one.factor, 1.0, allowed, reason)
 
 
 def _of_a_row(one: Comparison, layer: int, found: Deviation, projection: Projection, least: float) -> Iterator[Measure]:
@@ -103,9 +106,10 @@ def _of_a_row(one: Comparison, layer: int, found: Deviation, projection: Project
     bounds = projection()
     if len(one.along) != bounds.passed.problem.widths[layer]:
         return  # rows that were asked for alone
-    sizes, sigmas = bounds.rows(layer - 1, found)
-    off = np.divide(one.along, sizes, out=np.zeros_like(sizes), where=sizes > 0)
-    far = np.where(np.abs(off) > least, np.abs(off), 0.0) / sigmas
+    with np.errstate(all="ignore"):
+        sizes, sigmas = bounds.rows(layer - 1, found)
+        off = np.divide(one.along, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+        far = np.where(np.abs(off) > least, np.abs(off), 0.0) / sigmas
     row = int(np.argmax(np.where(np.isnan(far), 0.0, far)))
     if far[row] > WORTH_ASKING:
         allowed = max(least, bounds.bound(layer - 1, row))
@@ -113,11 +117,10 @@ def _of_a_row(one: Comparison, layer: int, found: Deviation, projection: Project
         yield Measure(one.place, "row factor", 1 + float(off[row]), 1.0, allowed, reason)
 
 
-def _beside_others(factor: Measure, layer: int, factors: dict[int, float], projections: Projections) -> Measure:
+def _beside_others(factor: Measure, layer: int, factors: dict[int, Measure], projections: Projections) -> Measure:
     """A layer's factor, without what the factors of other layers share with it."""
-    others = [other for other, each in factors.items() if other != layer and math.isfinite(each)]
-    weighed, allowed = projections.beside(layer - 1, [other - 1 for other in others])
-    remains = factor.got - 1 + sum(share * (factors[other + 1] - 1) for other, share in weighed.items())
+    weighed, allowed = projections.beside(layer - 1, [other - 1 for other in factors if other != layer])
+    remains = factor.got - 1 + sum(share * (factors[other + 1].got - 1) for other, share in weighed.items())
     reason = f"{factor.reason}, and, beside what those of the other layers are off by, by 1 {remains:+.2g}"
     return Measure(factor.place, "factor beside others", 1 + remains, 1.0, allowed, reason)
 

@@ -6,6 +6,7 @@ bfloat16, which .npz has no name for, is what .npz calls V2.
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -36,7 +37,9 @@ def problem_parts(file: File) -> dict[str, Any]:
     """What Problem takes, of a file. Raises ProblemError and OSError."""
     form, arrays = _load(file, PROBLEM, ("layers", "loss", "reduction", "wants"))
     if form["version"] == 1:
-        choices = [form["loss"], *form["activations"]]
+        choices = [form["loss"], *(form["activations"] if isinstance(form["activations"], list) else [None])]
+        if not all(isinstance(choice, str) or (isinstance(choice, list) and len(choice) == 2) for choice in choices):
+            raise ProblemError("loss and activations are no names, or lists of a name and its parameters")
         loss, *activations = [choice if isinstance(choice, str) else tuple(choice) for choice in choices]
         layers = range(1, form["layers"] + 1)
     else:
@@ -87,7 +90,7 @@ def _load(file: File, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, A
         with np.load(file, allow_pickle=False) as held:
             arrays = {name: _named(held[name]) for name in held.files}
         form = json.loads(str(arrays.pop("form")))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, TypeError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
         raise ProblemError(f"not a file of this form ({error}): expected .npz as backproof writes it, without pickle") from None
     if not isinstance(form, dict) or form.get("schema") != schema:
         raise ProblemError(f"form has no schema {schema!r}: it is another file")
@@ -103,7 +106,7 @@ def _load(file: File, schema: str, needed: tuple[str, ...]) -> tuple[dict[str, A
 
 
 def _check_layers(layers: Any, version: int, schema: str) -> None:
-    if version == 1 and (not isinstance(layers, int) or layers < 1):
+    if version == 1 and (not isinstance(layers, int) or isinstance(layers, bool) or layers < 1):
         raise ProblemError(f"layers is {layers!r}, expected a whole number, at least 1")
     if version == 1:
         return
