@@ -72,8 +72,8 @@ def test_rows_of_an_honest_pass_stay_within_their_bound(activation):
 
 def test_a_layer_that_is_off_by_itself_says_nothing_of_others():
     problem = near_a_minimum(0)
-    alone = Projections(passes(problem), noise_of(FLOAT32)).bound(1)
-    judgement = off_by(problem, [3e-6, 20 * alone, 0])
+    bounds = Projections(passes(problem), noise_of(FLOAT32))
+    judgement = off_by(problem, [bounds.bound(0) / 2, 20 * bounds.bound(1), 0])
     assert (judgement.verdict, judgement.place.layer) == (Verdict.WRONG, 2)
 
 
@@ -82,7 +82,7 @@ def test_one_layer_alone_is_held_beside_none():
     problem = near_a_minimum(0)
     right = gradient(problem)
     weights = [np.float32(weight) for weight in right.weights]
-    weights[0] = weights[0] * np.float32(1 + 1e-5)
+    weights[0] = weights[0] * np.float32(1 + Projections(passes(problem), noise_of(FLOAT32)).bound(0) / 2)
     weights[1] = np.full_like(weights[1], np.nan)
     weights[2] = np.full_like(weights[2], np.nan)
     assert suspects(Exact(problem), Gradient(weights, [None] * 3), FLOAT32)
