@@ -73,7 +73,7 @@ def test_rows_of_an_honest_pass_stay_within_their_bound(activation):
 def test_a_layer_that_is_off_by_itself_says_nothing_of_others():
     problem = near_a_minimum(0)
     bounds = Projections(passes(problem), noise_of(FLOAT32))
-    judgement = off_by(problem, [bounds.bound(0) / 2, 20 * bounds.bound(1), 0])
+    judgement = off_by(problem, [bounds.bound(0) / 2, 3 * bounds.bound(1), 0])
     assert (judgement.verdict, judgement.place.layer) == (Verdict.WRONG, 2)
 
 
