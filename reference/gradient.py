@@ -60,11 +60,6 @@ class Gradient:
                 made[name] = function(Place(name, None), held)
         return Gradient(**made)
 
-    def __getitem__(self, place: "Place") -> Any:
-        """The array at a place, or None."""
-        held = getattr(self, place.quantity)
-        return held if place.layer is None or held is None else held[place.layer - 1]
-
     def to_json(self) -> str:
         """The gradient as JSON, by layer and exact to the bit."""
         return dump(gradient_data(self))

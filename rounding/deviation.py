@@ -55,13 +55,4 @@ class Deviation:
     @cached_property
     def sigma(self) -> Gradient:
         """The standard deviation of each entry."""
-
-        def root(variance: Any) -> AnyArray | None:
-            return None if variance is None else self.unit * np.sqrt(np.asarray(variance), dtype=np.float64)
-
-        single = ("x", "loss")
-        parts: dict[str, Any] = {
-            quantity: root(given) if quantity in single or given is None else [root(variance) for variance in given]
-            for quantity, given in vars(self.variance).items()
-        }
-        return Gradient(**parts)
+        return self.variance.mapped(lambda place, variance: self.unit * np.sqrt(np.asarray(variance), dtype=np.float64))

@@ -17,6 +17,7 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, bind, split
 from reference.gradient import Gradient
 from reference.passes import Passes
+from reference.quantities import SINGLE
 from rounding.activations import ROUNDED_ACTIVATIONS, elementwise
 from rounding.arithmetic import Model
 from rounding.losses import ROUNDED_LOSSES
@@ -96,7 +97,7 @@ def _chosen(which: AnyArray, one: Gradient, other: Gradient) -> Gradient:
 
     parts: dict[str, Any] = {}
     for quantity, given in vars(one).items():
-        listed = quantity not in ("x", "loss")
+        listed = quantity not in SINGLE
         theirs = getattr(other, quantity)
         parts[quantity] = tuple(map(chosen, given, theirs)) if listed else chosen(given, theirs)
     return Gradient(**parts)

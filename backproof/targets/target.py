@@ -200,12 +200,7 @@ class InProcess:
 
 def copy_of(gradient: Gradient) -> Gradient:
     """A copy that shares no memory with the target."""
-    copied: dict[str, Any] = {}
-    for quantity, given in vars(gradient).items():
-        if given is not None:
-            single = quantity in ("x", "loss")
-            copied[quantity] = given.copy() if single else [None if a is None else a.copy() for a in given]
-    return Gradient(**copied)
+    return gradient.mapped(lambda place, array: array.copy())
 
 
 def no_answer_within(limit: float, time_limit: float) -> str:

@@ -14,6 +14,7 @@ from reference.arrays import AnyArray
 from reference.dtypes import DTYPES, as_array
 from reference.gradient import Gradient, Place
 from reference.problem import Problem
+from reference.quantities import BY_LAYER, SINGLE
 
 FLOATS = frozenset({np.longdouble, *(dtype.type for dtype in DTYPES.values())})
 """The types of numbers that can be judged; long double as float64."""
@@ -75,11 +76,11 @@ def _read(given: Any, problem: Problem) -> Gradient:
         given = Gradient(given[0], given[1])
     layers = problem.depth
     parts: dict[str, Any] = {}
-    for quantity in ("weights", "biases", "pre_activations", "activations", "deltas"):
+    for quantity in BY_LAYER:
         listed = getattr(given, quantity)
         if listed is not None:
             parts[quantity] = _by_layer(listed, quantity, layers)
-    for quantity in ("x", "loss"):
+    for quantity in SINGLE:
         if getattr(given, quantity) is not None:
             parts[quantity] = _floats(getattr(given, quantity), quantity, None)
     if "weights" not in parts:
