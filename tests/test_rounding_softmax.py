@@ -54,10 +54,19 @@ def test_the_worst_case_holds_every_way_to_write_it(precision, kind, formulas, s
         for pullback in PULLBACKS
         for way, options in WAYS.items()
     }
-    # a claim is made nearly everywhere, but where numbers leave the range on purpose
-    least = 0.05 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95
     seeds = np.random.default_rng(seed_of_the_run).integers(2**31, size=15)
-    assert claims_where_all_hold(seeds, kind, precision, model, honest, LAYERS) > least
+    claims_where_all_hold(seeds, kind, precision, model, honest, LAYERS)
+
+
+@pytest.mark.parametrize("formulas", ["accurate", "textbook"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("precision", ["float64", "float32", "float16"])
+def test_a_claim_is_made_nearly_everywhere(precision, kind, formulas):
+    """On the same problems in every run: how much of a few drawn ones leaves the range is chance."""
+    model = model_of(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
+    # but where numbers leave the range on purpose
+    least = 0.05 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95
+    assert claims_where_all_hold(40, kind, precision, model, {}, LAYERS) > least
 
 
 @pytest.mark.parametrize("kind", ["plain", "zeros", "saturated"])
