@@ -5,7 +5,7 @@ from backproof.doors.law_items import law_tests
 from backproof.findings.finding import Finding
 from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
-from backproof.targets.layouts import adapt
+from backproof.targets.adapters import adapt
 from backproof.targets.target import TargetError
 from oracles.balls.enclosure import Enclosure, enclosure
 from properties.judging.judge import verify

@@ -36,7 +36,7 @@ from benchmarks.honest import (
 )
 from benchmarks.honest import pairwise as by_halves
 from properties.judging.by_second_moment import says_nothing
-from properties.judging.in_sigmas import comparisons
+from properties.judging.in_sigmas import arrays_in_sigmas
 from properties.judging.judgement import Exact
 from properties.judging.measures import measures
 from properties.problems.support import Support
@@ -173,7 +173,7 @@ def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str)
     """Compare one answer, entry by entry and layer by layer."""
     row = PRECISIONS[precision]
     found = exact.deviation(row, answer, None)
-    compared = list(comparisons(answer, exact.by_rows, exact.by_rows, found))
+    compared = list(arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, found))
     unjudged = says_nothing(exact, row)
     if not unjudged and any(one.is_blunt for one in compared if one.place.quantity == "weights"):
         unjudged = "the bound is wider than the gradient of a layer"

@@ -18,7 +18,7 @@ from backproof.runs.run import Run
 from backproof.targets.target import InProcess
 from properties.faults.fault import Fault
 from properties.faults.table import FAULTS
-from properties.laws.law import Status, Trial, Turn
+from properties.laws.law import Cadence, Case, Status
 from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
 from properties.laws.table import LAWS, laws_for
 from properties.problems.blocks import one_of_each_block
@@ -63,7 +63,7 @@ def caught_by_check(fault: Fault, seeds: int) -> bool:
 
 def found(fault: Fault, seed: int) -> bool:
     """Whether check at its defaults finds a fault, with a seed."""
-    asker = InProcess(fault.target, precision=fault.precision)
+    session = InProcess(fault.target, precision=fault.precision)
 
     def seen() -> bool:
         return any(way.verdict is not Verdict.LOSSY or fault.lossy for way in run.failures.by_way)
@@ -72,7 +72,7 @@ def found(fault: Fault, seed: int) -> bool:
         if seen():
             raise Found
 
-    run = Run(Inquiry(asker, Support.of(asker.supports), fault.precision), laws_for(), fault.lossy, stop_at_the_first)
+    run = Run(Inquiry(session, Support.of(session.supports), fault.precision), laws_for(), fault.lossy, stop_at_the_first)
     try:
         run.judge_all(200, seed)
     except Found:
@@ -90,15 +90,15 @@ def size_of_the_finding(fault: Fault, seed: int) -> int:
 
 def caught_without_agreement(fault: Fault, examples: int) -> bool:
     """Print which laws catch a fault, none of which knows the exact gradient."""
-    asker = InProcess(fault.target, precision=fault.precision)
-    laws = [law for law in LAWS.values() if law.name != AGREEMENT and law.turn is not Turn.AUDIT]
+    session = InProcess(fault.target, precision=fault.precision)
+    laws = [law for law in LAWS.values() if law.name != AGREEMENT and law.cadence is not Cadence.AUDIT]
     caught: dict[str, None] = {}
     claimed = {name for name in fault.laws if name in {law.name for law in laws}}
 
     for problem in one_of_each_block(examples, 1, Support.of(fault.supports), fault.precision or "float64"):
-        trial = Trial(problem, asker, fault.precision, Support.of(fault.supports))
+        case = Case(problem, session, fault.precision, Support.of(fault.supports))
         for law in laws:
-            if law.name not in caught and law.on(trial).status is Status.BROKEN:
+            if law.name not in caught and law.on(case).status is Status.BROKEN:
                 caught[law.name] = None
         if claimed <= caught.keys() and caught:
             break

@@ -10,7 +10,7 @@ from oracles import jax_autodiff, torch_autograd
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
@@ -61,9 +61,9 @@ class Variant:
         a, z = [problem.x.astype(self.dtype)], []
         for weight, bias, choice in zip(problem.weights, problem.biases, problem.activations, strict=True):
             z.append(self.product(a[-1], weight.T.astype(self.dtype)) + (0 if bias is None else bias))
-            a.append(bind(ACTIVATIONS, choice).value(z[-1].astype(np.float64)).astype(self.dtype))
+            a.append(row_of(ACTIVATIONS, choice).value(z[-1].astype(np.float64)).astype(self.dtype))
         share = problem.batch if problem.reduction == "mean" else 1
-        error = bind(LOSSES, problem.loss).derivative(a[-1].astype(np.float64), problem.y).astype(self.dtype)
+        error = row_of(LOSSES, problem.loss).derivative(a[-1].astype(np.float64), problem.y).astype(self.dtype)
         error = error if self.mean_last else error / share
         weights, biases = [], []
         for layer in reversed(range(problem.depth)):
@@ -74,7 +74,7 @@ class Variant:
         return Gradient(weights, biases)
 
     def _pullback(self, choice: Any, z: Any, error: Any) -> Any:
-        activation = bind(ACTIVATIONS, choice)
+        activation = row_of(ACTIVATIONS, choice)
         if not isinstance(activation, Elementwise):
             return activation.pullback(z, error.astype(np.float64)).astype(self.dtype)
         slope = activation.derivative(z)
@@ -97,12 +97,12 @@ class Narrow:
         for weight, bias, choice in zip(given.weights, given.biases, given.activations, strict=True):
             summed = self.product(a[-1], weight.T)
             z.append(summed if bias is None else summed + bias)
-            a.append(self._narrow(bind(ACTIVATIONS, choice).value(z[-1])))
-        error = self._narrow(bind(LOSSES, given.loss).derivative(a[-1], given.y))
+            a.append(self._narrow(row_of(ACTIVATIONS, choice).value(z[-1])))
+        error = self._narrow(row_of(LOSSES, given.loss).derivative(a[-1], given.y))
         error = error / np.asarray(given.batch, self.dtype) if given.reduction == "mean" else error
         weights, biases = [], []
         for layer in reversed(range(given.depth)):
-            activation = bind(ACTIVATIONS, given.activations[layer])
+            activation = row_of(ACTIVATIONS, given.activations[layer])
             single = isinstance(activation, Elementwise)
             delta = error * self._narrow(activation.derivative(z[layer])) if single else self._narrow(activation.pullback(z[layer], error))
             weights.insert(0, self.product(delta.T, a[layer]))
@@ -129,12 +129,12 @@ class Stored:
         for weight, bias, choice in zip(problem.weights, problem.biases, problem.activations, strict=True):
             summed = held(self._times(a[-1], weight.T))
             z.append(summed if bias is None else held(summed + bias))
-            a.append(held(bind(ACTIVATIONS, choice).value(z[-1])))
-        error = held(bind(LOSSES, problem.loss).derivative(a[-1], problem.y))
+            a.append(held(row_of(ACTIVATIONS, choice).value(z[-1])))
+        error = held(row_of(LOSSES, problem.loss).derivative(a[-1], problem.y))
         error = held(error / problem.batch) if problem.reduction == "mean" else error
         weights, biases = [], []
         for layer in reversed(range(problem.depth)):
-            activation = bind(ACTIVATIONS, problem.activations[layer])
+            activation = row_of(ACTIVATIONS, problem.activations[layer])
             single = isinstance(activation, Elementwise)
             delta = held(error * held(activation.derivative(z[layer])) if single else activation.pullback(z[layer], error))
             weights.insert(0, held(self._times(delta.T, a[layer])))
@@ -232,8 +232,8 @@ class ScikitLearn:
     def __call__(self, problem: Problem) -> Gradient:
         from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-        given, layers, loss = problem.copy(self.precision), problem.depth, split(problem.loss)[0]
-        hidden = split(problem.activations[0])[0] if layers > 1 else "identity"
+        given, layers, loss = problem.copy(self.precision), problem.depth, name_and_parameters(problem.loss)[0]
+        hidden = name_and_parameters(problem.activations[0])[0] if layers > 1 else "identity"
         kind = MLPRegressor if loss == "half_squared_error" else MLPClassifier
         model = kind(activation=SCIKIT_LEARN_HIDDEN[hidden], alpha=0.0)
         model.n_layers_, model.n_outputs_, model.out_activation_ = layers + 1, problem.widths[-1], SCIKIT_LEARN_OUTPUT[loss]

@@ -15,7 +15,7 @@ from collections import Counter
 
 from backproof.targets.target import InProcess
 from benchmarks.honest import HONEST
-from properties.laws.law import Status, Trial, Turn
+from properties.laws.law import Cadence, Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import one_of_each_block
 from properties.problems.support import Support
@@ -42,17 +42,21 @@ def main() -> None:
 def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
     """Print the counts of one implementation; returns the number of problems on which it is accused."""
     target, precision = HONEST[name]
-    asker = InProcess(target, precision=None, time_limit=0)
-    support = Support.of(asker.supports)
-    laws = [law for law in LAWS.values() if law.turn in (Turn.ALWAYS, Turn.OFTEN) or (all_laws and law.turn is Turn.IN_TURN)]
+    session = InProcess(target, precision=None, time_limit=0)
+    support = Support.of(session.supports)
+    laws = [
+        law
+        for law in LAWS.values()
+        if law.cadence in (Cadence.EVERY_PROBLEM, Cadence.SAMPLED) or (all_laws and law.cadence is Cadence.ROTATED)
+    ]
     verdicts: Counter[str] = Counter()
     lossy: dict[str, list[str]] = {}
     alarms: list[str] = []
 
     for problem in one_of_each_block(examples, seed, support, precision):
-        trial = Trial(problem, asker, support=support)
-        broken = [(law, outcome) for law in laws if (outcome := law.on(trial)).status is Status.BROKEN]
-        verdict = trial.judgement.verdict
+        case = Case(problem, session, support=support)
+        broken = [(law, outcome) for law in laws if (outcome := law.on(case)).status is Status.BROKEN]
+        verdict = case.judgement.verdict
         if broken:
             verdicts["ACCUSED"] += 1
             law, outcome = broken[0]
@@ -60,7 +64,7 @@ def judged(name: str, examples: int, seed: int, all_laws: bool) -> int:
         else:
             verdicts["not judged" if verdict is Verdict.INCONCLUSIVE else verdict.value] += 1
         if verdict is Verdict.LOSSY:
-            lossy.setdefault(" and ".join(trial.judgement.functions), []).append(trial.judgement.reason)
+            lossy.setdefault(" and ".join(case.judgement.functions), []).append(case.judgement.reason)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     print(f"{name}: {sum(verdicts.values())} problems: {counts}", flush=True)
     for function, reasons in sorted(lossy.items()):

@@ -9,7 +9,7 @@ from scipy.special import erf
 
 from backproof import Gradient, Problem
 from oracles.torch_autograd import TORCH_ACTIVATIONS, TORCH_LOSSES
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 
 
 def _sigmoid(z: Any) -> Any:
@@ -102,14 +102,14 @@ class Textbook:
         z, a = [], [given.x]
         for weight, bias, choice in zip(given.weights, given.biases, given.activations, strict=True):
             z.append(a[-1] @ weight.T if bias is None else a[-1] @ weight.T + bias)
-            name, parameters = split(choice)
+            name, parameters = name_and_parameters(choice)
             a.append(FORMULAS[name][0](z[-1], **parameters))
-        name, parameters = split(given.loss)
+        name, parameters = name_and_parameters(given.loss)
         error = SLOPES[name](a[-1], given.y, **parameters)
         error = error / len(given.x) if given.reduction == "mean" else error
         weights, biases = [], []
         for i in reversed(range(given.depth)):
-            name, parameters = split(given.activations[i])
+            name, parameters = name_and_parameters(given.activations[i])
             delta = _pulled_back(FORMULAS[name][1](z[i], a[i + 1], **parameters), error)
             weights.insert(0, delta.T @ a[i])
             biases.insert(0, delta.sum(axis=0))
@@ -134,11 +134,11 @@ class MicroBatches:
         weights = [tensor(weight).requires_grad_() for weight in problem.weights]
         biases = [None if bias is None else tensor(bias).requires_grad_() for bias in problem.biases]
         x, y = tensor(problem.x), tensor(problem.y)
-        name, parameters = split(problem.loss)
+        name, parameters = name_and_parameters(problem.loss)
         for first in range(0, problem.batch, self.samples):
             a = x[first : first + self.samples]
             for weight, bias, choice in zip(weights, biases, problem.activations, strict=True):
-                activation, given = split(choice)
+                activation, given = name_and_parameters(choice)
                 a = TORCH_ACTIVATIONS[activation](F, F.linear(a, weight, bias), **given)
             loss = TORCH_LOSSES[name](F, a, y[first : first + self.samples], **parameters)
             (loss / problem.batch if problem.reduction == "mean" else loss).backward()

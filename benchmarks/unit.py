@@ -9,7 +9,7 @@ import numpy as np
 
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -19,10 +19,10 @@ def built(problem: Problem) -> Callable[[], tuple[list[Any], list[Any]]]:
     layers = [
         (weight, 0.0 if bias is None else bias, activation.value, activation.pullback)
         for weight, bias, activation in zip(
-            problem.weights, problem.biases, (bind(ACTIVATIONS, choice) for choice in problem.activations), strict=True
+            problem.weights, problem.biases, (row_of(ACTIVATIONS, choice) for choice in problem.activations), strict=True
         )
     ]
-    x, y, slope_of_loss = problem.x, problem.y, bind(LOSSES, problem.loss).derivative
+    x, y, slope_of_loss = problem.x, problem.y, row_of(LOSSES, problem.loss).derivative
     share = problem.batch if problem.reduction == "mean" else 1
 
     def passes() -> tuple[list[Any], list[Any]]:

@@ -34,8 +34,8 @@ from benchmarks.memory import remember_balls
 from benchmarks.textbook import MicroBatches, Textbook
 from oracles import jax_autodiff, torch_autograd
 from properties.judging.judgement import STATISTICAL, Exact
-from reference.functions.parametrised import split
-from rounding.arithmetic import MULTIPLE
+from reference.functions.parametrised import name_and_parameters
+from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.precisions import PRECISIONS
 
 Target = Callable[[Problem], Gradient]
@@ -319,7 +319,7 @@ def threshold_over_error(problem: Problem, answer: Gradient, judgement: Judgemen
     if held(problem, precision.name) != problem:  # the rounding of what is given is no error of the answer's
         return None
     if judgement.bound == STATISTICAL:
-        allowed = [MULTIPLE * sigma for sigma in exact.deviation(precision, answer).sigma.weights]
+        allowed = [SIGMAS_ALLOWED * sigma for sigma in exact.deviation(precision, answer).sigma.weights]
     else:
         allowed = list(exact.bound(precision).weights)
     truth = Variant(dtype=np.longdouble)(problem) if precision.name == "float64" and problem.size < 1e5 else exact.reference
@@ -349,7 +349,7 @@ def _alarm(
         "widths": "-".join(map(str, problem.widths)),
         "batch": problem.batch,
         "activation": str(problem.activations[0]),
-        "loss": split(problem.loss)[0],
+        "loss": name_and_parameters(problem.loss)[0],
         "reduction": problem.reduction,
         "implementation": name,
         "verdict": verdict,

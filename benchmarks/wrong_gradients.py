@@ -28,7 +28,7 @@ from benchmarks.kind import generator, single
 from benchmarks.memory import remember_balls
 from benchmarks.trained_kinds import begun, data, images, trained
 from benchmarks.wrong_passes import LARGE, WRONG, Answer, Case, Given, passes
-from properties.judging.in_sigmas import comparisons
+from properties.judging.in_sigmas import arrays_in_sigmas
 from properties.judging.judgement import Exact
 from properties.judging.peers import Peer, answers
 from rounding.precisions import PRECISIONS as ROWS
@@ -125,7 +125,7 @@ def honest(problem: Problem, passes: int, name: str) -> None:
     deviation, bounds = exact.deviation(row), exact.projection(row)()
     off, entries = np.zeros(problem.depth), np.zeros(problem.depth)
     for _, answer in answers(problem, row, (Peer("in random order", order="random"),) * passes):
-        for layer, one in enumerate(comparisons(Gradient(answer.weights), exact.by_rows, exact.by_rows, deviation)):
+        for layer, one in enumerate(arrays_in_sigmas(Gradient(answer.weights), exact.by_rows, exact.by_rows, deviation)):
             off[layer], entries[layer] = max(off[layer], abs(one.factor - 1) / row.unit), max(entries[layer], one.ratio)
     allowed = [bounds.bound(layer) / row.unit for layer in range(problem.depth)]
     layers = enumerate(zip(off, allowed, entries, strict=True), 1)

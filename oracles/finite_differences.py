@@ -21,7 +21,7 @@ from reference.arrays import AnyArray, Array
 from reference.forward import Forward, forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -95,7 +95,7 @@ def _noise(problem: Problem, passed: Forward, random: np.random.Generator) -> fl
     """How far C may be from its exact value: how far shaking moves it, and the rounding of the loss itself."""
     moved = np.abs(forward(_shaken(problem, random, (16,))).loss - passed.loss).max()
     # of log sum exp(a) - sum y a what both have in common is lost
-    common = bind(LOSSES, problem.loss).terms(passed.activations[-1], problem.y).sum()
+    common = row_of(LOSSES, problem.loss).terms(passed.activations[-1], problem.y).sum()
     # what underflows on the way to a may come back, times y
     underflow = 2 * UNIT * LEAST_NORMAL * (1 + np.abs(problem.y).sum())
     return float(CAUTION * (moved + CAUTION * UNIT * (np.abs(passed.loss) + common) + underflow))
@@ -168,7 +168,7 @@ class _Point:
         for at in range(layer, self.problem.depth):
             z, base = passed.pre_activations[at], self.passed.pre_activations[at]
             near = near & (np.abs(z - base) <= 1).all(axis=(0, -2, -1))
-            for kink, _ in bind(ACTIVATIONS, self.problem.activations[at]).kinks:
+            for kink, _ in row_of(ACTIVATIONS, self.problem.activations[at]).kinks:
                 other = (np.sign(z - kink) != np.sign(base - kink)).any(axis=(0, -2, -1))
                 crossed[at] = crossed.get(at, np.array(False)) | other
         return near, crossed
@@ -207,5 +207,5 @@ def _extrapolated(column: Array, noise: Array) -> tuple[Array, Array]:
 def _refusal(problem: Problem, layers: list[int]) -> str:
     if not layers:
         return "the loss is not finite, changes too fast or does not change, within the steps of finite differences"
-    name = split(problem.activations[layers[0]])[0]
+    name = name_and_parameters(problem.activations[layers[0]])[0]
     return f"layer {layers[0] + 1}: a pre-activation is at a kink of {name}, or too near for the steps of finite differences"

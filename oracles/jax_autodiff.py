@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from oracles.oracle import Reply
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -93,8 +93,8 @@ def _loss(jax: Any, problem: Problem, parts: Any, y: Any) -> Any:
     weights, biases, a = parts
     for weight, bias, choice in zip(weights, biases, problem.activations, strict=True):
         z = a @ weight.T if bias is None else a @ weight.T + bias
-        activation, parameters = split(choice)
+        activation, parameters = name_and_parameters(choice)
         a = JAX_ACTIVATIONS[activation](jax, z, **parameters)
-    name, parameters = split(problem.loss)
+    name, parameters = name_and_parameters(problem.loss)
     losses = JAX_LOSSES[name](jax, a, y, **parameters)
     return losses.mean() if problem.reduction == "mean" else losses.sum()

@@ -12,7 +12,7 @@ from typing import Any
 from oracles.oracle import Reply
 from reference.arrays import AnyArray
 from reference.dtypes import DTYPES
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -72,9 +72,9 @@ def answer(problem: Problem, dtype: str = "float64") -> Reply:
     for weight, bias, choice in zip(weights, biases, problem.activations, strict=True):
         z.append(F.linear(a[-1], weight, bias))
         z[-1].retain_grad()
-        activation, parameters = split(choice)
+        activation, parameters = name_and_parameters(choice)
         a.append(TORCH_ACTIVATIONS[activation](F, z[-1], **parameters))
-    name, parameters = split(problem.loss)
+    name, parameters = name_and_parameters(problem.loss)
     loss = TORCH_LOSSES[name](F, a[-1], leaf(problem.y).detach(), **parameters)
     if problem.reduction == "mean":
         loss = loss / problem.batch

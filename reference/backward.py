@@ -11,7 +11,7 @@ from reference.forward import Forward, forward
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -39,7 +39,7 @@ class Backward:
 
 def output_error(problem: Problem, output: Array) -> Array:
     """Equation 2 for a batch: dC/da^L, with the mean over samples where the problem asks for it."""
-    error = bind(LOSSES, problem.loss).derivative(output, problem.y)
+    error = row_of(LOSSES, problem.loss).derivative(output, problem.y)
     return error / problem.batch if problem.reduction == "mean" else error
 
 
@@ -54,7 +54,7 @@ def backward(problem: Problem, passed: Forward) -> Backward:
     products: list[Product] = []
     biases: list[Array] = []
     for layer in reversed(range(problem.depth)):
-        activation, z = bind(ACTIVATIONS, problem.activations[layer]), passed.pre_activations[layer]
+        activation, z = row_of(ACTIVATIONS, problem.activations[layer]), passed.pre_activations[layer]
         slope = activation.derivative(z)
         # the pullback of an elementwise one would compute the slope again
         delta = errors[-1] * slope if isinstance(activation, Elementwise) else activation.pullback(z, errors[-1])

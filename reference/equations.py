@@ -16,7 +16,7 @@ from reference.functions.activation import Activation, Joint
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.loss import Loss
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -137,12 +137,12 @@ def gradient_by_equations(problem: Problem, **instead: Callable[..., Any]) -> Gr
 
 
 def _one_sample(problem: Problem, x: Array, y: Array, use: dict[str, Callable[..., Any]]) -> tuple[list[Array], list[Array], Array]:
-    activations = [bind(ACTIVATIONS, choice) for choice in problem.activations]
+    activations = [row_of(ACTIVATIONS, choice) for choice in problem.activations]
     a, z = [x], []
     for w, b, activation in zip(problem.weights, problem.biases, activations, strict=True):
         z.append(np.array([use["pre_activation"](w, a[-1], j, b) for j in range(len(w))]))
         a.append(activation.value(z[-1]))
-    dC_da: list[float] = [use["output_error"](bind(LOSSES, problem.loss), a[-1], y, j) for j in range(len(y))]
+    dC_da: list[float] = [use["output_error"](row_of(LOSSES, problem.loss), a[-1], y, j) for j in range(len(y))]
     weights, biases = [np.zeros_like(w) for w in problem.weights], [np.zeros(len(w)) for w in problem.weights]
     last = problem.depth - 1
     for layer in range(last, -1, -1):

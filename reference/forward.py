@@ -7,7 +7,7 @@ import numpy as np
 from reference.arrays import Array
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.problem import Problem
 
 
@@ -34,7 +34,7 @@ def forward(problem: Problem) -> Forward:
         if bias is not None:
             z = z + bias[..., None, :]  # of which there may be more than of z
         pre_activations.append(z)
-        activations.append(bind(ACTIVATIONS, activation).value(z))
-    losses = bind(LOSSES, problem.loss).value(activations[-1], problem.y)
+        activations.append(row_of(ACTIVATIONS, activation).value(z))
+    losses = row_of(LOSSES, problem.loss).value(activations[-1], problem.y)
     total = losses.mean(axis=-1) if problem.reduction == "mean" else losses.sum(axis=-1)
     return Forward(tuple(pre_activations), tuple(activations), total)

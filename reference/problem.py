@@ -12,7 +12,7 @@ from reference.forms import npz_form
 from reference.forms.json_form import dump, parse, problem_data, problem_parts
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import Choice, bind, normal_choice
+from reference.functions.parametrised import Choice, normal_choice, row_of
 from reference.quantities import QUANTITIES
 
 REDUCTIONS = ("sum", "mean")
@@ -80,7 +80,7 @@ class Problem:
         self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
         self._check_shapes()
-        refusal = bind(LOSSES, self.loss).expected.refusal(self.y)
+        refusal = row_of(LOSSES, self.loss).expected.refusal(self.y)
         if refusal:
             raise ProblemError(f"y does not fit the loss {self.loss!r}: {refusal}")
 

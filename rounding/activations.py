@@ -19,7 +19,7 @@ from reference.functions.activations import (
     slope_of_twice_q,
     twice_q,
 )
-from reference.functions.parametrised import Choice, bind
+from reference.functions.parametrised import Choice, row_of
 from rounding.scales import ActivationRounding, ElementwiseRounding, JointRounding, Scales
 from rounding.softmax import softmax_activation
 
@@ -216,6 +216,6 @@ ROUNDED_ACTIVATIONS: dict[str, Callable[..., ActivationRounding]] = {
 
 def elementwise(choice: Choice) -> tuple[Elementwise, ElementwiseRounding]:
     """The rows of an activation that is elementwise."""
-    activation, rounding = bind(ACTIVATIONS, choice), bind(ROUNDED_ACTIVATIONS, choice)
+    activation, rounding = row_of(ACTIVATIONS, choice), row_of(ROUNDED_ACTIVATIONS, choice)
     assert isinstance(activation, Elementwise) and isinstance(rounding, ElementwiseRounding)
     return activation, rounding

@@ -12,7 +12,7 @@ from rounding.precisions import PRECISIONS, Precision
 K = 16
 """Elementary functions are within K u of the scale of their terms: 8 units in the last place."""
 
-MULTIPLE = 8.0
+SIGMAS_ALLOWED = 8.0
 """An honest answer stays within so many standard deviations: fixed before the final measurements, which used other seeds."""
 
 FUNCTION_ERROR = 2.0
@@ -27,7 +27,7 @@ SHARED = 8.0
 
 
 @dataclass(frozen=True)
-class Model:
+class WorstCaseRounding:
     """Rounding of two passes that are compared: u and eta are the sums of both (docs/tolerance.md, section 1).
 
     unit: u, relative error of one operation; underflow: eta, absolute error of one result that underflows;
@@ -78,10 +78,10 @@ class Model:
         return np.where(held == array, 0.0, np.where(np.isfinite(held), self.unit * np.abs(array) + self.underflow, np.inf))
 
 
-def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Model:
+def worst_case_rounding(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> WorstCaseRounding:
     """How far a target in this precision may be from the reference, which is a pass in float64 itself."""
     own = PRECISIONS["float64"]
-    return Model(
+    return WorstCaseRounding(
         precision.unit + own.unit,
         precision.least_normal + own.least_normal,
         precision.largest,
@@ -93,12 +93,12 @@ def model_of(precision: Precision, lossy: frozenset[str] | None = frozenset()) -
     )
 
 
-REFERENCE = Model(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
+REFERENCE = WorstCaseRounding(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
 """How far the reference, in float64, may be from the exact gradient."""
 
 
 @dataclass(frozen=True)
-class Noise:
+class TypicalRounding:
     """How two passes that are compared round, as a rule.
 
     variance: v of one rounding, relative to its size, u^2 / 3 of each pass; sums: that of a running sum, over v;
@@ -119,12 +119,12 @@ class Noise:
     largest: float
 
 
-def noise_of(precision: Precision) -> Noise:
+def typical_rounding(precision: Precision) -> TypicalRounding:
     """A pass in a precision beside the reference's own in float64."""
     own = PRECISIONS["float64"]
     variance = (precision.unit**2 + own.unit**2) / 3
     sums, products = (precision.sum_unit**2 + own.unit**2) / 3, 2 * precision.product_unit**2 / 3
-    return Noise(
+    return TypicalRounding(
         variance,
         sums / variance,
         products / variance,

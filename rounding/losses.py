@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from reference.arrays import Array, clipped
 from reference.functions.losses import log_sum_exp, others, softmax
-from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, REFERENCE, SHARED, K, Model
+from rounding.arithmetic import FUNCTION_ERROR, REFERENCE, SHARED, SIGMAS_ALLOWED, K, WorstCaseRounding
 from rounding.softmax import NOT_SMALL, probability_error
 
 
@@ -24,8 +24,8 @@ class LossRounding:
     lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
     """
 
-    value_error: Callable[[Array, Array, Array, Model], Array]
-    derivative_error: Callable[[Array, Array, Array, Model], Array]
+    value_error: Callable[[Array, Array, Array, WorstCaseRounding], Array]
+    derivative_error: Callable[[Array, Array, Array, WorstCaseRounding], Array]
     derivative_variance: Callable[[Array, Array, Array, float, float], Array]
     common: Callable[[Array, Array], list[Array]] = lambda a, y: []
     constants: Callable[[int], list[float]] = lambda n: []
@@ -56,13 +56,13 @@ def _squares(name: str, factor: float, mean: bool) -> LossRounding:
     def scale(a: Array) -> float:
         return factor / a.shape[-1] if mean else factor
 
-    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         size = np.abs(a - y)
         error = _difference(a, y, error, model) + model.underflow
         terms = scale(a) * (error * (2 * size + error) + 4 * model.unit * (size + error) ** 2) + 2 * model.underflow
         return _sum(terms, scale(a) * (size + error) ** 2, model)
 
-    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         error = _difference(a, y, error, model, lossy=mean and model.allows(name))
         return _scaled(2 * scale(a), a - y, error, model)
 
@@ -78,7 +78,7 @@ def _squares(name: str, factor: float, mean: bool) -> LossRounding:
 def huber(delta: float = 1.0) -> LossRounding:
     """A difference, cut off at delta, which is rounded too."""
 
-    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         r = np.abs(a - y)
         error = _difference(a, y, error, model) + model.underflow
         inside = np.minimum(r + error, delta)
@@ -86,7 +86,7 @@ def huber(delta: float = 1.0) -> LossRounding:
         terms = inside * error + 6 * model.unit * inside * (r + error + delta) + model.underflow
         return _sum(terms, inside * (r + error), model) / a.shape[-1] + a.shape[-1] * model.underflow
 
-    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         within = clipped(a - y, -delta, delta)
         rounded = delta if model.allows("huber") else np.minimum(np.abs(a - y) + error, delta)
         error = _difference(a, y, error, model) + (4 if model.allows("huber") else 1) * model.unit * rounded
@@ -104,7 +104,7 @@ def huber(delta: float = 1.0) -> LossRounding:
 def upstream() -> LossRounding:
     """A sum of products; its derivative is y, which may be rounded once when it is stored."""
 
-    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         size = np.abs(y) * (np.abs(a) + error)
         inexact = model.input_error(y)
         terms = np.abs(y) * error + inexact * (np.abs(a) + error) + 2 * model.unit * size + model.underflow * (1 + np.abs(y))
@@ -120,13 +120,13 @@ def upstream() -> LossRounding:
 def binary_cross_entropy_with_logits() -> LossRounding:
     """A sigmoid of each logit, or s(a) - y by a textbook formula."""
 
-    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         size = 1 + (np.abs(a) + error) * (1 + y)
         # the value moves by a with y, so an inexact y counts |a| times
         error = error + (np.abs(a) + error) * model.input_error(y)
         return _sum(error + K * model.unit * size + model.underflow, size, model) / a.shape[-1] + a.shape[-1] * model.underflow
 
-    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         nearest = np.maximum(np.abs(a) - error, 0.0)
         steepest = expit(nearest) * expit(-nearest)
         above, below = expit(a + error), expit(error - a)
@@ -140,7 +140,7 @@ def binary_cross_entropy_with_logits() -> LossRounding:
 
     def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
         # |s''| is below 0.1; the error of s itself, by s(a) - y, is the same for all samples with the same logit
-        steep = expit(a) * expit(-a) + 0.1 * MULTIPLE * np.sqrt(variance)
+        steep = expit(a) * expit(-a) + 0.1 * SIGMAS_ALLOWED * np.sqrt(variance)
         return (steep**2 * variance + batch * v * (FUNCTION_ERROR * np.maximum(expit(a), y)) ** 2) / a.shape[-1] ** 2
 
     return LossRounding(
@@ -156,7 +156,7 @@ def binary_cross_entropy_with_logits() -> LossRounding:
 def softmax_cross_entropy() -> LossRounding:
     """Exponentials, their sum, and a quotient; or p - y by a textbook formula."""
 
-    def value_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         size = np.max(np.abs(a) + error, axis=-1) + np.log(a.shape[-1]) + 1
         worst = np.max(error, axis=-1)
         total: Array = y.sum(axis=-1)
@@ -164,7 +164,7 @@ def softmax_cross_entropy() -> LossRounding:
         inexact = np.sum(model.input_error(y) + np.zeros_like(y), axis=-1)
         return 2 * total * worst + (rounding * (1 + total) + 2 * inexact) * size + model.underflow
 
-    def derivative_error(a: Array, y: Array, error: Array, model: Model) -> Array:
+    def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         total = y.sum(axis=-1, keepdims=True)
         textbook = model.allows("softmax_cross_entropy")
         p_error = probability_error(a, error, model, textbook)
@@ -189,7 +189,7 @@ def softmax_cross_entropy() -> LossRounding:
         shift = log_sum_exp(a)
         t = variance + v * ((a - shift) ** 2 + shift**2 + FUNCTION_ERROR**2 * batch)
         rest = 1 - p
-        reach = MULTIPLE * np.sqrt(t.max(axis=-1, keepdims=True))
+        reach = SIGMAS_ALLOWED * np.sqrt(t.max(axis=-1, keepdims=True))
         if reach.max() > NOT_SMALL:
             # a logit that is off by so much raises p, or what it leaves, by as much as e^(2 reach): to its largest, not to first order
             p, rest = (np.minimum(part * np.exp(np.minimum(2 * reach, 700)), 1.0) for part in (p, rest))
@@ -215,20 +215,20 @@ def softmax_cross_entropy() -> LossRounding:
     )
 
 
-def _difference(a: Array, y: Array, error: Array, model: Model, lossy: bool = False) -> Array:
+def _difference(a: Array, y: Array, error: Array, model: WorstCaseRounding, lossy: bool = False) -> Array:
     """E(a - y): the error of a, and the rounding of the difference (of each term, where a factor is multiplied in before)."""
     size = np.abs(a) + np.abs(y) if lossy else np.abs(a - y)
     error = error + model.input_error(y)
     return error + (4 if lossy else 1) * model.unit * (size + error)
 
 
-def _scaled(factor: float, x: Array, error: Array, model: Model) -> Array:
+def _scaled(factor: float, x: Array, error: Array, model: WorstCaseRounding) -> Array:
     """E(factor x): a factor that is no power of two is rounded, and so are quotient and product; each of three results may underflow."""
     rounded = 0.0 if np.frexp(factor)[0] == 0.5 else 3 * model.unit
     return factor * (error + rounded * (np.abs(x) + error)) + 3 * model.underflow
 
 
-def _sum(errors: Array, sizes: Array, model: Model) -> Array:
+def _sum(errors: Array, sizes: Array, model: WorstCaseRounding) -> Array:
     """E of a sum over the last axis: what its terms bring, and the rounding of the sum."""
     return np.sum(errors + model.sum(sizes.shape[-1] + 1) * (sizes + errors), axis=-1)
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from reference.arrays import AnyArray, Array
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.passes import Passes
 from reference.problem import Problem
 from rounding.activations import elementwise
-from rounding.arithmetic import FUNCTION_ERROR, Noise
+from rounding.arithmetic import FUNCTION_ERROR, TypicalRounding
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.second_moment import Variances
@@ -33,7 +33,7 @@ them it is the worst."""
 
 MANY = 6.0
 """f is one number for a layer, that adds up the roundings of many places: it stays within so many standard deviations, where the largest
-of a billion entries needs MULTIPLE."""
+of a billion entries needs SIGMAS_ALLOWED."""
 
 REMAINS, LARGEST = 0.1, 50_000_000
 """So much of how far a layer's f may be off is allowed for beside those of other layers too: what is not of first order, and places whose
@@ -76,7 +76,7 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
         found.slopes[above] = up * back.errors[above]
         up = found.errors[above] = up * back.slopes[above]
     share = problem.batch if problem.reduction == "mean" else 1
-    down = bind(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) / share
+    down = row_of(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) / share
     for below in reversed(range(depth)):
         found.activations[below + 1] = down
         moved = down * back.slopes[below]
@@ -115,7 +115,7 @@ class Projections:
     lossy: as in deviation.
     """
 
-    def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
+    def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset()) -> None:
         self.passed, self.noise = passed, noise
         self.lossy = lossy
         self._errors: dict[Key, Errors] = {}
@@ -222,7 +222,7 @@ class Projections:
         problem, outputs = self.passed.problem, self.passed.forward.activations[-1]
         share = problem.batch if problem.reduction == "mean" else 1
         size = FUNCTION_ERROR * float(np.sqrt(self.noise.functions)) / share
-        return size * np.array([np.vdot(found.errors[-1], way) for way in bind(ROUNDED_LOSSES, problem.loss).common(outputs, problem.y)])
+        return size * np.array([np.vdot(found.errors[-1], way) for way in row_of(ROUNDED_LOSSES, problem.loss).common(outputs, problem.y)])
 
     def _own(self, layer: int, row: int | None) -> float:
         """V(f) by the sums of a layer's dC/dW, in units of v."""
@@ -268,7 +268,7 @@ def _parts(z: Array) -> Array:
 
 def _of_constants(problem: Problem) -> float:
     """How far rounded constants shift f, in units of u."""
-    constants = bind(ROUNDED_LOSSES, problem.loss).constants(problem.widths[-1])
+    constants = row_of(ROUNDED_LOSSES, problem.loss).constants(problem.widths[-1])
     if problem.reduction == "mean":
         constants = [problem.batch, *constants]
     return CONSTANTS if any(np.frexp(constant)[0] != 0.5 for constant in constants) else 0.0

@@ -21,7 +21,7 @@ SPAN = 3.0**0.5
 
 
 @dataclass(frozen=True)
-class Look:
+class Repetition:
     """What some rows of a matrix are like.
 
     alike: how many numbers of a row are, on average over the row; the largest of the rows. 1 where all differ.
@@ -32,7 +32,7 @@ class Look:
     one_sign: bool
 
 
-class Likeness:
+class RepetitionSampler:
     """Looks at some rows and columns, the same ones of all matrices of one shape; unit: u of the sums."""
 
     def __init__(self, unit: float, seed: int) -> None:
@@ -45,7 +45,7 @@ class Likeness:
         rows, columns = map(self._shuffled, matrix.shape)
         return matrix[rows[:ROWS, None], columns[:COLUMNS]]
 
-    def look(self, matrices: Sequence[AnyArray], reach: float = 0.0) -> list[Look]:
+    def look(self, matrices: Sequence[AnyArray], reach: float = 0.0) -> list[Repetition]:
         """At each matrix; reach: how near two numbers are that are alike, over the root mean square of their row."""
         picked = [self.some(matrix) for matrix in matrices]
         starts = np.cumsum([0, *map(len, picked)])
@@ -59,9 +59,9 @@ class Likeness:
         # of all others as many are alike as of those that were looked at
         most = 1 + (np.maximum.reduceat(found, starts[:-1]) - 1) * (widths - 1) / np.maximum(looked_at - 1, 1)
         summed, absolute = (np.add.reduceat(a, starts[:-1]) for a in (np.abs(rows.sum(axis=1)), np.abs(rows).sum(axis=1)))
-        return [Look(*row) for row in zip(most.tolist(), (summed > absolute / 2).tolist(), strict=True)]
+        return [Repetition(*row) for row in zip(most.tolist(), (summed > absolute / 2).tolist(), strict=True)]
 
-    def least(self, look: Look, other: AnyArray) -> float:
+    def least(self, look: Repetition, other: AnyArray) -> float:
         """How many products of a sum are alike: at most as many as of either factor; other: the rows of the second."""
         return look.alike if look.alike < FEW else min(look.alike, self.look([other])[0].alike)
 

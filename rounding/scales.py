@@ -8,7 +8,7 @@ import numpy as np
 
 from reference.arrays import Array
 from reference.functions.activation import Function, nothing
-from rounding.arithmetic import Model
+from rounding.arithmetic import WorstCaseRounding
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class JointRounding(ActivationRounding):
     textbook: as lossy.
     """
 
-    value_error: Callable[[Array, Array, Model], Array]
-    pullback_error: Callable[[Array, Array, Array, Array, Model], tuple[Array, Array]]
+    value_error: Callable[[Array, Array, WorstCaseRounding], Array]
+    pullback_error: Callable[[Array, Array, Array, Array, WorstCaseRounding], tuple[Array, Array]]
     value_variance: Callable[[Array, Array, float, float], Array]
     pullback_variance: Callable[[Array, Array, Array, Array, float, float], Array]
     textbook: str = ""

@@ -13,11 +13,11 @@ from reference.arrays import AnyArray, Array
 from reference.functions.activation import Activation, Elementwise, Function, largest_between, nothing
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.passes import Passes
 from rounding.activations import elementwise
-from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, SHARED, TEXTBOOK_ERROR, Noise
+from rounding.arithmetic import FUNCTION_ERROR, SHARED, SIGMAS_ALLOWED, TEXTBOOK_ERROR, TypicalRounding
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.scales import Scales
@@ -47,7 +47,9 @@ LARGEST_JUMP = 1e9
 """Larger ones, over the deviation of one rounding, are carried down in float64."""
 
 
-def deviation(passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset(), *, x: bool = True, loss: bool = True) -> Deviation:
+def deviation(
+    passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset(), *, x: bool = True, loss: bool = True
+) -> Deviation:
     """The second-moment bound of every entry of the gradient, of z, a and delta; with x of dC/dx too, and with loss of C.
 
     lossy: the names of the activations for which a textbook formula is allowed for, or None for all.
@@ -56,7 +58,7 @@ def deviation(passed: Passes, noise: Noise, lossy: frozenset[str] | None = froze
         return Variances(passed, noise, lossy).deviation(x, loss)
 
 
-def near_kinks(passed: Passes, noise: Noise) -> AnyArray:
+def near_kinks(passed: Passes, noise: TypicalRounding) -> AnyArray:
     """Of which samples a pre-activation is so near a kink that two passes may be on different sides of it: (batch,) of bool."""
     with np.errstate(all="ignore"):
         variances = Variances(passed, noise)
@@ -67,10 +69,10 @@ def near_kinks(passed: Passes, noise: Noise) -> AnyArray:
 class Variances(Sums):
     """V by layer, in units of v: of the sums, and of what functions make of them."""
 
-    def __init__(self, passed: Passes, noise: Noise, lossy: frozenset[str] | None = frozenset()) -> None:
+    def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset()) -> None:
         super().__init__(passed, noise)
         self.lossy = lossy
-        self.activations: list[Activation] = [bind(ACTIVATIONS, choice) for choice in self.problem.activations]
+        self.activations: list[Activation] = [row_of(ACTIVATIONS, choice) for choice in self.problem.activations]
         self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
         self.bends: list[AnyArray] = []
         """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
@@ -136,7 +138,7 @@ class Variances(Sums):
             variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch) / v
             return (variance + self.least).astype(self.dtype)
         (activation, _), z = elementwise(self.problem.activations[layer]), self.passed.forward.pre_activations[layer]
-        reach = MULTIPLE * np.sqrt(self.noise.variance * z_variance)
+        reach = SIGMAS_ALLOWED * np.sqrt(self.noise.variance * z_variance)
         self.flips.append(self._flips(activation, z, reach))
         self.bends.append(self._bend(activation, z, reach))
         steep = reach * self.bends[-1] + np.abs(self.slopes[layer])
@@ -205,7 +207,7 @@ class Variances(Sums):
     def output_error(self, a_variance: AnyArray, alike: float | None = None) -> AnyArray:
         """V(dC/da^L); alike: over how many samples the own errors of functions in the loss add up, or None for what is the rule."""
         problem, output, v = self.problem, self.passed.forward.activations[-1], self.noise.variance
-        loss = bind(ROUNDED_LOSSES, problem.loss)
+        loss = row_of(ROUNDED_LOSSES, problem.loss)
         if self.joint[-1] is not None:
             # errors that outputs share: at worst they add up, where the rule of a loss adds up their squares
             a_variance = SHARED_OUTPUTS * a_variance
@@ -220,7 +222,7 @@ class Variances(Sums):
     def loss(self, a_variance: AnyArray) -> Array:
         """V(C): errors of all outputs may be alike; infinite where C may leave the range."""
         problem, output = self.problem, self.passed.forward.activations[-1]
-        loss = bind(LOSSES, problem.loss)
+        loss = row_of(LOSSES, problem.loss)
         values = np.abs(loss.value(output, problem.y))
         if not 2 * values.sum() < self.noise.largest:
             return np.asarray(np.inf)
@@ -248,7 +250,7 @@ class Variances(Sums):
                 near = distance <= reach
                 # on the kink, where nothing is rounded
                 far = np.divide(distance[near], reach[near], out=np.zeros(int(near.sum()), self.dtype), where=reach[near] > 0)
-                likely = np.maximum(ndtr(-MULTIPLE * far), LEAST_FLIPS)
+                likely = np.maximum(ndtr(-SIGMAS_ALLOWED * far), LEAST_FLIPS)
                 chance[near] = np.maximum(chance[near], likely)
         return chance
 
@@ -276,7 +278,7 @@ class Variances(Sums):
 
     def _by_textbook(self, layer: int, scales: Scales) -> bool:
         """Whether a textbook formula is allowed for."""
-        return bool(scales.textbook) and (self.lossy is None or split(self.problem.activations[layer])[0] in self.lossy)
+        return bool(scales.textbook) and (self.lossy is None or name_and_parameters(self.problem.activations[layer])[0] in self.lossy)
 
     def _of_functions(self, size: AnyArray, alike: float) -> AnyArray:
         """V of a function's own errors."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from reference.arrays import Array
 from reference.functions.losses import log_sum_exp, others, softmax
-from rounding.arithmetic import FUNCTION_ERROR, MULTIPLE, REFERENCE, SHARED, K, Model
+from rounding.arithmetic import FUNCTION_ERROR, REFERENCE, SHARED, SIGMAS_ALLOWED, K, WorstCaseRounding
 from rounding.scales import JointRounding
 
 NOT_SMALL = 2.0**-7
@@ -17,7 +17,7 @@ EXPONENTIAL = 700.0
 """The exponential of a larger number has no use here, and may leave the range."""
 
 
-def probability_error(z: Array, error: Array, model: Model, textbook: bool) -> Array:
+def probability_error(z: Array, error: Array, model: WorstCaseRounding, textbook: bool) -> Array:
     """E(p) of E(z), both (..., n); textbook: whether p may be exp(z - logsumexp(z)), which loses digits of large z."""
     n, p = z.shape[-1], softmax(z)
     spread = z.max(axis=-1, keepdims=True) - z
@@ -50,12 +50,12 @@ def probability_error(z: Array, error: Array, model: Model, textbook: bool) -> A
 def softmax_activation() -> JointRounding:
     """E and V of p and of its pullback, p (e - sum_k p_k e_k): relative to the terms of that difference, which may cancel."""
 
-    def value_error(z: Array, error: Array, model: Model) -> Array:
+    def value_error(z: Array, error: Array, model: WorstCaseRounding) -> Array:
         worst = np.max(np.abs(z) + error, axis=-1, keepdims=True)
         # one z without a claim, and all of the sample is without
         return np.where(2 * worst <= model.largest, probability_error(z, error, model, model.allows("softmax")), np.inf)
 
-    def pullback_error(z: Array, error: Array, e: Array, e_error: Array, model: Model) -> tuple[Array, Array]:
+    def pullback_error(z: Array, error: Array, e: Array, e_error: Array, model: WorstCaseRounding) -> tuple[Array, Array]:
         n, p, p_error = z.shape[-1], softmax(z), value_error(z, error, model)
         most_p, most_e = p + p_error, e + e_error
         terms = most_e + np.sum(most_p * most_e, axis=-1, keepdims=True)
@@ -73,7 +73,7 @@ def softmax_activation() -> JointRounding:
         # of an exponential: its argument, the rounding of the shift (by the largest, or by logsumexp), and its own error
         sigma = np.sqrt(variance + v * ((z - shift) ** 2 + shift**2 + FUNCTION_ERROR**2 * alike))
         rest = others(p)
-        reach = MULTIPLE * sigma.max(axis=-1, keepdims=True)
+        reach = SIGMAS_ALLOWED * sigma.max(axis=-1, keepdims=True)
         if reach.max() > NOT_SMALL:
             # to its largest, not to first order
             p, rest = (np.minimum(part * np.exp(np.minimum(2 * reach, EXPONENTIAL)), 1.0) for part in (p, rest))

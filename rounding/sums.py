@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from reference.arrays import AnyArray, Array, Product
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.passes import Passes
 from rounding.activations import ROUNDED_ACTIVATIONS
-from rounding.arithmetic import SHARED, Noise
+from rounding.arithmetic import SHARED, TypicalRounding
 from rounding.deviation import Factored
-from rounding.repetition import Likeness
+from rounding.repetition import RepetitionSampler
 from rounding.scales import JointRounding
 
 WANDERS, WANDERS_ON_AVERAGE = 1 / 2, 1 / 6
@@ -31,12 +31,12 @@ SMALLEST = 2.0**-511
 class Sums:
     """V of every sum, in units of v, the variance of one rounding; and what all of them need: squares, and how much is alike."""
 
-    def __init__(self, passed: Passes, noise: Noise) -> None:
+    def __init__(self, passed: Passes, noise: TypicalRounding) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
-        rounded = [bind(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
+        rounded = [row_of(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
         self.joint = [row if isinstance(row, JointRounding) else None for row in rounded]
         """The rules of the layers that are not elementwise."""
-        self.alike = Likeness(noise.sum_unit, self.problem.batch)
+        self.alike = RepetitionSampler(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
         self.least = (LOST if self.dtype is np.float32 else SMALLEST**2) + noise.underflow**2 / noise.variance

@@ -14,12 +14,12 @@ from reference.arrays import AnyArray, Array, clipped
 from reference.functions.activation import largest_between
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import Choice, bind, split
+from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.passes import Passes
 from reference.quantities import SINGLE
 from rounding.activations import ROUNDED_ACTIVATIONS, elementwise
-from rounding.arithmetic import Model
+from rounding.arithmetic import WorstCaseRounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.scales import ElementwiseRounding, JointRounding, Scales
 
@@ -27,7 +27,7 @@ INFLATION = 1 + 1e-9
 """The bound is computed in float64 itself: all its terms are positive, so this covers its own rounding."""
 
 
-def rounding_bound(passed: Passes, model: Model, *, jumps: bool = True, apart: Array | float = 0.0) -> Gradient:
+def rounding_bound(passed: Passes, model: WorstCaseRounding, *, jumps: bool = True, apart: Array | float = 0.0) -> Gradient:
     """E of every entry of the gradient, of z, a, delta, dC/dx and C; infinite where no claim is made.
 
     passed: the reference's own passes; model: unit and underflow of the two passes that are compared, added.
@@ -83,7 +83,7 @@ def _near_kinks(passed: Passes, z_errors: list[Array]) -> AnyArray:
     """Whether some pre-activation is within E(z) of a kink; of a stack, for each problem."""
     near = np.zeros(passed.problem.x.shape[:-2], dtype=bool)
     for choice, z, z_error in zip(passed.problem.activations, passed.forward.pre_activations, z_errors, strict=True):
-        for kink, _ in bind(ACTIVATIONS, choice).kinks:
+        for kink, _ in row_of(ACTIVATIONS, choice).kinks:
             low, high = _interval(z, z_error)
             near |= ((low <= kink) & (kink <= high)).any(axis=(-2, -1))
     return near
@@ -103,7 +103,7 @@ def _chosen(which: AnyArray, one: Gradient, other: Gradient) -> Gradient:
     return Gradient(**parts)
 
 
-def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Array]]:
+def _forward_bound(passed: Passes, model: WorstCaseRounding) -> tuple[list[Array], list[Array]]:
     """E(z) for l = 1, ..., L and E(a) for l = 0, ..., L."""
     problem = passed.problem
     z_errors, a_errors = [], [model.input_error(problem.x) + np.zeros_like(problem.x)]
@@ -124,13 +124,13 @@ def _forward_bound(passed: Passes, model: Model) -> tuple[list[Array], list[Arra
     return z_errors, a_errors
 
 
-def value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Array:
+def value_bound(passed: Passes, layer: int, z_error: Array, model: WorstCaseRounding) -> Array:
     """E(a) = sup|g'| E(z) + K u s(z) + eta (1 + |z|), the supremum and s over [z - E(z), z + E(z)]; or K u_f s + u (|a| + stored).
 
     Of an activation that is not elementwise by the rule of its own.
     """
     choice, z = passed.problem.activations[layer], passed.forward.pre_activations[layer]
-    if isinstance(joint := bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+    if isinstance(joint := row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
         a_error = joint.value_error(z, z_error, model)
         return _claimed(a_error, np.isnan(a_error))
     activation, rounding = elementwise(choice)
@@ -144,7 +144,7 @@ def value_bound(passed: Passes, layer: int, z_error: Array, model: Model) -> Arr
     return _claimed(a_error, overflows | _out_of_reach(rounding, low, high, model))
 
 
-def slope_bound(choice: Choice, z: Array, z_error: Array, model: Model, *, jumps: bool) -> Array:
+def slope_bound(choice: Choice, z: Array, z_error: Array, model: WorstCaseRounding, *, jumps: bool) -> Array:
     """E(g') = sup|g''| E(z) + K u s'(z) + eta n(z), and with jumps the whole jump where a kink is within E(z).
 
     n(z) is 1 + |z|, but for activations that multiply what may have underflowed by more.
@@ -166,22 +166,24 @@ def _interval(z: Array, error: Array) -> tuple[Array, Array]:
     return np.nextafter(z - error, -np.inf), np.nextafter(z + error, np.inf)
 
 
-def _rounded(choice: Choice, scales: Scales, size: Array, low: Array, high: Array, model: Model) -> Array:
+def _rounded(choice: Choice, scales: Scales, size: Array, low: Array, high: Array, model: WorstCaseRounding) -> Array:
     """What a function's own rounding adds over [low, high], where it is at most as large as size."""
     # the point nearest 0 too: the scale of ELU's derivative has its corner there
     points = (low, high, clipped(0.0, low, high))
-    lossy = model.allows(split(choice)[0])
+    lossy = model.allows(name_and_parameters(choice)[0])
     scale = reduce(np.maximum, [scale(point) for scale in (scales.right, *[scales.lossy] * lossy) for point in points])
     if not lossy or model.function_unit is None:
         return model.function(scale, size)
     return model.function(scale, size, reduce(np.maximum, map(scales.stored, points)))
 
 
-def _out_of_reach(rounding: ElementwiseRounding, low: Array, high: Array, model: Model) -> AnyArray:
+def _out_of_reach(rounding: ElementwiseRounding, low: Array, high: Array, model: WorstCaseRounding) -> AnyArray:
     return np.maximum(np.abs(low), np.abs(high)) >= (model.largest / 16) ** (1 / rounding.reach)
 
 
-def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_errors: list[Array], sizes: Sizes, jumps: bool) -> BackwardBound:
+def _backward_bound(
+    passed: Passes, model: WorstCaseRounding, z_errors: list[Array], a_errors: list[Array], sizes: Sizes, jumps: bool
+) -> BackwardBound:
     problem = passed.problem
     batch = problem.batch
     # a target may take means after its sums, so the sums must fit without them
@@ -191,7 +193,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
     for layer in reversed(range(problem.depth)):
         error, e, slope, delta = errors[-1], sizes.errors[layer], sizes.slopes[layer], sizes.deltas[layer]
         choice, z = problem.activations[layer], passed.forward.pre_activations[layer]
-        if isinstance(joint := bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+        if isinstance(joint := row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
             delta_error, size = joint.pullback_error(z, z_errors[layer], e, error, model)
             slope_error = np.zeros_like(z)
         else:
@@ -232,7 +234,7 @@ def _backward_bound(passed: Passes, model: Model, z_errors: list[Array], a_error
     return BackwardBound(gradient, tuple(reversed(errors[:-1])), tuple(reversed(slopes)))
 
 
-def _product_bound(left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: Model) -> Array:
+def _product_bound(left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: WorstCaseRounding) -> Array:
     """E of left @ right: [th (|left| + E) + E] |right|, n products that may underflow, inputs that may be flushed to zero.
 
     left (m, n) with its error, right (n, p), both absolute; roundings: how many a term may take.
@@ -243,20 +245,20 @@ def _product_bound(left: Array, left_error: Array, right: Array, roundings: int,
     return rounded @ right + model.underflow * (1 + model.sum(roundings)) * (2 * (terms + 1) + flushed)
 
 
-def _output_error_bound(passed: Passes, a_error: Array, model: Model) -> Array:
+def _output_error_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Array:
     problem, e = passed.problem, np.abs(passed.backward.errors[-1])
     output = passed.forward.activations[-1]
-    error = bind(ROUNDED_LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
+    error = row_of(ROUNDED_LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
     if problem.reduction == "mean":
         error = error / problem.batch + 3 * model.unit * (e + error / problem.batch) + model.underflow
     size = np.abs(output) + a_error + np.abs(problem.y)
     return _claimed(error, 2 * size > model.largest)
 
 
-def _loss_bound(passed: Passes, a_error: Array, model: Model) -> Array:
+def _loss_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Array:
     problem, output = passed.problem, passed.forward.activations[-1]
-    errors = bind(ROUNDED_LOSSES, problem.loss).value_error(output, problem.y, a_error, model)
-    sizes = np.abs(bind(LOSSES, problem.loss).value(output, problem.y)) + errors
+    errors = row_of(ROUNDED_LOSSES, problem.loss).value_error(output, problem.y, a_error, model)
+    sizes = np.abs(row_of(LOSSES, problem.loss).value(output, problem.y)) + errors
     summed = np.sum(errors + model.sum(problem.batch + 1) * sizes, axis=-1)
     bound = summed / problem.batch + 3 * model.unit * sizes.mean(axis=-1) if problem.reduction == "mean" else summed
     too_large = sizes.sum(axis=-1) * 2 * problem.widths[-1] > model.largest

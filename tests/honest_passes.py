@@ -9,7 +9,7 @@ from scipy.special import erfc
 from reference.backward import gradient_of_passes
 from reference.functions.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.passes import passes
 from reference.problem import Problem
@@ -213,7 +213,7 @@ class Honest:
 
     def function(self, choice, quantity, z):
         """g or g'"""
-        name, parameters = split(choice)
+        name, parameters = name_and_parameters(choice)
         table = ACCURATE if self.formulas == "accurate" else TEXTBOOK
         return self.kept(table[name][("value", "derivative").index(quantity)](z, **parameters))
 
@@ -222,7 +222,7 @@ class Honest:
         if choice == "softmax":
             return self.pulled_back(z, self.function(choice, "value", z), e)
         slope = self.function(choice, "derivative", z)
-        for kink, _ in bind(ACTIVATIONS, choice).kinks:
+        for kink, _ in row_of(ACTIVATIONS, choice).kinks:
             left, right = (self.function(choice, "derivative", np.nextafter(np.full_like(z, kink), z.dtype.type(d))) for d in (-9, 9))
             slope = np.where(z == kink, left + self.dtype(self.side) * (right - left), slope)
         return e * slope
@@ -232,7 +232,7 @@ class Honest:
         return PULLBACKS[self.pullback](z, p, e)
 
     def output_error(self, loss, a, y):
-        name, parameters = split(loss)
+        name, parameters = name_and_parameters(loss)
         n = self.dtype(a.shape[1])
         r = a - y
         if name == "upstream":
@@ -302,10 +302,10 @@ class Adverse(Honest):
         return Adverse(unit=self.sum_unit, sign=self.sign)
 
     def function(self, choice, quantity, z):
-        row = bind(ACTIVATIONS, choice)
+        row = row_of(ACTIVATIONS, choice)
         if choice == "softmax":
             return self.softmax(z)
-        scales = getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
+        scales = getattr(row_of(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
         scale = scales.right(z) if self.formulas == "accurate" else np.maximum(scales.right(z), scales.lossy(z))
         if self.function_unit is None:
             return getattr(row, quantity)(z) + K * self.error(z) * scale
@@ -327,7 +327,7 @@ class Adverse(Honest):
         return self.kept(p * self.kept(e - self.total(self.kept(p * e).T)[:, None]))
 
     def output_error(self, loss, a, y):
-        return bind(LOSSES, loss).derivative(a, y)
+        return row_of(LOSSES, loss).derivative(a, y)
 
 
 def factor(x, bits):
@@ -386,7 +386,7 @@ class Stored(Honest):
         return self.kept(left @ right)
 
     def function(self, choice, quantity, z):
-        name, parameters = split(choice)
+        name, parameters = name_and_parameters(choice)
         if self.reuses and quantity == "derivative" and name in REUSED:
             stored = self.working(self.function(choice, "value", z))
             return np.asarray(self.kept(np.where(REUSED[name][0](z), REUSED[name][1](stored, **parameters), 1)))

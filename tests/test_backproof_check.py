@@ -12,7 +12,7 @@ from backproof import Gradient, OracleError, SupportError, TargetError, Verdict,
 from backproof.doors.law_items import judge_item
 from backproof.runs import run as run_module
 from properties.judging import judgement as judgement_module
-from properties.laws.law import Turn
+from properties.laws.law import Cadence
 from properties.laws.table import LAWS, LawError
 from properties.problems.blocks import Block
 from reference.problem import PARTS
@@ -59,8 +59,8 @@ def test_the_reference_is_right():
     assert 100 <= report.examples <= 120
     assert report.audited > 0
     assert list(report.laws) == list(LAWS)
-    assert all(sum(counted(report)[name]) == report.examples for name, law in LAWS.items() if law.turn is Turn.ALWAYS)
-    in_turn = [counted(report)[name][0] for name, law in LAWS.items() if law.turn is Turn.IN_TURN]
+    assert all(sum(counted(report)[name]) == report.examples for name, law in LAWS.items() if law.cadence is Cadence.EVERY_PROBLEM)
+    in_turn = [counted(report)[name][0] for name, law in LAWS.items() if law.cadence is Cadence.ROTATED]
     assert 1.5 * report.examples < sum(in_turn) <= 2 * report.examples
     assert min(in_turn) > 0
     assert max(in_turn) <= 20

@@ -9,7 +9,7 @@ from reference.backward import output_error
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from rounding.precisions import PRECISIONS
 
@@ -26,10 +26,10 @@ def target(forward=(), back=(), product=(), told=False):
         for layer, (weight, bias, choice) in enumerate(zip(problem.weights, problem.biases, problem.activations, strict=True), 1):
             summed = a[-1] @ weight.T + (0 if bias is None else bias)
             z.append(to_float32(summed) if layer in forward else summed)
-            a.append(bind(ACTIVATIONS, choice).value(z[-1]))
-        error = bind(LOSSES, problem.loss).derivative(a[-1], problem.y) / (problem.batch if problem.reduction == "mean" else 1)
+            a.append(row_of(ACTIVATIONS, choice).value(z[-1]))
+        error = row_of(LOSSES, problem.loss).derivative(a[-1], problem.y) / (problem.batch if problem.reduction == "mean" else 1)
         for layer in range(problem.depth, 0, -1):
-            delta = bind(ACTIVATIONS, problem.activations[layer - 1]).pullback(z[layer - 1], error)
+            delta = row_of(ACTIVATIONS, problem.activations[layer - 1]).pullback(z[layer - 1], error)
             delta = to_float32(delta) if layer in back else delta
             weight = delta.T @ a[layer - 1]
             weights.insert(0, to_float32(weight) if layer in product else weight)

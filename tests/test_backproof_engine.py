@@ -11,7 +11,7 @@ import pytest
 from backproof import Gradient, check, gradient, problem_at
 from backproof.runs.check import replay
 from properties.faults.table import FAULTS
-from properties.laws.law import Turn
+from properties.laws.law import Cadence
 from properties.laws.table import LAWS
 from properties.verdict import Verdict
 
@@ -261,7 +261,7 @@ def test_laws_that_ask_further_problems_are_left_out_when_the_time_is_over():
         return gradient(problem)
 
     report = check(slow, max_examples=300, seed=9, max_seconds=0.3, **SMALL)
-    further = [count for name, count in report.laws.items() if LAWS[name].turn is Turn.IN_TURN]
+    further = [count for name, count in report.laws.items() if LAWS[name].cadence is Cadence.ROTATED]
     assert report.judged and not sum(count.held + count.not_applicable for count in further)
 
 

@@ -161,8 +161,8 @@ def own(folder):
         return opened[-1]
 
     yield start
-    for asker in opened:
-        asker.close()
+    for session in opened:
+        session.close()
 
 
 @pytest.mark.parametrize(("name", "verdict", "message"), [*HERE[1::2], *APART], ids=[row[0] for row in [*HERE[1::2], *APART]])
@@ -174,18 +174,18 @@ def test_a_bad_target_in_a_process_of_its_own(own, name, verdict, message):
 
 
 def test_a_hanging_process_is_ended(own):
-    asker = own("hangs", time_limit=0.3, load_limit=0.3)
-    answer = asker(PROBLEM)
+    session = own("hangs", time_limit=0.3, load_limit=0.3)
+    answer = session(PROBLEM)
     assert (answer.verdict, answer.message) == ("times_out", "no answer within 0.3 s; its process was ended")
-    assert not asker._process.is_alive()
+    assert not session._process.is_alive()
 
 
 def test_the_first_call_of_each_process_has_a_limit_of_its_own(own):
-    asker = own("compiles", time_limit=0.5, load_limit=60)
-    assert asker(PROBLEM).gradient is not None
-    assert asker(PROBLEM).gradient is not None
-    asker.renew()
-    assert asker(PROBLEM).gradient is not None
+    session = own("compiles", time_limit=0.5, load_limit=60)
+    assert session(PROBLEM).gradient is not None
+    assert session(PROBLEM).gradient is not None
+    session.renew()
+    assert session(PROBLEM).gradient is not None
     short = own("compiles", time_limit=0.1, load_limit=0.2)
     said = "no answer within 0.2 s in the first call, which may import and compile (--load-limit allows more); its process was ended"
     assert short(PROBLEM).message == said
@@ -193,9 +193,9 @@ def test_the_first_call_of_each_process_has_a_limit_of_its_own(own):
 
 
 def test_a_process_that_died_is_replaced(own):
-    asker = own("dies_once")
-    assert asker(PROBLEM).verdict == "raises"
-    assert asker(PROBLEM).gradient is not None
+    session = own("dies_once")
+    assert session(PROBLEM).verdict == "raises"
+    assert session(PROBLEM).gradient is not None
 
 
 def test_an_answer_from_another_process_is_exact_to_the_bit(own):

@@ -7,7 +7,7 @@ from backproof import check, gradient
 from backproof.findings.finding import judgement_data
 from backproof.targets.target import InProcess
 from properties.faults.table import FAULTS
-from properties.laws.law import Status, Trial, Turn
+from properties.laws.law import Cadence, Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import Support
@@ -77,10 +77,10 @@ def test_what_is_kept_from_the_problem_before_comes_first():
 
 @pytest.mark.parametrize("name", sorted(COMPARE_CALLS))
 def test_a_law_that_compares_calls_says_nothing_of_noise(name):
-    asker, law, seen = InProcess(noisy(1e-2)), LAWS[name], set()
+    session, law, seen = InProcess(noisy(1e-2)), LAWS[name], set()
     support = Support.of({"activations": ["identity", "tanh"], "losses": ["half_squared_error"], "wants": ["x", "loss"]})
     for problem in draw_problems(40, 1, support):
-        outcome = law.on(Trial(problem, asker))
+        outcome = law.on(Case(problem, session))
         assert outcome.status is not Status.BROKEN
         seen.add(outcome.message)
     assert "it compares calls, and two_calls_agree is broken" in seen or name in (
@@ -93,12 +93,12 @@ def test_a_law_that_compares_calls_says_nothing_of_noise(name):
 def test_the_laws_that_compare_calls_are_those_that_pose_related_problems():
     within_one_answer = {"a_weight_gradient_is_an_outer_product", "a_bias_gradient_is_delta", "a_dead_node_has_no_gradient"}
     within_one_answer |= {"what_comes_in_goes_out", "softmax_deltas_sum_to_zero", "the_problem_before_does_not_matter"}
-    assert {law.name for law in LAWS.values() if law.turn is Turn.IN_TURN} - within_one_answer == COMPARE_CALLS
+    assert {law.name for law in LAWS.values() if law.cadence is Cadence.ROTATED} - within_one_answer == COMPARE_CALLS
 
 
 def test_what_the_targets_own_answers_come_to_is_not_called_exact():
     fault = FAULTS["averaged_the_slope_over_the_batch"]
-    outcomes = [LAWS["batch_gradients_add"].on(Trial(problem, InProcess(fault.target))) for problem in draw_problems(60, 1, Support())]
+    outcomes = [LAWS["batch_gradients_add"].on(Case(problem, InProcess(fault.target))) for problem in draw_problems(60, 1, Support())]
     judgement = next(outcome.judgement for outcome in outcomes if outcome.status is Status.BROKEN)
     said = dict(judgement.rows())
     assert "exact" not in said

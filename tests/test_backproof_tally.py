@@ -11,7 +11,7 @@ from backproof.doors.strategies import problems
 from backproof.findings.report import LawCount
 from backproof.runs.tally import REASONS, SORTS, VALUE_CLASS, Fared, Tally, sorts_of
 from properties.judging.judge import verify
-from properties.laws.law import HELD, Turn, broken, not_applicable
+from properties.laws.law import HELD, Cadence, broken, not_applicable
 from properties.laws.table import LAWS
 from properties.problems.blocks import OTHER_CLASS
 from properties.problems.values import VALUE_CLASSES
@@ -172,7 +172,7 @@ def test_a_problem_fails_by_a_law_that_asks_further_ones(seed_of_the_run):
     report = check(wrong_where_strided, max_examples=100, seed=seed_of_the_run, shrink_seconds=0)
     broken = {name: count.broken for name, count in report.laws.items() if count.broken}
     assert broken
-    assert all(LAWS[name].turn is Turn.IN_TURN for name in broken)
+    assert all(LAWS[name].cadence is Cadence.ROTATED for name in broken)
     counts = by_sort(report)[VALUE_CLASS].values()
     failed = sum(failed for _, failed, _ in counts)
     # two laws may be broken on one problem

@@ -11,7 +11,7 @@ from properties.answers.answer import Answer
 from properties.problems.blocks import draw_problems
 from properties.problems.support import Support
 from properties.verdict import Verdict
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 
 
 def told(answers, seed, support=None, problems=200):
@@ -45,7 +45,7 @@ def test_a_size_that_tells_what_is_answered_is_found_soon(answers, supports, opt
 
 
 OTHERS = [
-    ("two activations", lambda problem: {split(a)[0] for a in problem.activations} <= {"relu", "identity"}),
+    ("two activations", lambda problem: {name_and_parameters(a)[0] for a in problem.activations} <= {"relu", "identity"}),
     ("all activations but one", lambda problem: "gelu" not in problem.activations),
     ("one loss", lambda problem: problem.loss == "half_squared_error"),
     ("sums", lambda problem: problem.reduction == "sum"),

@@ -17,11 +17,11 @@ TWINS = 12
 FURTHER = "right", "lossy", "inconclusive"
 
 
-def verdict_of(asker: InProcess, problem: Problem, precision: str | None) -> str:
+def verdict_of(session: InProcess, problem: Problem, precision: str | None) -> str:
     """What is said of one answer, twice asked for: what verify says, or that inputs or the answer before were written to."""
     with np.errstate(all="ignore"):
-        answer = asker(problem)
-        again = asker(problem)
+        answer = session(problem)
+        again = session(problem)
     if answer.gradient is None or again.gradient is None:
         return str(answer.verdict or again.verdict)
     if answer.changed or answer.overwritten or again.changed or again.overwritten:

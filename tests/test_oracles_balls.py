@@ -14,14 +14,14 @@ from oracles.balls.enclosure import answer, enclosure
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.passes import passes
 from reference.problem import Problem
 from rounding.arithmetic import REFERENCE
 from rounding.worst_case import rounding_bound
 
 CHOICES = [*ACTIVATIONS, ("elu", {"alpha": -2.0}), ("leaky_relu", {"slope": -0.5})]
-KINKS = [(choice, kink) for choice in CHOICES for kink, _ in bind(ACTIVATIONS, choice).kinks]
+KINKS = [(choice, kink) for choice in CHOICES for kink, _ in row_of(ACTIVATIONS, choice).kinks]
 
 
 def one_layer(choice, z, **parts):
@@ -93,7 +93,7 @@ def test_huge_numbers_are_enclosed_at_once(choice, z):
 
 @pytest.mark.parametrize(("choice", "kink"), KINKS, ids=str)
 def test_an_exact_kink_gives_the_hull_of_both_slopes(choice, kink):
-    derivative = bind(ACTIVATIONS, choice).derivative
+    derivative = row_of(ACTIVATIONS, choice).derivative
     slopes = [float(derivative(np.array(kink + side * 1e-12))) for side in (-1, 1)]
     lower, upper = ends(one_layer(choice, kink, biases=[[0.0], None]))["layer 1: delta"]
     assert lower[0, 0] <= min(slopes) + 1e-11 and upper[0, 0] >= max(slopes) - 1e-11

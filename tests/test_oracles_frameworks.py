@@ -15,7 +15,7 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import model_of
+from rounding.arithmetic import worst_case_rounding
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound
 
@@ -57,7 +57,7 @@ def problem_of_loss(choice, reduction):
 
 def outside(answered, problem, precision="float64"):
     """The places where an answer is farther from the reference than rounding can explain."""
-    bound = dict(items(rounding_bound(passes(problem), model_of(PRECISIONS[precision], None))))
+    bound = dict(items(rounding_bound(passes(problem), worst_case_rounding(PRECISIONS[precision], None))))
     exact = dict(items(gradient(problem)))
     return [place for place, array in items(answered) if not (np.abs(array.astype(float) - exact[place]) <= bound[place]).all()]
 

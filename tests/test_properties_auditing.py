@@ -12,7 +12,7 @@ from properties.judging import auditing, judgement, settling
 from properties.judging.by_second_moment import judge_by_deviation
 from properties.judging.judge import judge
 from properties.judging.judgement import DISAGREEMENT, Exact
-from properties.laws.law import Trial
+from properties.laws.law import Case
 from properties.laws.table import LAWS
 from rounding.precisions import PRECISIONS
 
@@ -23,7 +23,7 @@ CONFIDENT = Problem([[[12.0], [0.0]]], activations=["identity"], x=[[1.0]], y=[[
 
 
 def audit(target, problem):
-    return LAWS["what_is_right_stands_an_audit"].on(Trial(problem, InProcess(target, precision=None)))
+    return LAWS["what_is_right_stands_an_audit"].on(Case(problem, InProcess(target, precision=None)))
 
 
 def many(problem, batch=64):

@@ -9,7 +9,7 @@ from properties.judging.blindness import GRID, blind_spots
 from properties.judging.judgement import Exact, measured
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from rounding.precisions import PRECISIONS
 
 SIXTEEN_BITS = [name for name in PRECISIONS if name.startswith(("float16", "bfloat16"))]
@@ -28,7 +28,7 @@ def passes_without_slope(name, z, precision):
     row = PRECISIONS[precision]
     z = row.held(z)
     # an error that is large beside what the activation may be off
-    y = row.held(bind(ACTIVATIONS, name).value(z) - 64)
+    y = row.held(row_of(ACTIVATIONS, name).value(z) - 64)
     problem = Problem([[[1.0]]], activations=[name], x=[[z]], y=[[y]])
     exact = Exact(problem)
     answer, bound = Gradient([np.zeros((1, 1))], [None]), exact.bound(row, None, jumps=True)
@@ -39,7 +39,7 @@ def passes_without_slope(name, z, precision):
 @pytest.mark.parametrize("precision", SIXTEEN_BITS)
 def test_where_a_run_is_not_blind_a_missing_slope_is_outside(precision, name):
     spots = blind_spots([alone(name)], PRECISIONS[precision])
-    slope = bind(ACTIVATIONS, name).derivative(GRID)
+    slope = row_of(ACTIVATIONS, name).derivative(GRID)
     # next to a range the bound is a little smaller than the slope, and dC/dW is rounded besides
     near = [(blind.low - 1, blind.high + 1) for blind in spots]
     clear = [z for z, s in zip(GRID[::32], slope[::32], strict=True) if z and abs(s) > 0.2 and not any(a <= z <= b for a, b in near)]

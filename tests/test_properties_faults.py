@@ -9,7 +9,7 @@ from backproof import Problem
 from backproof.targets.target import InProcess
 from properties.faults.fault import STEPS, Fault, Network, fault
 from properties.faults.table import FAULTS
-from properties.laws.law import Status, Trial
+from properties.laws.law import Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import Support
@@ -33,17 +33,17 @@ def drawn(support, seed, count, precision="float64"):
 
 
 def test_the_unchanged_network_is_right(times, seed_of_the_run):
-    asker = InProcess(Network())
-    outcomes = [(problem, EXACT.on(Trial(problem, asker))) for problem in drawn(None, seed_of_the_run, 400 * times)]
+    session = InProcess(Network())
+    outcomes = [(problem, EXACT.on(Case(problem, session))) for problem in drawn(None, seed_of_the_run, 400 * times)]
     assert [problem for problem, o in outcomes if o.status is Status.BROKEN or o.verdict is Verdict.LOSSY] == []
     assert sum(o.status is Status.HELD for _, o in outcomes) > 300
 
 
 def test_the_unchanged_network_obeys_all_laws(times, seed_of_the_run):
-    asker = InProcess(Network())
+    session = InProcess(Network())
     for problem in drawn(None, seed_of_the_run + 1, 40 * times):
-        trial = Trial(problem, asker)
-        assert not [law.name for law in LAWS.values() if law.on(trial).status is Status.BROKEN]
+        case = Case(problem, session)
+        assert not [law.name for law in LAWS.values() if law.on(case).status is Status.BROKEN]
 
 
 @pytest.mark.parametrize("answers", [("weights", "biases"), ("weights", "biases", "x"), WANTS])
@@ -88,8 +88,8 @@ def test_explanations_differ():
 
 def test_a_fault_carries_its_name_supports_and_precision():
     f = FAULTS["forgot_transpose"]
-    asker = InProcess(dataclasses.replace(f, precision="float32").target)
-    assert (asker.name, asker.supports, asker.precision) == ("forgot_transpose", dict(f.supports), "float32")
+    session = InProcess(dataclasses.replace(f, precision="float32").target)
+    assert (session.name, session.supports, session.precision) == ("forgot_transpose", dict(f.supports), "float32")
 
 
 def test_each_target_of_a_fault_has_a_memory_of_its_own():
@@ -108,11 +108,11 @@ def test_a_step_that_there_is_not_is_refused():
 
 def broken_laws(f: Fault, target, laws, count: int) -> dict[str, Verdict]:
     """Which of some laws a target breaks on the problems of a fault, with the verdict; lossy counts where the fault is lossy."""
-    asker, support, found = InProcess(target, precision=f.precision), Support.of(f.supports), {}
+    session, support, found = InProcess(target, precision=f.precision), Support.of(f.supports), {}
     for problem in draw_problems(count, 1, support, f.precision or "float64"):
-        trial = Trial(problem, asker, f.precision, support)
+        case = Case(problem, session, f.precision, support)
         for law in (LAWS[name] for name in laws if name not in found):
-            outcome = law.on(trial)
+            outcome = law.on(case)
             if outcome.status is Status.BROKEN or (f.lossy and outcome.verdict is Verdict.LOSSY):
                 found[law.name] = outcome.verdict
         if len(found) == len(laws):
@@ -138,5 +138,5 @@ KINKS = [("relu6", 0.0), ("relu6", 6.0), ("hardtanh", -1.0), ("hardtanh", 1.0)]
 @pytest.mark.parametrize(("activation", "z"), KINKS)
 def test_a_slope_that_is_not_legal_at_a_kink_is_caught(activation, z):
     problem = Problem([[[1.0]]], biases=[[0.0]], activations=[activation], x=[[z]], y=[[3.0]])
-    outcome = EXACT.on(Trial(problem, InProcess(FAULTS["left_the_legal_slopes_at_kinks"].target)))
+    outcome = EXACT.on(Case(problem, InProcess(FAULTS["left_the_legal_slopes_at_kinks"].target)))
     assert outcome.status is Status.BROKEN

@@ -10,7 +10,7 @@ from backproof import Gradient, Problem, gradient, strategies
 from backproof.targets.target import InProcess
 from oracles import available
 from oracles.oracle import NotApplicable, Oracle, Reply
-from properties.laws.law import Status, Trial
+from properties.laws.law import Case, Status
 from properties.laws.of_agreement import ORACLE_LAWS, agreement_with
 from properties.laws.table import LAWS, OracleError, laws_for
 from reference.backward import gradient as reference_gradient
@@ -29,7 +29,7 @@ PROBLEM = Problem(
 def fares(name, target, problem=PROBLEM, precision=None):
     """How one law fares on a target and a problem."""
     laws = {**LAWS, **{law.name: law for law in ORACLE_LAWS.values()}}
-    return laws[name].on(Trial(problem, InProcess(target, precision=precision), precision))
+    return laws[name].on(Case(problem, InProcess(target, precision=precision), precision))
 
 
 def test_the_laws_stand_in_the_order_in_which_they_are_judged():
@@ -275,7 +275,7 @@ ORACLES_THAT_ARE_OFF = [
     ("answer", "target", "status", "message"), [row[1:] for row in ORACLES_THAT_ARE_OFF], ids=[row[0] for row in ORACLES_THAT_ARE_OFF]
 )
 def test_an_oracle_that_is_off_accuses_nobody(answer, target, status, message):
-    outcome = agreement_with(Oracle("planted", answer, "Not at all.")).on(Trial(PROBLEM, InProcess(target)))
+    outcome = agreement_with(Oracle("planted", answer, "Not at all.")).on(Case(PROBLEM, InProcess(target)))
     assert outcome.status == status
     assert message in outcome.message
 

@@ -6,7 +6,7 @@ import pytest
 from backproof import Gradient, gradient
 from backproof.targets.target import InProcess
 from properties.faults.table import FAULTS
-from properties.laws.law import HELD, Answered, Law, Outcome, Status, Trial
+from properties.laws.law import HELD, Answered, Case, Law, Outcome, Status
 from properties.laws.of_conduct import the_same_twice
 from properties.laws.table import LAWS, laws_for
 from properties.problems.blocks import block_at, first_of_doubled
@@ -70,8 +70,8 @@ def test_what_holds_at_once_holds_by_itself(target, seed_of_the_run):
     for law in AT_ONCE:
         for i, holds in enumerate(law.at_once(many)):
             if holds:
-                trial = Trial(many.problems.at(i), ask, None, None, many.answers[i], many.again[i])
-                outcome = law.on(trial)
+                case = Case(many.problems.at(i), ask, None, None, many.answers[i], many.again[i])
+                outcome = law.on(case)
                 assert (outcome.status, outcome.verdict) == (Status.HELD, Verdict.RIGHT), f"{law.name}: {outcome.message}"
 
 
@@ -101,8 +101,8 @@ def test_what_is_broken_is_not_held_at_once(law, seed_of_the_run):
     for step in range(30):
         many, ask = answered(WRONG[law.name], seed_of_the_run + step)
         for i, holds in enumerate(law.at_once(many)):
-            trial = Trial(many.problems.at(i), ask, None, None, many.answers[i], many.again[i])
-            is_broken = law.on(trial).status is Status.BROKEN
+            case = Case(many.problems.at(i), ask, None, None, many.answers[i], many.again[i])
+            is_broken = law.on(case).status is Status.BROKEN
             broken += is_broken
             assert not (holds and is_broken)
     assert broken
@@ -137,7 +137,7 @@ def test_a_law_that_is_named_keeps_its_form_for_many():
 
 
 def test_a_law_needs_no_such_form():
-    def stands(trial: Trial) -> Outcome:
+    def stands(case: Case) -> Outcome:
         return HELD
 
     assert Law(stands).at_once is None

@@ -6,7 +6,7 @@ import pytest
 from backproof import Problem, check, gradient
 from backproof.targets.target import InProcess
 from properties.faults.table import FAULTS
-from properties.laws.law import Status, Trial
+from properties.laws.law import Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import Support
@@ -37,7 +37,7 @@ def test_a_wrong_answer_breaks_no_law_by_its_own_rounding(name, times, seed_of_t
         target = InProcess(FAULTS[name].target)
         for problem in draw_problems(30 * times, seed, Support()):
             for law in SAME_FOR_EACH_SAMPLE:
-                outcome = LAWS[law].on(Trial(problem, target))
+                outcome = LAWS[law].on(Case(problem, target))
                 assert outcome.status is not Status.BROKEN, (law, outcome.message, outcome.judgement, problem)
 
 
@@ -54,7 +54,7 @@ def test_a_wrong_answer_may_differ_by_memory_layout():
     answers = {layout: InProcess(larger)(problem, layout).gradient.weights[0] for layout in ("contiguous", "fortran")}
     apart = np.abs(answers["contiguous"] - answers["fortran"]).max()
     assert 1e-11 < apart < 1e-8
-    outcome = LAWS["the_memory_layout_does_not_matter"].on(Trial(problem, InProcess(larger)))
+    outcome = LAWS["the_memory_layout_does_not_matter"].on(Case(problem, InProcess(larger)))
     assert (outcome.status, outcome.message) == (Status.NOT_APPLICABLE, "the answer is wrong in any layout")
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_answer_may_be_on_a_kink_of_its_own_in_another_layout():
         return [2 * weight if problem.x.flags.c_contiguous else 0 * weight for weight in answer.weights], answer.biases
 
     problem = Problem([[[1.0, 2.0]]], activations=["relu"], x=[[1.0, -2.0], [0.5, 0.25]], y=[[1.0], [0.0]])
-    assert LAWS["the_memory_layout_does_not_matter"].on(Trial(problem, InProcess(jumps))).status is Status.NOT_APPLICABLE
+    assert LAWS["the_memory_layout_does_not_matter"].on(Case(problem, InProcess(jumps))).status is Status.NOT_APPLICABLE
 
 
 GROSS = [
@@ -80,7 +80,7 @@ GROSS = [
 def test_a_wrong_answer_that_breaks_a_law_too_shows_it(name, law, seed_of_the_run):
     fault = FAULTS[name]
     outcomes = [
-        LAWS[law].on(Trial(problem, InProcess(fault.target))) for problem in draw_problems(60, seed_of_the_run, Support.of(fault.supports))
+        LAWS[law].on(Case(problem, InProcess(fault.target))) for problem in draw_problems(60, seed_of_the_run, Support.of(fault.supports))
     ]
     assert any(outcome.status is Status.BROKEN for outcome in outcomes)
 
@@ -93,7 +93,7 @@ def test_an_answer_that_is_off_by_little_is_asked_nearly_as_many_digits_as_one_t
         return [weight * (1 + 1e-11 * problem.batch) for weight in answer.weights], answer.biases
 
     problem = Problem([[[1.5, 0.5]]], activations=["tanh"], x=[[1.0, -2.0], [0.5, 0.25]], y=[[1.0], [0.0]])
-    assert LAWS["batch_gradients_add"].on(Trial(problem, InProcess(by_batch))).status is Status.BROKEN
+    assert LAWS["batch_gradients_add"].on(Case(problem, InProcess(by_batch))).status is Status.BROKEN
 
 
 @pytest.mark.parametrize("seed", [1, 5])

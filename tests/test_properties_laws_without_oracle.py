@@ -6,12 +6,12 @@ from backproof import Problem, gradient
 from backproof.targets.target import InProcess
 from properties.faults.fault import Network
 from properties.faults.table import FAULTS
-from properties.laws.law import Status, Trial, Turn
+from properties.laws.law import Cadence, Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import Support
 
-IN_TURN = [law for law in LAWS.values() if law.turn is Turn.IN_TURN]
+IN_TURN = [law for law in LAWS.values() if law.cadence is Cadence.ROTATED]
 NEEDS = {"softmax_deltas_sum_to_zero": {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]}}
 """What a law's problems are drawn from, where few others would do."""
 
@@ -41,18 +41,18 @@ CORNER = Problem(
 @pytest.mark.parametrize("target", [gradient, Network()], ids=["reference", "network"])
 @pytest.mark.parametrize("law", IN_TURN, ids=lambda law: law.name)
 def test_a_law_holds_on_an_honest_target(law, target, times, seed_of_the_run):
-    asker = InProcess(target)
+    session = InProcess(target)
     problems = draw_problems(60 * times, seed_of_the_run, Support.of(NEEDS.get(law.name)))
-    fared = [(law.on(Trial(problem, asker)), problem) for problem in problems]
+    fared = [(law.on(Case(problem, session)), problem) for problem in problems]
     assert [(outcome.message, problem) for outcome, problem in fared if outcome.status is Status.BROKEN] == []
     assert any(outcome.status is Status.HELD for outcome, _ in fared)
 
 
 def test_a_corner_of_a_slope_on_the_line_accuses_nobody():
     law = LAWS["the_loss_changes_as_the_gradient_says"]
-    assert law.on(Trial(CORNER, InProcess(Network()))).status is Status.HELD
+    assert law.on(Case(CORNER, InProcess(Network()))).status is Status.HELD
 
 
 def test_every_law_is_broken_by_a_fault():
-    of_the_target = {name for name, law in LAWS.items() if law.turn is not Turn.AUDIT}
+    of_the_target = {name for name, law in LAWS.items() if law.cadence is not Cadence.AUDIT}
     assert {name for fault in FAULTS.values() for name in fault.laws} == of_the_target

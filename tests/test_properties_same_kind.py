@@ -4,12 +4,12 @@ import numpy as np
 
 from backproof import Problem, check
 from properties.judging.judgement import Judgement
-from properties.laws.same_kind import Kind, kind_of
+from properties.laws.failure_kind import Kind, kind_of
 from properties.verdict import Verdict
 from reference.backward import output_error
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Place
 
 AGREES = ["it_agrees_with_the_exact_gradient"]
@@ -66,7 +66,7 @@ def test_a_wrong_slope_below_0_is_not_told_at_0():
 def test_weights_that_are_updated_too_early_are_no_rounding_error():
     def updated(problem):
         def right(choice, z):
-            return bind(ACTIVATIONS, choice).derivative(z)
+            return row_of(ACTIVATIONS, choice).derivative(z)
 
         # each layer's weights have moved by a step when the error goes back through them
         return answer(
@@ -82,7 +82,7 @@ def test_weights_that_are_updated_too_early_are_no_rounding_error():
 def test_numbers_of_a_finding_say_something():
     def at_the_activation(problem):
         passed = forward(problem)
-        slopes = [bind(ACTIVATIONS, choice).derivative(a) for choice, a in zip(problem.activations, passed.activations[1:], strict=True)]
+        slopes = [row_of(ACTIVATIONS, choice).derivative(a) for choice, a in zip(problem.activations, passed.activations[1:], strict=True)]
         return answer(problem, lambda choice, z: slopes.pop())
 
     at_the_activation.supports = {"activations": ["sigmoid"], "depth": (1, 2)}
@@ -97,7 +97,7 @@ def test_another_nodes_weight_is_not_told_as_a_missing_term():
         return [np.roll(weight, 1, axis=1) for weight in problem.weights[-len(found) :]]
 
     def target(problem):
-        return answer(problem, lambda choice, z: bind(ACTIVATIONS, choice).derivative(z), rolled)
+        return answer(problem, lambda choice, z: row_of(ACTIVATIONS, choice).derivative(z), rolled)
 
     target.supports = {"activations": ["tanh"], "losses": ["half_squared_error"], "widths": [2, 2, 1]}
     (finding,) = check(target, max_examples=60, seed=1, laws=AGREES).findings

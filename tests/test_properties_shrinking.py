@@ -7,26 +7,26 @@ import pytest
 
 from backproof import Problem, check, gradient
 from properties.problems.architecture import Architecture
-from properties.problems.reducing import reduce
 from properties.problems.shrinking import shrink
+from properties.problems.shrinking_structure import reduce
 from properties.problems.support import Support
 from properties.problems.values import SHORT, ValuePlan, problem_of_seed
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 
 
 def passes(problem, turned=None, summed=None, slope=None):
     """A backward pass of its own, in which a part can be replaced by a faulty one."""
     passed = forward(problem)
-    error = bind(LOSSES, problem.loss).derivative(passed.activations[-1], problem.y)
+    error = row_of(LOSSES, problem.loss).derivative(passed.activations[-1], problem.y)
     if problem.reduction == "mean":
         error = error / problem.batch
     weights, biases = [], []
     for layer in reversed(range(problem.depth)):
         z, choice = passed.pre_activations[layer], problem.activations[layer]
-        delta = bind(ACTIVATIONS, choice).pullback(z, error) if slope is None or choice == "softmax" else error * slope(choice, z)
+        delta = row_of(ACTIVATIONS, choice).pullback(z, error) if slope is None or choice == "softmax" else error * slope(choice, z)
         weights.insert(0, delta.T @ passed.activations[layer])
         biases.insert(0, (summed or (lambda delta: delta.sum(axis=0)))(delta))
         error = delta @ (turned or (lambda w: w))(problem.weights[layer])
@@ -45,15 +45,15 @@ def lost_the_sign(problem):
     """As PyTorch's in-place leaky ReLU once did: slope 1 below 0, where the slope is negative."""
 
     def slope(choice, z):
-        right = bind(ACTIVATIONS, choice).derivative(z)
-        name, parameters = split(choice)
+        right = row_of(ACTIVATIONS, choice).derivative(z)
+        name, parameters = name_and_parameters(choice)
         return np.where(z < 0, 1.0, right) if name == "leaky_relu" and parameters.get("slope", 0.01) < 0 else right
 
     return passes(problem, slope=slope)
 
 
 def wrong_far_out(problem):
-    return passes(problem, slope=lambda choice, z: bind(ACTIVATIONS, choice).derivative(z) * np.where(np.abs(z) > 30, 2, 1))
+    return passes(problem, slope=lambda choice, z: row_of(ACTIVATIONS, choice).derivative(z) * np.where(np.abs(z) > 30, 2, 1))
 
 
 def wrong_in_softmax(problem):
@@ -195,7 +195,7 @@ def test_reducing_ends_where_no_part_can_go():
 
 def test_what_cannot_be_recorded_keeps_its_structure():
     problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.3]], loss="binary_cross_entropy_with_logits")
-    shrunk = shrink(problem, lambda p: bind(LOSSES, p.loss).expected.labels, Support(), "float64")
+    shrunk = shrink(problem, lambda p: row_of(LOSSES, p.loss).expected.labels, Support(), "float64")
     assert not shrunk.complete
     assert shrunk.problem == problem
 

@@ -18,10 +18,10 @@ from properties.problems.values import EXTREMES, SHORT, SPECIALS, VALUE_CLASSES,
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from rounding.precisions import PRECISIONS
 
-OF_LABELS = [name for name in LOSSES if bind(LOSSES, name).expected.labels]
+OF_LABELS = [name for name in LOSSES if row_of(LOSSES, name).expected.labels]
 
 PRECISION_NAMES = list(PRECISIONS)
 
@@ -57,7 +57,7 @@ def test_every_choice_occurs(many):
 def on_a_kink(problem):
     with np.errstate(all="ignore"):
         passed = forward(problem)
-    rows = [bind(ACTIVATIONS, choice) for choice in problem.activations]
+    rows = [row_of(ACTIVATIONS, choice) for choice in problem.activations]
     return any((z == kink).any() for row, z in zip(rows, passed.pre_activations, strict=True) for kink, _ in row.kinks)
 
 
@@ -93,7 +93,7 @@ def test_a_tie_is_on_a_kink(activation):
 
 @pytest.mark.parametrize("loss", OF_LABELS)
 def test_expected_outputs_are_probabilities(many, loss):
-    outputs = [problem.y for problem in many if split(problem.loss)[0] == loss]
+    outputs = [problem.y for problem in many if name_and_parameters(problem.loss)[0] == loss]
     assert len({float(y) for ys in outputs for y in ys.ravel()}) >= 3
     assert all(((ys >= 0) & (ys <= 1)).all() for ys in outputs)
     if loss == "softmax_cross_entropy":
@@ -234,4 +234,4 @@ def test_what_a_given_of_your_own_draws_can_be_judged(precision):
 def test_the_simplest_problem_is_simple():
     simplest = next(draw_problems(1, 0, Support()))
     assert (simplest.depth, simplest.batch, simplest.widths, simplest.activations) == (1, 1, (1, 1), ("identity",))
-    assert set(LOSSES) >= {split(simplest.loss)[0]}
+    assert set(LOSSES) >= {name_and_parameters(simplest.loss)[0]}

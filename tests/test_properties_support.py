@@ -7,13 +7,13 @@ import pytest
 from backproof import Gradient, Problem, SupportError, check, gradient, strategies
 from backproof.runs.check import replay
 from backproof.targets.target import InProcess
-from properties.laws.law import Trial, Turn
+from properties.laws.law import Cadence, Case
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import PARAMETERS, Support
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 
 NAMES = "activations, losses, output_activations, biases, depth, batch, width, reductions, same_hidden"
 
@@ -155,11 +155,11 @@ def posed_by_laws(supports, told):
         posed.append(problem)
         return gradient(problem)
 
-    asker = InProcess(target)
+    session = InProcess(target)
     for problem in draw_problems(16, 3, Support.of(supports)):
         for law in LAWS.values():
-            if law.turn is Turn.IN_TURN:
-                law.on(Trial(problem, asker, support=Support.of(told)))
+            if law.cadence is Cadence.ROTATED:
+                law.on(Case(problem, session, support=Support.of(told)))
     return posed
 
 
@@ -284,6 +284,6 @@ def test_a_target_of_a_large_shape_is_drawn_as_one():
 
 def test_what_a_problem_asks_for_a_related_one_may_ask_for():
     problem = Problem([[[1.0]], [[2.0]]], activations=["tanh", "identity"], x=[[1.0], [0.5]], y=[[0.0], [1.0]], wants=["x"])
-    assert split(problem.loss)[0] == "half_squared_error"
-    outcome = LAWS["a_split_network_chains"].on(Trial(problem, InProcess(gradient)))
+    assert name_and_parameters(problem.loss)[0] == "half_squared_error"
+    outcome = LAWS["a_split_network_chains"].on(Case(problem, InProcess(gradient)))
     assert outcome.status == "held"

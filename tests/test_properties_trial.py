@@ -9,23 +9,24 @@ import pytest
 from backproof import check
 from backproof.findings.finding import judgement_data
 from backproof.targets.target import InProcess
+from properties.judging import beside_peers as case
 from properties.judging import by_second_moment as statistical
 from properties.judging import judge as judging
-from properties.judging import measures, trial
+from properties.judging import measures
 from properties.judging.by_second_moment import TOO_WIDE, judge_by_deviation
-from properties.judging.in_sigmas import Comparison
+from properties.judging.in_sigmas import ArrayInSigmas
 from properties.judging.judgement import Exact, Judgement, Unjudged
 from properties.judging.peers import ACCURATE, TEXTBOOK, answers, textbook_peers
 from properties.judging.sensitivity import smallest_seen
 from properties.laws import of_agreement as laws_of_agreement
-from properties.laws.law import Trial
+from properties.laws.law import Case
 from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
 from properties.problems.support import Support
 from properties.problems.values import held_in, without_near_kinks
 from properties.verdict import Verdict
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient, Place
 from reference.problem import Problem
 from rounding.activations import ROUNDED_ACTIVATIONS
@@ -72,7 +73,7 @@ def test_peers_are_honest_with_every_loss(loss, reduction):
 
 
 def test_every_textbook_formula_of_the_tables_has_a_peer():
-    assert {name for name in ACTIVATIONS if bind(ROUNDED_ACTIVATIONS, name).lossy} == set(TEXTBOOK)
+    assert {name for name in ACTIVATIONS if row_of(ROUNDED_ACTIVATIONS, name).lossy} == set(TEXTBOOK)
 
 
 def test_peers_round_in_ways_of_their_own_and_the_same_each_time():
@@ -116,7 +117,7 @@ def test_a_layer_that_peers_fail_by_every_measure_is_unjudged(monkeypatch):
     monkeypatch.setattr(measures, "SPREAD", measures.SPREAD / 100)
     monkeypatch.setattr(measures, "LINE_SPREAD", measures.LINE_SPREAD / 100)
     monkeypatch.setattr(measures, "COMMON", measures.COMMON / 1e4)
-    monkeypatch.setattr(measures, "MULTIPLE", measures.MULTIPLE / 100)
+    monkeypatch.setattr(measures, "SIGMAS_ALLOWED", measures.SIGMAS_ALLOWED / 100)
     problem = network(5)
     judged = judge_by_deviation(without_projection(Exact(problem)), honest(problem), FLOAT32)
     assert judged.verdict == "inconclusive"
@@ -156,7 +157,7 @@ def test_textbook_formulas_are_lossy_and_named():
 
 @pytest.mark.parametrize("quantity", ["weights", "biases"])
 def test_a_layer_that_no_problem_of_a_run_judged_makes_it_inconclusive(quantity, monkeypatch):
-    monkeypatch.setattr(Comparison, "is_blunt", property(lambda one: one.place == Place(quantity, 2)))
+    monkeypatch.setattr(ArrayInSigmas, "is_blunt", property(lambda one: one.place == Place(quantity, 2)))
 
     def with_biases(problem):
         return gradient(problem)
@@ -174,8 +175,8 @@ def test_a_layer_that_no_problem_of_a_run_judged_makes_it_inconclusive(quantity,
 
 def test_peers_are_not_asked_for_while_a_problem_shrinks(monkeypatch):
     asked, judged = [], []
-    heard, judge = statistical.heard, statistical.judge_by_deviation
-    monkeypatch.setattr(statistical, "heard", lambda *given: asked.append(1) or heard(*given))
+    beside_peers, judge = statistical.beside_peers, statistical.judge_by_deviation
+    monkeypatch.setattr(statistical, "beside_peers", lambda *given: asked.append(1) or beside_peers(*given))
     monkeypatch.setattr(judging, "judge_by_deviation", lambda *given, **options: judged.append(1) or judge(*given, **options))
 
     def off(problem):
@@ -240,20 +241,20 @@ def test_the_second_problem_acquits_of_nothing_that_it_leaves_unjudged(monkeypat
     unjudged = Judgement(Verdict.RIGHT, "float64", unjudged=(Unjudged(Place("weights", 1), "why"),))
     for again, status in ((unjudged, "broken"), (Judgement(Verdict.RIGHT, "float64"), "not applicable")):
         monkeypatch.setattr(laws_of_agreement, "judge", lambda *given, again=again: again)
-        outcome = it_agrees_with_the_exact_gradient(Trial(problem, InProcess(lambda problem: (off.weights, off.biases))))
+        outcome = it_agrees_with_the_exact_gradient(Case(problem, InProcess(lambda problem: (off.weights, off.biases))))
         assert outcome.status == status
 
 
 def test_what_a_run_would_have_seen_knows_of_peers(monkeypatch):
     problem = network(11)
     assert set(smallest_seen(problem, FLOAT32)) == {"entry", "row", "layer"}
-    monkeypatch.setattr(statistical, "heard", lambda exact, suspected, *others: [MagicMock(near=True)] * len(suspected))
+    monkeypatch.setattr(statistical, "beside_peers", lambda exact, suspected, *others: [MagicMock(near=True)] * len(suspected))
     assert smallest_seen(problem, FLOAT32) == {}
 
 
 def test_peers_pass_once_over_a_problem(monkeypatch):
     passed = []
-    monkeypatch.setattr(trial, "answers", lambda *given: passed.append(1) or answers(*given))
+    monkeypatch.setattr(case, "answers", lambda *given: passed.append(1) or answers(*given))
     problem = network(12)
     exact, answer = Exact(problem), honest(problem)
     for factor in (1.01, 1.02):

@@ -15,9 +15,9 @@ from properties.judging.judgement import Exact, Judgement
 from properties.verdict import MEANINGS, worst
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.passes import passes
-from rounding.arithmetic import model_of
+from rounding.arithmetic import worst_case_rounding
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound
 from tests.honest_passes import Honest
@@ -101,7 +101,7 @@ def test_one_entry_off_by_1e_11_is_wrong_and_named(index):
     assert judged.judged == 4 + 2 + 2 + 1
     exact = Fraction(high if judged.got > high else low)
     assert judged.distance == pytest.approx(float(abs(Fraction(judged.got) - exact)), rel=1e-6)
-    allowed = rounding_bound(passes(PROBLEM), model_of(PRECISIONS["float64"], None))
+    allowed = rounding_bound(passes(PROBLEM), worst_case_rounding(PRECISIONS["float64"], None))
     assert judged.allowed == allowed.weights[0][index] < judged.distance < 1e-10
 
 
@@ -207,7 +207,7 @@ def test_a_run_finds_out_which_function_loses_digits():
             weights.insert(0, delta.T @ a[layer])
             biases.insert(0, None if problem.biases[layer] is None else delta.sum(axis=0))
             if layer:
-                delta = delta @ problem.weights[layer] * bind(ACTIVATIONS, problem.activations[layer - 1]).derivative(z[layer - 1])
+                delta = delta @ problem.weights[layer] * row_of(ACTIVATIONS, problem.activations[layer - 1]).derivative(z[layer - 1])
         return weights, biases
 
     target.supports = {

@@ -13,7 +13,7 @@ from scipy.special import erf, erfc
 
 from reference.functions.activation import Elementwise, largest_between
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.arithmetic import REFERENCE, K
 
@@ -137,7 +137,7 @@ def distance(computed, truth):
 
 
 def kinked(choice):
-    return np.isin(points(), [kink for kink, _ in bind(ACTIVATIONS, choice).kinks])
+    return np.isin(points(), [kink for kink, _ in row_of(ACTIVATIONS, choice).kinks])
 
 
 # ---- g, g', g'' ----
@@ -146,12 +146,12 @@ def kinked(choice):
 @each_activation
 @pytest.mark.parametrize("quantity", ["value", "derivative"])
 def test_is_within_k_units_of_its_right_scale(choice, quantity):
-    row, z = bind(ACTIVATIONS, choice), points()
+    row, z = row_of(ACTIVATIONS, choice), points()
     z = np.where(kinked(choice), 0.3, z) if quantity == "derivative" else z
     computed = getattr(row, quantity)(z)
     error = distance(computed, exact(named(choice), quantity) if z is points() else [first(branch(choice, p), arb(p)) for p in z])
     beyond = np.maximum(error - REFERENCE.underflow * (1 + np.abs(z)), 0.0)
-    worst = units(beyond, REFERENCE.unit * getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales").right(z))
+    worst = units(beyond, REFERENCE.unit * getattr(row_of(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales").right(z))
     print(f"measured: {named(choice)} {quantity}: {worst:.2f} u scale")
     assert worst <= K
 
@@ -159,7 +159,7 @@ def test_is_within_k_units_of_its_right_scale(choice, quantity):
 @each_activation
 def test_curvature_is_the_second_derivative(choice):
     # 1e-9: curvature only bounds a first-order effect, and the bound is inflated by as much; absolute where terms cancel
-    z, row = points(), bind(ACTIVATIONS, choice)
+    z, row = points(), row_of(ACTIVATIONS, choice)
     truth = exact(named(choice), "curvature")
     size = np.array([float(abs(t)) for t in truth])
     error = distance(row.curvature(z), truth)
@@ -170,7 +170,7 @@ def test_curvature_is_the_second_derivative(choice):
 @each_activation
 @pytest.mark.parametrize("quantity", ["value", "derivative", "curvature"])
 def test_gives_finite_numbers_of_its_argument_shape(choice, quantity):
-    function = getattr(bind(ACTIVATIONS, choice), quantity)
+    function = getattr(row_of(ACTIVATIONS, choice), quantity)
     z = points()
     assert np.isfinite(function(z)[np.abs(z) < 1e299]).all()
     for shape in ((), (1,), (2, 3), (2, 1, 2)):
@@ -186,7 +186,7 @@ def test_gives_finite_numbers_of_its_argument_shape(choice, quantity):
 
 @each_activation
 def test_kinks_are_the_jumps_of_the_derivative_and_all_of_them(choice):
-    kinks, pieces = dict(bind(ACTIVATIONS, choice).kinks), branches(choice)
+    kinks, pieces = dict(row_of(ACTIVATIONS, choice).kinks), branches(choice)
     for (end, left), (_, right) in itertools.pairwise(pieces):
         jump = float(abs(first(right, arb(end)) - first(left, arb(end))))
         # 4e-16: the product of SELU's two constants is rounded
@@ -196,7 +196,7 @@ def test_kinks_are_the_jumps_of_the_derivative_and_all_of_them(choice):
 
 @each_activation
 def test_derivative_at_a_kink_is_a_legal_slope(choice):
-    row, pieces = bind(ACTIVATIONS, choice), branches(choice)
+    row, pieces = row_of(ACTIVATIONS, choice), branches(choice)
     for kink, _ in row.kinks:
         i = [end for end, _ in pieces].index(kink)
         slopes = sorted(float(first(g, arb(kink))) for _, g in pieces[i : i + 2])
@@ -219,7 +219,7 @@ def intervals(count, seed):
 @each_activation
 @pytest.mark.parametrize("quantity", SUPREMA)
 def test_nothing_inside_an_interval_is_larger_than_the_supremum(choice, quantity):
-    row = bind(ACTIVATIONS, choice)
+    row = row_of(ACTIVATIONS, choice)
     low, high = intervals(2000, seed=1)
     inside = low + np.linspace(0, 1, 101)[:, None] * (high - low)
     function = getattr(row, quantity)
@@ -232,7 +232,7 @@ def test_nothing_inside_an_interval_is_larger_than_the_supremum(choice, quantity
 @each_activation
 @pytest.mark.parametrize("quantity", SUPREMA)
 def test_peaks_are_at_least_the_local_maxima_and_not_far_above(choice, quantity):
-    row = bind(ACTIVATIONS, choice)
+    row = row_of(ACTIVATIONS, choice)
     exactly = {"derivative": first, "curvature": second}[quantity]
     for at, peak in getattr(row, SUPREMA[quantity]):
         near = at + np.array([-1e-3, -1e-6, -1e-9, 0.0, 1e-9, 1e-6, 1e-3])
@@ -254,9 +254,9 @@ def test_peaks_are_at_least_the_local_maxima_and_not_far_above(choice, quantity)
 @pytest.mark.parametrize("grade", ["right", "lossy"])
 def test_scale_at_the_ends_of_an_interval_is_enough(choice, which, grade):
     """The rule E(g) = sup|g'| E(z) + K u s takes s at the ends of [z - E(z), z + E(z)] and nearest 0 (docs/tolerance.md, section 2)."""
-    row = bind(ACTIVATIONS, choice)
+    row = row_of(ACTIVATIONS, choice)
     slope, peaks = (row.derivative, row.steepest) if which == "value" else (row.curvature, row.most_bent)
-    scale = getattr(getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{which}_scales"), grade)
+    scale = getattr(getattr(row_of(ROUNDED_ACTIVATIONS, choice), f"{which}_scales"), grade)
     low, high = intervals(1000, seed=2)
     z, radius = (low + high) / 2, (high - low) / 2
     inside = low + np.linspace(0, 1, 101)[:, None] * (high - low)
@@ -273,7 +273,7 @@ def test_scale_at_the_ends_of_an_interval_is_enough(choice, which, grade):
 @each_activation
 @pytest.mark.parametrize("which", ["value_scales", "derivative_scales"])
 def test_scales_are_finite_and_not_negative(choice, which):
-    scales, z = getattr(bind(ROUNDED_ACTIVATIONS, choice), which), points()[np.abs(points()) < 1e299]
+    scales, z = getattr(row_of(ROUNDED_ACTIVATIONS, choice), which), points()[np.abs(points()) < 1e299]
     for scale in (scales.right(z), scales.lossy(z)):
         assert (scale >= 0).all() and np.isfinite(scale).all()
 
@@ -403,7 +403,7 @@ def judged(activation, quantity, formula, dtype):
     error = distance(computed, [EXACT[quantity](branch(choice, p), arb(float(p))) for p in z])
     z, info = z.astype(float), np.finfo(dtype)
     beyond = np.maximum(error - float(info.tiny) * (1 + np.abs(z)), 0.0)
-    return z, beyond, float(info.eps) / 2, getattr(bind(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
+    return z, beyond, float(info.eps) / 2, getattr(row_of(ROUNDED_ACTIVATIONS, choice), f"{quantity}_scales")
 
 
 def units(beyond, allowed):
@@ -443,7 +443,7 @@ def test_the_slope_of_tanh_from_its_value_is_within_k_units_in_every_library(lib
     z = np.linspace(-10, 10, 400_001, dtype=np.float32)
     module = pytest.importorskip(library)
     a = np.asarray(module.tanh(module.asarray(z)))
-    right = bind(ACTIVATIONS, "tanh").derivative(z.astype(np.float64))
+    right = row_of(ACTIVATIONS, "tanh").derivative(z.astype(np.float64))
     worst = float(np.max(np.abs((1 - a * a).astype(np.float64) - right))) / 2.0**-24
     print(f"measured: tanh' as 1 - a a by {library}, float32: {worst:.2f} u lossy scale")
     assert 1 < worst <= K

@@ -17,11 +17,11 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import model_of
+from rounding.arithmetic import worst_case_rounding
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound
 
-MODEL = model_of(PRECISIONS["float64"])
+MODEL = worst_case_rounding(PRECISIONS["float64"])
 pytestmark = pytest.mark.wheel
 
 

@@ -6,9 +6,9 @@ from mpmath import mp, mpf
 
 from reference.errors import ProblemError
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.problem import Problem
-from rounding.arithmetic import REFERENCE, Model, model_of
+from rounding.arithmetic import REFERENCE, WorstCaseRounding, worst_case_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
 
@@ -123,8 +123,8 @@ each_kind = pytest.mark.parametrize("kind", ["soft", "hard"])
 @each_output
 @each_kind
 def test_value_and_derivative_are_those_of_the_definition(choice, outputs, kind):
-    row, a = bind(LOSSES, choice), OUTPUTS[outputs]
-    rounded = bind(ROUNDED_LOSSES, choice)
+    row, a = row_of(LOSSES, choice), OUTPUTS[outputs]
+    rounded = row_of(ROUNDED_LOSSES, choice)
     y = expected(choice, a.shape, kind)
     value, derivative = row.value(a, y), row.derivative(a, y)
     assert value.shape == a.shape[:-1] and derivative.shape == a.shape
@@ -150,7 +150,7 @@ HARD_TO_GET = [
 
 @pytest.mark.parametrize(("choice", "a", "y"), HARD_TO_GET)
 def test_derivative_keeps_its_digits(choice, a, y):
-    derivative = bind(LOSSES, choice).derivative(np.array([a]), np.array([y]))[0]
+    derivative = row_of(LOSSES, choice).derivative(np.array([a]), np.array([y]))[0]
     for computed, exact in zip(derivative, exact_derivative(choice, a, y), strict=True):
         # 16 K u: a handful of elementary functions and products; 1e-307: what is subnormal
         assert abs(mpf(computed) - exact) <= 16 * REFERENCE.unit * abs(exact) + mpf("1e-307")
@@ -252,8 +252,8 @@ def draws(name, dtype, count=60):
 
 
 def test_huber_by_clipping_loses_digits():
-    row, a, y = bind(LOSSES, "huber"), np.array([[np.float32(1e-5)]]), np.array([[np.float32(0)]])
-    rounded = bind(ROUNDED_LOSSES, "huber")
+    row, a, y = row_of(LOSSES, "huber"), np.array([[np.float32(1e-5)]]), np.array([[np.float32(0)]])
+    rounded = row_of(ROUNDED_LOSSES, "huber")
     off = np.abs(huber_by_clipping(a, y).astype(float) - row.derivative(a.astype(float), y.astype(float)))
     wide = (a.astype(float), y.astype(float), np.zeros((1, 1)))
     bounds = [rounded.derivative_error(*wide, allowed("float32", grade)) for grade in ("right", "lossy")]
@@ -261,14 +261,14 @@ def test_huber_by_clipping_loses_digits():
 
 
 def allowed(precision, grade):
-    return model_of(PRECISIONS[precision], None if grade == "lossy" else frozenset())
+    return worst_case_rounding(PRECISIONS[precision], None if grade == "lossy" else frozenset())
 
 
 @pytest.mark.parametrize("precision", DTYPES)
 @pytest.mark.parametrize(("name", "grade", "formula"), FORMULAS, ids=lambda v: str(v))
 def test_derivative_bound_holds_an_honest_target(name, grade, formula, precision):
-    row, dtype = bind(LOSSES, name), DTYPES[precision]
-    rounded = bind(ROUNDED_LOSSES, name)
+    row, dtype = row_of(LOSSES, name), DTYPES[precision]
+    rounded = row_of(ROUNDED_LOSSES, name)
     compute = {"right": RIGHT, "lossy": LOSSY}[grade][name][formula]
     worst = 0.0
     for a, y, error, target in draws(name, dtype):
@@ -285,8 +285,8 @@ def test_derivative_bound_holds_an_honest_target(name, grade, formula, precision
 @pytest.mark.parametrize("precision", DTYPES)
 @pytest.mark.parametrize(("name", "formula"), [(name, i) for name in VALUES for i in range(len(VALUES[name]))], ids=lambda v: str(v))
 def test_value_bound_holds_an_honest_target(name, formula, precision):
-    row, dtype = bind(LOSSES, name), DTYPES[precision]
-    rounded = bind(ROUNDED_LOSSES, name)
+    row, dtype = row_of(LOSSES, name), DTYPES[precision]
+    rounded = row_of(ROUNDED_LOSSES, name)
     for a, y, error, target in draws(name, dtype):
         answer = VALUES[name][formula](target, y.astype(dtype)).astype(float)
         bound = rounded.value_error(a, y, error, allowed(precision, "right"))
@@ -296,9 +296,9 @@ def test_value_bound_holds_an_honest_target(name, formula, precision):
 @each_loss
 def test_bound_without_rounding_holds_the_whole_box(choice):
     """With u = 0 what remains is how far the exact derivative and value move while a moves by E(a)."""
-    row, rng = bind(LOSSES, choice), np.random.default_rng(5)
-    rounded = bind(ROUNDED_LOSSES, choice)
-    model = Model(0.0, 0.0, 1e308, None)
+    row, rng = row_of(LOSSES, choice), np.random.default_rng(5)
+    rounded = row_of(ROUNDED_LOSSES, choice)
+    model = WorstCaseRounding(0.0, 0.0, 1e308, None)
     for _ in range(200):
         shape = (1, rng.integers(1, 5))
         a, error = rng.normal(0, rng.choice([1, 5, 30]), shape), 10.0 ** rng.uniform(-8, 1.5, shape)
@@ -323,8 +323,8 @@ FAR = [
 @pytest.mark.parametrize(("a", "error", "move"), [row[1:] for row in FAR], ids=[row[0] for row in FAR])
 @pytest.mark.parametrize("y", [[[1.0, 0.0]], [[0.5, 0.5]]], ids=["hard", "soft"])
 def test_softmax_bound_holds_where_probabilities_are_below_the_range(a, error, move, y):
-    row, a, y = bind(LOSSES, "softmax_cross_entropy"), np.array(a), np.array(y)
-    rounded = bind(ROUNDED_LOSSES, "softmax_cross_entropy")
+    row, a, y = row_of(LOSSES, "softmax_cross_entropy"), np.array(a), np.array(y)
+    rounded = row_of(ROUNDED_LOSSES, "softmax_cross_entropy")
     off = np.abs(row.derivative(a + np.array(move), y) - row.derivative(a, y))
     assert (off <= rounded.derivative_error(a, y, np.array(error), REFERENCE)).all(), off
 
@@ -332,7 +332,7 @@ def test_softmax_bound_holds_where_probabilities_are_below_the_range(a, error, m
 def test_softmax_bound_holds_a_distribution_that_is_summed_in_another_order():
     # ten times 0.1 is 1 or 0.99..9, by the order of the sum: p sum(y) - y moves by u p, where p is near 1
     y = np.array([[1 - 9 * 2.0**-10, *[2.0**-10] * 9]])
-    rounded = bind(ROUNDED_LOSSES, "softmax_cross_entropy")
+    rounded = row_of(ROUNDED_LOSSES, "softmax_cross_entropy")
     a = np.log(y)
     n, unit = y.shape[1], REFERENCE.unit
     bound = rounded.derivative_error(a, y, np.zeros_like(a), REFERENCE)
@@ -341,9 +341,9 @@ def test_softmax_bound_holds_a_distribution_that_is_summed_in_another_order():
 
 
 def test_huber_bound_holds_when_both_sides_are_clipped():
-    row = bind(LOSSES, ("huber", {"delta": 0.1}))
-    rounded = bind(ROUNDED_LOSSES, ("huber", {"delta": 0.1}))
-    model = model_of(PRECISIONS["float32"])
+    row = row_of(LOSSES, ("huber", {"delta": 0.1}))
+    rounded = row_of(ROUNDED_LOSSES, ("huber", {"delta": 0.1}))
+    model = worst_case_rounding(PRECISIONS["float32"])
     a, y, error = np.array([[5.0]]), np.array([[0.0]]), np.array([[20.0]])
     target = -float(np.float32(0.1))
     assert abs(target - row.derivative(a, y)[0, 0]) <= rounded.derivative_error(a, y, error, model)[0, 0]
@@ -351,11 +351,11 @@ def test_huber_bound_holds_when_both_sides_are_clipped():
 
 @each_loss
 def test_a_difference_that_is_flushed_to_zero_is_honest(choice):
-    model = model_of(PRECISIONS["float32"])
+    model = worst_case_rounding(PRECISIONS["float32"])
     a, y = np.full((1, 1), 2.0**-126 * 1.5), np.full((1, 1), 2.0**-126)
     if "squared" in named(choice) or "huber" in named(choice):
-        row = bind(LOSSES, choice)
-        rounded = bind(ROUNDED_LOSSES, choice)
+        row = row_of(LOSSES, choice)
+        rounded = row_of(ROUNDED_LOSSES, choice)
         assert abs(row.derivative(a, y)) <= rounded.derivative_error(a, y, np.zeros_like(a), model)
 
 

@@ -10,7 +10,7 @@ from reference.equations import gradient_by_equations
 from reference.functions.activations import ACTIVATIONS
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import REFERENCE, model_of
+from rounding.arithmetic import REFERENCE, worst_case_rounding
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound
 
@@ -54,7 +54,7 @@ def test_the_equations_and_ball_arithmetic_agree(activations):
         reduction="mean",
     )
     exact, passed = dict(gradient(problem).arrays()), passes(problem)
-    bound = dict(rounding_bound(passed, model_of(PRECISIONS["float64"])).arrays())
+    bound = dict(rounding_bound(passed, worst_case_rounding(PRECISIONS["float64"])).arrays())
     for place, array in gradient_by_equations(problem).arrays():
         assert (np.abs(array - exact[place]) <= bound[place]).all(), str(place)
     found, own = enclosure(problem), dict(rounding_bound(passed, REFERENCE).arrays())
@@ -67,7 +67,7 @@ def test_a_wrong_index_of_its_jacobian_is_outside():
     """da_j/dz_i in place of da_i/dz_j is the same: the Jacobian is symmetric; a sign of the other outputs is not."""
     problem = Problem([[[0.5], [1.0], [-1.0]]], activations=["softmax"], x=[[1.0]], y=[[1.0, 0.0, 0.5]])
     wrong = gradient_by_equations(problem, joint_activation_derivative=lambda activation, z, i, j: abs(activation.partial(z, i, j)))
-    right, bound = gradient(problem), rounding_bound(passes(problem), model_of(PRECISIONS["float64"]))
+    right, bound = gradient(problem), rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float64"]))
     assert (np.abs(wrong.weights[0] - right.weights[0]) > bound.weights[0]).any()
 
 

@@ -10,18 +10,18 @@ import pytest
 
 from backproof import verify
 from backproof.targets.target import InProcess
-from properties.judging import trial
+from properties.judging import beside_peers as case
 from properties.judging.by_second_moment import judge_by_deviation
 from properties.judging.by_worst_case import judge_by_worst_case
 from properties.judging.judge import judge
 from properties.judging.judgement import Exact
 from properties.judging.peers import textbook_peers
-from properties.laws.law import Trial
+from properties.laws.law import Case
 from properties.laws.table import LAWS
 from properties.problems.support import Support
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from reference.passes import passes
 from reference.problem import Problem
@@ -112,8 +112,8 @@ def test_a_law_allows_what_its_calls_may_be_off_and_no_more(law, when):
         x=[[1.0, 0.5], [-1.0, 2.0]],
         y=[[0.0], [1.0]],
     )
-    assert LAWS[law].on(Trial(problem, InProcess(off_by(10, when)))).status == "broken"
-    assert LAWS[law].on(Trial(problem, InProcess(off_by(0.9, when)))).status == "held"
+    assert LAWS[law].on(Case(problem, InProcess(off_by(10, when)))).status == "broken"
+    assert LAWS[law].on(Case(problem, InProcess(off_by(0.9, when)))).status == "held"
 
 
 def test_no_textbook_function_is_named_alone_where_another_explains_as_much():
@@ -127,7 +127,7 @@ def test_no_textbook_function_is_named_alone_where_another_explains_as_much():
 
 def test_two_small_errors_of_a_product_multiply():
     """The cross term of delta = dC/da g': at a zero of both nothing else is left."""
-    z, row = np.float64(-0.7517915246935645), bind(ACTIVATIONS, "gelu")
+    z, row = np.float64(-0.7517915246935645), row_of(ACTIVATIONS, "gelu")
     problem = Problem([[[z / 1.1]]], activations=["gelu"], x=[[1.1]], y=row.value(np.array([[z]])))
     given = problem.copy(np.float32)
     seen = given.x @ given.weights[0].T
@@ -153,7 +153,7 @@ def test_a_suspicion_that_nobody_can_confirm_is_told_from_10_sigma_on():
 def pass_of(problem, stored=lambda z: z, value=lambda a: a):
     """A pass over two layers that is exact but for what is stored as z and as a of the first."""
     passed = passes(problem)
-    a = value(bind(ACTIVATIONS, problem.activations[0]).value(stored(passed.forward.pre_activations[0])))
+    a = value(row_of(ACTIVATIONS, problem.activations[0]).value(stored(passed.forward.pre_activations[0])))
     e = a @ problem.weights[1].T + problem.biases[1] - problem.y
     delta = e @ problem.weights[1] * passed.backward.slopes[0]
     return Gradient([delta.T @ problem.x, e.T @ a], [delta.sum(axis=0), e.sum(axis=0)])
@@ -256,9 +256,9 @@ def tried(monkeypatch, answer, peer, *, textbook=False, change):
         change(right, found, sigmas)
         return right
 
-    peers = trial.ACCURATE[:1] + textbook_peers(frozenset({"sigmoid"}))[:1]
+    peers = case.ACCURATE[:1] + textbook_peers(frozenset({"sigmoid"}))[:1]
     given = [(one, off(peer) if bool(one.textbook) == textbook else off(0)) for one in peers]
-    monkeypatch.setattr(trial, "answers", lambda *asked: given)
+    monkeypatch.setattr(case, "answers", lambda *asked: given)
     return judge_by_deviation(exact, off(answer), FLOAT32)
 
 

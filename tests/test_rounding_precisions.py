@@ -13,11 +13,11 @@ from reference.backward import gradient
 from reference.dtypes import DTYPES
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import model_of
+from rounding.arithmetic import worst_case_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound, slope_bound, value_bound
@@ -116,7 +116,7 @@ def stored(row, by_steps=False, formulas="accurate", **options):
 @pytest.mark.parametrize("precision", NEW)
 def test_holds_honest_passes(precision, kind, formulas):
     row = PRECISIONS[precision]
-    model = model_of(row, frozenset() if formulas == "accurate" else None)
+    model = worst_case_rounding(row, frozenset() if formulas == "accurate" else None)
     honest = {name: stored(row, formulas=formulas, **options) for name, options in VARIANTS.items()}
     assert claims_where_all_hold(12, kind, precision, model, honest) > (0.1 if kind == "huge" else 0.6)
 
@@ -125,7 +125,7 @@ def test_holds_honest_passes(precision, kind, formulas):
 def test_holds_honest_passes_on_wide_networks(precision):
     row = PRECISIONS[precision]
     for problem in one_of_each_block(6, 3, Support.of({"width": (30, 60), "batch": (30, 60), "depth": (1, 3)}), precision):
-        truth, bound = judged(problem, model_of(row, None))
+        truth, bound = judged(problem, worst_case_rounding(row, None))
         for by_steps in (False, True):
             assert not outside(stored(row, by_steps, "textbook", seed=1).gradient(problem), truth, bound), problem
 
@@ -138,12 +138,14 @@ def test_honest_passes_stay_well_inside_on_drawn_problems(precision):
     row = PRECISIONS[precision]
     shares, sharp = [], 0
     for problem in one_of_each_block(100, 11, Support(), precision):
-        truth, bound = judged(problem, model_of(row, None))
+        truth, bound = judged(problem, worst_case_rounding(row, None))
         parts = [place for place in truth if place.quantity in ("weights", "biases") and np.isfinite(bound[place]).all()]
         answers = [stored(row, s, f, seed=1 if s else None).gradient(problem) for f, s in WAYS]
         assert not any(outside(answer, truth, bound) for answer in answers), problem
         # near a kink the jump is allowed, and another slope uses it up
-        if parts and np.array_equal(*(rounding_bound(passes(problem), model_of(row, None), jumps=j).weights[0] for j in (False, True))):
+        if parts and np.array_equal(
+            *(rounding_bound(passes(problem), worst_case_rounding(row, None), jumps=j).weights[0] for j in (False, True))
+        ):
             off = [np.nanmax(np.abs(dict(answer.arrays())[place] - truth[place]) / bound[place]) for answer in answers for place in parts]
             shares.append(max(off))
             sharp += all(np.max(bound[place]) < np.max(np.abs(truth[place])) / 2 for place in parts if place.quantity == "weights")
@@ -173,7 +175,7 @@ def without_mean(row, problem):
 MISTAKES = {
     # mistake: which problems it shows on
     doubled: lambda problem: True,
-    without_slopes: lambda problem: any(not bind(ACTIVATIONS, choice).kinks for choice in problem.activations if choice != "identity"),
+    without_slopes: lambda problem: any(not row_of(ACTIVATIONS, choice).kinks for choice in problem.activations if choice != "identity"),
     without_mean: lambda problem: problem.reduction == "mean" and problem.batch > 1,
 }
 
@@ -185,7 +187,7 @@ def test_mistakes_are_outside(precision, mistake):
     drawn = (random_problem(seed, "plain", precision) for seed in range(80))
     # of a layer with softmax the bound says less in so few bits: test_rounding_softmax.py
     posed = [problem for problem in drawn if MISTAKES[mistake](problem) and "softmax" not in problem.activations]
-    found = [bool(outside(mistake(row, problem), *judged(problem, model_of(row)))) for problem in posed]
+    found = [bool(outside(mistake(row, problem), *judged(problem, worst_case_rounding(row)))) for problem in posed]
     assert len(found) > 10
     # the rest are networks so deep, for so few bits, that the bound says nothing, or gradients that are 0
     assert np.mean(found) > 0.8
@@ -196,16 +198,16 @@ def test_sums_kept_apart_allow_less(precision):
     row = PRECISIONS[precision]
     together = replace(row, sum_bits=0)
     for terms in (1, 2, 3, 100, 10**6):
-        apart, alike = (model_of(each).sum(terms) for each in (row, together))
+        apart, alike = (worst_case_rounding(each).sum(terms) for each in (row, together))
         assert apart < alike if row.sum_bits and terms > 2 else apart >= alike
     if row.sum_bits:
-        assert model_of(row).sum(10**4) < 2.2 * row.unit + 2 * 10**4 * row.sum_unit
+        assert worst_case_rounding(row).sum(10**4) < 2.2 * row.unit + 2 * 10**4 * row.sum_unit
 
 
 def test_a_sum_of_too_many_terms_has_no_bound():
-    assert model_of(PRECISIONS["bfloat16"]).sum(10**6) == np.inf
+    assert worst_case_rounding(PRECISIONS["bfloat16"]).sum(10**6) == np.inf
     problem = Problem([[[1.0]]], activations=["identity"], x=np.ones((200_000, 1)), y=np.zeros((200_000, 1)))
-    bound = rounding_bound(passes(problem), model_of(PRECISIONS["bfloat16"]))
+    bound = rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["bfloat16"]))
     assert np.isinf(bound.weights[0]).all()
     assert np.isfinite(bound.pre_activations[0]).all()
 
@@ -225,7 +227,7 @@ def test_holds_pytorch(precision, kind):
         problem = random_problem(seed, kind, precision)
         found = torch_autograd.answer(problem, row.storage).gradient
         answer = replace(found, x=None, loss=None)
-        assert not outside(answer, *judged(problem, model_of(row, None))), problem
+        assert not outside(answer, *judged(problem, worst_case_rounding(row, None))), problem
 
 
 @pytest.mark.parametrize("precision", ROUNDED_ONCE)
@@ -241,7 +243,7 @@ def test_holds_pytorch_at_every_number_of_its_format(precision):
         given = torch.tensor(z, dtype=getattr(torch, row.storage), requires_grad=True)
         values = function(torch.nn.functional, given)
         values.backward(torch.ones_like(values))
-        model = model_of(row, None)
+        model = worst_case_rounding(row, None)
         exact = passes(problem)
         if name == "softmax":  # of one number: 1, and 0
             continue
@@ -260,8 +262,8 @@ def test_what_is_stored_within_binary_cross_entropy_is_allowed_for():
     row, loss = PRECISIONS["bfloat16/float32/float32"], "binary_cross_entropy_with_logits"
     problem = Problem([[[1.0]]], activations=["identity"], x=[[5.0]], y=[[1.0]], loss=loss)
     answer = replace(torch_autograd.answer(problem, row.storage).gradient, x=None, loss=None)
-    assert not outside(answer, *judged(problem, model_of(row, None)))
-    assert outside(answer, *judged(problem, model_of(row)))
+    assert not outside(answer, *judged(problem, worst_case_rounding(row, None)))
+    assert outside(answer, *judged(problem, worst_case_rounding(row)))
 
 
 @pytest.mark.parametrize("precision", ROUNDED_ONCE)
@@ -269,11 +271,11 @@ def test_what_is_stored_within_a_softmax_is_allowed_for(precision):
     """The sum, its logarithm and log p are each off by all of u, in one direction: with equal logits no other error hides it."""
     row, n = PRECISIONS[precision], 63
     a, y = np.zeros((1, n)), np.eye(n)[:1]
-    loss, u = bind(ROUNDED_LOSSES, "softmax_cross_entropy"), row.unit * (1 - 1e-6)
+    loss, u = row_of(ROUNDED_LOSSES, "softmax_cross_entropy"), row.unit * (1 - 1e-6)
     for sign in (1, -1):
         p = np.exp(sign * u * (1 + 2 * np.log(n))) / n * (1 + sign * u)
-        off = np.abs((p - y) - bind(LOSSES, "softmax_cross_entropy").derivative(a, y))
-        assert (off <= loss.derivative_error(a, y, np.zeros_like(a), model_of(row, None))).all()
+        off = np.abs((p - y) - row_of(LOSSES, "softmax_cross_entropy").derivative(a, y))
+        assert (off <= loss.derivative_error(a, y, np.zeros_like(a), worst_case_rounding(row, None))).all()
 
 
 class WithoutLeftTail(Stored):
@@ -293,11 +295,11 @@ def test_a_missing_tail_of_gelu_is_seen_where_functions_are_rounded_once(precisi
         weights = [row.held(rng.normal(size=(n, m)) / np.sqrt(m)) for m, n in pairwise(widths)]
         x, y = row.held(rng.normal(size=(3, 4))), row.held(3 * rng.normal(size=(3, 2)))
         problem = Problem(weights, activations=["gelu", "identity"], x=x, y=y)
-        assert not outside(Stored(row=row).gradient(problem), *judged(problem, model_of(row, None)))
+        assert not outside(Stored(row=row).gradient(problem), *judged(problem, worst_case_rounding(row, None)))
         off = WithoutLeftTail(row=row).gradient(problem)
         first = gradient(problem).weights[0]
         if np.abs(off.weights[0] - first).max() > 0.05 * np.abs(first).max():
-            seen.append(bool(outside(Gradient(off.weights, off.biases), *judged(problem, model_of(row, None)))))
+            seen.append(bool(outside(Gradient(off.weights, off.biases), *judged(problem, worst_case_rounding(row, None)))))
     assert len(seen) > 20
     print(f"measured: GELU' = 0 below -0.75, {precision}: seen in {sum(seen)} of {len(seen)}")
     assert least <= np.mean(seen) <= most

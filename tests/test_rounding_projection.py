@@ -10,11 +10,11 @@ from properties.problems.support import Support
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.passes import passes
 from reference.problem import Problem
 from rounding import projection
-from rounding.arithmetic import noise_of
+from rounding.arithmetic import typical_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
 from rounding.projection import MANTISSAS, Projections, influences
@@ -23,7 +23,7 @@ from tests.honest_passes import Honest
 
 pytestmark = pytest.mark.wheel
 
-FLOAT32 = noise_of(PRECISIONS["float32"])
+FLOAT32 = typical_rounding(PRECISIONS["float32"])
 U = PRECISIONS["float32"].unit
 SMOOTH = ["identity", "sigmoid", "tanh", "softplus", "gelu", "gelu_tanh", "silu", "elu", "softsign"]
 
@@ -61,7 +61,7 @@ def test_its_derivatives_are_those_of_finite_differences(activation, loss, reduc
 
 @pytest.mark.parametrize("loss", [pytest.param(choice, id=str(choice)) for choice in Support().loss_choices])
 def test_the_curvature_of_a_loss_is_how_its_derivative_changes(loss):
-    rng, row = np.random.default_rng(3), bind(LOSSES, loss)
+    rng, row = np.random.default_rng(3), row_of(LOSSES, loss)
     a, direction, y = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), np.eye(3)[[0, 1, 2, 0]]
     step = 1e-6
     change = (row.derivative(a + step * direction, y) - row.derivative(a - step * direction, y)) / (2 * step)
@@ -111,9 +111,9 @@ def with_functions(problem, layer, value=lambda i, a: a, slope=lambda i, s: s):
     a, slopes = [problem.x], []
     for i, (weight, bias, choice) in enumerate(zip(problem.weights, problem.biases, problem.activations, strict=True)):
         z = a[-1] @ weight.T + bias
-        a.append(value(i, bind(ACTIVATIONS, choice).value(z)))
-        slopes.append(slope(i, bind(ACTIVATIONS, choice).derivative(z)))
-    delta = bind(LOSSES, problem.loss).derivative(a[-1], problem.y) * slopes[-1]
+        a.append(value(i, row_of(ACTIVATIONS, choice).value(z)))
+        slopes.append(slope(i, row_of(ACTIVATIONS, choice).derivative(z)))
+    delta = row_of(LOSSES, problem.loss).derivative(a[-1], problem.y) * slopes[-1]
     for i in reversed(range(layer, problem.depth - 1)):
         delta = delta @ problem.weights[i + 1] * slopes[i]
     return delta.T @ a[layer]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rounding.repetition import Likeness, Look, alike
+from rounding.repetition import Repetition, RepetitionSampler, alike
 
 U = 2.0**-24
 
@@ -30,7 +30,7 @@ def test_runs_of_any_length_count_by_their_squares(runs):
 @pytest.mark.parametrize("times", [1, 4, 10])
 def test_what_is_alike_is_estimated_from_a_sample(n, times):
     matrix = np.repeat(rng().normal(size=(30, n // times)), times, axis=1)
-    found = Likeness(2.0**-53, 1).look([np.ones((2, 3)), matrix])[1].alike
+    found = RepetitionSampler(2.0**-53, 1).look([np.ones((2, 3)), matrix])[1].alike
     if n == 20:
         assert found == times
     else:  # the largest of eight rows, of each of which an eighth is looked at
@@ -39,19 +39,19 @@ def test_what_is_alike_is_estimated_from_a_sample(n, times):
 
 def test_rows_mostly_of_one_sign():
     positive, mixed = np.abs(rng().normal(size=(9, 300))), rng().normal(size=(300, 9))
-    assert [look.one_sign for look in Likeness(U, 1).look([positive, positive.T, mixed, mixed.T])] == [True, True, False, False]
+    assert [look.one_sign for look in RepetitionSampler(U, 1).look([positive, positive.T, mixed, mixed.T])] == [True, True, False, False]
 
 
 def test_products_are_alike_as_the_factor_of_which_fewer_are():
-    looks = Likeness(U, 1)
+    looks = RepetitionSampler(U, 1)
     equal, apart = np.ones((4, 50)), rng().normal(size=(4, 50))
-    assert looks.least(Look(50.0, True), equal) == 50
-    assert looks.least(Look(50.0, True), apart) < 2
-    assert looks.least(Look(1.0, False), equal) == 1
+    assert looks.least(Repetition(50.0, True), equal) == 50
+    assert looks.least(Repetition(50.0, True), apart) < 2
+    assert looks.least(Repetition(1.0, False), equal) == 1
 
 
 def test_samples_that_are_alike_are_counted_by_a_projection():
     values = rng().normal(size=(40, 7))
     doubled = np.concatenate([values[:20], values[:20]])
     squares = [np.sum(array * array, axis=1) for array in (values, doubled)]
-    assert Likeness(2.0**-53, 1).samples([values, doubled], squares) == [1.0, 2.0]
+    assert RepetitionSampler(2.0**-53, 1).samples([values, doubled], squares) == [1.0, 2.0]

@@ -8,7 +8,7 @@ import pytest
 
 from properties.judging import by_second_moment as statistical
 from properties.judging.by_second_moment import judge_by_deviation, posed_again
-from properties.judging.in_sigmas import comparisons
+from properties.judging.in_sigmas import arrays_in_sigmas
 from properties.judging.judgement import Exact, Judgement, Unjudged
 from properties.problems.support import Support
 from properties.problems.values import held_in, without_near_kinks
@@ -16,11 +16,11 @@ from properties.verdict import Verdict
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient, Place
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import MULTIPLE, noise_of
+from rounding.arithmetic import SIGMAS_ALLOWED, typical_rounding
 from rounding.precisions import PRECISIONS
 from rounding.second_moment import deviation, near_kinks
 
@@ -60,12 +60,12 @@ def narrow(problem, dtype=np.float32, order=None):
     a, z = [given.x], []
     for weight, bias, choice in zip(given.weights, given.biases, given.activations, strict=True):
         z.append(product(a[-1], weight.T) + bias)
-        a.append(bind(ACTIVATIONS, choice).value(z[-1]).astype(dtype))
-    error = bind(LOSSES, given.loss).derivative(a[-1], given.y).astype(dtype)
+        a.append(row_of(ACTIVATIONS, choice).value(z[-1]).astype(dtype))
+    error = row_of(LOSSES, given.loss).derivative(a[-1], given.y).astype(dtype)
     error = error / dtype(given.batch) if given.reduction == "mean" else error
     weights, biases = [], []
     for layer in reversed(range(given.depth)):
-        delta = bind(ACTIVATIONS, given.activations[layer]).pullback(z[layer], error).astype(dtype)
+        delta = row_of(ACTIVATIONS, given.activations[layer]).pullback(z[layer], error).astype(dtype)
         weights.insert(0, product(delta.T, a[layer]))
         biases.insert(0, delta.sum(axis=0))
         error = product(delta, given.weights[layer])
@@ -123,12 +123,12 @@ def test_terms_of_one_sign_drift():
 
 def test_it_is_far_sharper_than_the_worst_case():
     problem = network(5)
-    found, exact = deviation(passes(problem), noise_of(FLOAT32)), Exact(problem)
+    found, exact = deviation(passes(problem), typical_rounding(FLOAT32)), Exact(problem)
     for place, sigma in found.sigma.arrays():
         if place.quantity == "weights":
             size = np.linalg.norm(dict(exact.reference.arrays())[place])
-            assert np.linalg.norm(MULTIPLE * sigma) < 5e-5 * size
-            assert np.linalg.norm(MULTIPLE * sigma) < 0.05 * np.linalg.norm(dict(exact.bound(FLOAT32).arrays())[place])
+            assert np.linalg.norm(SIGMAS_ALLOWED * sigma) < 5e-5 * size
+            assert np.linalg.norm(SIGMAS_ALLOWED * sigma) < 0.05 * np.linalg.norm(dict(exact.bound(FLOAT32).arrays())[place])
 
 
 def off(answer, layer, change):
@@ -202,7 +202,7 @@ def near_a_kink():
 
 def test_either_side_of_a_near_kink_is_right():
     near = near_a_kink()
-    assert near_kinks(passes(near), noise_of(FLOAT32))[2]
+    assert near_kinks(passes(near), typical_rounding(FLOAT32))[2]
     for shift in (-2e-7, 2e-7):
         moved = [bias.copy() for bias in near.biases]
         moved[0][5] += shift
@@ -251,7 +251,7 @@ def test_a_suspicion_is_confirmed_on_a_problem_whose_sums_round_anew():
 
 
 def test_the_multiple_is_the_one_that_was_fixed_before_the_final_measurements():
-    assert MULTIPLE == 8
+    assert SIGMAS_ALLOWED == 8
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu", "elu"])
@@ -324,7 +324,7 @@ def test_nothing_is_said_where_a_variance_is_infinite():
     left[0, 3] = np.inf
     factored = replace(found.variance.weights[0], summed=replace(found.variance.weights[0].summed, left=left))
     unknown = replace(found, variance=replace(found.variance, weights=[factored, found.variance.weights[1]]))
-    blunt = [one.is_blunt for one in comparisons(narrow(problem), exact.by_rows, exact.by_rows, unknown)]
+    blunt = [one.is_blunt for one in arrays_in_sigmas(narrow(problem), exact.by_rows, exact.by_rows, unknown)]
     assert blunt[:2] == [True, False]
 
 

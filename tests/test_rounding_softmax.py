@@ -13,7 +13,7 @@ from reference.functions.losses import LOSSES
 from reference.gradient import Gradient
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import REFERENCE, model_of, noise_of
+from rounding.arithmetic import REFERENCE, typical_rounding, worst_case_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
 from rounding.projection import Projections
@@ -47,7 +47,7 @@ def quiet():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", ["float64", "float32", "float16"])
 def test_the_worst_case_holds_every_way_to_write_it(precision, kind, formulas, seed_of_the_run):
-    model = model_of(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
+    model = worst_case_rounding(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     dtype = np.dtype(precision).type
     honest = {
         f"{pullback}, {way}": Honest(dtype=dtype, formulas=formulas, pullback=pullback, **options)
@@ -63,7 +63,7 @@ def test_the_worst_case_holds_every_way_to_write_it(precision, kind, formulas, s
 @pytest.mark.parametrize("precision", ["float64", "float32", "float16"])
 def test_a_claim_is_made_nearly_everywhere(precision, kind, formulas):
     """On the same problems in every run: how much of a few drawn ones leaves the range is chance."""
-    model = model_of(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
+    model = worst_case_rounding(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     # but where numbers leave the range on purpose
     least = 0.05 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95
     assert claims_where_all_hold(40, kind, precision, model, {}, LAYERS) > least
@@ -78,14 +78,14 @@ def test_the_worst_case_holds_what_is_stored_in_between(name, kind, seed_of_the_
         for pullback in PULLBACKS:
             # where functions are computed in float32 and rounded once, a pullback by steps is none of theirs
             target = Stored(dtype=np.float64, row=row, by_steps=not row.function_bits, pullback=pullback).gradient(problem)
-            assert not outside(target, *judged(problem, model_of(row))), f"{pullback} on {problem!r}"
+            assert not outside(target, *judged(problem, worst_case_rounding(row))), f"{pullback} on {problem!r}"
 
 
 @pytest.mark.parametrize("formulas", ["accurate", "textbook"])
 @pytest.mark.parametrize("sign", [1, -1, 0])
 def test_the_worst_case_holds_the_largest_errors_that_the_model_allows(sign, formulas, seed_of_the_run):
     row, float64 = PRECISIONS["float32"], PRECISIONS["float64"]
-    model = model_of(row, frozenset() if formulas == "accurate" else None)
+    model = worst_case_rounding(row, frozenset() if formulas == "accurate" else None)
     # in the range of float64
     model = replace(model, underflow=2 * float64.least_normal, largest=float64.largest, dtype="float64")
     target = Adverse(unit=row.unit, sign=sign, formulas=formulas)
@@ -125,7 +125,7 @@ def test_the_second_moment_holds_honest_passes_at_real_sizes(widths, activations
     problem = layers(np.random.default_rng(seed_of_the_run), widths, activations, scale, loss)
     passed = passes(problem)
     truth = dict(gradient_of_passes(passed.forward, passed.backward).arrays())
-    sigma = dict(deviation(passed, noise_of(row)).sigma.arrays())
+    sigma = dict(deviation(passed, typical_rounding(row)).sigma.arrays())
     for pullback in PULLBACKS:
         answer = Honest(dtype=np.float32, pullback=pullback).gradient(problem)
         for place, array in answer.arrays():
@@ -170,19 +170,19 @@ def test_what_all_z_have_in_common_changes_nothing(shift):
 
 def test_no_claim_is_made_of_a_softmax_with_a_z_beyond_the_range():
     problem = Problem([[[1.0], [1e39]]], activations=["softmax"], x=[[1.0]], y=[[0.0, 0.0]])
-    _, bound = judged(problem, model_of(PRECISIONS["float32"]))
+    _, bound = judged(problem, worst_case_rounding(PRECISIONS["float32"]))
     assert all(np.isinf(array).all() for place, array in bound.items() if place.quantity in ("activations", "deltas", "weights"))
 
 
 def test_nothing_is_said_of_projections_beside_a_softmax():
     problem = Problem([[[0.5], [1.0]], [[1.0, -1.0]]], activations=["softmax", "identity"], x=[[1.0]], y=[[0.5]])
-    assert Projections(passes(problem), noise_of(PRECISIONS["float32"])).bound(0) == np.inf
+    assert Projections(passes(problem), typical_rounding(PRECISIONS["float32"])).bound(0) == np.inf
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_the_loss_allows_for_what_logsumexp_leaves_in_p(precision, seed_of_the_run):
     """p of a sure and wrong answer, as exp(a - logsumexp(a)), was off by up to 77 times what the lossy grade allowed."""
-    dtype, model, loss = np.dtype(precision).type, model_of(PRECISIONS[precision], None), "softmax_cross_entropy"
+    dtype, model, loss = np.dtype(precision).type, worst_case_rounding(PRECISIONS[precision], None), "softmax_cross_entropy"
     y, rng, beyond = np.eye(3)[[1]], np.random.default_rng(seed_of_the_run), 0
     for _ in range(200):
         a = np.abs(3000 * rng.normal(size=(1, 3))).astype(dtype)  # so that another is near the largest
@@ -190,5 +190,5 @@ def test_the_loss_allows_for_what_logsumexp_leaves_in_p(precision, seed_of_the_r
         off = np.abs(softmax_by_logsumexp(a) - y - LOSSES[loss]().derivative(a.astype(float), y))
         rounding, zero = ROUNDED_LOSSES[loss](), np.zeros((1, 3))
         assert (off <= rounding.derivative_error(a.astype(float), y, zero, model)).all(), a
-        beyond += (off > rounding.derivative_error(a.astype(float), y, zero, model_of(PRECISIONS[precision]))).any()
+        beyond += (off > rounding.derivative_error(a.astype(float), y, zero, worst_case_rounding(PRECISIONS[precision]))).any()
     assert beyond > 100  # it is lossy, not right

@@ -12,7 +12,7 @@ from reference.functions.losses import LOSSES
 from reference.gradient import Gradient
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import REFERENCE, Model, model_of
+from rounding.arithmetic import REFERENCE, WorstCaseRounding, worst_case_rounding
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound
 from tests.honest_passes import KINDS, Adverse, Honest, claims_where_all_hold, judged, outside, random_problem
@@ -42,7 +42,7 @@ VARIANTS = {
 @pytest.mark.parametrize("formulas", ["accurate", "textbook"])
 def test_holds_honest_passes(kind, precision, formulas):
     dtype = DTYPES[precision]
-    model = model_of(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
+    model = worst_case_rounding(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     honest = {name: Honest(dtype=dtype, formulas=formulas, **options) for name, options in VARIANTS.items()}
     # the test is not idle: a claim is made nearly everywhere, but where numbers leave the range on purpose
     assert claims_where_all_hold(25, kind, precision, model, honest) > (
@@ -57,7 +57,7 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, sign, formula
     # in the range of float64
     row, float64 = PRECISIONS[precision], PRECISIONS["float64"]
     model = replace(
-        model_of(row, frozenset() if formulas == "accurate" else None),
+        worst_case_rounding(row, frozenset() if formulas == "accurate" else None),
         underflow=2 * float64.least_normal,
         largest=float64.largest,
         dtype="float64",
@@ -78,7 +78,7 @@ def test_holds_a_pass_in_long_double():
         for kind in KINDS:
             problem = random_problem(seed, kind)
             target = Honest(dtype=np.longdouble, seed=1).gradient(problem)
-            assert not outside(target, *judged(problem, model_of(PRECISIONS["float64"]))), repr(problem)
+            assert not outside(target, *judged(problem, worst_case_rounding(PRECISIONS["float64"]))), repr(problem)
             # long double is as good as exact: the reference alone stays within its own half of the bound
             assert not outside(target, *judged(problem, REFERENCE)), repr(problem)
 
@@ -105,7 +105,7 @@ def test_holds_permuted_nodes():
             x=found.x[:, back[0]],
             loss=found.loss,
         )
-        assert not outside(target, *judged(problem, model_of(PRECISIONS["float64"])))
+        assert not outside(target, *judged(problem, worst_case_rounding(PRECISIONS["float64"])))
 
 
 # ---- each of these was, or would be, a wrong alarm ----
@@ -146,7 +146,7 @@ SPECIAL = {
 @pytest.mark.parametrize("name", SPECIAL)
 def test_holds_in_float32(name, formulas):
     problem = SPECIAL[name]
-    truth, bound = judged(problem, model_of(PRECISIONS["float32"], frozenset() if formulas == "accurate" else None))
+    truth, bound = judged(problem, worst_case_rounding(PRECISIONS["float32"], frozenset() if formulas == "accurate" else None))
     for variant, options in VARIANTS.items():
         found = outside(Honest(dtype=np.float32, formulas=formulas, **options).gradient(problem), truth, bound)
         assert not found, f"{variant}: {found}"
@@ -166,7 +166,7 @@ NORMAL = Problem(
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("quantity", ["weights", "biases"])
 def test_a_relative_error_of_1e_11_is_outside_in_every_entry(quantity, layer):
-    model = model_of(PRECISIONS["float64"])
+    model = worst_case_rounding(PRECISIONS["float64"])
     answer = gradient(NORMAL)
     for entry in np.ndindex(getattr(answer, quantity)[layer].shape):
         arrays = [array.copy() for array in getattr(answer, quantity)]
@@ -183,11 +183,11 @@ def test_a_relative_error_of_a_thousand_units_is_outside(quantity, precision):
         if place.quantity == quantity:
             moved = np.asarray(array) * (1 + 1000 * unit)
             answer = Gradient([], **{quantity: moved if place.layer is None else {1: [moved], 2: [None, moved]}[place.layer]})
-            assert outside(answer, *judged(NORMAL, model_of(PRECISIONS[precision]))), place
+            assert outside(answer, *judged(NORMAL, worst_case_rounding(PRECISIONS[precision]))), place
 
 
 def test_a_model_without_rounding_allows_nothing_on_a_smooth_problem():
-    bound = rounding_bound(passes(NORMAL), Model(0.0, 0.0, PRECISIONS["float64"].largest))
+    bound = rounding_bound(passes(NORMAL), WorstCaseRounding(0.0, 0.0, PRECISIONS["float64"].largest))
     for place, array in bound.arrays():
         assert np.all(np.asarray(array) == 0), place
 
@@ -195,7 +195,7 @@ def test_a_model_without_rounding_allows_nothing_on_a_smooth_problem():
 def test_lossy_formulas_are_allowed_for_by_name():
     saturated = NORMAL.replaced(x=[[20.0, -30.0], [25.0, 30.0]])
     right, tanh, others, both = (
-        rounding_bound(passes(saturated), model_of(PRECISIONS["float64"], names))
+        rounding_bound(passes(saturated), worst_case_rounding(PRECISIONS["float64"], names))
         for names in (frozenset(), frozenset({"tanh"}), frozenset({"gelu"}), None)
     )
     assert (tanh.weights[0] > 100 * right.weights[0]).any()
@@ -212,7 +212,7 @@ def test_lossy_formulas_are_allowed_for_by_name():
 def test_any_slope_is_allowed_at_a_kink(x):
     # 3 x - 3 x in three terms: exactly 0, though its rounding is not
     problem = Problem([[[1.0, 1.0, -1.0]]], activations=["relu"], x=[[3.0, x, 3.0]], y=[[-1.0]])
-    bound = rounding_bound(passes(problem), model_of(PRECISIONS["float64"]))
+    bound = rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float64"]))
     # dC/da = 1 (+ x), and its slope is anywhere from 0 to 1; times x = 3 in dC/dW; 1e-8: the inflation
     assert 1.0 <= bound.deltas[0][0, 0] < 1.0 + 1e-8
     assert 3.0 <= bound.weights[0][0, 0] < 3.0 + 1e-8
@@ -221,7 +221,7 @@ def test_any_slope_is_allowed_at_a_kink(x):
 @pytest.mark.parametrize("x", [2.0**-40, -(2.0**-40)])
 def test_nothing_is_given_away_beside_a_kink(x):
     problem = Problem([[[1.0, 1.0, -1.0]]], activations=["relu"], x=[[3.0, x, 3.0]], y=[[-1.0]])
-    assert rounding_bound(passes(problem), model_of(PRECISIONS["float64"])).deltas[0][0, 0] < 1e-14
+    assert rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float64"])).deltas[0][0, 0] < 1e-14
 
 
 # ---- infinite where no claim is made; never NaN, never negative ----
@@ -233,7 +233,7 @@ def test_is_never_nan_nor_negative(kind, precision):
     for seed in range(60):
         problem = random_problem(seed, kind)
         for names in (frozenset(), None):
-            for place, array in rounding_bound(passes(problem), model_of(PRECISIONS[precision], names)).arrays():
+            for place, array in rounding_bound(passes(problem), worst_case_rounding(PRECISIONS[precision], names)).arrays():
                 assert np.all(np.asarray(array) >= 0), (place, problem)
 
 
@@ -248,7 +248,7 @@ OVERFLOWS = {
 
 @pytest.mark.parametrize("name", OVERFLOWS)
 def test_is_infinite_where_numbers_leave_the_range(name):
-    bound = rounding_bound(passes(OVERFLOWS[name]), model_of(PRECISIONS["float64"]))
+    bound = rounding_bound(passes(OVERFLOWS[name]), worst_case_rounding(PRECISIONS["float64"]))
     assert np.isinf(bound.weights[0]).all() and np.isinf(bound.deltas[0]).all()
 
 
@@ -263,20 +263,20 @@ def test_what_underflows_in_the_tail_of_gelu_tanh_is_multiplied(z, verdict):
 def test_no_claim_is_made_for_a_softmax_with_a_logit_that_has_none():
     weights, y = [[[1e200, -1e200], [1.0, 0.0]]], [[0.0, 1.0]]
     problem = Problem(weights, activations=["tanh"], x=[[1e200, 1e200]], y=y, loss="softmax_cross_entropy")
-    bound = rounding_bound(passes(problem), model_of(PRECISIONS["float64"]))
+    bound = rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float64"]))
     assert np.isfinite(bound.activations[0]).tolist() == [[False, True]]
     assert np.isinf(bound.deltas[0]).all()
 
 
 def test_claims_of_float64_are_none_of_float32():
     problem = Problem([[[1e20]]], activations=["identity"], x=[[1e20]], y=[[0.0]])
-    assert np.isfinite(rounding_bound(passes(problem), model_of(PRECISIONS["float64"])).pre_activations[0]).all()
-    assert np.isinf(rounding_bound(passes(problem), model_of(PRECISIONS["float32"])).pre_activations[0]).all()
+    assert np.isfinite(rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float64"])).pre_activations[0]).all()
+    assert np.isinf(rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float32"])).pre_activations[0]).all()
 
 
 def test_a_claim_is_made_for_what_does_not_depend_on_an_overflow():
     problem = Problem([np.diag([1.0, 2.0])], activations=["identity"], x=[[1.0, 3e38]], y=[[0.0, 0.0]])
-    bound = rounding_bound(passes(problem), model_of(PRECISIONS["float32"]))
+    bound = rounding_bound(passes(problem), worst_case_rounding(PRECISIONS["float32"]))
     assert np.isfinite(bound.pre_activations[0]).tolist() == [[True, False]]
 
 
@@ -289,7 +289,7 @@ def test_grows_with_the_unit_and_the_underflow(kind):
     for seed in range(40):
         passed = passes(random_problem(seed, kind))
         bounds = [
-            rounding_bound(passed, Model(unit, eta, largest))
+            rounding_bound(passed, WorstCaseRounding(unit, eta, largest))
             for unit, eta in ((2.0**-53, 1e-307), (2.0**-40, 1e-307), (2.0**-40, 1e-40), (2.0**-10, 1e-5))
         ]
         for less, more in itertools.pairwise(bounds):
@@ -320,7 +320,7 @@ def test_many_problems_in_one_array_are_as_one_by_one(loss, reduction):
     stacked.biases = (np.stack([p.biases[0] for p in problems]), None)
     stacked.x, stacked.y = np.stack([p.x for p in problems]), np.stack([p.y for p in problems])
     assert (stacked.batch, stacked.widths) == (2, (2, 4, 3))
-    model = model_of(PRECISIONS["float32"], None)
+    model = worst_case_rounding(PRECISIONS["float32"], None)
     together = dict(gradient(stacked).arrays()), dict(rounding_bound(passes(stacked), model).arrays())
     for i, problem in enumerate(problems):
         alone = gradient(problem), rounding_bound(passes(problem), model)

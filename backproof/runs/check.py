@@ -15,10 +15,10 @@ from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
 from backproof.runs.run import Run
 from backproof.targets.own_process import OwnProcess
-from backproof.targets.target import LOAD_LIMIT, Asker, InProcess, Target
+from backproof.targets.target import LOAD_LIMIT, InProcess, Session, Target
 from properties.judging.judge import verify, with_quantities
 from properties.judging.judgement import Exact, Judgement
-from properties.laws.law import Status, Trial
+from properties.laws.law import Case, Status
 from properties.laws.of_conduct import it_answers, shapes_and_dtypes_are_right
 from properties.laws.table import laws_for
 from properties.problems.blocks import problem_at as draw_problem
@@ -91,16 +91,16 @@ def check(
         "widths": widths,
     }
     chosen = laws_for(oracles, laws)
-    asker = _asker(target, precision, time_limit, load_limit)
+    session = _session(target, precision, time_limit, load_limit)
     try:
-        support = Support.of(asker.supports).limited(**limits)
-        inquiry = Inquiry(asker, support, precision or asker.precision, in_words(limits))
+        support = Support.of(session.supports).limited(**limits)
+        inquiry = Inquiry(session, support, precision or session.precision, in_words(limits))
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
         return run.report(tuple(oracles))
     finally:
-        asker.close()
+        session.close()
 
 
 def problem_at(
@@ -120,13 +120,13 @@ def problem_at(
     _check_number("index", index, 0)
     _check_number("seed", seed, 0)
     _check_options(1, seed, precision, None, 1.0, 0.0)
-    asker = None if target is None else _asker(target, precision, 1.0)
+    session = None if target is None else _session(target, precision, 1.0)
     try:
-        support = Support.of(asker.supports if asker else None).limited(**limits)
-        return draw_problem(index, seed, support, precision or (asker and asker.precision) or "float64")
+        support = Support.of(session.supports if session else None).limited(**limits)
+        return draw_problem(index, seed, support, precision or (session and session.precision) or "float64")
     finally:
-        if asker:
-            asker.close()
+        if session:
+            session.close()
 
 
 def assert_right(target: Target | str, **options: Any) -> None:
@@ -149,12 +149,12 @@ def replay(
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
-    asker = _asker(target or finding.target, finding.precision, time_limit, load_limit)
+    session = _session(target or finding.target, finding.precision, time_limit, load_limit)
     try:
-        trial = Trial(finding.problem, asker, finding.precision, Support.of(asker.supports))
-        law, outcome = finding.law, laws[finding.law].on(trial)
-        for basic in WITHOUT_ANSWER if trial.answer.gradient is None and outcome.status is not Status.BROKEN else ():
-            if (instead := laws[basic].on(trial)).status is Status.BROKEN:
+        case = Case(finding.problem, session, finding.precision, Support.of(session.supports))
+        law, outcome = finding.law, laws[finding.law].on(case)
+        for basic in WITHOUT_ANSWER if case.answer.gradient is None and outcome.status is not Status.BROKEN else ():
+            if (instead := laws[basic].on(case)).status is Status.BROKEN:
                 law, outcome = basic, instead
         if outcome.status is not Status.BROKEN and outcome.verdict is not Verdict.LOSSY:
             return None
@@ -163,7 +163,7 @@ def replay(
             judgement = with_quantities(judgement, Exact(finding.problem), outcome.answer)
         return replace(
             finding,
-            target=asker.name,
+            target=session.name,
             law=law,
             verdict=outcome.verdict,
             message=outcome.message,
@@ -171,7 +171,7 @@ def replay(
             answer=outcome.answer,
         )
     finally:
-        asker.close()
+        session.close()
 
 
 def stored(finding: Finding, *, precision: str | None = None, strict: bool = False) -> Judgement:
@@ -181,7 +181,7 @@ def stored(finding: Finding, *, precision: str | None = None, strict: bool = Fal
     return verify(finding.problem, finding.answer, precision=precision or finding.precision, strict=strict)
 
 
-def _asker(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Asker:
+def _session(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Session:
     if isinstance(target, str):
         return OwnProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
     return InProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)

@@ -40,7 +40,7 @@ class Conclusion:
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
-            target=self.inquiry.asker.name,
+            target=self.inquiry.session.name,
             findings=tuple(self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)),
             laws=self.tally.laws,
             seed=self.seed,
@@ -70,10 +70,10 @@ class Conclusion:
         names = set(PRECISIONS).intersection(*(failure.not_wrong_by for failure in failing))
         if not failing or not names or any(2 * failure.meets < failure.count for failure in failing):
             return "", ""
-        if self.interrupted or self.inquiry.asker.deaths:
+        if self.interrupted or self.inquiry.session.deaths:
             return "", ""
         widest = min(names, key=list(PRECISIONS).index)
-        said = meets(self.inquiry.asker, self.inquiry.small, self.seed, widest, self.drawn_in)
+        said = meets(self.inquiry.session, self.inquiry.small, self.seed, widest, self.drawn_in)
         return (widest, said) if said else ("", "")
 
     def _notes(self, of_digits: str) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Conclusion:
         support = self.inquiry.support
         if support.widths is None and (fixed := self.unanswered.fixed_widths()):
             return [fixed]
-        if self.inquiry.asker.supports is None:
+        if self.inquiry.session.supports is None:
             return ["the target has no `supports`, so it was asked every activation, loss and reduction, with and without biases"]
         if support.biases is None:
             return ["layers without biases were posed, as None: if there must be some, say supports = {'biases': True, ...}"]
@@ -114,7 +114,7 @@ class Conclusion:
                 judgement = with_quantities(judgement, Exact(failure.problem), outcome.answer)
         ended = self.interrupted or outcome.verdict is Verdict.TIMES_OUT or self.inquiry.died_too_often
         return Finding(
-            target=self.inquiry.asker.name,
+            target=self.inquiry.session.name,
             verdict=outcome.verdict,
             law=failure.law.name,
             message=outcome.message,
@@ -128,13 +128,13 @@ class Conclusion:
             seen=failure.count,
             shrunk=failure.shrunk,
             oracles=oracles,
-            fresh=ended or not self.inquiry.asker.renew() or self._fails_alone(failure),
+            fresh=ended or not self.inquiry.session.renew() or self._fails_alone(failure),
             drawn_by=self.inquiry.drawn_by,
         )
 
     def _fails_alone(self, failure: Failure) -> bool:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
-        return failure.law.on(self.inquiry.trial(failure.problem)).verdict is failure.outcome.verdict
+        return failure.law.on(self.inquiry.case(failure.problem)).verdict is failure.outcome.verdict
 
 
 def _rank(failure: Failure) -> tuple[bool, bool, int, int]:

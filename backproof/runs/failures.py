@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from backproof.findings.known_laws import CALLS, STATE
-from properties.laws.law import Law, Outcome, Status, Turn
-from properties.laws.same_kind import Kind, kind_of
+from properties.laws.failure_kind import Kind, kind_of
+from properties.laws.law import Cadence, Law, Outcome, Status
 from properties.verdict import Verdict
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
@@ -101,15 +101,17 @@ class Failures:
             failing = {way: failure for way, failure in failing.items() if way.law == CALLS or way.law not in STATE}
         if all(way.verdict is Verdict.LOSSY for way in failing):
             return self._lossy()
-        by_itself = {way.verdict for way, failure in failing.items() if failure.law.turn is not Turn.IN_TURN}
+        by_itself = {way.verdict for way, failure in failing.items() if failure.law.cadence is not Cadence.ROTATED}
         if Verdict.NONFINITE in by_itself:
             by_itself.add(Verdict.WRONG)
-        return self._of(way for way, failure in failing.items() if failure.law.turn is not Turn.IN_TURN or way.verdict not in by_itself)
+        return self._of(
+            way for way, failure in failing.items() if failure.law.cadence is not Cadence.ROTATED or way.verdict not in by_itself
+        )
 
     @staticmethod
     def _may_come_of_state(way: Way, failure: Failure) -> bool:
         """Whether what is kept from call to call may be all that is wrong there."""
-        return failure.law.turn is Turn.IN_TURN or way.verdict in (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
+        return failure.law.cadence is Cadence.ROTATED or way.verdict in (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
 
     def _lossy(self) -> dict[Way, Failure]:
         """Of which function it is shrinking may know more."""

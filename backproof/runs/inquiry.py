@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from backproof.targets.target import Asker
+from backproof.targets.target import Session
 from properties.answers.answer import Answer
-from properties.laws.law import Trial
+from properties.laws.law import Case
 from properties.problems.support import SIZES, Support
 from reference.problem import Problem
 
@@ -24,26 +24,26 @@ class Inquiry:
     for these problems, in words.
     """
 
-    asker: Asker
+    session: Session
     support: Support
     precision: str | None
     drawn_by: str = ""
 
-    def trial(self, problem: Problem, answer: Answer | None = None, again: Answer | None = None, peers: bool = True) -> Trial:
+    def case(self, problem: Problem, answer: Answer | None = None, again: Answer | None = None, peers: bool = True) -> Case:
         """What laws are judged on, with the answers that were given, if any were."""
         # a problem may have been shrunk below the widths that the run asked for, and laws may ask others beside it
         as_asked = self.support.widths in (None, problem.widths)
         support = self.support if as_asked else replace(self.support, widths=None)
-        return Trial(problem, self.asker, self.precision, support, answer, again, peers)
+        return Case(problem, self.session, self.precision, support, answer, again, peers)
 
     @property
     def small(self) -> Support:
         """What small problems are drawn from: what only large networks show shrinks to small ones, of a target that takes others."""
         large = max(self.support.widths or (0,)) > SIZES["small"]["width"][1]
-        fixed = Support.of(self.asker.supports).widths
+        fixed = Support.of(self.session.supports).widths
         return replace(self.support, sizes="small", widths=fixed if large else self.support.widths)
 
     @property
     def died_too_often(self) -> bool:
         """Whether the target is asked no more."""
-        return self.asker.deaths >= DEATHS
+        return self.session.deaths >= DEATHS

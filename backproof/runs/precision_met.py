@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from backproof.targets.target import Asker
+from backproof.targets.target import Session
 from properties.judging.judge import judge
 from properties.judging.judgement import Exact
 from properties.judging.lost_digits import layer_that_loses, of_one_sample
@@ -20,7 +20,7 @@ LEAST = 4
 """One of so many of them at least must be wrong to what the target claims: what computes in few bits is off on most problems."""
 
 
-def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) -> str:
+def meets(session: Session, support: Support, seed: int, name: str, claimed: str) -> str:
     """What a report says of a target whose wrong answers are right to a narrower precision.
 
     "" unless further ones are so too, and some of them are wrong to what they claim. support: what they are drawn from, small ones.
@@ -28,7 +28,7 @@ def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) ->
     wrong, off = (Verdict.WRONG, Verdict.NONFINITE), 0
     with np.errstate(all="ignore"):
         for problem in one_of_each_block(FURTHER, seed, support, name):
-            gradient, exact = asker(problem).gradient, Exact(problem)
+            gradient, exact = session(problem).gradient, Exact(problem)
             if gradient is None or judge(exact, gradient, PRECISIONS[name]).verdict in wrong:
                 return ""
             off += judge(exact, gradient, PRECISIONS[claimed]).verdict in wrong
@@ -36,7 +36,7 @@ def meets(asker: Asker, support: Support, seed: int, name: str, claimed: str) ->
             return ""
         layers: Counter[int] = Counter()
         for problem in map(of_one_sample, one_of_each_block(FURTHER, seed, support, claimed)):
-            gradient = asker(problem).gradient
+            gradient = session(problem).gradient
             layer = None if gradient is None else layer_that_loses(problem, gradient, PRECISIONS[claimed])
             layers.update([] if layer is None else [layer])
     where = f": the layer where the digits go is {layers.most_common(1)[0][0]}" if layers else ""

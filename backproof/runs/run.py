@@ -11,15 +11,15 @@ from backproof.runs.conclusion import Conclusion
 from backproof.runs.failures import Failures
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.interrupts import remembered_interrupts
-from backproof.runs.minimising import Shrinkage
 from backproof.runs.posed import Posed, right_at_once
 from backproof.runs.schedule import Schedule
+from backproof.runs.shrinking_failures import Shrinkage
 from backproof.runs.sight import Sight
 from backproof.runs.structures import Structures
 from backproof.runs.tally import Fared, Tally, sorts_of
 from backproof.runs.unanswered import Unanswered
-from properties.judging.by_second_moment import is_real
-from properties.laws.law import HELD, Law, Outcome, Status, Trial, not_applicable
+from properties.judging.by_second_moment import is_large
+from properties.laws.law import HELD, Case, Law, Outcome, Status, not_applicable
 from properties.problems.blocks import Block, block_at
 from properties.verdict import Verdict
 from rounding.precisions import Precision
@@ -27,7 +27,7 @@ from rounding.precisions import Precision
 SECONDS_AT_ONCE = 0.25
 """After so long, answers are judged before further ones are asked for: nobody waits for a slow target's whole block."""
 
-ENOUGH = 200
+FAILURES_THAT_END_A_RUN = 200
 """So many problems may fail in the same way before a run ends: further ones would tell no more."""
 
 
@@ -137,7 +137,7 @@ class Run:
 
     def _pose(self, block: Block, place: int) -> Posed:
         """Ask the target, and once more where two calls are compared."""
-        ask, problem = self.inquiry.asker, block.problems.at(place)
+        ask, problem = self.inquiry.session, block.problems.at(place)
         started = time.perf_counter()
         first, again = ask(problem), None
         seconds = time.perf_counter() - started
@@ -166,11 +166,11 @@ class Run:
             if each.place in places:
                 self.tally.count_right(self.schedule.at(each.place), each.problem, sorts, right[each.place].name)
             else:
-                trial = self.inquiry.trial(each.problem, each.answer, each.again)
-                fared = self._judge(trial, block, each.place, each.place in right)
+                case = self.inquiry.case(each.problem, each.answer, each.again)
+                fared = self._judge(case, block, each.place, each.place in right)
                 of_first = of_first if each.place else fared
         if posed[0].place == 0 and not self.interrupted:
-            self._judge_further(self.inquiry.trial(posed[0].problem, posed[0].answer, posed[0].again), block, of_first)
+            self._judge_further(self.inquiry.case(posed[0].problem, posed[0].answer, posed[0].again), block, of_first)
 
     def _right_at_once(self, block: Block, posed: list[Posed]) -> dict[int, Precision]:
         """The places in a block of which laws that judge many answers at once have no more to say, with what they judged by."""
@@ -184,62 +184,62 @@ class Run:
                 self.sight.remember_right(block.problems.at(place), precision)
         return right
 
-    def _judge(self, trial: Trial, block: Block, place: int, right: bool) -> Fared:
+    def _judge(self, case: Case, block: Block, place: int, right: bool) -> Fared:
         """The laws of each problem, on one; right: whether those that judge many answers at once hold of it."""
         applied = failed = False
         try:
             for law in self.schedule.at(place) if right else self.schedule.of_one:
-                outcome = HELD if right and law.at_once else law.on(trial)
+                outcome = HELD if right and law.at_once else law.on(case)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
                 applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self.schedule.judges)
                 failed |= self.failures.fails(outcome)
-                self._record(law, trial, outcome, block.first + place)
+                self._record(law, case, outcome, block.first + place)
         finally:
             fared = Fared.FAILED if failed else Fared.PASSED if applied else Fared.UNJUDGED
-            self.tally.count_problem(sorts_of(trial.problem, block.value_class), fared, judged=applied)
-        if trial.answer.gradient is not None:
-            self.tally.judged_by[trial.precision.name] += 1
+            self.tally.count_problem(sorts_of(case.problem, block.value_class), fared, judged=applied)
+        if case.answer.gradient is not None:
+            self.tally.judged_by[case.precision.name] += 1
             if self.schedule.judges:
-                self.tally.count_places(trial.problem, trial.judgement)
-                if trial.judgement.verdict is Verdict.RIGHT and is_real(trial.problem):
-                    self.sight.remember_right(trial.problem, trial.precision)
+                self.tally.count_places(case.problem, case.judgement)
+                if case.judgement.verdict is Verdict.RIGHT and is_large(case.problem):
+                    self.sight.remember_right(case.problem, case.precision)
         if self.inquiry.died_too_often:
-            raise _Enough(f"the target's process died {self.inquiry.asker.deaths} times")
-        self.unanswered.remember(trial.problem, trial.answer)
-        if trial.answer.gradient is None and (apart := self.unanswered.told_apart_by(self.inquiry.support)):
+            raise _Enough(f"the target's process died {self.inquiry.session.deaths} times")
+        self.unanswered.remember(case.problem, case.answer)
+        if case.answer.gradient is None and (apart := self.unanswered.told_apart_by(self.inquiry.support)):
             raise _Enough(apart)
         return fared
 
-    def _judge_further(self, trial: Trial, block: Block, fared: Fared) -> None:
+    def _judge_further(self, case: Case, block: Block, fared: Fared) -> None:
         """The laws that ask further problems, some in turn, and now and then the audit; fared: how the problem is counted so far."""
-        if trial.answer.gradient is None:
+        if case.answer.gradient is None:
             return
         for law in self.schedule.in_turn(block, self.tally.laws):
             if time.monotonic() > self.deadline:
                 return
             held_back = self.schedule.held_back_by(law, self.tally.laws)
-            outcome = not_applicable(f"it compares calls, and {held_back} is broken") if held_back else law.on(trial)
-            fared = self._record_further(law, trial, outcome, block, fared)
+            outcome = not_applicable(f"it compares calls, and {held_back} is broken") if held_back else law.on(case)
+            fared = self._record_further(law, case, outcome, block, fared)
         for law in self.schedule.audits(block):
-            fared = self._record_further(law, trial, law.on(trial), block, fared)
+            fared = self._record_further(law, case, law.on(case), block, fared)
 
-    def _record_further(self, law: Law, trial: Trial, outcome: Outcome, block: Block, fared: Fared) -> Fared:
+    def _record_further(self, law: Law, case: Case, outcome: Outcome, block: Block, fared: Fared) -> Fared:
         """What a law of a problem that is counted already says: the problem may fail by it alone."""
         if fared is not Fared.FAILED and self.failures.fails(outcome):
-            self.tally.count_anew(sorts_of(trial.problem, block.value_class), fared, Fared.FAILED)
+            self.tally.count_anew(sorts_of(case.problem, block.value_class), fared, Fared.FAILED)
             fared = Fared.FAILED
-        self._record(law, trial, outcome, block.first)
+        self._record(law, case, outcome, block.first)
         return fared
 
-    def _record(self, law: Law, trial: Trial, outcome: Outcome, index: int) -> None:
+    def _record(self, law: Law, case: Case, outcome: Outcome, index: int) -> None:
         """Count how a law fared, and keep what failed."""
         fails = self.failures.fails(outcome)
         self.tally.count(law, outcome, fails)
         if outcome.judgement is not None and outcome.judgement.doubted_by and self.inquiry.precision is None:
             self.tally.doubts[outcome.judgement.doubted_by] += 1
         if fails or outcome.verdict is Verdict.LOSSY:
-            failure = self.failures.keep(law, trial.problem, outcome, index)
-            if fails and failure.count >= ENOUGH:
+            failure = self.failures.keep(law, case.problem, outcome, index)
+            if fails and failure.count >= FAILURES_THAT_END_A_RUN:
                 raise _Enough(f"{failure.count} problems failed in the same way")
         if outcome.verdict is Verdict.TIMES_OUT:
             raise _Enough("the target gave no answer in time")

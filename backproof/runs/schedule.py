@@ -6,7 +6,7 @@ from functools import cached_property
 
 from backproof.findings.known_laws import CALLS, JUDGES, STATE
 from backproof.findings.report import LawCount
-from properties.laws.law import Law, Turn
+from properties.laws.law import Cadence, Law
 from properties.problems.blocks import Block
 
 AUDITED_EACH = 16
@@ -39,7 +39,7 @@ class Schedule:
     @cached_property
     def of_one(self) -> list[Law]:
         """The laws that are judged on a problem by itself."""
-        return [law for law in self.laws if law.turn in (Turn.ALWAYS, Turn.OFTEN)]
+        return [law for law in self.laws if law.cadence in (Cadence.EVERY_PROBLEM, Cadence.SAMPLED)]
 
     @cached_property
     def all_at_once(self) -> bool:
@@ -48,7 +48,7 @@ class Schedule:
 
     @cached_property
     def _of_each(self) -> list[Law]:
-        return [law for law in self.laws if law.turn is Turn.ALWAYS]
+        return [law for law in self.laws if law.cadence is Cadence.EVERY_PROBLEM]
 
     def at(self, place: int) -> list[Law]:
         """Those of them that are judged at a place of any block, where the answer is plainly right."""
@@ -65,7 +65,7 @@ class Schedule:
         """
         if len(block) > 1 and block.number % IN_TURN_EACH:
             return
-        by_name = {law.name: law for law in self.laws if law.turn is Turn.IN_TURN}
+        by_name = {law.name: law for law in self.laws if law.cadence is Cadence.ROTATED}
         judged = {name: counts[name].held + counts[name].broken for name in by_name}
         waiting = sorted(judged, key=lambda name: judged[name] + counts[name].not_applicable / MOST_TRIED)
         applied = 0
@@ -81,4 +81,4 @@ class Schedule:
 
     def audits(self, block: Block) -> list[Law]:
         """The laws that are judged now and then on a block's first problem."""
-        return [] if block.number % AUDITED_EACH else [law for law in self.laws if law.turn is Turn.AUDIT]
+        return [] if block.number % AUDITED_EACH else [law for law in self.laws if law.cadence is Cadence.AUDIT]

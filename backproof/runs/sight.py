@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass, field
 
 from properties.judging.blindness import Blind, blind_spots
-from properties.judging.by_second_moment import is_real
+from properties.judging.by_second_moment import is_large
 from properties.judging.sensitivity import smallest_seen
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS, Precision
 
-REMEMBERED, REMEMBERED_REAL = 20, 2
+REMEMBERED, REMEMBERED_LARGE = 20, 2
 """So many problems that were answered rightly are kept, to measure what the run can see; of real sizes fewer."""
 
 LOOKED_AT = 4
@@ -26,13 +26,13 @@ class Sight:
 
     def remember_right(self, problem: Problem, precision: Precision) -> None:
         """Keep a problem that was answered rightly, while they are few."""
-        if len(self.right) < (REMEMBERED_REAL if is_real(problem) else REMEMBERED):
+        if len(self.right) < (REMEMBERED_LARGE if is_large(problem) else REMEMBERED):
             self.right.append((problem, precision))
 
     def remember_posed(self, problem: Problem) -> None:
         """Keep a few small problems with each activation; at real sizes what adds up over samples shows a missing slope."""
-        if not is_real(problem):
-            for name in {split(choice)[0] for choice in problem.activations}:
+        if not is_large(problem):
+            for name in {name_and_parameters(choice)[0] for choice in problem.activations}:
                 kept = self.posed.setdefault(name, [])
                 if len(kept) < LOOKED_AT:
                     kept.append(problem)

@@ -13,7 +13,7 @@ from properties.laws.law import Law, Outcome, Status
 from properties.problems.blocks import OTHER_CLASS
 from properties.verdict import Verdict
 from reference.errors import ProblemError
-from reference.functions.parametrised import Choice, split
+from reference.functions.parametrised import Choice, name_and_parameters
 from reference.gradient import Place
 from reference.problem import Problem
 from reference.quantities import QUANTITIES
@@ -209,7 +209,7 @@ def _parameters(problem: Problem) -> list[Place]:
 
 def _in_words(choice: Choice) -> str:
     """An activation or a loss: "elu", "elu(alpha=-2.0)"."""
-    name, parameters = split(choice)
+    name, parameters = name_and_parameters(choice)
     return f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})" if parameters else name
 
 

@@ -7,7 +7,7 @@ from backproof.findings.text import counted
 from properties.answers.answer import Answer
 from properties.problems.support import Support
 from properties.verdict import Verdict
-from reference.functions.parametrised import split
+from reference.functions.parametrised import name_and_parameters
 from reference.problem import Problem
 
 LEAST_UNANSWERED, LEAST_ANSWERED = 12, 4
@@ -103,7 +103,7 @@ class Unanswered:
 
 
 def _seen(problem: Problem) -> _Seen:
-    choices = [split(choice)[0] for choice in (*problem.activations, problem.loss)]
+    choices = [name_and_parameters(choice)[0] for choice in (*problem.activations, problem.loss)]
     biased = {"biases" if bias is not None else "no biases" for bias in problem.biases}
     hidden = {str(choice) for choice in problem.activations[:-1]}
     return _Seen(

@@ -62,12 +62,12 @@ class OwnProcess:
         self.supports, self.precision = ready["supports"], ready["precision"]
         self._next_limit = self._first_limit
 
-    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+    def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer:
         limit = self._time_limit
         try:
             if not self._process.is_alive():
                 self._start()
-            self._pipe.send_bytes(_PROBLEM.packed({"arrangement": arrangement}, problem, large=problem.size >= LARGE))
+            self._pipe.send_bytes(_PROBLEM.packed({"memory_layout": memory_layout}, problem, large=problem.size >= LARGE))
             limit, self._next_limit = self._next_limit, self._time_limit
             received = self._receive(limit)
         except (BrokenPipeError, ConnectionResetError):
@@ -143,8 +143,8 @@ def _serve(pipe: Connection, printed: list[Connection], spec: str, precision: st
     # Ctrl-C goes to both processes: the other one ends the run, and this one with it
     signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
-        asker = InProcess(load_target(spec), name=spec, precision=precision, time_limit=0)
-        ready = {"supports": _plain(asker.supports), "precision": asker.precision}
+        session = InProcess(load_target(spec), name=spec, precision=precision, time_limit=0)
+        ready = {"supports": _plain(session.supports), "precision": session.precision}
     except TargetError as error:
         ready = {"error": str(error)}
     pipe.send_bytes(_GRADIENT.packed(ready))
@@ -153,7 +153,7 @@ def _serve(pipe: Connection, printed: list[Connection], spec: str, precision: st
             asked, problem = _PROBLEM.unpacked(pipe.recv_bytes())
         except (EOFError, KeyboardInterrupt):
             return
-        answer = asker(problem, asked["arrangement"])
+        answer = session(problem, asked["memory_layout"])
         reply: dict[str, Any] = {"message": answer.message, "changed": answer.changed, "overwritten": answer.overwritten}
         if answer.verdict is not None:
             reply["verdict"] = answer.verdict.value

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from properties.answers.answer import Answer, Malformed, as_gradient
-from properties.problems.memory_layouts import ARRANGEMENTS
+from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.gradient import Gradient, Place
@@ -41,7 +41,7 @@ class TargetError(Exception):
     """A target that cannot be found or loaded; the message says what was given and what is expected."""
 
 
-class Asker(Protocol):
+class Session(Protocol):
     """How a run puts problems to a target. deaths: how often its process died or was ended."""
 
     name: str
@@ -49,7 +49,7 @@ class Asker(Protocol):
     precision: str | None
     deaths: int
 
-    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
+    def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer:
         """The target's answer; what goes wrong with the target is in the answer, never raised."""
         ...
 
@@ -165,8 +165,8 @@ class InProcess:
         self._dtype = PRECISIONS[self.precision or "float64"].given
         self._given: list[tuple[Place, AnyArray, bytes]] = []
 
-    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer:
-        fresh = problem.copy(self._dtype, ARRANGEMENTS[arrangement])
+    def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer:
+        fresh = problem.copy(self._dtype, MEMORY_LAYOUTS[memory_layout])
         inputs = [(name, array, array.tobytes()) for name, array in fresh.arrays()]
         limit, self._next_limit = self._next_limit, self._time_limit
         try:

@@ -14,7 +14,7 @@ from backproof.findings.finding import Finding
 from backproof.targets.target import InProcess
 from benchmarks.public_mistakes.pair import Pair, Target
 from properties.judging.judgement import Judgement, precision_of
-from properties.laws.law import Law, Outcome, Status, Trial
+from properties.laws.law import Case, Law, Outcome, Status
 from properties.verdict import Verdict
 from rounding.precisions import PRECISIONS
 
@@ -66,11 +66,11 @@ def told(pair: Pair, mended: bool, seed: int, examples: int) -> Told:
     return seen
 
 
-def _remembering(on: Callable[[Law, Trial], Outcome], broken: dict[str, list[Outcome]]) -> Callable[[Law, Trial], Outcome]:
+def _remembering(on: Callable[[Law, Case], Outcome], broken: dict[str, list[Outcome]]) -> Callable[[Law, Case], Outcome]:
     """Law.on, which remembers by how much a law was broken: a report has only the count."""
 
-    def remembered(law: Law, trial: Trial) -> Outcome:
-        outcome = on(law, trial)
+    def remembered(law: Law, case: Case) -> Outcome:
+        outcome = on(law, case)
         if outcome.status is Status.BROKEN:
             broken[law.name].append(outcome)
         return outcome

@@ -20,7 +20,7 @@ from oracles.balls.functions import BALL_ACTIVATIONS, BALL_LOSSES
 from oracles.oracle import Reply
 from reference.arrays import AnyArray, Array
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -171,9 +171,9 @@ def _passes(problem: Problem, near: Sequence[Array] | None, rows: Sequence[AnyAr
     ones = _balls(np.ones((1, problem.batch)))
     weights, biases, deltas = [], [], []
     for layer in reversed(range(problem.depth)):
-        kinks = [kink for kink, _ in bind(ACTIVATIONS, problem.activations[layer]).kinks]
+        kinks = [kink for kink, _ in row_of(ACTIVATIONS, problem.activations[layer]).kinks]
         reached = z[layer] if near is None or not kinks else _reaching(z[layer], near[layer], kinks)
-        delta = _by_rows(bind(BALL_ACTIVATIONS, problem.activations[layer]).pullback, reached, error)
+        delta = _by_rows(row_of(BALL_ACTIVATIONS, problem.activations[layer]).pullback, reached, error)
         turned = delta.transpose()
         weights.append((turned if rows is None else _rows(turned, rows[layer].tolist())) * a[layer])
         biases.append(ones * delta)
@@ -188,7 +188,7 @@ def _forward(problem: Problem) -> tuple[list[arb_mat], list[arb_mat]]:
     for weight, bias, activation in zip(problem.weights, problem.biases, problem.activations, strict=True):
         product = _times(a[-1], weight.T)
         z.append(product if bias is None else product + _balls(np.tile(bias, (problem.batch, 1))))
-        a.append(_by_rows(bind(BALL_ACTIVATIONS, activation).value, z[-1]))
+        a.append(_by_rows(row_of(BALL_ACTIVATIONS, activation).value, z[-1]))
     return z, a
 
 
@@ -205,7 +205,7 @@ def _reaching(z: arb_mat, near: Array, kinks: Sequence[float]) -> arb_mat:
 
 def _loss(problem: Problem, output: arb_mat) -> tuple[arb_mat, arb_mat]:
     """C as a matrix (1, 1) and equation 2, dC/da^L (batch, n_L): the sum or mean over samples."""
-    loss = bind(BALL_LOSSES, problem.loss)
+    loss = row_of(BALL_LOSSES, problem.loss)
     samples = list(zip(output.tolist(), _balls(problem.y).tolist(), strict=True))
     share = problem.batch if problem.reduction == "mean" else 1
     values = _matrix(1, [loss.value(a, y) for a, y in samples])

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from properties.answers.forms import other_form
+from properties.answers.other_forms import other_form
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.dtypes import DTYPES, as_array
@@ -47,9 +47,9 @@ class Answer:
 
 
 class Ask(Protocol):
-    """How laws put a problem to a target: each call gets fresh copies of its arrays, arranged as a row of ARRANGEMENTS says."""
+    """How laws put a problem to a target: each call gets fresh copies of its arrays, arranged as a row of MEMORY_LAYOUTS says."""
 
-    def __call__(self, problem: Problem, arrangement: str = "contiguous") -> Answer: ...
+    def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer: ...
 
 
 class Malformed(ValueError):

@@ -12,7 +12,7 @@ from reference.arrays import Array
 from reference.functions.activation import Activation, Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind, defaults, split
+from reference.functions.parametrised import defaults, name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import WANTS, Problem
 
@@ -82,17 +82,17 @@ class Passes:
 
     def activation(self, layer: int) -> Activation:
         """g and g' of a layer."""
-        return bind(ACTIVATIONS, self.problem.activations[layer - 1])
+        return row_of(ACTIVATIONS, self.problem.activations[layer - 1])
 
     def activation_choice(self, layer: int) -> tuple[str, dict[str, float]]:
         """The name of a layer's activation, with all of its parameters."""
-        name, chosen = split(self.problem.activations[layer - 1])
+        name, chosen = name_and_parameters(self.problem.activations[layer - 1])
         return name, defaults(ACTIVATIONS[name]) | chosen
 
     @property
     def loss_choice(self) -> tuple[str, dict[str, float]]:
         """The name of the loss, with all of its parameters."""
-        name, chosen = split(self.problem.loss)
+        name, chosen = name_and_parameters(self.problem.loss)
         return name, defaults(LOSSES[name]) | chosen
 
     @property
@@ -120,13 +120,13 @@ def activation(p: Passes, layer: int) -> Array:
 
 def loss(p: Passes) -> Any:
     """C, the sum or the mean over samples."""
-    losses = bind(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y)
+    losses = row_of(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y)
     return losses.mean() if p.averages else losses.sum()
 
 
 def output_error(p: Passes) -> Array:
     """Equation 2: dC_0/da^L of each sample."""
-    return bind(LOSSES, p.problem.loss).derivative(p.a[p.depth], p.problem.y)
+    return row_of(LOSSES, p.problem.loss).derivative(p.a[p.depth], p.problem.y)
 
 
 def reduction(p: Passes, error: Array) -> Array:

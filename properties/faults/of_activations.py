@@ -20,7 +20,7 @@ from properties.faults.fault import (
 )
 from reference.arrays import Array
 from reference.functions.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 
 SOFTPLUS = {"activations": ["softplus", "identity"]}
 """What an implementation of softplus offers, and a linear output."""
@@ -96,7 +96,7 @@ def multiplied_the_branch_not_taken_by_zero(z: Array, a: Array, alpha: float = 0
 @slope_fault("selu", laws=(EXACT, LINE))
 def forgot_the_scale_of_selu(z: Array, a: Array) -> Array:
     """SELU's slope lacks the factor lambda of 1.05: it shows for every z."""
-    return bind(ACTIVATIONS, "selu").derivative(z) / SELU_SCALE
+    return row_of(ACTIVATIONS, "selu").derivative(z) / SELU_SCALE
 
 
 @slope_fault("relu", "leaky_relu", laws=(EXACT,), thread="pytorch 4132")
@@ -174,13 +174,13 @@ def left_the_density_out_of_the_slope_of_gelu(z: Array, a: Array) -> Array:
 @slope_fault("gelu", laws=(EXACT,), blind=ALIKE)
 def took_the_slope_of_gelu_tanh_for_gelu(z: Array, a: Array) -> Array:
     """GELU's slope is that of its approximation by tanh: it shows in the fourth digit."""
-    return bind(ACTIVATIONS, "gelu_tanh").derivative(z)
+    return row_of(ACTIVATIONS, "gelu_tanh").derivative(z)
 
 
 @slope_fault("gelu_tanh", laws=(EXACT,), blind=ALIKE)
 def took_the_slope_of_gelu_for_gelu_tanh(z: Array, a: Array) -> Array:
     """The slope of GELU's approximation by tanh is that of GELU itself: it shows in the fourth digit."""
-    return bind(ACTIVATIONS, "gelu").derivative(z)
+    return row_of(ACTIVATIONS, "gelu").derivative(z)
 
 
 @slope_fault("silu", laws=(EXACT, LINE))

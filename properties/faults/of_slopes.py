@@ -20,7 +20,7 @@ from properties.faults.fault import (
 )
 from reference.arrays import Array
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 
 
 @fault("slope", equations=(3,), laws=(EXACT, LINE))
@@ -108,7 +108,7 @@ def flushed_small_deltas_to_zero(p: Passes, layer: int) -> Array:
 
 
 def _softsign_for_tanh(p: Passes, layer: int) -> Array:
-    return bind(ACTIVATIONS, "softsign").value(p.z[layer]) if p.activation_choice(layer)[0] == "tanh" else activation(p, layer)
+    return row_of(ACTIVATIONS, "softsign").value(p.z[layer]) if p.activation_choice(layer)[0] == "tanh" else activation(p, layer)
 
 
 CONSISTENT = "both passes are right for another activation: only the exact gradient knows which one was asked for"
@@ -117,17 +117,17 @@ CONSISTENT = "both passes are right for another activation: only the exact gradi
 @fault("slope", beside={"activation": _softsign_for_tanh}, equations=(3,), laws=(EXACT,), blind=CONSISTENT)
 def exchanged_tanh_for_softsign(p: Passes, layer: int) -> Array:
     """Where tanh is asked for, softsign and its slope are taken in both passes: a right gradient of another network."""
-    return bind(ACTIVATIONS, "softsign").derivative(p.z[layer]) if p.activation_choice(layer)[0] == "tanh" else slope(p, layer)
+    return row_of(ACTIVATIONS, "softsign").derivative(p.z[layer]) if p.activation_choice(layer)[0] == "tanh" else slope(p, layer)
 
 
 def _default_parameters(p: Passes, layer: int) -> Array:
-    return bind(ACTIVATIONS, p.activation_choice(layer)[0]).value(p.z[layer])
+    return row_of(ACTIVATIONS, p.activation_choice(layer)[0]).value(p.z[layer])
 
 
 @fault("slope", beside={"activation": _default_parameters}, equations=(3,), laws=(EXACT,), blind=CONSISTENT)
 def ignored_the_parameters_of_activations(p: Passes, layer: int) -> Array:
     """The slope of leaky ReLU and alpha of ELU are the default in both passes, whatever was asked for: it shows for other parameters."""
-    return bind(ACTIVATIONS, p.activation_choice(layer)[0]).derivative(p.z[layer])
+    return row_of(ACTIVATIONS, p.activation_choice(layer)[0]).derivative(p.z[layer])
 
 
 FAULTS_OF_SLOPES = faults_among(vars())

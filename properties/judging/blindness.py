@@ -9,9 +9,9 @@ from reference.arrays import AnyArray, Array
 from reference.forward import forward
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import Choice, bind, split
+from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.problem import Problem
-from rounding.arithmetic import Model, model_of
+from rounding.arithmetic import WorstCaseRounding, worst_case_rounding
 from rounding.precisions import Precision
 from rounding.worst_case import slope_bound
 
@@ -40,12 +40,12 @@ def blind_spots(problems: Iterable[Problem], precision: Precision, strict: bool 
     Limit: only a missing slope is looked for, not a missing value or another slope.
     """
     # a wrong slope may be taken for a textbook formula's
-    model = model_of(precision, frozenset() if strict else None)
+    model = worst_case_rounding(precision, frozenset() if strict else None)
     missing: dict[str, Array] = {}
     with np.errstate(all="ignore"):
         for choice, z in _seen(problems):
             slopes = np.where((z.min() <= GRID) & (z.max() >= GRID), _missing(choice, model), 0.0)
-            name = split(choice)[0]
+            name = name_and_parameters(choice)[0]
             missing[name] = np.maximum(missing.get(name, 0.0), slopes)
     found = [blind for name, slopes in missing.items() for blind in _ranges(f"{name}'", slopes)]
     return tuple(sorted(found, key=lambda blind: -blind.slope))
@@ -55,13 +55,13 @@ def _seen(problems: Iterable[Problem]) -> Iterable[tuple[Choice, Array]]:
     """Each layer's activation, if it is elementwise, with the finite pre-activations that it is given."""
     for problem in problems:
         for choice, z in zip(problem.activations, forward(problem).pre_activations, strict=True):
-            if isinstance(bind(ACTIVATIONS, choice), Elementwise) and (finite := z[np.isfinite(z)]).size:
+            if isinstance(row_of(ACTIVATIONS, choice), Elementwise) and (finite := z[np.isfinite(z)]).size:
                 yield choice, finite
 
 
-def _missing(choice: Choice, model: Model) -> Array:
+def _missing(choice: Choice, model: WorstCaseRounding) -> Array:
     """|g'| of the grid where a slope of 0 is within its bound, else 0."""
-    size = np.abs(bind(ACTIVATIONS, choice).derivative(GRID))
+    size = np.abs(row_of(ACTIVATIONS, choice).derivative(GRID))
     bound = slope_bound(choice, GRID, model.sum(2) * np.abs(GRID), model, jumps=False)
     return np.where(bound >= size, size, 0.0)
 

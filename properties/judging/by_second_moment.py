@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from properties.judging.in_sigmas import Comparison, comparisons
+from properties.judging.beside_peers import BesidePeers, beside_peers
+from properties.judging.in_sigmas import ArrayInSigmas, arrays_in_sigmas
 from properties.judging.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.judging.measures import Measure, judgement_by_sigma, suspected_of, suspicion
-from properties.judging.settling import settled
+from properties.judging.settling import settle
 from properties.judging.textbook import explained, explanations
-from properties.judging.trial import Heard, heard
 from properties.problems.values import held_in, rounded
 from properties.verdict import Verdict
 from reference.arrays import Array
@@ -24,7 +24,7 @@ from reference.passes import Passes
 from reference.problem import Problem
 from rounding.precisions import Precision
 
-REAL = 64
+LARGE = 64
 """A network with a layer as wide as this, or a batch as large, is judged by this bound: there it is sharper, and costs less."""
 
 LONGEST_SUM = {"float16": 4096, "bfloat16": 256}
@@ -37,9 +37,9 @@ TEXTBOOK_TOO_WIDE = "textbook formulas would leave no digit of it, and by accura
 Pair: TypeAlias = tuple[float, float]
 
 
-def is_real(problem: Problem) -> bool:
+def is_large(problem: Problem) -> bool:
     """Whether a problem is of a size at which this bound serves best."""
-    return max(*problem.widths, problem.batch) >= REAL
+    return max(*problem.widths, problem.batch) >= LARGE
 
 
 def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = True) -> Judgement:
@@ -60,11 +60,11 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
     return _judged(exact, answer, precision, compared, peers)
 
 
-def _known(compared: Sequence[Comparison]) -> list[Comparison]:
+def _known(compared: Sequence[ArrayInSigmas]) -> list[ArrayInSigmas]:
     return [one for one in compared if one.known]
 
 
-def _blunt(compared: Sequence[Comparison], suspected: Sequence[Measure]) -> set[Place]:
+def _blunt(compared: Sequence[ArrayInSigmas], suspected: Sequence[Measure]) -> set[Place]:
     """The derivatives for which zero would pass, and all of which nothing is known.
 
     What is further off than even such a bound allows is a suspicion like any other.
@@ -75,7 +75,7 @@ def _blunt(compared: Sequence[Comparison], suspected: Sequence[Measure]) -> set[
 
 
 def _without(
-    exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], blunt: set[Place], reason: str, peers: bool
+    exact: Exact, answer: Gradient, precision: Precision, compared: list[ArrayInSigmas], blunt: set[Place], reason: str, peers: bool
 ) -> Judgement:
     """The verdict of all else, where nothing can be said of some derivatives."""
     remain = [one for one in compared if one.place not in blunt]
@@ -87,7 +87,7 @@ def _without(
     return replace(judgement, unjudged=unjudged + judgement.unjudged)
 
 
-def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], peers: bool) -> Judgement:
+def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list[ArrayInSigmas], peers: bool) -> Judgement:
     """The verdict of what can be judged of an answer: by accurate formulas, by textbook ones, of rounded numbers, beside peers."""
     suspected = suspected_of(compared, exact.deviation(precision, answer), precision, exact.projection(precision))
     if not suspected:
@@ -116,10 +116,10 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
     judgement = suspicion(suspected, widest, precision)
     assert judgement is not None
     if precision.name == "float64":
-        judgement = settled(exact, answer, precision, widest, judgement)
+        judgement = settle(exact, answer, precision, widest, judgement)
     if judgement.verdict is not Verdict.WRONG or not peers:
         return judgement
-    beside = heard(exact, suspected, widest, found, precision)
+    beside = beside_peers(exact, suspected, widest, found, precision)
     excused = [each for each in beside if each.near]
     remaining = [each.measure for each in beside if not each.near]
     if not remaining:
@@ -131,7 +131,7 @@ def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list
     return replace(judgement, reason=f"{judgement.reason}; {worst}", left_out=tuple(map(str, excused)))
 
 
-def _left_out(exact: Exact, compared: list[Comparison], excused: list[Heard], precision: Precision) -> Judgement:
+def _left_out(exact: Exact, compared: list[ArrayInSigmas], excused: list[BesidePeers], precision: Precision) -> Judgement:
     """The verdict of the measures that remain, where peers are as far off as the answer by all that were suspected."""
     if all(each.textbook for each in excused):
         names = [[name] for name in exact.textbook_activations()]
@@ -151,8 +151,10 @@ def _left_out(exact: Exact, compared: list[Comparison], excused: list[Heard], pr
     return replace(judgement, unjudged=said, left_out=tuple(map(str, excused)))
 
 
-def _beside_reference(exact: Exact, answer: Gradient, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> list[Comparison]:
-    return list(comparisons(answer, exact.by_rows, exact.by_rows, exact.deviation(precision, answer, lossy)))
+def _beside_reference(
+    exact: Exact, answer: Gradient, precision: Precision, lossy: frozenset[str] | None = frozenset()
+) -> list[ArrayInSigmas]:
+    return list(arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, exact.deviation(precision, answer, lossy)))
 
 
 def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = False) -> bool:
@@ -163,7 +165,7 @@ def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: boo
     found = exact.deviation(precision, answer, None)
     compared = _known(_beside_reference(exact, answer, precision, None))
     suspected = suspected_of(compared, found, precision, exact.projection(precision, None))
-    return bool(suspected) and not (peers and all(each.near for each in heard(exact, suspected, compared, found, precision)))
+    return bool(suspected) and not (peers and all(each.near for each in beside_peers(exact, suspected, compared, found, precision)))
 
 
 def posed_again(problem: Problem, precision: Precision) -> Problem:

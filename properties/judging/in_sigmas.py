@@ -8,7 +8,7 @@ import numpy as np
 
 from reference.arrays import AnyArray, Array, Product, clipped
 from reference.gradient import Gradient, Place
-from rounding.arithmetic import MULTIPLE
+from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.deviation import Deviation, Factored
 
 ZERO = 4.0
@@ -19,11 +19,11 @@ BLOCK = 128
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArrayInSigmas:
     """One array of an answer beside the reference, in units of sigma.
 
     got: the answer's; low, high: the interval of what is exact, the same array where it is the reference; variance, unit: of Deviation.
-    worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than MULTIPLE;
+    worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than SIGMAS_ALLOWED;
     size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
     sigma in each; zero: that of all, with zero in place of the answer, infinite where that is right; known: whether every V is finite.
     along: the product of error and what is exact, summed over each row.
@@ -65,7 +65,7 @@ class Comparison:
     def mask(self) -> AnyArray:
         """Which entries are outside."""
         low, high = np.asarray(self.low), np.asarray(self.high)
-        error = (self.got - clipped(self.got, low, high)) / (MULTIPLE * self.unit)
+        error = (self.got - clipped(self.got, low, high)) / (SIGMAS_ALLOWED * self.unit)
         inside: AnyArray = error * error <= np.asarray(self.variance)
         return ~inside
 
@@ -75,7 +75,7 @@ class Comparison:
         return float(np.asarray(row)[self.worst[1:]])
 
 
-def comparisons(answer: Gradient, low: Gradient, high: Gradient, found: Deviation) -> Iterator[Comparison]:
+def arrays_in_sigmas(answer: Gradient, low: Gradient, high: Gradient, found: Deviation) -> Iterator[ArrayInSigmas]:
     """Each array that the answer gives, compared by blocks of rows that stay in the cache."""
     lows, highs, variances = (dict(gradient.arrays()) for gradient in (low, high, found.variance))
     for place, got in answer.arrays():
@@ -85,7 +85,7 @@ def comparisons(answer: Gradient, low: Gradient, high: Gradient, found: Deviatio
 @np.errstate(all="ignore")
 def _compared(
     place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
-) -> Comparison:
+) -> ArrayInSigmas:
     if got.ndim < 2:
         got = np.where(np.isinf(variance), low, got)  # no claim is made
         as_row = [np.reshape(array, (1, -1)) for array in (got, low, high, variance)]
@@ -114,8 +114,8 @@ def _compared(
         columns += np.ones(len(squares), v.dtype) @ squares
         at = int(squares.argmax())
         largest = float(squares.flat[at])
-        if not largest <= MULTIPLE**2:
-            outside += int(np.sum(~(squares <= MULTIPLE**2)))
+        if not largest <= SIGMAS_ALLOWED**2:
+            outside += int(np.sum(~(squares <= SIGMAS_ALLOWED**2)))
         if not (largest <= most or math.isnan(most)):
             worst, most = start * len(columns) + at, largest
     index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
@@ -123,4 +123,4 @@ def _compared(
     zero = math.inf if nothing else math.sqrt(zero / got.size) / unit
     rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
     bounds, at_worst = (place, got, low, high, variance, unit), (index, math.sqrt(most), outside)
-    return Comparison(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, along)
+    return ArrayInSigmas(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, along)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from properties.answers.answer import Malformed, as_gradient
-from properties.judging.by_second_moment import is_real, judge_by_deviation
+from properties.judging.array_findings import quantities
+from properties.judging.by_second_moment import is_large, judge_by_deviation
 from properties.judging.by_worst_case import TOO_WIDE, judge_by_worst_case, within_worst_case
 from properties.judging.decimals import printed
 from properties.judging.judgement import Exact, Judgement, precision_named, precision_of
-from properties.judging.quantities import quantities
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 from reference.gradient import Gradient
@@ -62,7 +62,7 @@ def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> tuple[str
         # what is computed in float32 may be finished in float64; coarser bounds hold much that is wrong
         if name != "float32" and not all(np.array_equal(row.held(array), array) for _, array in answer.arrays()):
             continue
-        if not (is_real(exact.problem) or within_worst_case(exact, answer, row)):
+        if not (is_large(exact.problem) or within_worst_case(exact, answer, row)):
             continue
         judged = _judged(exact, answer, row, peers=False)
         right = judged.verdict in (Verdict.RIGHT, Verdict.LOSSY)
@@ -81,7 +81,7 @@ def _off_everywhere(exact: Exact, answer: Gradient, relative: float) -> bool:
 
 
 def _judged(exact: Exact, answer: Gradient, precision: Precision, peers: bool) -> Judgement:
-    if is_real(exact.problem):
+    if is_large(exact.problem):
         return judge_by_deviation(exact, answer, precision, peers=peers)
     judgement = judge_by_worst_case(exact, answer, precision)
     return judge_by_deviation(exact, answer, precision, peers=peers) if judgement.reason == TOO_WIDE else judgement

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oracles.balls.enclosure import Enclosure, enclosure
-from properties.judging.quantity import Quantity, quantities_text
+from properties.judging.array_finding import Quantity, quantities_text
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array, keep_freed_memory
 from reference.backward import gradient_of_passes
 from reference.errors import ProblemError
 from reference.forms.json_form import narrowest_dtype
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient, Place
 from reference.passes import Passes, passes
 from reference.problem import Problem
 from rounding.activations import ROUNDED_ACTIVATIONS
-from rounding.arithmetic import MULTIPLE, REFERENCE, model_of, noise_of
+from rounding.arithmetic import REFERENCE, SIGMAS_ALLOWED, typical_rounding, worst_case_rounding
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS, Precision
@@ -40,7 +40,7 @@ COMPUTED_BY = {
 """Which equation of the note says what a quantity must be."""
 
 WORST_CASE = "worst-case rounding bound (certain)"
-STATISTICAL = f"{MULTIPLE:g} sigma of the second-moment bound (statistical)"
+STATISTICAL = f"{SIGMAS_ALLOWED:g} sigma of the second-moment bound (statistical)"
 ALL_CALLS = "the rounding bounds of all calls that are compared (certain)"
 AGGREGATE = "what honest rounding does to a whole layer (statistical)"
 DISAGREEMENT = "the reference and ball arithmetic disagree: a mistake in backproof, please report this problem"
@@ -183,7 +183,7 @@ class Exact:
         self._deviations: dict[Any, Deviation] = {}
         self._projections: dict[Any, Projections] = {}
         self.peers: dict[Any, Any] = {}
-        """How far honest passes of our own are off, kept by properties/judging/trial.py: they are the same for each answer."""
+        """How far honest passes of our own are off, kept by properties/judging/beside_peers.py: they are the same for each answer."""
 
     @cached_property
     def passes(self) -> Passes:
@@ -215,7 +215,7 @@ class Exact:
         """How far a target in this precision may be from the reference; with jumps also on the other side of a kink."""
         key = (precision.name, lossy, jumps)
         if key not in self._bounds:
-            self._bounds[key] = rounding_bound(self.passes, model_of(precision, lossy), jumps=jumps)
+            self._bounds[key] = rounding_bound(self.passes, worst_case_rounding(precision, lossy), jumps=jumps)
         return self._bounds[key]
 
     def deviation(self, precision: Precision, answer: Gradient | None = None, lossy: frozenset[str] | None = frozenset()) -> Deviation:
@@ -223,7 +223,7 @@ class Exact:
         x, loss = answer is None or answer.x is not None, answer is None or answer.loss is not None
         key = precision.name, x, loss, lossy
         if key not in self._deviations:
-            self._deviations[key] = deviation(self.passes, noise_of(precision), lossy, x=x, loss=loss)
+            self._deviations[key] = deviation(self.passes, typical_rounding(precision), lossy, x=x, loss=loss)
         return self._deviations[key]
 
     def projection(self, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Callable[[], Projections]:
@@ -232,7 +232,7 @@ class Exact:
         def projections() -> Projections:
             key = precision.name, lossy
             if key not in self._projections:
-                self._projections[key] = Projections(self.passes, noise_of(precision), lossy)
+                self._projections[key] = Projections(self.passes, typical_rounding(precision), lossy)
             return self._projections[key]
 
         return projections
@@ -255,13 +255,13 @@ class Exact:
 
     def textbook_activations(self) -> list[str]:
         """The activations of this problem that have textbook formulas that lose digits."""
-        names = list(dict.fromkeys(split(choice)[0] for choice in self.problem.activations))
-        return [name for name in names if bind(ROUNDED_ACTIVATIONS, name).lossy]
+        names = list(dict.fromkeys(name_and_parameters(choice)[0] for choice in self.problem.activations))
+        return [name for name in names if row_of(ROUNDED_ACTIVATIONS, name).lossy]
 
     def textbook_functions(self) -> list[str]:
         """The same, and the loss if it has one."""
-        loss = split(self.problem.loss)[0]
-        return [*self.textbook_activations(), *([loss] if bind(ROUNDED_LOSSES, self.problem.loss).lossy else [])]
+        loss = name_and_parameters(self.problem.loss)[0]
+        return [*self.textbook_activations(), *([loss] if row_of(ROUNDED_LOSSES, self.problem.loss).lossy else [])]
 
 
 @dataclass(frozen=True)

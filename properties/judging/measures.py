@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from properties.judging.in_sigmas import Comparison
+from properties.judging.in_sigmas import ArrayInSigmas
 from properties.judging.judgement import AGGREGATE, STATISTICAL, Judgement
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.gradient import Place
-from rounding.arithmetic import MULTIPLE
+from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.deviation import Deviation
 from rounding.precisions import PRECISIONS, Precision
 from rounding.projection import Projections
@@ -66,13 +66,13 @@ class Measure:
         return not abs(self.got - self.exact) <= self.allowed
 
 
-def measures(compared: Sequence[Comparison], found: Deviation, precision: Precision, projection: Projection) -> Iterator[Measure]:
+def measures(compared: Sequence[ArrayInSigmas], found: Deviation, precision: Precision, projection: Projection) -> Iterator[Measure]:
     """All by which an answer is judged; entries first.
 
     compared: the answer beside what is exact; found: the bound that it was compared by; projection: asked where a factor is beyond COMMON.
     """
     for one in compared:
-        yield Measure(one.place, "entries", one.ratio, 0.0, MULTIPLE, "")
+        yield Measure(one.place, "entries", one.ratio, 0.0, SIGMAS_ALLOWED, "")
     unit = math.hypot(precision.unit, precision.product_unit, PRECISIONS["float64"].unit)
     least = COMMON * unit
     layers = {one.place.layer: one for one in compared if one.place.quantity == "weights" and one.place.layer and one.size}
@@ -94,14 +94,14 @@ def measures(compared: Sequence[Comparison], found: Deviation, precision: Precis
             yield Measure(place, kind, spread, 0.0, LINE_SPREAD, reason)
 
 
-def _factor(one: Comparison, layer: int, projection: Projection, least: float) -> Measure:
+def _factor(one: ArrayInSigmas, layer: int, projection: Projection, least: float) -> Measure:
     """A layer's own factor."""
     allowed = least if abs(one.factor - 1) <= least else max(least, projection().bound(layer - 1))
     reason = f"its projection on the gradient is off by a factor of 1 {one.factor - 1:+.2g}"
     return Measure(one.place, "factor", one.factor, 1.0, allowed, reason)
 
 
-def _of_a_row(one: Comparison, layer: int, found: Deviation, projection: Projection, least: float) -> Iterator[Measure]:
+def _of_a_row(one: ArrayInSigmas, layer: int, found: Deviation, projection: Projection, least: float) -> Iterator[Measure]:
     """The factor of the row that is furthest off by its own sigma, where it is so far off that it is worth to be asked."""
     bounds = projection()
     if len(one.along) != bounds.passed.problem.widths[layer]:
@@ -125,12 +125,12 @@ def _beside_others(factor: Measure, layer: int, factors: dict[int, Measure], pro
     return Measure(factor.place, "factor beside others", 1 + remains, 1.0, allowed, reason)
 
 
-def suspected_of(compared: Sequence[Comparison], found: Deviation, precision: Precision, projection: Projection) -> list[Measure]:
+def suspected_of(compared: Sequence[ArrayInSigmas], found: Deviation, precision: Precision, projection: Projection) -> list[Measure]:
     """The measures that are further off than is allowed."""
     return [measure for measure in measures(compared, found, precision, projection) if measure.is_suspect]
 
 
-def suspicion(suspected: Sequence[Measure], compared: Sequence[Comparison], precision: Precision) -> Judgement | None:
+def suspicion(suspected: Sequence[Measure], compared: Sequence[ArrayInSigmas], precision: Precision) -> Judgement | None:
     """What is told of the measures that are further off than is allowed, or None."""
     by_entries = [measure.place for measure in suspected if measure.kind == "entries"]
     if by_entries:
@@ -145,7 +145,7 @@ def suspicion(suspected: Sequence[Measure], compared: Sequence[Comparison], prec
 
 
 def judgement_by_sigma(
-    verdict: Verdict, compared: Sequence[Comparison], precision: Precision, reason: str = "", judged: int | None = None
+    verdict: Verdict, compared: Sequence[ArrayInSigmas], precision: Precision, reason: str = "", judged: int | None = None
 ) -> Judgement:
     """A judgement that shows the entry which is off by most sigma; judged: of how many, if not of all that were compared."""
     worst = max(compared, key=lambda one: math.inf if math.isnan(one.ratio) else one.ratio)
@@ -156,7 +156,7 @@ def judgement_by_sigma(
         worst.worst,
         worst.at_worst(worst.got),
         (worst.at_worst(worst.low), worst.at_worst(worst.high)),
-        MULTIPLE * worst.unit * math.sqrt(worst.at_worst(worst.variance)),
+        SIGMAS_ALLOWED * worst.unit * math.sqrt(worst.at_worst(worst.variance)),
         sum(one.outside for one in compared),
         sum(one.got.size for one in compared) if judged is None else judged,
         STATISTICAL,
@@ -164,7 +164,7 @@ def judgement_by_sigma(
     )
 
 
-def where_outside(compared: Sequence[Comparison]) -> str:
+def where_outside(compared: Sequence[ArrayInSigmas]) -> str:
     """How many entries are outside, and in which rows, columns and layers."""
     said = []
     for one in compared:

@@ -15,7 +15,7 @@ from scipy.special import erf
 from reference.arrays import AnyArray
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES, log_sum_exp
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 from rounding.activations import ROUNDED_ACTIVATIONS
@@ -121,7 +121,7 @@ class _Pass:
             weights.insert(0, of_weight[np.ix_(rows, columns)])
             biases.insert(0, of_bias[rows])
             deltas.insert(0, self._in_order(delta, layer + 1))
-        losses = self._rounded(np.asarray(bind(LOSSES, problem.loss).value(a[-1], self.y), a[-1].dtype))
+        losses = self._rounded(np.asarray(row_of(LOSSES, problem.loss).value(a[-1], self.y), a[-1].dtype))
         return Gradient(
             weights,
             biases,
@@ -161,32 +161,36 @@ class _Pass:
 
     def _value(self, choice: Any, z: AnyArray) -> AnyArray:
         """g of z."""
-        if isinstance(bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
-            by = TEXTBOOK[split(choice)[0]]["value"] if split(choice)[0] in self.peer.textbook else bind(ACTIVATIONS, choice).value
+        if isinstance(row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
+            by = (
+                TEXTBOOK[name_and_parameters(choice)[0]]["value"]
+                if name_and_parameters(choice)[0] in self.peer.textbook
+                else row_of(ACTIVATIONS, choice).value
+            )
             return self._rounded(np.asarray(by(z), dtype=z.dtype), systematic=True)
         return self._function(choice, "value", z)
 
     def _pullback(self, choice: Any, z: AnyArray, error: AnyArray) -> AnyArray:
         """dC/dz; of a softmax p (e - sum_k p_k e_k), step by step."""
-        if isinstance(bind(ROUNDED_ACTIVATIONS, choice), JointRounding):
+        if isinstance(row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
             p = self._value(choice, z)
             mean = self._rounded(self._rounded(p * error).sum(axis=1, keepdims=True))
             return self._rounded(p * self._rounded(error - mean))
         return self._rounded(error * self._function(choice, "derivative", z))
 
     def _function(self, choice: Any, quantity: str, z: AnyArray) -> AnyArray:
-        """g or g' of z: "value" or "derivative"; comparisons are exact, however a peer rounds."""
-        name, parameters = split(choice)
+        """g or g' of z: "value" or "derivative"; arrays_in_sigmas are exact, however a peer rounds."""
+        name, parameters = name_and_parameters(choice)
         if name in self.peer.textbook:
             return self._rounded(np.asarray(TEXTBOOK[name][quantity](z, **parameters), dtype=z.dtype), systematic=True)
-        exact = getattr(bind(ACTIVATIONS, choice), quantity)(z).astype(z.dtype, copy=False)
-        rounding = bind(ROUNDED_ACTIVATIONS, choice)
+        exact = getattr(row_of(ACTIVATIONS, choice), quantity)(z).astype(z.dtype, copy=False)
+        rounding = row_of(ROUNDED_ACTIVATIONS, choice)
         assert isinstance(rounding, ElementwiseRounding)
         scales = rounding.value_scales if quantity == "value" else rounding.derivative_scales
         return np.where(scales.right(z) > 0, self._rounded(exact, systematic=True), exact)
 
     def _output_error(self, a: AnyArray) -> AnyArray:
-        name, loss = split(self.problem.loss)[0], bind(LOSSES, self.problem.loss)
+        name, loss = name_and_parameters(self.problem.loss)[0], row_of(LOSSES, self.problem.loss)
         if self.peer.difference and name == "softmax_cross_entropy":
             p = np.exp(a - a.max(axis=1, keepdims=True))
             return self._rounded(p / p.sum(axis=1, keepdims=True) - self.y)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from properties.judging.by_second_moment import is_real, says_nothing, suspects
+from properties.judging.by_second_moment import is_large, says_nothing, suspects
 from properties.judging.judgement import Exact, measured
 from reference.arrays import Array
 from reference.gradient import Gradient
@@ -37,7 +37,7 @@ def smallest_seen(problem: Problem, precision: Precision) -> dict[str, float]:
     """
     exact = Exact(problem)
     with np.errstate(all="ignore"):
-        if is_real(problem) and says_nothing(exact, precision):
+        if is_large(problem) and says_nothing(exact, precision):
             return {}
         return {name: e for name, change in CHANGES.items() if (e := _smallest(exact, precision, change)) is not None}
 
@@ -63,7 +63,7 @@ def _seen(exact: Exact, precision: Precision, change: Change, e: float) -> bool:
     weights = [precision.held(weight) for weight in (first, *right.weights[1:])]
     pairs = zip(exact.problem.biases, right.biases or (), strict=True)
     off = Gradient(weights, [None if b is None or d is None else precision.held(d) for b, d in pairs])
-    if is_real(exact.problem):
+    if is_large(exact.problem):
         return suspects(exact, off, precision, peers=True)
     entries = measured(off, exact.reference, exact.reference, exact.bound(precision))
     return any(entry.outside.any() for entry in entries)

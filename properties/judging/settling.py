@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from oracles.balls.enclosure import Enclosure, enclosure
-from properties.judging.in_sigmas import Comparison, comparisons
+from properties.judging.in_sigmas import ArrayInSigmas, arrays_in_sigmas
 from properties.judging.judgement import Exact, Judgement, measured
 from properties.judging.measures import LINE_SPREAD, Projection, judgement_by_sigma, suspected_of, suspicion
 from properties.judging.textbook import explained
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.gradient import Gradient, Place
-from rounding.arithmetic import MULTIPLE
+from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.deviation import Deviation
 from rounding.precisions import PRECISIONS, Precision
 
@@ -27,7 +27,7 @@ ROWS = 64
 """So many rows of each layer's dC/dW are settled where all are too many: suspect ones, and as many that are spread evenly."""
 
 
-def settled(exact: Exact, answer: Gradient, precision: Precision, compared: list[Comparison], suspected: Judgement) -> Judgement:
+def settle(exact: Exact, answer: Gradient, precision: Precision, compared: list[ArrayInSigmas], suspected: Judgement) -> Judgement:
     """The verdict by ball arithmetic, in place of one of WRONG: inconclusive where the network is too large for it.
 
     compared: what is judged of the answer beside the reference, from which the suspicion came, whatever formulas are allowed for.
@@ -84,7 +84,7 @@ def _graded(
     names = exact.textbook_activations()
     if judgement.verdict is not Verdict.RIGHT or not names:
         return judgement
-    compared = [one for one in comparisons(answer, balls.lower, balls.upper, accurate) if one.place in places and one.known]
+    compared = [one for one in arrays_in_sigmas(answer, balls.lower, balls.upper, accurate) if one.place in places and one.known]
     if not suspected_of(compared, accurate, precision, exact.projection(precision)):
         return judgement
     return explained(replace(judgement, verdict=Verdict.LOSSY), exact, [[name] for name in names])
@@ -115,19 +115,19 @@ def _held_against(
     places: the arrays that are judged; certain: how far the reference may be off in the worst case: only beyond that it is at fault.
     own_found: its deviation, where its precision is another one.
     """
-    of_own = {one.place: one for one in comparisons(own, balls.lower, balls.upper, own_found or found)}
+    of_own = {one.place: one for one in arrays_in_sigmas(own, balls.lower, balls.upper, own_found or found)}
     if any(one.outside for one in of_own.values()):
         entries = list(measured(own, balls.lower, balls.upper, certain()))
         if any((entry.outside & of_own[entry.place].mask).any() for entry in entries):
             return Judgement.of_disagreement(entries, precision)
-    compared = [one for one in comparisons(answer, balls.lower, balls.upper, found) if one.place in places]
+    compared = [one for one in arrays_in_sigmas(answer, balls.lower, balls.upper, found) if one.place in places]
     suspected = suspected_of(compared, found, precision, projection)
     return suspicion(suspected, compared, precision) or judgement_by_sigma(Verdict.RIGHT, compared, precision)
 
 
 def _reach(found: Deviation) -> list[Array]:
     """How far each pre-activation may be off, by layer: a kink within it may be passed on either side."""
-    return [MULTIPLE * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
+    return [SIGMAS_ALLOWED * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
 
 
 def _unsettled(suspected: Judgement, reason: str) -> Judgement:
@@ -138,7 +138,7 @@ def _unsettled(suspected: Judgement, reason: str) -> Judgement:
     return replace(suspected, verdict=Verdict.INCONCLUSIVE, reason=f"a suspicion that can not be settled: {suspected.reason}; {reason}")
 
 
-def _suspect_rows(one: Comparison, averages: bool) -> AnyArray:
+def _suspect_rows(one: ArrayInSigmas, averages: bool) -> AnyArray:
     """The numbers of the rows that have an entry outside, or, where errors average out, too large ones on the whole."""
     outside = one.mask.any(axis=1) if one.outside else np.zeros(len(one.rows), dtype=bool)
     return np.flatnonzero(outside | (averages & (one.rows > LINE_SPREAD)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from properties.judging.judgement import Exact, Judgement
 from reference.arrays import Array
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.losses import ROUNDED_LOSSES
 from rounding.scales import ElementwiseRounding
@@ -42,21 +42,21 @@ def explained(judgement: Judgement, exact: Exact, by: Sequence[Sequence[str]]) -
 def _use_of(exact: Exact, name: str) -> tuple[str, str]:
     """The textbook formulas of a function that lose digits on a problem, and where: of an activation, at which z."""
     if name in ROUNDED_LOSSES:
-        return bind(ROUNDED_LOSSES, name).lossy, f"{name} sees outputs {_range(exact.passes.forward.activations[-1])}"
+        return row_of(ROUNDED_LOSSES, name).lossy, f"{name} sees outputs {_range(exact.passes.forward.activations[-1])}"
     formulas: dict[str, None] = {}
     seen, losing = [], []
     for choice, z in zip(exact.problem.activations, exact.passes.forward.pre_activations, strict=True):
-        if split(choice)[0] != name:
+        if name_and_parameters(choice)[0] != name:
             continue
         seen.append(z.ravel())
-        row = bind(ROUNDED_ACTIVATIONS, choice)
+        row = row_of(ROUNDED_ACTIVATIONS, choice)
         for scales in (row.value_scales, row.derivative_scales) if isinstance(row, ElementwiseRounding) else ():
             worse = z[scales.lossy(z) > 2 * scales.right(z)]
             if worse.size:
                 losing.append(worse)
                 formulas[scales.textbook] = None
     where = np.concatenate(losing or seen)
-    return ", ".join(formulas) or bind(ROUNDED_ACTIVATIONS, name).lossy, f"{name} sees z {_range(where)}"
+    return ", ".join(formulas) or row_of(ROUNDED_ACTIVATIONS, name).lossy, f"{name} sees z {_range(where)}"
 
 
 def _range(values: Array) -> str:

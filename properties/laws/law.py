@@ -66,7 +66,7 @@ class NotAnswered(Exception):
         self.verdict = answer.verdict or Verdict.RAISES
 
 
-class Trial:
+class Case:
     """One problem put to one target: what several laws ask of it is computed once.
 
     support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says;
@@ -142,12 +142,12 @@ class Answered:
         return [None if gradient is None else precision_of(gradient, self.judged_by) for gradient in gradients]
 
 
-class Turn(StrEnum):
+class Cadence(StrEnum):
     """On which problems of a run a law is judged."""
 
-    ALWAYS = "always"
-    OFTEN = "often"
-    IN_TURN = "in turn"
+    EVERY_PROBLEM = "every problem"
+    SAMPLED = "sampled"
+    ROTATED = "rotated"
     AUDIT = "audit"
 
 
@@ -155,18 +155,18 @@ class Turn(StrEnum):
 class Law:
     """A row of LAWS. A law may assume that the target answered, unless it says otherwise.
 
-    judge: how it fares on one trial; its docstring says the statement, what the law cannot see and what it needs;
-    turn: ALWAYS, for each problem; OFTEN, for a law that asks once more, so that of many problems alike only some pay for it;
-        IN_TURN, for a law that asks the target further problems, so that a run judges only some of them on each; AUDIT, for a sample
+    judge: how it fares on one case; its docstring says the statement, what the law cannot see and what it needs;
+    cadence: EVERY_PROBLEM; SAMPLED, for a law that asks once more, so that of many problems alike only some pay for it;
+        ROTATED, for a law that asks the target further problems, so that a run judges only some of them on each; AUDIT, for a sample
         of the right answers;
     unless: laws without which this one proves nothing: it compares calls, and where one of these is broken too, it is not applicable;
     at_once: of which of many answers it holds, with no more to say; of all others judge decides, one by one. None where it decides on each.
     """
 
-    judge: Callable[[Trial], Outcome]
+    judge: Callable[[Case], Outcome]
     needs_answer: bool = True
-    turn: Turn = Turn.ALWAYS
-    unless: tuple[Callable[[Trial], Outcome], ...] = ()
+    cadence: Cadence = Cadence.EVERY_PROBLEM
+    unless: tuple[Callable[[Case], Outcome], ...] = ()
     at_once: Callable[[Answered], Sequence[bool]] | None = None
 
     @property
@@ -178,25 +178,25 @@ class Law:
         """The first line of the docstring."""
         return (self.judge.__doc__ or "").strip().splitlines()[0]
 
-    def on(self, trial: Trial) -> Outcome:
-        """How the law fares on one trial."""
-        if self.needs_answer and trial.answer.gradient is None:
+    def on(self, case: Case) -> Outcome:
+        """How the law fares on one case."""
+        if self.needs_answer and case.answer.gradient is None:
             return not_applicable("the target gave no answer that can be judged")
         try:
             with np.errstate(all="ignore"):
-                outcome = replace(self.judge(trial), answer=trial.answer.gradient)
-                broken_first = self._broken_first(trial) if outcome.status is Status.BROKEN else ""
+                outcome = replace(self.judge(case), answer=case.answer.gradient)
+                broken_first = self._broken_first(case) if outcome.status is Status.BROKEN else ""
             return not_applicable(f"it compares calls, and {broken_first} is broken") if broken_first else outcome
         except NotPosable as reason:
             return not_applicable(str(reason))
         except NotAnswered as failure:
             return broken(failure.verdict, f"asked a related problem: {failure}")
 
-    def _broken_first(self, trial: Trial) -> str:
+    def _broken_first(self, case: Case) -> str:
         """The name of a law that is broken, without which this one proves nothing, or ""."""
         for first in self.unless:
             try:
-                if first(trial).status is Status.BROKEN:
+                if first(case).status is Status.BROKEN:
                     return first.__name__
             except NotPosable:
                 continue

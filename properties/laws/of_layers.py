@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from properties.laws.law import NotPosable, Outcome, Trial
-from properties.laws.related import Entries, Posed, Side, agree, entries_of, first, pose, zeros_like
+from properties.laws.law import Case, NotPosable, Outcome
+from properties.laws.related_problems import Entries, Posed, Side, agree, entries_of, first, pose, zeros_like
 from properties.problems.values import rounded
 from reference.arrays import Array
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind, split
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Place
 from reference.problem import Problem
 
@@ -21,12 +21,12 @@ HOMOGENEOUS = ("identity", "relu", "leaky_relu")
 """The activations with g(z) = g'(z) z."""
 
 
-def a_weight_gradient_is_an_outer_product(trial: Trial) -> Outcome:
+def a_weight_gradient_is_an_outer_product(case: Case) -> Outcome:
     """Of one sample, dC/dW is an outer product with the layer's input: dC/dw_jk a_m = dC/dw_jm a_k.
 
     Cannot see: the other factor, delta. Needs: an input that is not 0. The input is taken from the forward pass.
     """
-    alone = _one_sample(trial)
+    alone = _one_sample(case)
     left: Side = {}
     right: Side = {}
     for layer, place in _places("weights", alone):
@@ -37,19 +37,19 @@ def a_weight_gradient_is_an_outer_product(trial: Trial) -> Outcome:
     return agree(left, right, "dC/dW of one sample, times one input, is not the same product for all inputs")
 
 
-def a_bias_gradient_is_delta(trial: Trial) -> Outcome:
+def a_bias_gradient_is_delta(case: Case) -> Outcome:
     """Of one sample, dC/db is the delta of the outer product: dC/db_j a_k = dC/dw_jk; of a batch, the sum of deltas where they are given.
 
     Cannot see: a delta that is wrong in both. Needs: biases.
     """
-    alone = _one_sample(trial)
+    alone = _one_sample(case)
     left: Side = {}
     right: Side = {}
     for layer, place in _places("biases", alone):
         weights = Place("weights", layer)
         left[weights] = alone.given[place].mapped(lambda array: array[:, None]).times(alone.inputs(layer))
         right[weights] = alone.given[weights]
-        whole = first(trial).given
+        whole = first(case).given
         if Place("deltas", layer) in whole:
             left[place], right[place] = whole[place], whole[Place("deltas", layer)].summed(0)
     if not left:
@@ -57,12 +57,12 @@ def a_bias_gradient_is_delta(trial: Trial) -> Outcome:
     return agree(left, right, "dC/db is not the delta of dC/dW")
 
 
-def a_dead_node_has_no_gradient(trial: Trial) -> Outcome:
+def a_dead_node_has_no_gradient(case: Case) -> Outcome:
     """A node whose slope is 0 for every sample has no gradient.
 
     Cannot see: live nodes. Needs: relu, relu6, hardtanh or a slope of 0, and a bias, by which one node is made dead.
     """
-    problem = trial.problem
+    problem = case.problem
     able = [(i, side) for i in range(problem.depth) for side in (-1.0, 1.0) if problem.biases[i] is not None and _is_flat(problem, i, side)]
     if not able:
         raise NotPosable("it needs a layer with biases that is flat beyond a kink")
@@ -71,26 +71,26 @@ def a_dead_node_has_no_gradient(trial: Trial) -> Outcome:
     bias = biases[layer]
     assert bias is not None
     # far beyond the kink, whatever the inputs: a power of two, exact in every precision
-    reach = float(np.max(np.abs(first(trial).inputs(layer + 1).values @ problem.weights[layer][0])))
-    if not reach < trial.precision.largest / 32:
+    reach = float(np.max(np.abs(first(case).inputs(layer + 1).values @ problem.weights[layer][0])))
+    if not reach < case.precision.largest / 32:
         raise NotPosable("its pre-activations are too large for a bias beyond them")
     bias[0] = side * 2.0 ** np.ceil(np.log2(2 * reach + 16))
-    dead = pose(trial, problem.replaced(biases=biases))
+    dead = pose(case, problem.replaced(biases=biases))
     rows = {place: dead.given[place].mapped(lambda array: array[:1]) for place in (Place("weights", layer + 1), Place("biases", layer + 1))}
     return agree(rows, {place: zeros_like(entries) for place, entries in rows.items()}, f"a dead node of layer {layer + 1} has a gradient")
 
 
-def what_comes_in_goes_out(trial: Trial) -> Outcome:
+def what_comes_in_goes_out(case: Case) -> Outcome:
     """In piecewise linear layers, sum of w dC/dw and b dC/db over what comes into a node equals sum of w dC/dw over what goes out.
 
     Cannot see: a factor that both layers share. Needs: a hidden layer with identity, relu or leaky_relu.
     """
-    given, problem = first(trial).given, trial.problem
+    given, problem = first(case).given, case.problem
     left: Side = {}
     right: Side = {}
     for i in range(problem.depth - 1):
         bias, place = problem.biases[i], Place("biases", i + 1)
-        if split(problem.activations[i])[0] not in HOMOGENEOUS or (bias is not None and place not in given):
+        if name_and_parameters(problem.activations[i])[0] not in HOMOGENEOUS or (bias is not None and place not in given):
             continue
         incoming = given[Place("weights", i + 1)].times(_exactly(problem.weights[i])).summed(1)
         if bias is not None:
@@ -102,37 +102,37 @@ def what_comes_in_goes_out(trial: Trial) -> Outcome:
     return agree(left, right, "what comes into a node is not what goes out of it")
 
 
-def softmax_deltas_sum_to_zero(trial: Trial) -> Outcome:
+def softmax_deltas_sum_to_zero(case: Case) -> Outcome:
     """A softmax leaves out what all z have in common: its layer's deltas sum to 0, and so do the columns of dC/dW, and dC/db.
 
     Cannot see: other layers. Needs: a layer with softmax, or softmax_cross_entropy behind a last layer with the identity.
     """
-    problem = trial.problem
+    problem = case.problem
     layers = [layer for layer, choice in enumerate(problem.activations, 1) if choice == "softmax"]
     if problem.loss == "softmax_cross_entropy" and problem.activations[-1] == "identity":
         layers.append(problem.depth)
     if not layers:
         raise NotPosable("it needs a layer with softmax, or softmax_cross_entropy behind the identity")
-    given = first(trial).given
+    given = first(case).given
     places = [Place(quantity, layer) for layer in layers for quantity in ("weights", "biases")]
     sums = {place: given[place].summed(0) for place in places if place in given}
     return agree(sums, {place: zeros_like(entries) for place, entries in sums.items()}, "the deltas of a softmax do not sum to 0")
 
 
-def the_loss_changes_as_the_gradient_says(trial: Trial) -> Outcome:
+def the_loss_changes_as_the_gradient_says(case: Case) -> Outcome:
     """Between two points of a line through the weights, the loss that is given changes as the gradients that are given say.
 
     Cannot see: errors below the square of the step. Needs: the loss value, and no kink between. Rounding: that of all calls, and what
     Simpson's rule over three gradients leaves out, which is as much as it leaves out of the reference's own.
     """
-    if trial.gradient.loss is None:
+    if case.gradient.loss is None:
         raise NotPosable("it needs the loss value, which the target does not give")
     step = 2.0**-8
-    while not _is_short(trial.problem, trial.precision.name, step):
+    while not _is_short(case.problem, case.precision.name, step):
         step /= 16
         if step < 2.0**-40:
             raise NotPosable("no step is short enough")
-    points = [pose(trial, _moved(trial.problem, trial.precision.name, way * step)) if way else first(trial) for way in (-1, 0, 1)]
+    points = [pose(case, _moved(case.problem, case.precision.name, way * step)) if way else first(case) for way in (-1, 0, 1)]
     _no_kink_between(points)
     before, after = dict(points[0].problem.arrays()), dict(points[2].problem.arrays())
     moved = {name: after[name] - array for name, array in before.items() if name.startswith("layer")}
@@ -182,15 +182,15 @@ def _along(side: Side, moved: dict[str, Array]) -> Entries:
 
 def _no_kink_between(points: list[Posed]) -> None:
     for layer, choice in enumerate(points[0].problem.activations):
-        for kink, _ in bind(ACTIVATIONS, choice).kinks:
+        for kink, _ in row_of(ACTIVATIONS, choice).kinks:
             sides = [np.sign(point.exact.passes.forward.pre_activations[layer] - kink) for point in points]
             if not all((side == sides[0]).all() and (side != 0).all() for side in sides):
                 raise NotPosable(f"a kink of layer {layer + 1} lies on the line")
 
 
-def _one_sample(trial: Trial) -> Posed:
-    problem = trial.problem
-    return first(trial) if problem.batch == 1 else pose(trial, problem.replaced(x=problem.x[:1], y=problem.y[:1]))
+def _one_sample(case: Case) -> Posed:
+    problem = case.problem
+    return first(case) if problem.batch == 1 else pose(case, problem.replaced(x=problem.x[:1], y=problem.y[:1]))
 
 
 def _places(quantity: str, posed: Posed) -> Iterator[tuple[int, Place]]:
@@ -202,7 +202,7 @@ def _places(quantity: str, posed: Posed) -> Iterator[tuple[int, Place]]:
 
 def _is_flat(problem: Problem, layer: int, side: float) -> bool:
     """Whether g' is 0 beyond all kinks, on one side."""
-    activation = bind(ACTIVATIONS, problem.activations[layer])
+    activation = row_of(ACTIVATIONS, problem.activations[layer])
     return bool(activation.kinks) and not activation.derivative(np.array(side * 8.0)).any()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from oracles.available import ORACLES, missing
-from properties.laws.law import Law, Turn
+from properties.laws.law import Cadence, Law
 from properties.laws.of_agreement import (
     ORACLE_LAWS,
     beyond_all_suspicion,
@@ -50,11 +50,11 @@ LAWS: dict[str, Law] = {
         Law(it_answers, needs_answer=False, at_once=with_a_gradient),
         Law(shapes_and_dtypes_are_right, needs_answer=False, at_once=with_a_gradient),
         Law(inputs_are_left_alone, needs_answer=False, at_once=with_inputs_left_alone),
-        Law(two_calls_agree, turn=Turn.OFTEN, at_once=the_same_twice),
+        Law(two_calls_agree, cadence=Cadence.SAMPLED, at_once=the_same_twice),
         Law(it_agrees_with_the_exact_gradient, at_once=beyond_all_suspicion),
-        Law(what_is_right_stands_an_audit, turn=Turn.AUDIT),
+        Law(what_is_right_stands_an_audit, cadence=Cadence.AUDIT),
         *(
-            Law(judge, turn=Turn.IN_TURN, unless=(two_calls_agree, the_problem_before_does_not_matter))
+            Law(judge, cadence=Cadence.ROTATED, unless=(two_calls_agree, the_problem_before_does_not_matter))
             for judge in (
                 batch_gradients_add,
                 the_mean_is_the_sum_over_the_batch_size,
@@ -70,7 +70,7 @@ LAWS: dict[str, Law] = {
             )
         ),
         *(
-            Law(judge, turn=Turn.IN_TURN)
+            Law(judge, cadence=Cadence.ROTATED)
             for judge in (
                 a_weight_gradient_is_an_outer_product,
                 a_bias_gradient_is_delta,
@@ -79,7 +79,7 @@ LAWS: dict[str, Law] = {
                 softmax_deltas_sum_to_zero,
             )
         ),
-        Law(the_problem_before_does_not_matter, turn=Turn.IN_TURN),
+        Law(the_problem_before_does_not_matter, cadence=Cadence.ROTATED),
     )
 }
 
@@ -111,4 +111,4 @@ def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) ->
         raise LawError(f"law {unknown[0]!r} is not known: expected a list of {', '.join(known)}")
     if not names:
         raise LawError(f"laws is {names!r}: expected at least one of {', '.join(known)}")
-    return [replace(known[name], turn=Turn.ALWAYS) for name in dict.fromkeys(names)]
+    return [replace(known[name], cadence=Cadence.EVERY_PROBLEM) for name in dict.fromkeys(names)]

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from properties.problems.edges import LONG, REAL_LONG
 from properties.problems.support import Support
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import Choice, bind
+from reference.functions.parametrised import Choice, row_of
 from reference.problem import Problem
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
         repeated = support.same_hidden and i > 0
         activations.append(activations[0] if repeated else picker.pick(("activation", i), support.activation_choices))
     loss, outputs = picker.pick("loss", support.loss_choices), support.output_choices
-    if bind(LOSSES, loss).expected.labels and "identity" in outputs:
+    if row_of(LOSSES, loss).expected.labels and "identity" in outputs:
         # it is meant for logits: half of what is drawn has them
         outputs = (*len(outputs) * ("identity",), *outputs)
     activations.append(picker.pick(("activation", depth - 1), outputs))

@@ -37,4 +37,4 @@ def read_only(array: AnyArray) -> AnyArray:
     return array
 
 
-ARRANGEMENTS: dict[str, Arrange] = {arrange.__name__: arrange for arrange in (contiguous, fortran, strided, negative_strides, read_only)}
+MEMORY_LAYOUTS: dict[str, Arrange] = {arrange.__name__: arrange for arrange in (contiguous, fortran, strided, negative_strides, read_only)}

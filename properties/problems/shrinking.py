@@ -10,7 +10,7 @@ from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 from hypothesis.errors import Flaky, NoSuchExample
 
 from properties.problems.gone import outside_of_tests
-from properties.problems.reducing import reduce
+from properties.problems.shrinking_structure import reduce
 from properties.problems.strategies import Recorder, pick_problem, problems_of
 from properties.problems.support import Support
 from reference.problem import Problem

@@ -15,7 +15,7 @@ from properties.problems.architecture import Architecture, Picker, answers_of, a
 from properties.problems.support import Support
 from properties.problems.values import VALUE_CLASSES, pick_plan, problem_of_seed, rounded
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -52,7 +52,7 @@ class Recorder:
         self._answers = answers_of(architecture_of(problem)) | {"style": "free", "wants": problem.wants[2:]}
         for name, array in problem.arrays():
             self._answers |= {(name, *index): float(value) for index, value in np.ndenumerate(array)}
-        if labels := bind(LOSSES, problem.loss).expected.labels:
+        if labels := row_of(LOSSES, problem.loss).expected.labels:
             rows = problem.y.reshape(-1, len(labels(problem.widths[-1])[0])).tolist()
             self._answers |= {("label", i): tuple(row) for i, row in enumerate(rows)}
 
@@ -92,7 +92,7 @@ def _free(picker: Picker, architecture: Architecture) -> Problem:
         weights.append(array(f"layer {i}: weight", outputs, inputs))
         biases.append(array(f"layer {i}: bias", outputs) if architecture.biased[i - 1] else None)
     x = array("x", batch, widths[0])
-    if labels := bind(LOSSES, architecture.loss).expected.labels:
+    if labels := row_of(LOSSES, architecture.loss).expected.labels:
         options = labels(widths[-1])
         rows = batch * widths[-1] // len(options[0])
         y = np.array([picker.pick(("label", i), options) for i in range(rows)]).reshape(batch, widths[-1])

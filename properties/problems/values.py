@@ -13,10 +13,10 @@ from reference.arrays import Array, clipped
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.passes import passes
 from reference.problem import WANTS, Problem
-from rounding.arithmetic import noise_of
+from rounding.arithmetic import typical_rounding
 from rounding.precisions import PRECISIONS
 from rounding.second_moment import near_kinks
 
@@ -96,7 +96,7 @@ def problems_of_seed(
             weight[:, -1] = weight[:, 0]
     if plan.extreme:
         arrays = [x, *weights, *(b for b in biases if b is not None)]
-        arrays += [y] if bind(LOSSES, architecture.loss).expected.labels is None else []
+        arrays += [y] if row_of(LOSSES, architecture.loss).expected.labels is None else []
         _make_extreme(arrays[int(rng.integers(len(arrays)))], plan.extreme, rng, precision)
     parts: dict[str, Any] = {
         "weights": tuple(rounded(w, precision) for w in weights),
@@ -112,7 +112,7 @@ def problems_of_seed(
             _tie(stack, rng, precision)
         if plan.special == "edges":
             _put_on_edges(stack, rng, precision)
-        if plan.special == "no_error" and bind(LOSSES, architecture.loss).of_differences:
+        if plan.special == "no_error" and row_of(LOSSES, architecture.loss).of_differences:
             _leave_no_error(stack, precision)
     for _, array in stack.arrays():
         array.flags.writeable = False
@@ -124,7 +124,7 @@ def without_near_kinks(problem: Problem, precision: str) -> Problem:
 
     All samples stay where hardly any would be left.
     """
-    noise = noise_of(PRECISIONS[precision])
+    noise = typical_rounding(PRECISIONS[precision])
     while problem.batch > 1:
         near = near_kinks(passes(problem), noise)
         if not near.any():
@@ -159,12 +159,12 @@ def _make_extreme(array: Array, extreme: str, rng: np.random.Generator, precisio
 
 def _tie(stack: Problem, rng: np.random.Generator, precision: str) -> None:
     """Put one pre-activation of one sample on a kink, by the node's bias, or by a row of zeros where there is none."""
-    kinked = [i for i, choice in enumerate(stack.activations) if bind(ACTIVATIONS, choice).kinks]
+    kinked = [i for i, choice in enumerate(stack.activations) if row_of(ACTIVATIONS, choice).kinks]
     if not kinked:
         return
     layer = int(rng.choice(kinked))
     sample, node = int(rng.integers(stack.batch)), int(rng.integers(stack.widths[layer + 1]))
-    kinks = bind(ACTIVATIONS, stack.activations[layer]).kinks
+    kinks = row_of(ACTIVATIONS, stack.activations[layer]).kinks
     kink = kinks[int(rng.integers(len(kinks)))][0]
     bias = stack.biases[layer]
     if bias is None:
@@ -195,7 +195,7 @@ def _put_on_edges(stack: Problem, rng: np.random.Generator, precision: str) -> N
 def expected_outputs(architecture: Architecture, rng: np.random.Generator, draw: Draw, count: int) -> Array:
     """y of a stack, (count, batch, n_L)."""
     batch, outputs = architecture.batch, architecture.widths[-1]
-    labels = bind(LOSSES, architecture.loss).expected.labels
+    labels = row_of(LOSSES, architecture.loss).expected.labels
     if labels is None:
         return draw(rng, (count, batch, outputs))
     options = np.array(labels(outputs))

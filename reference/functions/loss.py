@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference.arrays import Array
-from reference.functions.expected import NUMBERS, Expected
+from reference.functions.expected_outputs import NUMBERS, Expected
 
 
 @dataclass(frozen=True)

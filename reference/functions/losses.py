@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from reference.arrays import Array, clipped
-from reference.functions.expected import DISTRIBUTION, PROBABILITIES
+from reference.functions.expected_outputs import DISTRIBUTION, PROBABILITIES
 from reference.functions.loss import Loss
 
 

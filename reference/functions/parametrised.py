@@ -52,7 +52,7 @@ def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun:
     changed = {key: float(parameters[key]) + 0.0 for key in allowed if parameters.get(key, allowed[key]) != allowed[key]}
     chosen: Choice = (name, changed) if changed else name
     try:
-        bind(table, chosen)
+        row_of(table, chosen)
     except ValueError as error:
         raise ValueError(f"{where}{noun} {name!r}: {error}") from None
     return chosen
@@ -67,14 +67,14 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def split(choice: Choice) -> tuple[str, dict[str, float]]:
+def name_and_parameters(choice: Choice) -> tuple[str, dict[str, float]]:
     """A choice's name and those of its parameters that are not the default."""
     return (choice, {}) if isinstance(choice, str) else choice
 
 
-def bind(table: Mapping[str, Callable[..., Row]], choice: Choice) -> Row:
+def row_of(table: Mapping[str, Callable[..., Row]], choice: Choice) -> Row:
     """The row that a choice names, with its parameters filled in."""
-    name, parameters = split(choice)
+    name, parameters = name_and_parameters(choice)
     return _bind(table[name], tuple(parameters.items()))
 
 

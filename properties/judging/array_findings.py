@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from properties.judging.by_second_moment import is_real
-from properties.judging.in_sigmas import comparisons
+from properties.judging.array_finding import Quantity
+from properties.judging.by_second_moment import is_large
+from properties.judging.in_sigmas import arrays_in_sigmas
 from properties.judging.judgement import Exact, measured
-from properties.judging.quantity import Quantity
 from reference.arrays import AnyArray, Array
 from reference.gradient import Gradient, Place
 from reference.problem import Problem
-from rounding.arithmetic import MULTIPLE
+from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.precisions import Precision
 
 MOST = 2_000_000
@@ -28,10 +28,10 @@ def quantities(exact: Exact, answer: Gradient, precision: Precision) -> tuple[Qu
 
 def _entries(exact: Exact, answer: Gradient, precision: Precision) -> Iterable[tuple[Place, AnyArray, Array, Array]]:
     """Each array, what is exact, and how far each entry may be from that."""
-    if is_real(exact.problem):
+    if is_large(exact.problem):
         found = exact.deviation(precision, answer, None)
-        for one in comparisons(answer, exact.by_rows, exact.by_rows, found):
-            yield one.place, one.got, np.asarray(one.low), MULTIPLE * one.unit * np.sqrt(np.asarray(one.variance, dtype=np.float64))
+        for one in arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, found):
+            yield one.place, one.got, np.asarray(one.low), SIGMAS_ALLOWED * one.unit * np.sqrt(np.asarray(one.variance, dtype=np.float64))
         return
     for entry in measured(answer, exact.reference, exact.reference, exact.bound(precision, None, jumps=True)):
         yield entry.place, entry.got, entry.low, entry.allowed

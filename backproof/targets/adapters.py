@@ -9,7 +9,7 @@ import numpy as np
 
 from backproof.targets.target import Target, TargetError
 from properties.answers.answer import Malformed
-from properties.answers.forms import other_form, shapes_of
+from properties.answers.other_forms import other_form, shapes_of
 from reference.arrays import AnyArray
 from reference.dtypes import as_array
 from reference.gradient import Gradient

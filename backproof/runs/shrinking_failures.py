@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from backproof.runs.failures import Failure, Failures, Way
 from backproof.runs.inquiry import Inquiry, Progress
+from properties.laws.failure_kind import kind_of
 from properties.laws.law import Outcome
-from properties.laws.same_kind import kind_of
 from properties.problems.shrinking import shrink
 from properties.verdict import Verdict
 from reference.problem import Problem
@@ -49,7 +49,7 @@ class Shrinkage:
 
     def _shrink(self, way: Way, failure: Failure, seconds: float) -> None:
         def judged(problem: Problem, peers: bool) -> Outcome:
-            return failure.law.on(self.inquiry.trial(problem, peers=peers))
+            return failure.law.on(self.inquiry.case(problem, peers=peers))
 
         def fails(problem: Problem) -> bool:
             outcome = judged(problem, peers=False)

@@ -11,7 +11,7 @@ import numpy as np
 from properties.judging.judgement import Judgement
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import bind
+from reference.functions.parametrised import row_of
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -59,7 +59,7 @@ def kind_of(problem: Problem, judgement: Judgement | None) -> Kind:
         on_kink = any(
             np.any(z == kink)
             for choice, z in zip(problem.activations, forward(problem).pre_activations, strict=True)
-            for kink, _ in bind(ACTIVATIONS, choice).kinks
+            for kink, _ in row_of(ACTIVATIONS, choice).kinks
         )
     nothing = judgement is not None and judgement.got == 0
     return Kind(excess, on_kink, not (problem.x.any() and all(weight.any() for weight in problem.weights)), nothing)

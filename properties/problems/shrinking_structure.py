@@ -11,7 +11,7 @@ import numpy as np
 from properties.problems.support import Support
 from reference.errors import ProblemError
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import Choice, bind
+from reference.functions.parametrised import Choice, row_of
 from reference.problem import Problem
 
 MANY = 6
@@ -74,7 +74,7 @@ def _without_layers(problem: Problem) -> Iterator[dict[str, Any]]:
         if i == 0:
             yield rest | {"x": np.resize(problem.x, (problem.batch, weights[1].shape[1]))}
         elif i == problem.depth - 1:
-            if bind(LOSSES, problem.loss).expected.labels is None or weights[-1].shape[0] == weights[-2].shape[0]:
+            if row_of(LOSSES, problem.loss).expected.labels is None or weights[-1].shape[0] == weights[-2].shape[0]:
                 yield rest | {"y": np.resize(problem.y, (problem.batch, weights[-2].shape[0]))}
         elif weights[i].shape[0] == weights[i].shape[1]:
             yield rest

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from properties.judging.judgement import ALL_CALLS, Exact, Judgement
-from properties.laws.law import HELD, NotAnswered, NotPosable, Outcome, Trial, broken
+from properties.laws.law import HELD, Case, NotAnswered, NotPosable, Outcome, broken
 from properties.verdict import Verdict
 from reference.arrays import Array
 from reference.gradient import Gradient, Place
@@ -121,20 +121,20 @@ def own_rounding(answer: Gradient, reference: Gradient, bound: Gradient, precisi
     return off
 
 
-def pose(trial: Trial, problem: Problem) -> Posed:
+def pose(case: Case, problem: Problem) -> Posed:
     """The target's answer to one more problem. Raises NotPosable where it cannot be asked, NotAnswered where it does not answer."""
-    refusal = trial.support.refusal(problem)
+    refusal = case.support.refusal(problem)
     if refusal:
         raise NotPosable(f"the target does not support {refusal}")
-    answer = trial.ask(problem)
+    answer = case.ask(problem)
     if answer.gradient is None:
         raise NotAnswered(answer)
-    return Posed(problem, answer.gradient, trial.precision, Exact(problem))
+    return Posed(problem, answer.gradient, case.precision, Exact(problem))
 
 
-def first(trial: Trial) -> Posed:
-    """The problem of the trial, and the first answer to it."""
-    return Posed(trial.problem, trial.gradient, trial.precision, trial.exact)
+def first(case: Case) -> Posed:
+    """The problem of the case, and the first answer to it."""
+    return Posed(case.problem, case.gradient, case.precision, case.exact)
 
 
 def total(sides: Iterable[Side]) -> Side:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from properties.judging.in_sigmas import Comparison, comparisons
+from properties.judging.in_sigmas import ArrayInSigmas, arrays_in_sigmas
 from properties.judging.judgement import Exact
 from properties.judging.measures import Measure, measures
 from properties.judging.peers import ACCURATE, Peer, answers, textbook_peers
@@ -29,7 +29,7 @@ that honest rounding does, and came to a tenth of it once."""
 
 
 @dataclass(frozen=True)
-class Heard:
+class BesidePeers:
     """A measure of an answer beside those of peers.
 
     peer, share: which came farthest, and how far, over what is allowed; near: whether that leaves the measure out;
@@ -50,9 +50,9 @@ class Heard:
         )
 
 
-def heard(
-    exact: Exact, suspected: Sequence[Measure], compared: Sequence[Comparison], found: Deviation, precision: Precision
-) -> list[Heard]:
+def beside_peers(
+    exact: Exact, suspected: Sequence[Measure], compared: Sequence[ArrayInSigmas], found: Deviation, precision: Precision
+) -> list[BesidePeers]:
     """Each measure that is further off than is allowed, beside all peers.
 
     compared: the answer beside the reference by the bound found, as are the peers. A peer in float64 is held against the reference too,
@@ -86,11 +86,11 @@ def _measured(exact: Exact, gradient: Gradient, places: Collection[Place], found
     """What a peer is measured by, of the arrays that are judged."""
     asked = {place.quantity for place in places}
     given = Gradient(**{quantity: array for quantity, array in vars(gradient).items() if quantity in asked | {"weights"}})
-    compared = [one for one in comparisons(given, exact.by_rows, exact.by_rows, found) if one.place in places]
+    compared = [one for one in arrays_in_sigmas(given, exact.by_rows, exact.by_rows, found) if one.place in places]
     return measures(compared, found, precision, exact.projection(precision, None))
 
 
-def _beside(measure: Measure, shares: Sequence[tuple[Peer, float]]) -> Heard:
+def _beside(measure: Measure, shares: Sequence[tuple[Peer, float]]) -> BesidePeers:
     limit = NEAR.get(measure.kind, NEAR_OF_OTHERS)
 
     # a peer that leaves the range excuses nothing
@@ -101,4 +101,4 @@ def _beside(measure: Measure, shares: Sequence[tuple[Peer, float]]) -> Heard:
 
     peer, share = max(shares, key=lambda each: each[1])
     accurate = max(share for peer, share in shares if not peer.textbook)
-    return Heard(measure, peer, share, excuses(share), excuses(share) and not excuses(accurate))
+    return BesidePeers(measure, peer, share, excuses(share), excuses(share) and not excuses(accurate))
