@@ -35,10 +35,9 @@ from benchmarks.honest import (
     torch_in,
 )
 from benchmarks.honest import pairwise as by_halves
+from properties.judging.answer_in_sigmas import beside_reference
 from properties.judging.by_second_moment import says_nothing
-from properties.judging.in_sigmas import arrays_in_sigmas
 from properties.judging.judgement import Exact
-from properties.judging.measures import measures
 from properties.problems.support import Support
 from properties.problems.values import held_in, without_near_kinks
 from reference.gradient import Gradient
@@ -172,8 +171,8 @@ def problem_of(rng: np.random.Generator, widths: tuple[int, ...], batch: int, ac
 def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str) -> None:
     """Compare one answer, entry by entry and layer by layer."""
     row = PRECISIONS[precision]
-    found = exact.deviation(row, answer, None)
-    compared = list(arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, found))
+    beside = beside_reference(exact, answer, row, None)
+    compared = beside.arrays
     unjudged = says_nothing(exact, row)
     if not unjudged and any(one.is_blunt for one in compared if one.place.quantity == "weights"):
         unjudged = "the bound is wider than the gradient of a layer"
@@ -182,15 +181,14 @@ def record(tallies: list[Tally], exact: Exact, answer: Gradient, precision: str)
         tally.unjudged.update([unjudged] if unjudged else [])
     if unjudged:
         return
-    sigmas = dict(found.sigma.arrays())
+    sigmas = dict(beside.deviation.sigma.arrays())
     ratios = [np.abs(one.got - np.asarray(one.low)) / sigmas[one.place] for one in compared]
-    measured = list(measures(compared, found, row, exact.projection(row, None)))
     for tally in tallies:
-        tally.accused += any(measure.is_suspect for measure in measured)
+        tally.accused += bool(beside.suspected)
         tally.entries += sum(ratio.size for ratio in ratios)
         tally.quantiles.append(float(np.quantile(np.concatenate([ratio.ravel() for ratio in ratios]), 0.99)))
         seen = [(f"dC/d{'W' if one.place.quantity == 'weights' else 'b'}", one.ratio) for one in compared]
-        seen += [(measure.kind, measure.share) for measure in measured if measure.kind != "entries"]
+        seen += [(measure.kind, measure.share) for measure in beside.measures if measure.kind != "entries"]
         for name, value in seen:
             tally.largest[name] = max(tally.largest[name], value)
 

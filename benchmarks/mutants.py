@@ -174,7 +174,7 @@ MUTANTS = (
     Mutant(
         "layers that cannot be judged hold up all others",
         "properties/judging/by_second_moment.py",
-        "if blunt := _blunt(compared, suspected):",
+        "if blunt := beside.blunt:",
         "if blunt := set():",
         ("tests/test_rounding_second_moment.py::test_a_bound_wider_than_the_gradient_of_a_layer_is_inconclusive",),
     ),

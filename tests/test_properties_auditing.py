@@ -73,8 +73,8 @@ def edge(monkeypatch, problem):
     def moved(of, by):
         return replace(of, weights=(of.weights[0] + by * allowed, *of.weights[1:]))
 
-    def enclosure(problem, near):
-        found = of_all(problem, near)
+    def enclosure(problem, near, rows=None):
+        found = of_all(problem, near, rows)
         return balls.Enclosure(moved(found.lower, -0.375), moved(found.upper, -0.375))
 
     of_all = judgement.enclosure
@@ -105,8 +105,8 @@ def test_a_suspicion_of_the_audit_alone_accuses_nobody(monkeypatch):
     exact = Exact(problem)
     sigma = np.asarray(exact.deviation(FLOAT64).sigma.biases[0])
 
-    def enclosure(problem, near):
-        found = of_all(problem, near)
+    def enclosure(problem, near, rows=None):
+        found = of_all(problem, near, rows)
         lower, upper = (replace(end, biases=(end.biases[0] - 3 * sigma, *end.biases[1:])) for end in (found.lower, found.upper))
         return balls.Enclosure(lower, upper)
 
@@ -142,8 +142,8 @@ def test_terms_that_share_their_low_bits_are_allowed_for():
 
 @pytest.mark.parametrize("problem", [SATURATED, many(SATURATED)], ids=["worst case", "statistical"])
 def test_a_reference_beyond_its_worst_case_disagrees(problem, monkeypatch):
-    def enclosure(problem, near):
-        return balls.enclosure(problem.replaced(y=problem.y + 2.0**-20), near)
+    def enclosure(problem, near, rows=None):
+        return balls.enclosure(problem.replaced(y=problem.y + 2.0**-20), near, rows)
 
     monkeypatch.setattr(judgement, "enclosure", enclosure)
     monkeypatch.setattr(settling, "enclosure", enclosure)

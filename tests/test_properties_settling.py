@@ -109,7 +109,7 @@ def test_what_other_rows_show_is_inconclusive(exact, too_large):
 
 def test_rows_that_are_wrong_on_the_whole_do_not_settle_an_entry(exact, too_large, monkeypatch):
     by_layer = Judgement(Verdict.WRONG, "float64", bound=AGGREGATE)
-    monkeypatch.setattr(settling, "_held_against", lambda *given: by_layer)
+    monkeypatch.setattr(settling._Balls, "judgement", lambda *given: by_layer)
     judged = judge_by_deviation(exact, moved(exact, 0, [13], 10), FLOAT64)
     assert judged.verdict == "inconclusive"
     assert "; 9 rows that ball arithmetic was asked for show something else, and all rows of 4,900 weights" in judged.reason

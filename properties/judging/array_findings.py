@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from properties.judging.answer_in_sigmas import beside_reference
 from properties.judging.array_finding import Quantity
 from properties.judging.by_second_moment import is_large
-from properties.judging.in_sigmas import arrays_in_sigmas
 from properties.judging.judgement import Exact, measured
 from reference.arrays import AnyArray, Array
 from reference.gradient import Gradient, Place
@@ -29,8 +29,7 @@ def quantities(exact: Exact, answer: Gradient, precision: Precision) -> tuple[Qu
 def _entries(exact: Exact, answer: Gradient, precision: Precision) -> Iterable[tuple[Place, AnyArray, Array, Array]]:
     """Each array, what is exact, and how far each entry may be from that."""
     if is_large(exact.problem):
-        found = exact.deviation(precision, answer, None)
-        for one in arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, found):
+        for one in beside_reference(exact, answer, precision, None).arrays:
             yield one.place, one.got, np.asarray(one.low), SIGMAS_ALLOWED * one.unit * np.sqrt(np.asarray(one.variance, dtype=np.float64))
         return
     for entry in measured(answer, exact.reference, exact.reference, exact.bound(precision, None, jumps=True)):

@@ -6,16 +6,14 @@ constant of the statistical model, and what it does not know.
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from properties.judging.in_sigmas import ArrayInSigmas, arrays_in_sigmas
+from properties.judging.answer_in_sigmas import AnswerInSigmas, beside_reference
 from properties.judging.judgement import Exact
-from properties.judging.measures import Measure, measures
+from properties.judging.measures import Measure
 from properties.judging.peers import ACCURATE, Peer, answers, textbook_peers
 from reference.gradient import Gradient, Place
-from rounding.deviation import Deviation
-from rounding.precisions import Precision
 
 NEAR = {"entries": 0.75}
 NEAR_OF_OTHERS = 0.5
@@ -50,18 +48,16 @@ class BesidePeers:
         )
 
 
-def beside_peers(
-    exact: Exact, suspected: Sequence[Measure], compared: Sequence[ArrayInSigmas], found: Deviation, precision: Precision
-) -> list[BesidePeers]:
+def beside_peers(exact: Exact, beside: AnswerInSigmas, suspected: Sequence[Measure]) -> list[BesidePeers]:
     """Each measure that is further off than is allowed, beside all peers.
 
-    compared: the answer beside the reference by the bound found, as are the peers. A peer in float64 is held against the reference too,
+    beside: the answer beside the reference, by whatever formulas, as are the peers. A peer in float64 is held against the reference too,
     which is one more honest pass: where the reference is the one that is off, all peers are as far from it.
     """
-    places = frozenset(one.place for one in compared)
-    if (precision.name, places) not in exact.peers:
-        exact.peers[precision.name, places] = _off(exact, places, found, precision)
-    off = exact.peers[precision.name, places]
+    key = beside.precision.name, beside.places
+    if key not in exact.peers:
+        exact.peers[key] = _off(exact, beside)
+    off = exact.peers[key]
 
     def share(measure: Measure, of_peer: dict[tuple[Place, str], Measure]) -> float:
         same = of_peer.get((measure.place, measure.kind))
@@ -70,24 +66,17 @@ def beside_peers(
     return [_beside(measure, [(peer, share(measure, of_peer)) for peer, of_peer in off]) for measure in suspected]
 
 
-def _off(
-    exact: Exact, places: Collection[Place], found: Deviation, precision: Precision
-) -> list[tuple[Peer, dict[tuple[Place, str], Measure]]]:
-    """How far each peer is off by every measure of some arrays."""
+def _off(exact: Exact, beside: AnswerInSigmas) -> list[tuple[Peer, dict[tuple[Place, str], Measure]]]:
+    """How far each peer is off by every measure of the arrays that are judged."""
     names = frozenset(exact.textbook_activations())
     peers = ACCURATE + (textbook_peers(names) if names else ())
-    return [
-        (peer, {(one.place, one.kind): one for one in _measured(exact, gradient, places, found, precision)})
-        for peer, gradient in answers(exact.problem, precision, peers)
-    ]
-
-
-def _measured(exact: Exact, gradient: Gradient, places: Collection[Place], found: Deviation, precision: Precision) -> Iterator[Measure]:
-    """What a peer is measured by, of the arrays that are judged."""
-    asked = {place.quantity for place in places}
-    given = Gradient(**{quantity: array for quantity, array in vars(gradient).items() if quantity in asked | {"weights"}})
-    compared = [one for one in arrays_in_sigmas(given, exact.by_rows, exact.by_rows, found) if one.place in places]
-    return measures(compared, found, precision, exact.projection(precision, None))
+    asked = {place.quantity for place in beside.places} | {"weights"}
+    off = []
+    for peer, gradient in answers(exact.problem, beside.precision, peers):
+        judged = Gradient(**{quantity: array for quantity, array in vars(gradient).items() if quantity in asked})
+        of_peer = beside_reference(exact, judged, beside.precision, None).of(beside.places)
+        off.append((peer, {(one.place, one.kind): one for one in of_peer.measures}))
+    return off
 
 
 def _beside(measure: Measure, shares: Sequence[tuple[Peer, float]]) -> BesidePeers:

@@ -4,16 +4,16 @@ An alarm is a suspicion: whoever can ask the target again confirms it on a permu
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
+from properties.judging.answer_in_sigmas import AnswerInSigmas, beside_reference
 from properties.judging.beside_peers import BesidePeers, beside_peers
-from properties.judging.in_sigmas import ArrayInSigmas, arrays_in_sigmas
 from properties.judging.judgement import STATISTICAL, Exact, Judgement, Unjudged
-from properties.judging.measures import Measure, judgement_by_sigma, suspected_of, suspicion
+from properties.judging.measures import Measure
 from properties.judging.settling import settle
 from properties.judging.textbook import explained, explanations
 from properties.problems.values import held_in, rounded
@@ -50,111 +50,99 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
     reason = says_nothing(exact, precision)
     if reason:
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
-    compared = _beside_reference(exact, answer, precision)
-    if any(not one.is_finite for one in _known(compared)):
+    beside = beside_reference(exact, answer, precision)
+    if any(not one.is_finite for one in beside.known.arrays):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
-        return judgement_by_sigma(Verdict.NONFINITE, compared, precision, reason)
-    suspected = suspected_of(_known(compared), exact.deviation(precision, answer), precision, exact.projection(precision))
-    if blunt := _blunt(compared, suspected):
-        return _without(exact, answer, precision, compared, blunt, TOO_WIDE, peers)
-    return _judged(exact, answer, precision, compared, peers)
+        return beside.judgement(Verdict.NONFINITE, reason)
+    if blunt := beside.blunt:
+        return _without(exact, answer, beside, blunt, TOO_WIDE, peers)
+    return _judged(exact, answer, beside, peers)
 
 
-def _known(compared: Sequence[ArrayInSigmas]) -> list[ArrayInSigmas]:
-    return [one for one in compared if one.known]
-
-
-def _blunt(compared: Sequence[ArrayInSigmas], suspected: Sequence[Measure]) -> set[Place]:
-    """The derivatives for which zero would pass, and all of which nothing is known.
-
-    What is further off than even such a bound allows is a suspicion like any other.
-    """
-    off = {measure.place for measure in suspected}
-    derivatives = {one.place for one in compared if one.is_blunt and one.place.quantity in ("weights", "biases")}
-    return (derivatives - off) | {one.place for one in compared if not one.known}
-
-
-def _without(
-    exact: Exact, answer: Gradient, precision: Precision, compared: list[ArrayInSigmas], blunt: set[Place], reason: str, peers: bool
-) -> Judgement:
+def _without(exact: Exact, answer: Gradient, beside: AnswerInSigmas, blunt: set[Place], reason: str, peers: bool) -> Judgement:
     """The verdict of all else, where nothing can be said of some derivatives."""
-    remain = [one for one in compared if one.place not in blunt]
+    remain = beside.without(blunt)
     unjudged = tuple(Unjudged(place, reason) for place in sorted(blunt, key=lambda place: (place.layer or 0, place.quantity)))
-    judgement = _judged(exact, answer, precision, remain, peers) if remain else None
-    empty = not any(one.place.quantity == "weights" for one in remain)
+    judgement = _judged(exact, answer, remain, peers) if remain.arrays else None
+    empty = not any(place.quantity == "weights" for place in remain.places)
     if judgement is None or (empty and judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY)):
-        return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=f"{reason}, in every layer", bound=STATISTICAL, unjudged=unjudged)
+        name = beside.precision.name
+        return Judgement(Verdict.INCONCLUSIVE, name, reason=f"{reason}, in every layer", bound=STATISTICAL, unjudged=unjudged)
     return replace(judgement, unjudged=unjudged + judgement.unjudged)
 
 
-def _judged(exact: Exact, answer: Gradient, precision: Precision, compared: list[ArrayInSigmas], peers: bool) -> Judgement:
-    """The verdict of what can be judged of an answer: by accurate formulas, by textbook ones, of rounded numbers, beside peers."""
-    suspected = suspected_of(compared, exact.deviation(precision, answer), precision, exact.projection(precision))
-    if not suspected:
-        return judgement_by_sigma(Verdict.RIGHT, compared, precision)
-    places = {one.place for one in compared}
-    widest = [one for one in _beside_reference(exact, answer, precision, None) if one.place in places]
-    found = exact.deviation(precision, answer, None)
-    still = suspected_of(_known(widest), found, precision, exact.projection(precision, None))
-    if blunt := _blunt(widest, still) & {measure.place for measure in suspected}:
+def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool) -> Judgement:
+    """The verdict of what can be judged of an answer: the first of accurate formulas, textbook ones and rounded numbers that explains it;
+    else what ball arithmetic and peers leave of the suspicion.
+    """
+    if not beside.suspected:
+        return beside.judgement(Verdict.RIGHT)
+    precision, places = beside.precision, {measure.place for measure in beside.suspected}
+    widest = beside_reference(exact, answer, precision, None).of(beside.places)
+    if blunt := widest.blunt & places:
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
-        return _without(exact, answer, precision, compared, blunt, TEXTBOOK_TOO_WIDE, peers)
+        return _without(exact, answer, beside, blunt, TEXTBOOK_TOO_WIDE, peers)
 
     def explains(names: frozenset[str]) -> bool:
-        by_textbook = [one for one in _known(_beside_reference(exact, answer, precision, names)) if one.place in places]
-        return not suspected_of(by_textbook, exact.deviation(precision, answer, names), precision, exact.projection(precision, names))
+        return not beside_reference(exact, answer, precision, names).of(beside.places).known.suspected
 
     functions = exact.textbook_activations()
     if by := explanations(functions, (1, len(functions)), explains):
-        return explained(judgement_by_sigma(Verdict.LOSSY, compared, precision), exact, by)
-    suspected = still
-    as_held = held_in(exact.problem, precision.name)
-    if as_held != exact.problem and all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
-        of_held = judge_by_deviation(Exact(as_held), answer, precision, peers=False)
-        if of_held.verdict is Verdict.RIGHT and not {measure.place for measure in suspected} & of_held.without:
-            return replace(of_held, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
-    judgement = suspicion(suspected, widest, precision)
-    assert judgement is not None
+        return explained(beside.judgement(Verdict.LOSSY), exact, by)
+    if of_held := _as_held(exact, answer, widest):
+        return of_held
+    suspected = widest.known.suspected
+    judgement = widest.suspicion(suspected)
     if precision.name == "float64":
-        judgement = settle(exact, answer, precision, widest, judgement)
-    if judgement.verdict is not Verdict.WRONG or not peers:
-        return judgement
-    beside = beside_peers(exact, suspected, widest, found, precision)
-    excused = [each for each in beside if each.near]
-    remaining = [each.measure for each in beside if not each.near]
-    if not remaining:
-        return _left_out(exact, widest, excused, precision)
-    told = suspicion(remaining, widest, precision) if excused else None
-    farthest = max((each for each in beside if not each.near), key=lambda each: each.share)
+        judgement = settle(exact, answer, widest, judgement)
+    return _heard(exact, widest, suspected, judgement) if judgement.verdict is Verdict.WRONG and peers else judgement
+
+
+def _as_held(exact: Exact, answer: Gradient, beside: AnswerInSigmas) -> Judgement | None:
+    """A verdict of RIGHT, where the answer is that of the problem with its numbers rounded to what the precision holds."""
+    precision = beside.precision
+    as_held = held_in(exact.problem, precision.name)
+    if as_held == exact.problem or not all(np.isfinite(precision.held(array)).all() for _, array in exact.problem.arrays()):
+        return None
+    judgement = judge_by_deviation(Exact(as_held), answer, precision, peers=False)
+    if judgement.verdict is not Verdict.RIGHT or {measure.place for measure in beside.known.suspected} & judgement.without:
+        return None
+    return replace(judgement, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
+
+
+def _heard(exact: Exact, beside: AnswerInSigmas, suspected: list[Measure], judgement: Judgement) -> Judgement:
+    """What remains of a verdict of WRONG beside peers."""
+    heard = beside_peers(exact, beside, suspected)
+    excused, others = [each for each in heard if each.near], [each for each in heard if not each.near]
+    if not others:
+        return _left_out(exact, beside, excused)
+    if excused:
+        judgement = beside.suspicion([each.measure for each in others])
+    farthest = max(others, key=lambda each: each.share)
     worst = f"the worst of our own honest passes ({farthest.peer.name}) comes to {farthest.share:.2g} of what is allowed"
-    judgement = told or judgement
     return replace(judgement, reason=f"{judgement.reason}; {worst}", left_out=tuple(map(str, excused)))
 
 
-def _left_out(exact: Exact, compared: list[ArrayInSigmas], excused: list[BesidePeers], precision: Precision) -> Judgement:
+def _left_out(exact: Exact, beside: AnswerInSigmas, excused: list[BesidePeers]) -> Judgement:
     """The verdict of the measures that remain, where peers are as far off as the answer by all that were suspected."""
+    left_out = tuple(map(str, excused))
     if all(each.textbook for each in excused):
         names = [[name] for name in exact.textbook_activations()]
-        lossy = explained(judgement_by_sigma(Verdict.LOSSY, compared, precision), exact, names)
-        return replace(lossy, left_out=tuple(map(str, excused)))
+        return replace(explained(beside.judgement(Verdict.LOSSY), exact, names), left_out=left_out)
     gone: dict[Place, set[str]] = {}
     for each in excused:
         gone.setdefault(each.measure.place, set()).add(each.measure.kind)
     unjudged = [
         place for place, kinds in gone.items() if kinds >= ({"entries", "factor", "layer"} if place.quantity == "weights" else {"entries"})
     ]
-    remain = [one for one in compared if one.place not in unjudged]
+    remain = beside.without(unjudged)
     said = tuple(Unjudged(place, "honest passes of our own are as far off by every measure") for place in unjudged)
-    verdict = Verdict.RIGHT if any(one.place.quantity == "weights" for one in remain) else Verdict.INCONCLUSIVE
-    reason = "" if verdict is Verdict.RIGHT else "honest passes of our own are as far off in every layer, by every measure"
-    judgement = judgement_by_sigma(verdict, remain or compared, precision, reason)
-    return replace(judgement, unjudged=said, left_out=tuple(map(str, excused)))
-
-
-def _beside_reference(
-    exact: Exact, answer: Gradient, precision: Precision, lossy: frozenset[str] | None = frozenset()
-) -> list[ArrayInSigmas]:
-    return list(arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, exact.deviation(precision, answer, lossy)))
+    if any(place.quantity == "weights" for place in remain.places):
+        judgement = remain.judgement(Verdict.RIGHT)
+    else:
+        reason = "honest passes of our own are as far off in every layer, by every measure"
+        judgement = (remain if remain.arrays else beside).judgement(Verdict.INCONCLUSIVE, reason)
+    return replace(judgement, unjudged=said, left_out=left_out)
 
 
 def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = False) -> bool:
@@ -162,10 +150,8 @@ def suspects(exact: Exact, answer: Gradient, precision: Precision, *, peers: boo
 
     peers: whether it is held beside honest passes of our own too, which may excuse it.
     """
-    found = exact.deviation(precision, answer, None)
-    compared = _known(_beside_reference(exact, answer, precision, None))
-    suspected = suspected_of(compared, found, precision, exact.projection(precision, None))
-    return bool(suspected) and not (peers and all(each.near for each in beside_peers(exact, suspected, compared, found, precision)))
+    beside = beside_reference(exact, answer, precision, None).known
+    return bool(beside.suspected) and not (peers and all(each.near for each in beside_peers(exact, beside, beside.suspected)))
 
 
 def posed_again(problem: Problem, precision: Precision) -> Problem:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from properties.judging.in_sigmas import ArrayInSigmas
-from properties.judging.judgement import AGGREGATE, STATISTICAL, Judgement
-from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.gradient import Place
 from rounding.arithmetic import SIGMAS_ALLOWED
@@ -123,45 +121,6 @@ def _beside_others(factor: Measure, layer: int, factors: dict[int, Measure], pro
     remains = factor.got - 1 + sum(share * (factors[other + 1].got - 1) for other, share in weighed.items())
     reason = f"{factor.reason}, and, beside what those of the other layers are off by, by 1 {remains:+.2g}"
     return Measure(factor.place, "factor beside others", 1 + remains, 1.0, allowed, reason)
-
-
-def suspected_of(compared: Sequence[ArrayInSigmas], found: Deviation, precision: Precision, projection: Projection) -> list[Measure]:
-    """The measures that are further off than is allowed."""
-    return [measure for measure in measures(compared, found, precision, projection) if measure.is_suspect]
-
-
-def suspicion(suspected: Sequence[Measure], compared: Sequence[ArrayInSigmas], precision: Precision) -> Judgement | None:
-    """What is told of the measures that are further off than is allowed, or None."""
-    by_entries = [measure.place for measure in suspected if measure.kind == "entries"]
-    if by_entries:
-        outside = [one for one in compared if one.place in by_entries]
-        return judgement_by_sigma(Verdict.WRONG, outside, precision, where_outside(outside), sum(one.got.size for one in compared))
-    for measure in suspected:
-        exact, judged = (measure.exact, measure.exact), sum(one.got.size for one in compared)
-        return Judgement(
-            Verdict.WRONG, precision.name, measure.place, (), measure.got, exact, measure.allowed, 0, judged, AGGREGATE, measure.reason
-        )
-    return None
-
-
-def judgement_by_sigma(
-    verdict: Verdict, compared: Sequence[ArrayInSigmas], precision: Precision, reason: str = "", judged: int | None = None
-) -> Judgement:
-    """A judgement that shows the entry which is off by most sigma; judged: of how many, if not of all that were compared."""
-    worst = max(compared, key=lambda one: math.inf if math.isnan(one.ratio) else one.ratio)
-    return Judgement(
-        verdict,
-        precision.name,
-        worst.place,
-        worst.worst,
-        worst.at_worst(worst.got),
-        (worst.at_worst(worst.low), worst.at_worst(worst.high)),
-        SIGMAS_ALLOWED * worst.unit * math.sqrt(worst.at_worst(worst.variance)),
-        sum(one.outside for one in compared),
-        sum(one.got.size for one in compared) if judged is None else judged,
-        STATISTICAL,
-        reason,
-    )
 
 
 def where_outside(compared: Sequence[ArrayInSigmas]) -> str:

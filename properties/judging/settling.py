@@ -1,14 +1,15 @@
 """Settling a suspicion of a float64 answer by ball arithmetic: the reference is no more exact than the target, and may be at fault."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
-from oracles.balls.enclosure import Enclosure, enclosure
+from oracles.balls.enclosure import enclosure
+from properties.judging.answer_in_sigmas import AnswerInSigmas
 from properties.judging.in_sigmas import ArrayInSigmas, arrays_in_sigmas
 from properties.judging.judgement import Exact, Judgement, measured
-from properties.judging.measures import LINE_SPREAD, Projection, judgement_by_sigma, suspected_of, suspicion
+from properties.judging.measures import LINE_SPREAD
 from properties.judging.textbook import explained
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
@@ -27,38 +28,30 @@ ROWS = 64
 """So many rows of each layer's dC/dW are settled where all are too many: suspect ones, and as many that are spread evenly."""
 
 
-def settle(exact: Exact, answer: Gradient, precision: Precision, compared: list[ArrayInSigmas], suspected: Judgement) -> Judgement:
+def settle(exact: Exact, answer: Gradient, beside: AnswerInSigmas, suspected: Judgement) -> Judgement:
     """The verdict by ball arithmetic, in place of one of WRONG: inconclusive where the network is too large for it.
 
-    compared: what is judged of the answer beside the reference, from which the suspicion came, whatever formulas are allowed for.
+    beside: what is judged of the answer beside the reference, from which the suspicion came, whatever formulas are allowed for.
     """
     count = sum(weight.size for weight in exact.problem.weights)
     if count * exact.problem.batch > LARGEST_PASSED:
         large = f"{count:,} weights and {exact.problem.batch:,} samples"
         return _unsettled(suspected, f"{large} are too many for ball arithmetic, which alone could settle it")
-    found = exact.deviation(precision, None, None)
-    near = _reach(found)
-    places, projection = {one.place for one in compared}, exact.projection(precision, None)
     if count <= LARGEST_SETTLED:
-        balls = enclosure(exact.problem, near)
-        judgement = _held_against(balls, exact.by_rows, answer, found, precision, projection, places, lambda: exact.own_bound_with_jumps)
-        return _graded(exact, answer, exact.deviation(precision, answer), precision, balls, places, judgement)
-    layers = {one.place.layer: one for one in compared if one.place.quantity == "weights"}
+        balls = _Balls(exact, beside.precision)
+        return _graded(balls, answer, beside.places, balls.judgement(answer, beside.places))
+    layers = {one.place.layer: one for one in beside.arrays if one.place.quantity == "weights"}
     suspects = [
         _suspect_rows(layers[layer], averages) if layer in layers else np.arange(0)
-        for layer, averages in enumerate(found.averages, start=1)
+        for layer, averages in enumerate(beside.deviation.averages, start=1)
     ]
     rows = [_some_rows(each, len(weight)) for each, weight in zip(suspects, exact.problem.weights, strict=True)]
-    own, given, variance = (_of_rows(gradient, rows) for gradient in (exact.by_rows, answer, found.variance))
-    found_of_rows = replace(found, variance=variance)
-    balls = enclosure(exact.problem, near, rows)
-    judgement = _held_against(
-        balls, own, given, found_of_rows, precision, projection, places, lambda: _of_rows(exact.own_bound_with_jumps, rows)
-    )
+    balls, answer = _Balls(exact, beside.precision, rows), _of_rows(answer, rows)
+    judgement = balls.judgement(answer, beside.places)
     if judgement.verdict is Verdict.WRONG and judgement.bound == suspected.bound:
         return suspected
     all_asked = all(len(each) <= ROWS for each in suspects)
-    by_rows_alone = all(measure.kind in ("entries", "row") for measure in suspected_of(compared, found, precision, projection))
+    by_rows_alone = all(measure.kind in ("entries", "row") for measure in beside.suspected)
     if judgement.verdict is Verdict.WRONG or (judgement.verdict is Verdict.RIGHT and not (all_asked and by_rows_alone)):
         how = "are as they should be" if judgement.verdict is Verdict.RIGHT else "show something else"
         asked = f"{sum(map(len, rows)):,} rows that ball arithmetic was asked for {how}"
@@ -66,68 +59,66 @@ def settle(exact: Exact, answer: Gradient, precision: Precision, compared: list[
     place, index = judgement.place, judgement.index
     if place and place.layer and place.quantity == "weights":
         index = (int(rows[place.layer - 1][index[0]]), *index[1:])
-    accurate = exact.deviation(precision, answer)
-    accurate = replace(accurate, variance=_of_rows(accurate.variance, rows))
-    return _graded(exact, given, accurate, precision, balls, places, replace(judgement, index=index, judged=suspected.judged))
-
-
-def _graded(
-    exact: Exact,
-    answer: Gradient,
-    accurate: Deviation,
-    precision: Precision,
-    balls: Enclosure,
-    places: Collection[Place],
-    judgement: Judgement,
-) -> Judgement:
-    """A judgement of what textbook formulas were allowed for: right only if accurate ones explain it too, else lossy."""
-    names = exact.textbook_activations()
-    if judgement.verdict is not Verdict.RIGHT or not names:
-        return judgement
-    compared = [one for one in arrays_in_sigmas(answer, balls.lower, balls.upper, accurate) if one.place in places and one.known]
-    if not suspected_of(compared, accurate, precision, exact.projection(precision)):
-        return judgement
-    return explained(replace(judgement, verdict=Verdict.LOSSY), exact, [[name] for name in names])
+    return _graded(balls, answer, beside.places, replace(judgement, index=index, judged=suspected.judged))
 
 
 def audited_by_sigma(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     """A right answer of any precision beside ball arithmetic; one of WRONG is a suspicion."""
-    found, own_found = exact.deviation(precision, None, None), exact.deviation(PRECISIONS["float64"])
-    near = _reach(found)
-    balls = enclosure(exact.problem, near)
-    projection, places = exact.projection(precision, None), {place for place, _ in answer.arrays()}
-    return _held_against(balls, exact.by_rows, answer, found, precision, projection, places, lambda: exact.own_bound_with_jumps, own_found)
+    return _Balls(exact, precision).judgement(answer, {place for place, _ in answer.arrays()}, exact.deviation(PRECISIONS["float64"]))
 
 
-def _held_against(
-    balls: Enclosure,
-    own: Gradient,
-    answer: Gradient,
-    found: Deviation,
-    precision: Precision,
-    projection: Projection,
-    places: Collection[Place],
-    certain: Callable[[], Gradient],
-    own_found: Deviation | None = None,
-) -> Judgement:
-    """The verdict by ball arithmetic on what is judged of an answer, which the reference's own gradient must stand as well.
+class _Balls:
+    """The enclosure of the exact gradient of a problem, with every slope that is legal in a precision.
 
-    places: the arrays that are judged; certain: how far the reference may be off in the worst case: only beyond that it is at fault.
-    own_found: its deviation, where its precision is another one.
+    rows: those of each dC/dW that it holds, None for all.
     """
-    of_own = {one.place: one for one in arrays_in_sigmas(own, balls.lower, balls.upper, own_found or found)}
-    if any(one.outside for one in of_own.values()):
-        entries = list(measured(own, balls.lower, balls.upper, certain()))
-        if any((entry.outside & of_own[entry.place].mask).any() for entry in entries):
-            return Judgement.of_disagreement(entries, precision)
-    compared = [one for one in arrays_in_sigmas(answer, balls.lower, balls.upper, found) if one.place in places]
-    suspected = suspected_of(compared, found, precision, projection)
-    return suspicion(suspected, compared, precision) or judgement_by_sigma(Verdict.RIGHT, compared, precision)
+
+    def __init__(self, exact: Exact, precision: Precision, rows: list[AnyArray] | None = None) -> None:
+        self.exact, self.precision, self.rows = exact, precision, rows
+        self.enclosure = enclosure(exact.problem, _reach(exact.deviation(precision, None, None)), rows)
+
+    def beside(self, answer: Gradient, deviation: Deviation, textbook: frozenset[str] | None) -> AnswerInSigmas:
+        """An answer, with its rows alone, beside what is enclosed, as an honest pass with such textbook formulas explains it."""
+        deviation = replace(deviation, variance=self._held(deviation.variance))
+        arrays = list(arrays_in_sigmas(answer, self.enclosure.lower, self.enclosure.upper, deviation))
+        return AnswerInSigmas(arrays, deviation, self.exact.projection(self.precision, textbook), self.precision)
+
+    def judgement(self, answer: Gradient, places: Collection[Place], own_deviation: Deviation | None = None) -> Judgement:
+        """The verdict on what is judged of an answer, which the reference's own gradient must stand as well.
+
+        answer: with its rows alone; places: the arrays that are judged; own_deviation: the reference's, where its precision is another one.
+        """
+        deviation = self.exact.deviation(self.precision, None, None)
+        own = self._held(self.exact.by_rows)
+        of_own = {one.place: one for one in self.beside(own, own_deviation or deviation, None).arrays}
+        if any(one.outside for one in of_own.values()):
+            # only beyond what is certain of it is it at fault
+            certain = self._held(self.exact.own_bound_with_jumps)
+            entries = list(measured(own, self.enclosure.lower, self.enclosure.upper, certain))
+            if any((entry.outside & of_own[entry.place].mask).any() for entry in entries):
+                return Judgement.of_disagreement(entries, self.precision)
+        beside = self.beside(answer, deviation, None).of(places)
+        return beside.suspicion(beside.suspected) if beside.suspected else beside.judgement(Verdict.RIGHT)
+
+    def _held(self, gradient: Gradient) -> Gradient:
+        return _of_rows(gradient, self.rows) if self.rows else gradient
 
 
-def _reach(found: Deviation) -> list[Array]:
+def _graded(balls: _Balls, answer: Gradient, places: Collection[Place], judgement: Judgement) -> Judgement:
+    """A judgement of what textbook formulas were allowed for: right only if accurate ones explain it too, else lossy."""
+    exact = balls.exact
+    names = exact.textbook_activations()
+    if judgement.verdict is not Verdict.RIGHT or not names:
+        return judgement
+    if not balls.beside(answer, exact.deviation(balls.precision, answer), frozenset()).of(places).known.suspected:
+        return judgement
+    return explained(replace(judgement, verdict=Verdict.LOSSY), exact, [[name] for name in names])
+
+
+def _reach(deviation: Deviation) -> list[Array]:
     """How far each pre-activation may be off, by layer: a kink within it may be passed on either side."""
-    return [SIGMAS_ALLOWED * found.unit * np.sqrt(variance, dtype=np.float64) for variance in found.variance.pre_activations or ()]
+    variances = deviation.variance.pre_activations or ()
+    return [SIGMAS_ALLOWED * deviation.unit * np.sqrt(variance, dtype=np.float64) for variance in variances]
 
 
 def _unsettled(suspected: Judgement, reason: str) -> Judgement:

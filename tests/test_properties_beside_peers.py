@@ -248,7 +248,7 @@ def test_the_second_problem_acquits_of_nothing_that_it_leaves_unjudged(monkeypat
 def test_what_a_run_would_have_seen_knows_of_peers(monkeypatch):
     problem = network(11)
     assert set(smallest_seen(problem, FLOAT32)) == {"entry", "row", "layer"}
-    monkeypatch.setattr(statistical, "beside_peers", lambda exact, suspected, *others: [MagicMock(near=True)] * len(suspected))
+    monkeypatch.setattr(statistical, "beside_peers", lambda exact, beside, suspected: [MagicMock(near=True)] * len(suspected))
     assert smallest_seen(problem, FLOAT32) == {}
 
 
