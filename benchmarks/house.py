@@ -183,7 +183,8 @@ def posed(widths: Sequence[int], batch: int, seed: int) -> Problem:
 
 def right(problem: Problem) -> Gradient:
     """The answer of the reference."""
-    return gradient(problem)
+    exact = gradient(problem)
+    return Gradient(exact.weights, exact.biases)
 
 
 def stale(problem: Problem) -> Gradient:

@@ -16,6 +16,8 @@ from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.gradient import Gradient
 from reference.problem import Problem
+from rounding.arithmetic import worst_case_rounding
+from rounding.glance import at_a_glance
 from rounding.precisions import Precision
 
 BLUNT = 1e-3
@@ -26,6 +28,8 @@ TOO_WIDE = "the worst-case bound is wider than the gradient itself: this network
 
 def judge_by_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> Judgement:
     """The verdict of one well-formed answer."""
+    if at_once := right_at_a_glance(exact, answer, precision):
+        return at_once
     reference = exact.reference
     entries = list(measured(answer, reference, reference, exact.bound(precision)))
     judged = sum(int(np.isfinite(entry.allowed).sum()) for entry in entries)
@@ -35,6 +39,31 @@ def judge_by_worst_case(exact: Exact, answer: Gradient, precision: Precision) ->
     if not any(entry.outside.any() for entry in entries):
         return judgement_of(Verdict.RIGHT, entries, precision, judged)
     return judge_by_enclosure(exact, answer, precision)
+
+
+def right_at_a_glance(exact: Exact, answer: Gradient, precision: Precision) -> Judgement | None:
+    """A verdict of RIGHT on dC/dW and dC/db that are within a part of the bound, where that is known to say something; else None."""
+    arrays = list(answer.arrays())
+    if not all(place.quantity in ("weights", "biases") for place, _ in arrays):
+        return None
+    glance, back = at_a_glance(exact.passes, worst_case_rounding(precision)), exact.passes.backward
+    if glance is None or not any(most < np.abs(right).max() for most, right in zip(glance.widest, back.weights, strict=True)):
+        return None
+    got, right, allowed = (
+        np.concatenate([getattr(given, place.quantity)[(place.layer or 0) - 1].ravel() for place, _ in arrays])
+        for given in (answer, back, glance)
+    )
+    distance = np.abs(got - right)
+    if not (distance <= allowed).all():
+        return None
+    worst = int(np.argmax(distance / np.where(allowed > 0, allowed, 1.0)))
+    ends = np.cumsum([array.size for _, array in arrays])
+    at = int(np.searchsorted(ends, worst, side="right"))
+    place, array = arrays[at]
+    index = tuple(int(i) for i in np.unravel_index(worst - int(ends[at]) + array.size, array.shape))
+    exactly = float(right[worst])
+    ends_of_exact, off_at_most = (exactly, exactly), float(allowed[worst])
+    return Judgement(Verdict.RIGHT, precision.name, place, index, float(got[worst]), ends_of_exact, off_at_most, 0, len(got))
 
 
 def _says_nothing(exact: Exact, entries: list[Measured], precision: Precision) -> str:

@@ -110,7 +110,8 @@ def verify(problem: Problem, answer: Any, *, precision: str | None = None, stric
         # nobody can be asked again
         reason = f"a suspicion that one answer does not settle, since honest rounding does that once in a long while: {judgement.reason}"
         judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    return replace(with_quantities(judgement, exact, gradient), strict=strict)
+    told = with_quantities(judgement, exact, gradient)
+    return replace(told, strict=True) if strict else told
 
 
 def with_quantities(judgement: Judgement, exact: Exact, answer: Gradient) -> Judgement:
