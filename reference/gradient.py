@@ -42,10 +42,13 @@ class Gradient:
 
     def arrays(self) -> Iterator[tuple["Place", AnyArray]]:
         """Each array that is given, with its place."""
+        given: list[tuple[Place, AnyArray]] = []
         for name, quantity in QUANTITIES.items():
             held = getattr(self, name)
-            listed: Any = enumerate(held or (), 1) if quantity.by_layer else [(None, held)]
-            yield from ((Place(name, layer), array) for layer, array in listed if array is not None)
+            if held is not None:
+                listed: Any = enumerate(held, 1) if quantity.by_layer else [(None, held)]
+                given += [(Place(name, layer), array) for layer, array in listed if array is not None]
+        return iter(given)
 
     def mapped(self, function: Callable[["Place", Any], Any]) -> "Gradient":
         """A gradient of what a function makes of each array that is given, and its place; what is not given stays so."""

@@ -1,6 +1,7 @@
 """A problem: everything that a gradient depends on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +99,17 @@ class Problem:
             given = f"y has shape {self.y.shape}, but x has {samples} samples and {giver} gives {outputs} outputs"
             raise ProblemError(f"{given}: expected ({samples}, {outputs})")
 
-    @property
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """n_0, n_1, ..., n_L."""
         return (self.x.shape[-1], *(w.shape[-2] for w in self.weights))
 
-    @property
+    @cached_property
     def batch(self) -> int:
         """The number of samples."""
         return int(self.x.shape[-2])
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """L, the number of layers that have weights."""
         return len(self.weights)

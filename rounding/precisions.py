@@ -1,6 +1,7 @@
 """The table of precisions of targets: what arrays are stored in, what sums and functions are computed in, what goes into a product."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,37 +31,37 @@ class Precision:
     product_bits: int = 0
     function_bits: int = 0
 
-    @property
+    @cached_property
     def unit(self) -> float:
         return 2.0**-self.bits
 
-    @property
+    @cached_property
     def sum_unit(self) -> float:
         return 2.0 ** -(self.sum_bits or self.bits)
 
-    @property
+    @cached_property
     def function_unit(self) -> float:
         return 2.0 ** -(self.function_bits or self.bits)
 
-    @property
+    @cached_property
     def product_unit(self) -> float:
         return 2.0**-self.product_bits if self.product_bits else 0.0
 
-    @property
+    @cached_property
     def least_normal(self) -> float:
         return 2.0 ** (self.least_exponent + self.bits - 1)
 
-    @property
+    @cached_property
     def lost(self) -> float:
         """What a result that underflows may lose: all of the least normal number, or half of the smallest subnormal one."""
         return self.least_normal if self.flushes else 2.0 ** (self.least_exponent - 1)
 
-    @property
+    @cached_property
     def storage(self) -> str:
         """The dtype of its numbers."""
         return {53: "float64", 24: "float32", 11: "float16", 8: "bfloat16"}[self.bits]
 
-    @property
+    @cached_property
     def given(self) -> np.dtype[np.floating]:
         """The dtype of the arrays that a target is given, which hold numbers of the storage's: one that every framework reads."""
         return np.dtype("float32" if self.storage == "bfloat16" else self.storage)
