@@ -26,7 +26,11 @@ SHARED = 8.0
 """The squared relative error that all terms of a sum may share, such as that of a rounded constant, in units of u^2 / 3."""
 
 
-@dataclass(frozen=True)
+OWN = PRECISIONS["float64"]
+"""What the reference itself computes in."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorstCaseRounding:
     """Rounding of two passes that are compared: u and eta are the sums of both (docs/tolerance.md, section 1).
 
@@ -80,24 +84,23 @@ class WorstCaseRounding:
 
 def worst_case_rounding(precision: Precision, lossy: frozenset[str] | None = frozenset()) -> WorstCaseRounding:
     """How far a target in this precision may be from the reference, which is a pass in float64 itself."""
-    own = PRECISIONS["float64"]
     return WorstCaseRounding(
-        precision.unit + own.unit,
-        precision.least_normal + own.least_normal,
-        precision.largest,
-        lossy,
-        precision.storage,
-        precision.sum_unit + own.unit if precision.sum_bits else None,
-        precision.product_unit,
-        precision.function_unit + own.unit if precision.function_bits else None,
+        unit=precision.unit + OWN.unit,
+        underflow=precision.least_normal + OWN.least_normal,
+        largest=precision.largest,
+        lossy=lossy,
+        dtype=precision.storage,
+        sum_unit=precision.sum_unit + OWN.unit if precision.sum_bits else None,
+        product_unit=precision.product_unit,
+        function_unit=precision.function_unit + OWN.unit if precision.function_bits else None,
     )
 
 
-REFERENCE = WorstCaseRounding(PRECISIONS["float64"].unit, PRECISIONS["float64"].least_normal, PRECISIONS["float64"].largest)
+REFERENCE = WorstCaseRounding(unit=OWN.unit, underflow=OWN.least_normal, largest=OWN.largest)
 """How far the reference, in float64, may be from the exact gradient."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TypicalRounding:
     """How two passes that are compared round, as a rule.
 
@@ -121,18 +124,17 @@ class TypicalRounding:
 
 def typical_rounding(precision: Precision) -> TypicalRounding:
     """A pass in a precision beside the reference's own in float64."""
-    own = PRECISIONS["float64"]
-    variance = (precision.unit**2 + own.unit**2) / 3
-    sums, products = (precision.sum_unit**2 + own.unit**2) / 3, 2 * precision.product_unit**2 / 3
+    variance = (precision.unit**2 + OWN.unit**2) / 3
+    sums, products = (precision.sum_unit**2 + OWN.unit**2) / 3, 2 * precision.product_unit**2 / 3
     return TypicalRounding(
-        variance,
-        sums / variance,
-        products / variance,
-        (precision.function_unit**2 + own.unit**2) / 3 / variance,
-        bool(precision.sum_bits),
-        bool(precision.function_bits),
-        precision.unit,
-        precision.sum_unit,
-        precision.lost + own.lost,
-        precision.largest,
+        variance=variance,
+        sums=sums / variance,
+        products=products / variance,
+        functions=(precision.function_unit**2 + OWN.unit**2) / 3 / variance,
+        apart=bool(precision.sum_bits),
+        functions_apart=bool(precision.function_bits),
+        unit=precision.unit,
+        sum_unit=precision.sum_unit,
+        underflow=precision.lost + OWN.lost,
+        largest=precision.largest,
     )

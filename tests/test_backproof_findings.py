@@ -76,7 +76,7 @@ def test_a_report_has_a_line_for_everything(tmp_path):
     assert said["seed"] == "42; before shrinking: backproof draw mine.py:f --seed 42 --index 7"
     assert said["replay"] == f"backproof replay {tmp_path / 'f.json'}"
     assert "\n1 of 2 laws held wherever they applied\nbroken: it_agrees_with_the_exact_gradient, in 3 of 10 problems\n" in text
-    assert said["10"] == "problems, 10 judged, 1 of them held against ball arithmetic too; judged by float64; seed 42; 1.2 s"
+    assert said["10"] == "problems, 10 judged, 1 also checked by ball arithmetic; judged by float64; seed 42; 1.2 s"
     assert said["note:"] == "a note"
     assert "\n1 problem, 1 judged, " in report_text(replace(report_of(finding), examples=1, judged=1))
 

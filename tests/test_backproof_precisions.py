@@ -232,7 +232,7 @@ def test_sums_in_few_bits_say_little_and_sums_in_float32_are_named():
     off = verify(problem, ([2 * np.asarray(weight, dtype=np.float32) for weight in found[0]], found[1]), precision="bfloat16")
     assert off.verdict == "inconclusive"
     assert off.reason == (
-        "sums of 784 terms stagnate in bfloat16, so that any answer would do; with sums in float32 it is wrong: if it has them, say "
+        "nothing can be said: sums of 784 terms stagnate in bfloat16; with sums in float32 it is wrong: if it has them, say "
         "precision=bfloat16/float32"
     )
 

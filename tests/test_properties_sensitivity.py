@@ -48,7 +48,7 @@ def test_a_report_says_what_the_run_would_have_seen():
     assert set(report.sees) == set(CHANGES)
     assert max(report.sees.values()) < 1e-13
     assert report.data()["sees"] == report.sees
-    assert "smallest relative errors that it would have seen: one entry by " in report_text(report)
+    assert "smallest detectable relative error: entry " in report_text(report)
 
 
 @pytest.mark.parametrize(("precision", "e"), [("float32", 2.0**-21), ("bfloat16/float32", 2.0**-6)])

@@ -298,7 +298,7 @@ def test_bound_without_rounding_holds_the_whole_box(choice):
     """With u = 0 what remains is how far the exact derivative and value move while a moves by E(a)."""
     row, rng = row_of(LOSSES, choice), np.random.default_rng(5)
     rounded = row_of(ROUNDED_LOSSES, choice)
-    model = WorstCaseRounding(0.0, 0.0, 1e308, None)
+    model = WorstCaseRounding(unit=0.0, underflow=0.0, largest=1e308, lossy=None)
     for _ in range(200):
         shape = (1, rng.integers(1, 5))
         a, error = rng.normal(0, rng.choice([1, 5, 30]), shape), 10.0 ** rng.uniform(-8, 1.5, shape)

@@ -187,7 +187,7 @@ def test_a_relative_error_of_a_thousand_units_is_outside(quantity, precision):
 
 
 def test_a_model_without_rounding_allows_nothing_on_a_smooth_problem():
-    bound = rounding_bound(passes(NORMAL), WorstCaseRounding(0.0, 0.0, PRECISIONS["float64"].largest))
+    bound = rounding_bound(passes(NORMAL), WorstCaseRounding(unit=0.0, underflow=0.0, largest=PRECISIONS["float64"].largest))
     for place, array in bound.arrays():
         assert np.all(np.asarray(array) == 0), place
 
@@ -289,7 +289,7 @@ def test_grows_with_the_unit_and_the_underflow(kind):
     for seed in range(40):
         passed = passes(random_problem(seed, kind))
         bounds = [
-            rounding_bound(passed, WorstCaseRounding(unit, eta, largest))
+            rounding_bound(passed, WorstCaseRounding(unit=unit, underflow=eta, largest=largest))
             for unit, eta in ((2.0**-53, 1e-307), (2.0**-40, 1e-307), (2.0**-40, 1e-40), (2.0**-10, 1e-5))
         ]
         for less, more in itertools.pairwise(bounds):

@@ -147,12 +147,12 @@ class Report:
 
     def summary(self) -> list[str]:
         """What the run rests on, what it would have seen, and where it is blind: a line each."""
-        audited = f"{self.audited} of them held against ball arithmetic too"
-        sees = ", ".join(f"one {name} by {e:.0e}" for name, e in self.sees.items())
+        audited = f"{self.audited} also checked by ball arithmetic"
+        sees = ", ".join(f"{name} {e:.0e}" for name, e in self.sees.items())
         lines = [
             f"{counted(self.examples, 'problem')}, {self.judged} judged, {audited}; judged by {self.precision}"
             f"{', strictly' if self.strict else ''}; seed {self.seed}; {self.seconds:.1f} s",
-            f"smallest relative errors that it would have seen: {sees}" if sees else "",
+            f"smallest detectable relative error: {sees}" if sees else "",
             f"blind in {self.precision}, where a slope of 0 would pass: {self._blind()}" if self.blind else "",
         ]
         return [line for line in lines if line]

@@ -10,19 +10,19 @@ from properties.laws.law import Cadence, Law
 from properties.problems.blocks import Block
 
 AUDITED_EACH = 16
-"""Of every so manieth block one right answer is held against ball arithmetic as well."""
+"""In one block of so many one right answer is held against ball arithmetic as well."""
 
 IN_TURN = 2
 """How many of the laws that ask further problems are judged on the first problem of a block."""
 
 IN_TURN_EACH = 4
-"""Of every so manieth block, that is, where blocks hold many problems: such laws cost as much as a hundred problems without them."""
+"""In one block of so many, that is, where blocks hold many problems: such laws cost as much as a hundred problems without them."""
 
 MOST_TRIED = 6
 """So many of them are tried, where some do not apply to the problem."""
 
 OFTEN = 4
-"""For every so manieth problem of a block two calls are compared: a further problem shows more than a further call."""
+"""For one problem in so many of a block two calls are compared: a further problem shows more than a further call."""
 
 
 @dataclass(frozen=True)

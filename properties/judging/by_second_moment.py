@@ -171,15 +171,15 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
     passed, problem = exact.passes, exact.problem
     longest = max(*problem.widths, problem.batch)
     if longest > LONGEST_SUM.get(precision.name, math.inf):
-        return f"sums of {longest} terms stagnate in {precision.name}, so that any answer would do"
+        return f"nothing can be said: sums of {longest} terms stagnate in {precision.name}"
     forward, back = passed.forward, passed.backward
     arrays = [*forward.pre_activations, *forward.activations, *back.errors, *back.deltas]
     if not all(math.isfinite(squares.sum()) for squares in passed.squares.all) and not all(np.isfinite(array).all() for array in arrays):
-        return "a number of the exact passes leaves the range of float64, so that any answer would do"
+        return "nothing can be said: a number of the exact passes leaves the range of float64"
     share = problem.batch if problem.reduction == "mean" else 1
     if any(2 * max(_largest_sums(passed, share, sizes)) < precision.largest for sizes in (_norms, _longest)):
         return ""
-    return f"a needed sum or product may leave the range of {precision.name}, so that any answer would do"
+    return f"nothing can be said: a needed sum or product may leave the range of {precision.name}"
 
 
 def _largest_sums(passed: Passes, share: int, sizes: Callable[[Passes, int], tuple[Pair, Pair, Pair]]) -> Iterator[float]:

@@ -73,7 +73,7 @@ def _says_nothing(exact: Exact, entries: list[Measured], precision: Precision) -
         return ""
     if claims:
         return TOO_WIDE
-    return "a needed sum or product leaves the range of the precision, so that any answer would do"
+    return "nothing can be said: a needed sum or product leaves the range of the precision"
 
 
 def told(exact: Exact, entries: list[Measured], precision: Precision) -> tuple[AnyArray, AnyArray]:
