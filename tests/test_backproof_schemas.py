@@ -15,6 +15,7 @@ from backproof.doors.command_line import cli
 from backproof.findings.finding import judgement_data
 from backproof.findings.report import LawCount, Report
 from backproof.findings.schema import FOLDER, SCHEMAS, schema
+from backproof.runs.comparison import Compared, comparison_data
 from backproof.runs.tally import SORTS, VALUE_CLASS, Fared, Tally
 from properties.laws.law import Status
 from properties.verdict import Verdict
@@ -136,6 +137,7 @@ def written():
         "finding": report.findings[0].data(),
         "report": report.data(),
         "tally": report.tally,
+        "comparison": comparison_data([Compared("doubled", report.data()), Compared("gone", error="its check gave no report")], 1),
     }
 
 

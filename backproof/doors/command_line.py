@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from backproof.reports.terminal import finding_view, judgement_view, report_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
 from backproof.runs.check import replay as run_replay
+from backproof.runs.comparison import Compared, comparison_data, targets_of
+from backproof.runs.comparison import compare as compare_all
 from backproof.runs.options import Door
 from backproof.targets.target import TargetError
 from backproof.version import VERSION
@@ -100,6 +103,40 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
     if report.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(_exit_code(report.verdict, report.strict))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("targets", nargs=-1, required=True)
+@takes(Door.CHECK_COMMAND)
+@click.option("--jobs", type=click.IntRange(1), help="How many are checked at a time; as many as there are processors, if not given.")
+@click.option("--save", default=SAVED_IN, show_default=True, type=click.Path(), help="Folder for the files that replay findings.")
+@json_option
+def compare(targets: tuple[str, ...], json_file: str | None, jobs: int | None, **options: Any) -> None:
+    """Check several TARGETS on the same problems: one table.
+
+    A target is what `backproof check` takes, or folder/:function for that function of each .py file in a folder. One that hangs, dies or
+    cannot be imported is a row like others.
+    """
+    _check_writable(json_file)
+    names = _run(lambda: targets_of(targets))
+    options["seed"] = secrets.randbelow(2**32) if options["seed"] is None else options["seed"]
+    with progress_told() as progress:
+        compared = sorted(compare_all(names, options, jobs=jobs, progress=progress), key=lambda one: names.index(one.target))
+    if json_file != "-":
+        _table(("target", "verdict", "right", "time"), [_compared(one) for one in compared])
+        for one in compared:
+            if one.why:
+                click.echo(f"\n{printable(one.target)}: {printable(one.why)}")
+        click.echo(f"\nall on the problems of --seed {options['seed']}")
+    _write_json(json_file, dump(comparison_data(compared, options["seed"])))
+    codes = [COULD_NOT_RUN if one.verdict is None else _exit_code(one.verdict, options["strict"]) for one in compared]
+    sys.exit(NOT_RIGHT if NOT_RIGHT in codes else max(codes))
+
+
+def _compared(one: Compared) -> tuple[str, ...]:
+    passed, failed = one.passed_and_failed
+    verdict, right = one.verdict.value if one.verdict else "not checked", f"{passed} of {passed + failed}" if passed + failed else ""
+    return printable(one.target), verdict, right, f"{one.seconds:.1f} s"
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -194,6 +194,23 @@ def in_words(limits: Mapping[str, Any]) -> str:
     return " ".join(f"--{name.replace('_', '-')} {word}" for name, word in words.items() if word)
 
 
+def arguments_of(door: Door, options: Mapping[str, Any]) -> list[str]:
+    """The words of a command line that say the same as some options."""
+    words: list[str] = []
+    for name, option in options_of(door).items():
+        value = options.get(name)
+        flag = f"--{option.words(name)}"
+        if value is None or value == option.default:
+            continue
+        if option.read is bool:
+            words.append(flag)
+        elif option.flag:
+            words += [word for each in value for word in (flag, str(each))]
+        else:
+            words += [flag, _in_words(value)]
+    return words
+
+
 def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
