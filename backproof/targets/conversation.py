@@ -49,6 +49,10 @@ class Conversation:
         except TimeoutError:
             return False
 
+    def say_no_more(self) -> None:
+        """End what the process reads, once it has read what was said."""
+        self._to.close()
+
     def close(self) -> None:
         """Say and hear no more."""
         self._to.close()

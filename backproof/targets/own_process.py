@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from backproof.targets.protocol_session import ProtocolSession
+from backproof.targets.protocol_session import PIPES, ProtocolSession
 
 LOADING_LIMIT = 120.0
 """Seconds that a target may take to be imported, or more where the first call may take more."""
@@ -38,6 +38,3 @@ class OwnProcess(ProtocolSession):
             if printed:
                 return subprocess.Popen([*command, str(printed[0])], stderr=printed[1], pass_fds=printed[:1], env=environment, **PIPES)
             return subprocess.Popen(command, env=environment, **PIPES)
-
-
-PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}

@@ -3,6 +3,7 @@
 import subprocess
 import weakref
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 
 from backproof.protocol.messages import PROTOCOL, Message, ProtocolError, gradient_of, packed, problem_message, shown
@@ -39,8 +40,11 @@ class ProtocolSession(ABC):
     advice_on_silence = ""
     """What is said besides, where no answer comes."""
 
-    advice_on_the_end = ""
-    """What is said besides, where the process ends of itself."""
+    advice_on_an_end = ""
+    """What is said besides, where the process ends as if all were well."""
+
+    seconds_to_leave = 0.0
+    """So long a process is waited for that was told, by the end of its standard input, that it is asked no more."""
 
     def __init__(self, name: str, *, precision: str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT) -> None:
         self.name, self._time_limit, self._asked_precision = name, time_limit, precision
@@ -105,7 +109,7 @@ class ProtocolSession(ABC):
         elif isinstance(error, TimeoutError):
             said = f"it took over {self._ready_limit:g} s{_half(begun)}{self.advice_on_silence}"
         else:
-            said = f"its process {_ended(code)}{_half(begun)}{self.advice_on_the_end and f': {expected}'}"
+            said = f"its process {_ended(code)}{_half(begun)}{self.advice_on_an_end and f': {expected}'}"
         return TargetError(f"target {self.name!r} did not load: {said}")
 
     def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer:
@@ -134,7 +138,7 @@ class ProtocolSession(ABC):
         wrote = _names(data, "changed"), _names(data, "overwritten")
         if message.kind == "skipped":
             reason = encodable(str(data.get("reason", "it said no reason")))
-            return Answer(None, Verdict.RAISES, f"it does not support this problem ({reason}): say so in `supports`, {SUPPORTS}", *wrote)
+            return Answer(None, None, f"the target says that it does not support the problem: {reason}", *wrote)
         if message.kind == "errored":
             if data.get("verdict") not in (None, *ERRORED):
                 raise ProtocolError(f'{message.shown}: expected "verdict" to be {" or ".join(ERRORED)}')
@@ -157,7 +161,7 @@ class ProtocolSession(ABC):
         if code is None and isinstance(error, TimeoutError):
             said = f"{no_answer_within(limit, self._time_limit)}{_half(begun)}; its process was ended{self.advice_on_silence}"
             return Answer(None, Verdict.TIMES_OUT, encodable(said), gone=True)
-        said = f"the target's process {_ended(code)}{_half(begun)}{self.advice_on_the_end}"
+        said = f"the target's process {_ended(code)}{_half(begun)}{'' if code else self.advice_on_an_end}"
         return Answer(None, Verdict.RAISES, encodable(said), gone=True)
 
     def _exit_code(self) -> int | None:
@@ -183,11 +187,17 @@ class ProtocolSession(ABC):
         self._output.wait()
 
     def close(self) -> None:
+        if self._running and self.seconds_to_leave:
+            self._conversation.say_no_more()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self.seconds_to_leave)
         self._end()
         self._output.close()
 
 
-SUPPORTS = "the activations, losses and sizes that it may be asked"
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+"""How a process is started that a conversation is held with."""
+
 ERRORED = (Verdict.RAISES.value, Verdict.MALFORMED.value)
 """The verdicts that a target may give itself; without one it raised an error."""
 

@@ -87,7 +87,9 @@ def parts_of(spec: str) -> tuple[str, str]:
     """The module, or the file, and the function that a target's name names; nothing is run. Raises TargetError."""
     module_name, colon, function = spec.rpartition(":")
     if not colon or not module_name or not function:
-        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
+        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function, or 'run: ./program --flag'")
+    if module_name == "run" and not function.replace(".", "_").isidentifier():
+        raise TargetError(f"target is {spec!r}: a program is named with a blank, 'run: {function}'")
     if module_name.endswith(".py") and not Path(module_name).is_file():
         raise TargetError(f"there is no file {module_name!r}: expected path/to/file.py:function")
     return module_name, function
