@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backproof import Gradient, Problem, gradient
+from backproof import Gradient, Problem, gradient, verify
 from backproof.protocol.messages import LARGE, Incoming, ProtocolError, answer_message, gradient_of, packed, problem_message, problem_of
 from backproof.targets.conversation import ByThread, Conversation, Polled, Writing
 from backproof.targets.own_process import OwnProcess
+from backproof.targets.protocol_session import ProtocolSession
+from properties.problems.support import Support
 
 ROOT = Path(__file__).parents[1]
 PROBLEM = Problem([[[1.0, 2.0]]], biases=[[0.5]], activations=["tanh"], x=[[1.0, -1.0]], y=[[0.0]])
@@ -163,6 +166,27 @@ def test_what_nobody_reads_any_more_is_no_error():
     pipe.write(b"lost")
     pipe.close()
     assert ours.closed
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the pages are not in a wheel")
+def test_the_exchange_that_the_page_shows_is_what_is_said(monkeypatch):
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    lines = [line for line in page.split("```text\n")[1].split("```")[0].splitlines() if line[:2] in ("> ", "< ")]
+    start, ready, *asked = [json.loads(line[2:]) for line in lines]
+    monkeypatch.setattr(ProtocolSession, "__abstractmethods__", frozenset())
+    monkeypatch.setattr(ProtocolSession, "_start", lambda session: None)
+    assert list(start.items()) == list(ProtocolSession("mine")._greeting().items())
+    assert ready["kind"] == "ready"
+    Support.of(ready["supports"])
+    for number, (problem, reply) in enumerate(pairwise(asked), 1):
+        if problem["kind"] == "problem":
+            said = problem_message(problem["id"], Problem.from_data(problem["problem"]), "contiguous", binary=False)
+            assert f"> {said.decode()}" in page
+            assert reply["id"] == problem["id"] == (number + 1) // 2
+            if reply["kind"] == "answer":
+                answer = gradient_of(messages(json.dumps(reply).encode() + b"\n")[0])
+                assert verify(Problem.from_data(problem["problem"]), answer).verdict == "right"
+    assert [line["kind"] for line in asked] == ["problem", "answer", "problem", "skipped"]
 
 
 SERVER = [sys.executable, "-m", "backproof.protocol.serve"]

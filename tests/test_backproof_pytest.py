@@ -99,7 +99,7 @@ def test_a_program_is_named_as_a_target(tmp_path: Path) -> None:
     few = ("-k", "it_answers", "--backproof-max-examples=2", "--pyargs", "backproof.suite")
     printed = run(tmp_path, f"--backproof-target=run: {sys.executable} program.py", *few, code=1)
     assert "sqrt of -1" in printed
-    assert "target is 'run: ': expected run: and a command" in run(tmp_path, "--backproof-target=run: ", *few, code=4)
+    assert "target is 'run: ': expected run: and a command" in run(tmp_path, "--backproof-target=run: ", *few, code=2)
 
 
 def test_a_broken_law_is_named_with_its_finding_and_no_traceback(tmp_path: Path) -> None:
