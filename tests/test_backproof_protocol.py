@@ -303,7 +303,7 @@ def test_modules_are_found_as_they_are_here(folder, own, monkeypatch, tmp_path):
     """Where the path was put together by the process itself too; a module of Python is not one of the folder that a run is in."""
     (tmp_path / "numbers.py").write_text("raise RuntimeError('taken for the module of Python')\n")
     monkeypatch.delenv("PYTHONPATH")
-    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT), str(tmp_path / "elsewhere")])
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT), tmp_path / "elsewhere", "no text: \udcff"])
     assert own("t.py:right")(PROBLEM).gradient is not None
 
 
@@ -316,6 +316,24 @@ def test_the_environment_and_the_names_of_a_target_are_its_own(folder, own, monk
     else:
         monkeypatch.setenv("PYTHONPATH", before)
     assert own("t.py:as_it_was")(PROBLEM).message.startswith(f"ValueError: {before} t backproof.protocol.serve (")
+
+
+@pytest.mark.slow
+def test_an_answer_that_ctrl_c_kept_from_being_heard_is_not_taken_for_the_next_one(folder, own, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "elsewhere")])
+    session = own("t.py:right")
+
+    def interrupted(conversation, seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Conversation, "hear", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session(PROBLEM)
+    other = PROBLEM.replaced(y=[[0.5]])
+    assert session(other).gradient.weights[0].tolist() != session(PROBLEM).gradient.weights[0].tolist()
+    assert session(other).same_as(session(other))
+    assert session.deaths == 0
 
 
 @pytest.mark.slow

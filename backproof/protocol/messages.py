@@ -24,6 +24,9 @@ LARGE = 10_000
 LONGEST_LINE = 2**30
 """Bytes of a line, beyond which no end of it is waited for."""
 
+SURROGATES = "surrogatepass"
+"""Paths and names may hold what is no text: it goes there and back."""
+
 SHOWN = 80
 """Characters that are shown of a line that is no message."""
 
@@ -77,7 +80,7 @@ class Incoming:
         if line is None:
             return None
         try:
-            data = parse(line.decode())
+            data = parse(line.decode(errors=SURROGATES))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProtocolError(f"{shown(line)} ({error})") from None
         if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
@@ -122,7 +125,7 @@ def shown(line: bytes) -> str:
 
 def packed(data: Mapping[str, Any], after: bytes = b"") -> bytes:
     """A message as it goes out. after: the bytes that follow its line."""
-    return dump({**data, "binary": len(after)} if after else data).encode() + b"\n" + after
+    return dump({**data, "binary": len(after)} if after else data).encode(errors=SURROGATES) + b"\n" + after
 
 
 def problem_message(number: int, problem: Problem, memory_layout: str, *, binary: bool) -> bytes:

@@ -14,6 +14,9 @@ from backproof.protocol.messages import Incoming, Message
 CAN_POLL = hasattr(select, "poll")
 """Whether a pipe can be asked if there is something to read, or room to write; if not, a thread waits for each."""
 
+LONGEST_WAIT = 1e6
+"""Seconds, beyond which systems refuse to wait."""
+
 
 class Conversation:
     """The messages to a process and from it. process: with unbuffered pipes; binary: whether bytes may follow a line."""
@@ -29,7 +32,7 @@ class Conversation:
 
     def hear(self, seconds: float) -> Message:
         """The next message. Raises TimeoutError, EOFError where the process says no more, and ProtocolError."""
-        self._from.until = time.monotonic() + seconds
+        self._from.until = time.monotonic() + min(seconds, LONGEST_WAIT)
         message = self._incoming.message()
         if message is None:
             raise EOFError

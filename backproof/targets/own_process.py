@@ -24,7 +24,11 @@ class OwnProcess(ProtocolSession):
         return max(LOADING_LIMIT, self._first_limit)
 
     def _greeting(self) -> dict[str, Any]:
-        return super()._greeting() | {"binary": True, "path": sys.path, "pythonpath": os.environ.get("PYTHONPATH")}
+        return super()._greeting() | {
+            "binary": True,
+            "path": [os.fspath(folder) for folder in sys.path],
+            "pythonpath": os.environ.get("PYTHONPATH"),
+        }
 
     def _started(self) -> "subprocess.Popen[bytes]":
         # modules are found there as they are here, by whatever way; -P: and in no other folder before

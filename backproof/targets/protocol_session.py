@@ -125,6 +125,9 @@ class ProtocolSession(ABC):
             return self._answer(self._conversation.hear(limit), problem)
         except (EOFError, TimeoutError, ProtocolError) as error:
             return self._no_answer(error, limit)
+        except KeyboardInterrupt:
+            self._end()  # its answer would be taken for that to the next problem
+            raise
 
     def _answer(self, message: Message, problem: Problem) -> Answer:
         """The answer that a message holds. Raises ProtocolError."""
