@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from backproof import Problem, TargetError, check, gradient
+from backproof.protocol.messages import LARGE
 from backproof.targets.output import FIRST_LINES
-from backproof.targets.own_process import LARGE, OwnProcess
+from backproof.targets.own_process import OwnProcess
 from backproof.targets.target import InProcess
 
 pytestmark = pytest.mark.slow
@@ -177,7 +178,7 @@ def test_a_hanging_process_is_ended(own):
     session = own("hangs", time_limit=0.3, load_limit=0.3)
     answer = session(PROBLEM)
     assert (answer.verdict, answer.message) == ("times_out", "no answer within 0.3 s; its process was ended")
-    assert not session._process.is_alive()
+    assert session._process.poll() is not None
 
 
 def test_the_first_call_of_each_process_has_a_limit_of_its_own(own):

@@ -84,6 +84,24 @@ def test_one_item_for_each_law(tmp_path: Path) -> None:
     assert "draws the same problems" in printed
 
 
+PROGRAM = """
+import json, sys
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    errored = {"kind": "errored", "id": asked.get("id"), "message": "sqrt of -1"}
+    print(json.dumps({"kind": "ready"} if asked["kind"] == "start" else errored), flush=True)
+"""
+
+
+def test_a_program_is_named_as_a_target(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    few = ("-k", "it_answers", "--backproof-max-examples=2", "--pyargs", "backproof.suite")
+    printed = run(tmp_path, f"--backproof-target=run: {sys.executable} program.py", *few, code=1)
+    assert "sqrt of -1" in printed
+    assert "target is 'run: ': expected run: and a command" in run(tmp_path, "--backproof-target=run: ", *few, code=2)
+
+
 def test_a_broken_law_is_named_with_its_finding_and_no_traceback(tmp_path: Path) -> None:
     few = ("-k", "it_answers or exact_gradient or order_of_samples")
     printed = suite(tmp_path, "numpy_mistakes.py:bias_of_the_first_sample", "--junitxml=j.xml", "-n2", *few, code=1)

@@ -84,6 +84,7 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
 
     TARGET is package.module:function or path/to/file.py:function. The function takes a backproof.Problem and returns a
     backproof.Gradient, or a pair (list of dC/dW, list of dC/db or None). It runs in a process of its own.
+    Or it is 'run: ./program --flag', of a program in any language that speaks the protocol of docs/protocol.md.
     """
     _check_writable(json_file)
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from backproof.runs.options import Door, Option, options_of
 
-TARGET = "what backproof.suite tests: package.module:function or path/to/file.py:function"
+TARGET = "what backproof.suite tests: package.module:function, path/to/file.py:function, or run: ./program --flag"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,7 +14,7 @@ from backproof.findings.report import Report
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
 from backproof.runs.run import Run
-from backproof.targets.own_process import OwnProcess
+from backproof.targets.kinds import session_of
 from backproof.targets.target import LOAD_LIMIT, InProcess, Session, Target
 from properties.judging.judge import verify, with_quantities
 from properties.judging.judgement import Exact, Judgement
@@ -61,7 +61,7 @@ def check(
     """Check a target on random problems.
 
     target: a callable, called in this process; or "package.module:function" or "path/to/file.py:function", called in a process
-        of its own, where it may hang or die.
+        of its own, where it may hang or die; or "run: ./program --flag", in any language (docs/protocol.md).
     max_examples: how many problems are judged; seed: from 0, None for a new one in every run.
     activations, output_activations, losses, reductions, biases, depth, width, batch, wants: which problems, within what the target
         supports (see strategies.problems).
@@ -183,7 +183,7 @@ def stored(finding: Finding, *, precision: str | None = None, strict: bool = Fal
 
 def _session(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Session:
     if isinstance(target, str):
-        return OwnProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
+        return session_of(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
     return InProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
 
 

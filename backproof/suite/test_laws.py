@@ -5,7 +5,8 @@ import pytest
 from backproof.doors.law_items import judge_item, law_items
 from backproof.doors.pytest_plugin import expected_failures, setting, suite_options
 from backproof.runs.options import LIMITS
-from backproof.targets.target import TargetError, parts_of
+from backproof.targets.kinds import check_name
+from backproof.targets.target import TargetError
 from properties.problems.support import Support
 
 
@@ -21,7 +22,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         items = law_items(options.get("oracles", ()), expected_failures(config))
         # what no item could be run with is said once
         Support().limited(**{name: value for name, value in options.items() if name in LIMITS})
-        parts_of(setting(config, "target"))
+        check_name(setting(config, "target"))
     except (ValueError, TargetError) as error:
         raise pytest.UsageError(f"backproof: {error}") from None
     metafunc.parametrize("law", items)

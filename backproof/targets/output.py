@@ -2,8 +2,8 @@
 
 import os
 import threading
-from multiprocessing.connection import Connection
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 FIRST_LINES = 40
 """So many lines of what a target prints are shown, and so many of what it writes to standard error, where a crash says why, and late."""
@@ -24,21 +24,24 @@ class Output:
         self._left_out = 0
         self._readers: list[threading.Thread] = []
 
-    def pipes(self, context: Any) -> list[Connection]:
-        """The ends that a new process writes to, in place of its standard output and its standard error."""
-        given: list[Connection] = []
-        if os.name == "nt":  # where a pipe is no file
-            return given
-        for descriptor in self._shown:
-            ours, theirs = context.Pipe(duplex=False)
+    @contextmanager
+    def pipes(self, *descriptors: int) -> Iterator[list[int]]:
+        """The ends that a new process writes to in place of some descriptors, 1 and 2, and which are closed here once it has them."""
+        theirs: list[int] = []
+        for descriptor in descriptors if os.name != "nt" else ():  # where a descriptor cannot be handed on
+            ours, end = os.pipe()
+            theirs.append(end)
             reader = threading.Thread(target=self._read, args=(ours, descriptor), daemon=True)
             reader.start()
             self._readers.append(reader)
-            given.append(theirs)
-        return given
+        try:
+            yield theirs
+        finally:
+            for end in theirs:
+                os.close(end)
 
-    def _read(self, pipe: Connection, descriptor: int) -> None:
-        with pipe, open(pipe.fileno(), "rb", closefd=False) as stream:
+    def _read(self, pipe: int, descriptor: int) -> None:
+        with open(pipe, "rb") as stream:
             while line := stream.readline(LONGEST_LINE):
                 if self._shown[descriptor] < FIRST_LINES:
                     self._shown[descriptor] += 1
@@ -58,15 +61,6 @@ class Output:
             lines = f"{self._left_out:,} further line{'' if self._left_out == 1 else 's'}"
             _write(f"backproof: {self._name} printed {lines}, which are not shown\n".encode(errors="backslashreplace"))
             self._left_out = 0
-
-
-def into(pipes: list[Connection]) -> None:
-    """Let this process print into what pipes gave; what it prints must not get between the results of the command line."""
-    if not pipes:
-        os.dup2(2, 1)
-    for descriptor, pipe in enumerate(pipes, 1):
-        os.dup2(pipe.fileno(), descriptor)
-        pipe.close()
 
 
 def _write(text: bytes) -> None:

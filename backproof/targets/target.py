@@ -87,7 +87,9 @@ def parts_of(spec: str) -> tuple[str, str]:
     """The module, or the file, and the function that a target's name names; nothing is run. Raises TargetError."""
     module_name, colon, function = spec.rpartition(":")
     if not colon or not module_name or not function:
-        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function")
+        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function, or 'run: ./program --flag'")
+    if module_name == "run" and not function.replace(".", "_").isidentifier():
+        raise TargetError(f"target is {spec!r}: a program is named with a blank, 'run: {function}'")
     if module_name.endswith(".py") and not Path(module_name).is_file():
         raise TargetError(f"there is no file {module_name!r}: expected path/to/file.py:function")
     return module_name, function
@@ -174,7 +176,7 @@ class InProcess:
             with _Limited(limit), np.errstate(all="ignore"):
                 gradient = as_gradient(self._target(fresh), problem)
         except Malformed as error:
-            return Answer(None, Verdict.MALFORMED, _encodable(str(error)), *self._changes(inputs))
+            return Answer(None, Verdict.MALFORMED, encodable(str(error)), *self._changes(inputs))
         except _TimeIsUp:
             return Answer(None, Verdict.TIMES_OUT, no_answer_within(limit, self._time_limit), *self._changes(inputs))
         except KeyboardInterrupt:
@@ -253,9 +255,9 @@ def _told(error: BaseException) -> str:
         said = "(its message cannot be read)"
     said = "; ".join([said, *getattr(error, "__notes__", ())])
     said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}... ({len(said)} characters in all)"
-    return _encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
+    return encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Text that UTF-8 can hold: a lone surrogate, as in names of files, is written by its number."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -24,7 +24,8 @@ FLOATS = frozenset({np.longdouble, *(dtype.type for dtype in DTYPES.values())})
 class Answer:
     """A gradient, or why there is none.
 
-    verdict: MALFORMED, RAISES or TIMES_OUT where gradient is None, with the message (and where it was raised);
+    verdict: MALFORMED, RAISES or TIMES_OUT where gradient is None, with the message (and where it was raised); None without a gradient
+        where the target says that it does not support the problem, with its reason as the message;
     changed: which of its inputs it wrote to; overwritten: which arrays of the answer before this one;
     gone: whether its process died, or was ended.
     """
@@ -35,6 +36,11 @@ class Answer:
     changed: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     gone: bool = False
+
+    @property
+    def declined(self) -> bool:
+        """Whether the target says that it does not support the problem."""
+        return self.gradient is None and self.verdict is None
 
     def same_as(self, other: "Answer") -> bool:
         """Whether both give the same quantities, the same bit by bit."""

@@ -20,7 +20,7 @@ def it_answers(case: Case) -> Outcome:
     answer = case.answer
     if answer.verdict in (Verdict.RAISES, Verdict.TIMES_OUT):
         return broken(answer.verdict, answer.message)
-    return HELD
+    return not_applicable(answer.message) if answer.declined else HELD
 
 
 def with_a_gradient(answered: Answered) -> Sequence[bool]:

@@ -127,6 +127,8 @@ def pose(case: Case, problem: Problem) -> Posed:
     if refusal:
         raise NotPosable(f"the target does not support {refusal}")
     answer = case.ask(problem)
+    if answer.declined:
+        raise NotPosable(answer.message)
     if answer.gradient is None:
         raise NotAnswered(answer)
     return Posed(problem, answer.gradient, case.precision, Exact(problem))

@@ -1,0 +1,1 @@
+"""What a run and a target in another process say to each other."""
