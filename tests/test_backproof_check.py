@@ -148,6 +148,14 @@ def test_a_test_run_with_a_seed_draws_the_same_problems(monkeypatch):
     assert check(gradient, max_examples=1, seed=3).seed == 3
 
 
+@pytest.mark.parametrize("forced", ["monday", -5])
+def test_a_test_run_may_have_any_text_for_a_seed(monkeypatch, forced):
+    monkeypatch.setattr("backproof.runs.check.forced_seed", lambda: forced)
+    seed = check(gradient, max_examples=1).seed
+    assert check(gradient, max_examples=1).seed == seed
+    assert check(gradient, max_examples=1, seed=seed).seed == seed
+
+
 def test_only_what_was_asked_for_is_drawn():
     asked = []
 

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
@@ -217,4 +218,7 @@ def _check_number(name: str, value: Any, least: int) -> None:
 def _seed_of_the_run() -> int:
     """The seed of --hypothesis-seed, where a test run has one, so that it gives back what check draws too; else a new one."""
     forced = forced_seed()
-    return secrets.randbelow(2**32) if forced is None else int(forced)
+    if forced is None:
+        return secrets.randbelow(2**32)
+    # Hypothesis takes any text for a seed; a run has a whole number of at least 0
+    return int(forced) if str(forced).isdecimal() else crc32(str(forced).encode())
