@@ -93,7 +93,7 @@ MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
 @pytest.mark.parametrize("storage", ["bfloat16", "float16"])
 def test_a_mistake_in_pytorch_is_found_in_16_bits(torch_network, storage, mistakes):
     target = torch_target(torch_network, storage, **mistakes)
-    report = check(target, precision=f"{storage}/float32", max_examples=60, seed=3, shrink_seconds=3)
+    report = check(target, precision=f"{storage}/float32", max_examples=60, seed=3, shrink_seconds=1)
     assert (report.verdict, report.passed) == ("wrong", False)
     finding = report.findings[0]
     assert finding.law == "it_agrees_with_the_exact_gradient"
