@@ -1,5 +1,6 @@
 """Hypothesis profiles, and the seed of the run. Another profile than "default": pytest --hypothesis-profile=thorough."""
 
+import os
 import secrets
 from typing import Any
 from zlib import crc32
@@ -36,10 +37,16 @@ def seed_of_the_run(pytestconfig: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run."""
+    """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run.
+
+    Workers, and what they start, multiply matrices in one thread each: two workers with two threads each on two cores wait for one another,
+    and take several times as long.
+    """
     if config.getoption("--hypothesis-seed") is None:
         given = getattr(config, "workerinput", {})
         config.option.hypothesis_seed = given.get("hypothesis_seed") or str(secrets.randbelow(2**32))
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -119,6 +119,7 @@ class Projections:
         self.passed, self.noise = passed, noise
         self.lossy = lossy
         self._errors: dict[Key, Errors] = {}
+        self._together: dict[tuple[Key, Key], float] = {}
 
     @cached_property
     def variances(self) -> Variances:
@@ -193,8 +194,12 @@ class Projections:
 
     def together(self, one: Key, other: Key) -> float:
         """The covariance of two layers' f, in units of v; of one with itself its variance."""
-        pairs = zip(self._of(one).random, self._of(other).random, strict=True)
-        return sum(float(np.vdot(a, b)) for a, b in pairs if a.ndim and b.ndim) + (self._of(one).own if one == other else 0.0)
+        if (one, other) not in self._together:
+            # of a deep network each layer asks again for those of all the others
+            pairs = zip(self._of(one).random, self._of(other).random, strict=True)
+            found = sum(float(np.vdot(a, b)) for a, b in pairs if a.ndim and b.ndim) + (self._of(one).own if one == other else 0.0)
+            self._together[one, other] = self._together[other, one] = found
+        return self._together[one, other]
 
     def _of(self, key: Key) -> Errors:
         if key not in self._errors:

@@ -137,15 +137,23 @@ def test_the_same_seed_gives_the_same_report():
 
 
 def test_each_run_draws_new_problems(monkeypatch):
-    monkeypatch.setattr("hypothesis.core.global_force_seed", None)
+    monkeypatch.setattr("backproof.runs.check.forced_seed", lambda: None)
     seeds = {check(gradient, max_examples=1).seed for _ in range(4)}
     assert len(seeds) == 4
 
 
 def test_a_test_run_with_a_seed_draws_the_same_problems(monkeypatch):
-    monkeypatch.setattr("hypothesis.core.global_force_seed", 77)
+    monkeypatch.setattr("backproof.runs.check.forced_seed", lambda: 77)
     assert check(gradient, max_examples=1).seed == 77
     assert check(gradient, max_examples=1, seed=3).seed == 3
+
+
+@pytest.mark.parametrize("forced", ["monday", -5])
+def test_a_test_run_may_have_any_text_for_a_seed(monkeypatch, forced):
+    monkeypatch.setattr("backproof.runs.check.forced_seed", lambda: forced)
+    seed = check(gradient, max_examples=1).seed
+    assert check(gradient, max_examples=1).seed == seed
+    assert check(gradient, max_examples=1, seed=seed).seed == seed
 
 
 def test_only_what_was_asked_for_is_drawn():

@@ -93,7 +93,7 @@ def test_a_fault_in_the_middle_of_a_block_is_found(name):
         calls[0] += 1
         return fault(problem) if calls[0] > 700 else gradient(problem)
 
-    report = check(later, max_examples=400, seed=6, shrink_seconds=0, **SMALL)
+    report = check(later, max_examples=250, seed=6, shrink_seconds=0, **SMALL)
     assert not report.passed
     assert report.findings[0].index > 128
 

@@ -93,7 +93,7 @@ MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
 @pytest.mark.parametrize("storage", ["bfloat16", "float16"])
 def test_a_mistake_in_pytorch_is_found_in_16_bits(torch_network, storage, mistakes):
     target = torch_target(torch_network, storage, **mistakes)
-    report = check(target, precision=f"{storage}/float32", max_examples=60, seed=3, shrink_seconds=3)
+    report = check(target, precision=f"{storage}/float32", max_examples=60, seed=3, shrink_seconds=1)
     assert (report.verdict, report.passed) == ("wrong", False)
     finding = report.findings[0]
     assert finding.law == "it_agrees_with_the_exact_gradient"
@@ -217,7 +217,10 @@ def test_pytorch_of_real_size_in_16_bits(storage, activation):
     assert verify(problem, answer).verdict == "right"
     assert verify(problem, answer, precision=f"{precision}/float32").verdict == "right"
     without_slope = passes(problem).backward.errors[0].T @ problem.x
-    for name, change in {"1/batch": lambda w: 64 * w, "row": stale, "slope": lambda w: without_slope}.items():
+    mistakes = {"slope": lambda w: without_slope}
+    if activation == "gelu":  # the other two are the same of each
+        mistakes |= {"1/batch": lambda w: 64 * w, "row": stale}
+    for name, change in mistakes.items():
         judged = verify(problem, kept(answer, storage, change), precision=precision)
         assert (name, judged.verdict) == (name, "wrong")
         assert "layer 1" in judged.entry

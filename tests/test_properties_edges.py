@@ -47,8 +47,9 @@ def test_every_edge_is_drawn_with_both_signs(precision):
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32", "float16", "bfloat16/float32"])
-def test_problems_come_to_every_edge(precision, seed_of_the_run):
-    problems = list(draw_problems(600, seed_of_the_run, Support(), precision))
+def test_problems_come_to_every_edge(precision):
+    # in float64 some 10 of 600 come to the rarest, and of other seeds one in a thousand brings fewer than two
+    problems = list(draw_problems(600, 5, Support(), precision))
     for name in EDGES:
         assert sum(comes_to(problem, name, precision) for problem in problems) >= 2, name
 
@@ -101,7 +102,7 @@ def test_what_is_wrong_at_one_edge_alone_is_found(name):
     options = {"activations": ["identity"], "losses": ["half_squared_error"], **QUICK}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of numbers that leave the range nobody is told
-        report = check(wrong_at(name), max_examples=400, seed=1, **options)
+        report = check(wrong_at(name), max_examples=400 if name == "lost_beside_one" else 200, seed=1, **options)
     assert report.verdict == "wrong"
 
 
@@ -162,23 +163,29 @@ def whole(size, length):
 
 
 SIZES = [
-    *((f"batch beyond blocks of {n}", lambda p, n=n: answer_of(p, batch=whole(p.batch, n))) for n in (8, 16, 32)),
     *(
-        (f"batch of whole blocks of {n}", lambda p, n=n: answer_of(p, batch=p.batch - n // 2 if p.batch % n == 0 else None))
-        for n in (8, 16, 32)
+        (f"batch beyond blocks of {n}", lambda p, n=n: answer_of(p, batch=whole(p.batch, n)), within)
+        for n, within in ((8, 300), (16, 1200), (32, 1200))
     ),
-    *((f"rows beyond blocks of {n}", lambda p, n=n: answer_of(p, rows=lambda rows: whole(rows, n))) for n in (8, 16, 32)),
-    ("the last block of 8 is empty", lambda p: answer_of(p, rows=lambda rows: rows - 8 if rows > 8 and rows % 8 == 0 else rows)),
-    ("the largest of all", lambda p: answer_of(p, batch=62 if p.batch == 63 else None)),
+    *(
+        (f"batch of whole blocks of {n}", lambda p, n=n: answer_of(p, batch=p.batch - n // 2 if p.batch % n == 0 else None), within)
+        for n, within in ((8, 1000), (16, 1000), (32, 3000))
+    ),
+    *(
+        (f"rows beyond blocks of {n}", lambda p, n=n: answer_of(p, rows=lambda rows: whole(rows, n)), within)
+        for n, within in ((8, 300), (16, 3000), (32, 300))
+    ),
+    ("the last block of 8 is empty", lambda p: answer_of(p, rows=lambda rows: rows - 8 if rows > 8 and rows % 8 == 0 else rows), 600),
+    ("the largest of all", lambda p: answer_of(p, batch=62 if p.batch == 63 else None), 600),
 ]
-"""Targets that forget a remainder, or a last block that is full; right for all sizes up to 6."""
+"""Targets that forget a remainder, or a last block that is full; right for all sizes up to 6. Within how many problems they are found."""
 
 
-@pytest.mark.parametrize("target", [row[1] for row in SIZES], ids=[row[0] for row in SIZES])
-def test_what_is_wrong_at_some_sizes_alone_is_found(target):
+@pytest.mark.parametrize(("target", "within"), [row[1:] for row in SIZES], ids=[row[0] for row in SIZES])
+def test_what_is_wrong_at_some_sizes_alone_is_found(target, within):
     assert all(np.array_equal(a, b) for n in (5, 6) for a, b in zip(target(few(n))[0], gradient(few(n)).weights, strict=True))
     options = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "depth": 2, **QUICK}
-    assert check(target, max_examples=3000, seed=1, **options).verdict == "wrong"
+    assert check(target, max_examples=within, seed=1, **options).verdict == "wrong"
 
 
 def few(n):
@@ -200,8 +207,8 @@ def real(seed, count):
     return [block.problems for block, _ in zip(blocks(seed, Support(sizes="real"), "float32"), range(count), strict=False)]
 
 
-def test_real_sizes_stand_around_whole_blocks_and_have_single_ends(seed_of_the_run):
-    problems = real(seed_of_the_run, 160)
+def test_real_sizes_stand_around_whole_blocks_and_have_single_ends():
+    problems = real(5, 160)
     hidden = [width for problem in problems[60:] for width in problem.widths[1:-1]]
     assert 0.3 < np.mean([width in REAL_LONG for width in hidden]) < 0.8
     assert any(width % 128 == 0 for width in hidden)

@@ -156,7 +156,8 @@ def posed_by_laws(supports, told):
         return gradient(problem)
 
     session = InProcess(target)
-    for problem in draw_problems(16, 3, Support.of(supports)):
+    # each law that leaves a limit, where it is not told of it, leaves it by the second problem
+    for problem in draw_problems(6, 3, Support.of(supports)):
         for law in LAWS.values():
             if law.cadence is Cadence.ROTATED:
                 law.on(Case(problem, session, support=Support.of(told)))
@@ -184,7 +185,7 @@ def test_a_run_poses_nothing_that_a_target_does_not_support(name):
         return [1 + weight for weight in gradient(problem).weights], gradient(problem).biases
 
     wrong.supports = {"wants": [], **supports} if name != "wants" else supports
-    report = check(wrong, max_examples=20, seed=1, shrink_seconds=1)
+    report = check(wrong, max_examples=10, seed=1, shrink_seconds=1)
     assert not report.passed
     if name == "wants":  # which is not given where it is asked for
         assert report.verdict == "malformed"

@@ -67,9 +67,10 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, sign, formula
     for seed in range(20):
         for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
             problem = random_problem(seed, kind)
-            for mean in ("first", "last"):
+            truth, bound = judged(problem, model)
+            for mean in ("first", "last") if problem.reduction == "mean" else ("first",):
                 target = Adverse(**units, sign=sign, mean=mean, formulas=formulas).gradient(problem)
-                found = outside(target, *judged(problem, model))
+                found = outside(target, truth, bound)
                 assert not found, f"{found} on {problem!r}"
 
 

@@ -5,17 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, find, settings
-from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 from hypothesis.errors import Flaky, NoSuchExample
 
-from properties.problems.gone import outside_of_tests
+from properties.problems.hypothesis_internals import outside_of_tests, shrunk_from
 from properties.problems.shrinking_structure import reduce
 from properties.problems.strategies import Recorder, pick_problem, problems_of
 from properties.problems.support import Support
 from reference.problem import Problem
 
-KEY = b"the failing problem"
 MOST_NUMBERS = 2000
 """Hypothesis shrinks no more numbers than this."""
 
@@ -62,7 +59,7 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
             pick_problem(recorder, sizes, precision, FREE)
         except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks
             return Shrunk(smallest, complete=False)
-        smallest = outside_of_tests(lambda: _shrunk_by_hypothesis(recorder, still_fails, sizes, precision))
+        smallest = outside_of_tests(lambda: shrunk_from(recorder.choices, problems_of(sizes, precision, FREE), still_fails))
     except _TimeIsUp:
         return Shrunk(smallest, complete=False)
     except (Flaky, NoSuchExample):  # a target that does not fail twice in the same way: the smallest that failed stands
@@ -79,18 +76,3 @@ def _with_its_sizes(support: Support, problem: Problem) -> Support:
         if getattr(support, name) is None and (name == "batch" or support.widths is None):
             longer[name] = (least, max(most, *found))
     return replace(support, **longer)
-
-
-def _shrunk_by_hypothesis(recorder: Recorder, still_fails: Callable[[Problem], bool], support: Support, precision: str) -> Problem:
-    database = InMemoryExampleDatabase()
-    # the superfluous choice at the end tells Hypothesis that the failure was saved unshrunk
-    database.save(KEY, choices_to_bytes([*recorder.choices, 0]))
-    shrinking = settings(
-        database=database,
-        phases=[Phase.reuse, Phase.shrink],
-        deadline=None,
-        derandomize=False,
-        max_examples=2,
-        suppress_health_check=list(HealthCheck),
-    )
-    return find(problems_of(support, precision, FREE), still_fails, settings=shrinking, database_key=KEY)
