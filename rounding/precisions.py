@@ -14,7 +14,8 @@ class Precision:
     """What a target computes in: a binary floating-point format, and what sums and functions are computed in.
 
     storage: the dtype of its numbers, a key of DTYPES; bits: of the significand of what is stored, the leading one included;
-    least_exponent: of the smallest subnormal number; largest: the largest finite number; flushes: whether engines are known that flush results below the least normal number to zero;
+    least_exponent: of the smallest subnormal number; largest: the largest finite number;
+    flushes: whether engines are known that flush results below the least normal number to zero;
     sum_bits: of the significand of running sums, if that is another one; product_bits: of what goes into a product, if less is kept;
     function_bits: of what activations, slopes and losses are computed in, to be rounded once when they are stored, if that is another one.
 
