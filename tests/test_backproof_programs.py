@@ -43,6 +43,7 @@ AT_START = {{
     "typo": lambda: say({{"kind": "ready", "support": {{}}}}),
     "newer": lambda: say({{"kind": "ready", "protocol": 2}}),
     "vague": lambda: say({{"kind": "ready", "precision": "double"}}),
+    "vaguer": lambda: say({{"kind": "ready", "precision": ["float32"]}}),
     "wide": lambda: say({{"kind": "ready", "supports": {{"depth": "deep"}}}}),
     "float32": lambda: say({{"kind": "ready", "precision": "float32", "name": "mine", "protocol": 1}}),
 }}
@@ -173,6 +174,7 @@ NOT_READY = [
     ("refuses_without", "it said no reason"),
     ("typo", "its ready line has 'support': expected any of kind, protocol, name, supports, precision, binary"),
     ("newer", "run: ./mine newer speaks version 2 of the protocol: expected 1"),
+    ("vaguer", "precision of run: ./mine vaguer is ['float32']: expected one of float64, float32"),
     ("vague", "precision of run: ./mine vague is 'double': expected one of float64, float32"),
 ]
 
@@ -194,6 +196,21 @@ def test_a_program_that_says_nothing_of_itself_is_asked_everything(program):
     session = program("fixed")
     assert (session.supports, session.precision, session.name) == (None, None, "run: ./mine fixed")
     assert program("float32").precision == "float32"
+
+
+def test_ctrl_c_while_a_program_gets_ready_ends_it(program, monkeypatch):
+    session = program("fixed")
+    session.renew()
+
+    def interrupted(conversation, seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("backproof.targets.conversation.Conversation.hear", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.renew()
+    assert session._process.poll() is not None
+    assert session(PROBLEM).gradient is not None
 
 
 def test_an_answer_is_read(program):
