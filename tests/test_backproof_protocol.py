@@ -13,7 +13,7 @@ import pytest
 
 from backproof import Gradient, Problem, gradient, verify
 from backproof.protocol.messages import LARGE, Incoming, ProtocolError, answer_message, gradient_of, packed, problem_message, problem_of
-from backproof.targets.conversation import ByThread, Conversation, Polled, Writing
+from backproof.targets.conversation import PIPE_SIZE, ByThread, Conversation, Polled, Writing, widen
 from backproof.targets.own_process import OwnProcess
 from backproof.targets.protocol_session import ProtocolSession
 from properties.problems.support import Support
@@ -187,6 +187,20 @@ def test_the_exchange_that_the_page_shows_is_what_is_said(monkeypatch):
                 answer = gradient_of(messages(json.dumps(reply).encode() + b"\n")[0])
                 assert verify(Problem.from_data(problem["problem"]), answer).verdict == "right"
     assert [line["kind"] for line in asked] == ["problem", "answer", "problem", "skipped"]
+
+
+def test_a_pipe_holds_more_where_the_system_will():
+    fcntl = pytest.importorskip("fcntl")
+    if not hasattr(fcntl, "F_GETPIPE_SZ"):
+        pytest.skip("this system does not say how much a pipe holds")
+    theirs, ours = piped()
+    before = fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ)
+    widen(ours.fileno())
+    assert fcntl.fcntl(theirs, fcntl.F_GETPIPE_SZ) in (PIPE_SIZE, before)
+    theirs.close()
+    ours.close()
+    with open(os.devnull) as nothing:
+        widen(nothing.fileno())  # no pipe at all: nothing happens
 
 
 SERVER = [sys.executable, "-m", "backproof.protocol.serve"]

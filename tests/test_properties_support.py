@@ -46,6 +46,7 @@ REFUSED = [
     ("no reduction", {"reductions": []}, "reductions is []: expected a list of sum and mean"),
     ("a number of reductions", {"reductions": 5}, "reductions is 5: expected a list of sum and mean"),
     ("a list of lists", {"reductions": [["sum"]]}, "reductions is [['sum']]: expected a list of sum and mean"),
+    ("a list of sizes", {"sizes": ["real"]}, "sizes is ['real']: expected one of small, real"),
     ("same_hidden", {"same_hidden": "always"}, "same_hidden is 'always': expected True, False"),
 ]
 

@@ -81,6 +81,9 @@ class ProtocolSession(ABC):
             begun, code = self._conversation.begun, self._exit_code()
             self._end()
             raise self._not_ready(error, begun, code) from None
+        except KeyboardInterrupt:
+            self._end()
+            raise
         self._next_limit = self._first_limit
 
     def _get_ready(self, message: Message) -> None:
@@ -95,7 +98,7 @@ class ProtocolSession(ABC):
         if message.data.get("protocol", PROTOCOL) != PROTOCOL:
             raise TargetError(f"{self.name} speaks version {message.data['protocol']!r} of the protocol: expected {PROTOCOL}")
         self.supports, self.precision = message.data.get("supports"), message.data.get("precision")
-        if self.precision is not None and self.precision not in PRECISIONS:
+        if self.precision is not None and self.precision not in list(PRECISIONS):  # a list, since JSON has values with no hash
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self._binary = self.binary and message.data.get("binary") is True
 

@@ -192,7 +192,7 @@ def _field(name: str, value: Any) -> Any:
             raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
         return tuple(pair)
     if name == "sizes":
-        if value not in SIZES:
+        if value not in list(SIZES):
             raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
         return value
     if name == "widths":
