@@ -381,7 +381,7 @@ def test_our_own_end_of_the_protocol_is_a_program_too(tmp_path, monkeypatch):
     (tmp_path / "t.py").write_text("from backproof import gradient\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    session = OwnProgram(f"run: {sys.executable} -m backproof.protocol.serve t.py:gradient")
+    session = OwnProgram(f"run: {sys.executable} -m backproof.serve t.py:gradient")
     own = OwnProcess("t.py:gradient")
     rng = np.random.default_rng(0)
     large = Problem([rng.normal(size=(100, 120))], activations=["tanh"], x=rng.normal(size=(2, 120)), y=np.ones((2, 100)))

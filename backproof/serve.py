@@ -1,4 +1,4 @@
-"""The Python end of the protocol: `python -m backproof.protocol.serve TARGET` answers problem after problem for a target.
+"""The Python end of the protocol: `python -m backproof.serve TARGET` answers problem after problem for a target.
 
 This is a program, which no other module imports: so it may know targets, which know the protocol.
 """
@@ -15,7 +15,7 @@ from backproof.protocol.messages import LARGE, PROTOCOL, Incoming, Message, answ
 from backproof.targets.target import InProcess, TargetError, load_target
 from properties.problems.support import Support
 
-USAGE = "usage: python -m backproof.protocol.serve TARGET [DESCRIPTOR that what the target prints goes to]"
+USAGE = "usage: python -m backproof.serve TARGET [DESCRIPTOR that what the target prints goes to]"
 
 
 def main(arguments: list[str]) -> None:
