@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from backproof.doors.command_options import takes
+from backproof.doors.click_options import takes
 from backproof.doors.progress import progress_told
 from backproof.findings.finding import Finding, judgement_data
 from backproof.findings.report import Report
