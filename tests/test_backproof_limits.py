@@ -40,7 +40,7 @@ OBEYED = {
     "width": lambda p: max(p.widths) <= 3,
     "batch": lambda p: 2 <= p.batch <= 4,
     "wants": lambda p: set(p.wants[2:]) <= {"x", "loss"},
-    "sizes": lambda p: p.batch >= 8,
+    "sizes": lambda p: max(p.widths) >= 10,
     "widths": lambda p: p.widths == (4, 3, 2),
 }
 each_limit = pytest.mark.parametrize("name", LIMITS_OF_A_RUN)
