@@ -6,6 +6,7 @@ from backproof.findings.finding import Finding
 from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.targets.adapters import adapt
+from backproof.targets.classes import from_class
 from backproof.targets.target import TargetError
 from oracles.balls.enclosure import Enclosure, enclosure
 from properties.judging.judge import verify
@@ -34,6 +35,7 @@ __all__ = [
     "assert_right",
     "check",
     "enclosure",
+    "from_class",
     "gradient",
     "law_tests",
     "problem_at",

@@ -19,7 +19,7 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
 def as_array(given: Any) -> AnyArray:
     """An array of any framework as NumPy reads it; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
     if isinstance(given, np.ndarray):
-        return given
+        return np.asarray(given)  # a np.matrix has two dimensions whatever is done to it
     given = given.detach() if hasattr(given, "detach") else given
     if str(getattr(given, "dtype", "")) == "torch.bfloat16":
         return np.asarray(given.float()).astype(DTYPES["bfloat16"])

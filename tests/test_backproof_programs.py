@@ -172,7 +172,7 @@ NOT_READY = [
     ("answers_first", f"""did not load: it printed '{{"kind": "answer", "id": 1}}': {READY}"""),
     ("refuses", "no licence"),
     ("refuses_without", "it said no reason"),
-    ("typo", "its ready line has 'support': expected any of kind, protocol, name, supports, precision, binary"),
+    ("typo", "its ready line has 'support': expected any of kind, protocol, name, supports, precision, notes, binary"),
     ("newer", "run: ./mine newer speaks version 2 of the protocol: expected 1"),
     ("vaguer", "precision of run: ./mine vaguer is ['float32']: expected one of float64, float32"),
     ("vague", "precision of run: ./mine vague is 'double': expected one of float64, float32"),

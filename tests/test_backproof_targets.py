@@ -244,7 +244,7 @@ NO_OPTIONS = [
     ("samples", {"samples": "cols"}, "adapt: samples is 'cols': expected one of rows, columns, one"),
     ("weights", {"weights": "T"}, "adapt: weights is 'T': expected one of out_in, in_out"),
     ("biases", {"biases": None}, "adapt: biases is None: expected one of vector, column, row, folded_first, folded_last"),
-    ("returns", {"returns": "dict"}, "adapt: returns is 'dict': expected one of weights_biases, biases_weights, pairs"),
+    ("returns", {"returns": "dict"}, "adapt: returns is 'dict': expected one of weights_biases, biases_weights, pairs, updated"),
 ]
 
 

@@ -41,6 +41,9 @@ REFUSED = [
     ("a float", {"width": 2.0}, "width is 2.0: expected the most allowed"),
     ("True", {"depth": True}, "depth is True: expected the most allowed"),
     ("three", {"depth": (1, 2, 3)}, "depth is (1, 2, 3): expected the most allowed"),
+    ("outputs 0", {"outputs": 0}, "outputs is 0: expected the most allowed, or a pair (least, most), from 1"),
+    ("an unknown y", {"expected": "labels"}, "expected is 'labels': expected one of any, one_hot"),
+    ("more outputs than wide", {"outputs": (4, 4), "width": 3}, "width is (1, 3), but the target supports only outputs (4, 4)"),
     ("an unknown reduction", {"reductions": ["average"]}, "reductions is ['average']: expected a list of sum and mean"),
     ("one reduction", {"reductions": "sum"}, "reductions is 'sum': expected a list of sum and mean"),
     ("no reduction", {"reductions": []}, "reductions is []: expected a list of sum and mean"),
@@ -136,6 +139,8 @@ KEPT = {
     "reductions": ({"reductions": ["mean"]}, lambda p: p.reduction == "mean"),
     "same_hidden": ({"same_hidden": True}, lambda p: len({str(choice) for choice in p.activations[:-1]}) < 2),
     "wants": ({"wants": ["loss"]}, lambda p: {"loss"}.issuperset(p.wants[2:])),
+    "outputs": ({"outputs": 1}, lambda p: p.widths[-1] == 1),
+    "expected": ({"expected": "one_hot"}, lambda p: all(sorted(row) == [0] * (len(row) - 1) + [1] for row in p.y.tolist())),
     "widths": ({"widths": [2, 2, 1]}, lambda p: p.widths == (2, 2, 1)),
 }
 """For each limit what a target says, and which problems are within it."""
@@ -264,6 +269,7 @@ def test_a_law_that_only_a_large_shape_breaks_is_told_of_a_small_one_as_it_is():
 CONTRADICTIONS = [
     ("other widths", {"widths": [2, 2, 1]}, {"widths": [2, 3, 1]}, "widths is [2, 3, 1], but the target supports only [2, 2, 1]"),
     ("another depth", {"widths": [2, 2, 1]}, {"depth": (3, 4)}, "widths is [2, 2, 1], but the target supports only depth (3, 4)"),
+    ("other outputs", {"widths": [2, 2, 1], "outputs": (2, 2)}, {"depth": 2}, "the target supports only outputs (2, 2)"),
     ("no such width", {"widths": [2, 2, 1]}, {"width": (2, 2)}, "widths is [2, 2, 1], but the target supports only width (2, 2)"),
 ]
 

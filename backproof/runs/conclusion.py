@@ -78,7 +78,7 @@ class Conclusion:
 
     def _notes(self, of_digits: str) -> tuple[str, ...]:
         """What else a reader should know; of_digits: what is said of the precision that the target meets, or ""."""
-        notes = list(self.tally.notes)
+        notes = [*self.inquiry.session.notes, *self.tally.notes]
         if self.interrupted:
             notes.append("interrupted: this is the report so far")
         if len(self.tally.judged_by) > 1:

@@ -16,7 +16,7 @@ from reference.errors import ProblemError
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
-READY = ("kind", "protocol", "name", "supports", "precision", "binary")
+READY = ("kind", "protocol", "name", "supports", "precision", "notes", "binary")
 """What a `ready` may say."""
 
 SECONDS_TO_END = 5.0
@@ -100,6 +100,7 @@ class ProtocolSession(ABC):
         self.supports, self.precision = message.data.get("supports"), message.data.get("precision")
         if self.precision is not None and self.precision not in list(PRECISIONS):  # a list, since JSON has values with no hash
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+        self.notes = tuple(map(str, message.data.get("notes") or ()))
         self._binary = self.binary and message.data.get("binary") is True
 
     def _not_ready(self, error: Exception, begun: bytes, code: int | None) -> TargetError:

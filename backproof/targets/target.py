@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from properties.answers.answer import Answer, Malformed, as_gradient
+from properties.answers.answer import Answer, Declined, Malformed, as_gradient
 from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
@@ -33,7 +33,8 @@ T = TypeVar("T")
 Target = Callable[[Problem], Any]
 """target(problem) returns a Gradient, or a pair (list of dC/dW, list of dC/db or None).
 
-It may have attributes: `supports`, a dict of what it can do (see Support), and `precision`, what it computes in.
+It may have attributes: `supports`, a dict of what it can do (see Support), `precision`, what it computes in, and `notes`, what a report
+says of how it is asked.
 """
 
 
@@ -42,11 +43,12 @@ class TargetError(Exception):
 
 
 class Session(Protocol):
-    """How a run puts problems to a target. deaths: how often its process died or was ended."""
+    """How a run puts problems to a target. notes: what a report says of it; deaths: how often its process died or was ended."""
 
     name: str
     supports: Any
     precision: str | None
+    notes: tuple[str, ...]
     deaths: int
 
     def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer:
@@ -161,6 +163,7 @@ class InProcess:
         self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
         if self.precision is not None and self.precision not in PRECISIONS:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+        self.notes = tuple(map(str, getattr(target, "notes", ())))
         self.deaths = 0
         self._target, self._time_limit = target, time_limit
         self._next_limit = max(time_limit, load_limit) if time_limit else 0.0
@@ -177,6 +180,8 @@ class InProcess:
                 gradient = as_gradient(self._target(fresh), problem)
         except Malformed as error:
             return Answer(None, Verdict.MALFORMED, encodable(str(error)), *self._changes(inputs))
+        except Declined as error:
+            return Answer(None, None, encodable(str(error)), *self._changes(inputs))
         except _TimeIsUp:
             return Answer(None, Verdict.TIMES_OUT, no_answer_within(limit, self._time_limit), *self._changes(inputs))
         except KeyboardInterrupt:

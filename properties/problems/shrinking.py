@@ -54,7 +54,7 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
         smallest = reduce(problem, still_fails, support)
         if smallest.size > MOST_NUMBERS:
             return Shrunk(smallest, complete=False)
-        recorder, sizes = Recorder(smallest), _with_its_sizes(support, smallest)
+        recorder, sizes = Recorder(smallest, support), _with_its_sizes(support, smallest)
         try:
             pick_problem(recorder, sizes, precision, FREE)
         except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks

@@ -47,12 +47,12 @@ class Recorder:
 
     long = False
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, support: Support | None = None) -> None:
         self.choices: list[int | float] = []
         self._answers = answers_of(architecture_of(problem)) | {"style": "free", "wants": problem.wants[2:]}
         for name, array in problem.arrays():
             self._answers |= {(name, *index): float(value) for index, value in np.ndenumerate(array)}
-        if labels := row_of(LOSSES, problem.loss).expected.labels:
+        if labels := (support or Support()).labels(problem.loss):
             rows = problem.y.reshape(-1, len(labels(problem.widths[-1])[0])).tolist()
             self._answers |= {("label", i): tuple(row) for i, row in enumerate(rows)}
 
@@ -92,7 +92,7 @@ def _free(picker: Picker, architecture: Architecture) -> Problem:
         weights.append(array(f"layer {i}: weight", outputs, inputs))
         biases.append(array(f"layer {i}: bias", outputs) if architecture.biased[i - 1] else None)
     x = array("x", batch, widths[0])
-    if labels := row_of(LOSSES, architecture.loss).expected.labels:
+    if labels := architecture.labels or row_of(LOSSES, architecture.loss).expected.labels:
         options = labels(widths[-1])
         rows = batch * widths[-1] // len(options[0])
         y = np.array([picker.pick(("label", i), options) for i in range(rows)]).reshape(batch, widths[-1])

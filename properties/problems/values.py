@@ -12,6 +12,7 @@ from properties.problems.edges import at_edges
 from reference.arrays import Array, clipped
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.expected_outputs import Labels
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.passes import passes
@@ -96,7 +97,7 @@ def problems_of_seed(
             weight[:, -1] = weight[:, 0]
     if plan.extreme:
         arrays = [x, *weights, *(b for b in biases if b is not None)]
-        arrays += [y] if row_of(LOSSES, architecture.loss).expected.labels is None else []
+        arrays += [y] if _labels(architecture) is None else []
         _make_extreme(arrays[int(rng.integers(len(arrays)))], plan.extreme, rng, precision)
     parts: dict[str, Any] = {
         "weights": tuple(rounded(w, precision) for w in weights),
@@ -112,7 +113,7 @@ def problems_of_seed(
             _tie(stack, rng, precision)
         if plan.special == "edges":
             _put_on_edges(stack, rng, precision)
-        if plan.special == "no_error" and row_of(LOSSES, architecture.loss).of_differences:
+        if plan.special == "no_error" and row_of(LOSSES, architecture.loss).of_differences and not architecture.labels:
             _leave_no_error(stack, precision)
     for _, array in stack.arrays():
         array.flags.writeable = False
@@ -195,9 +196,13 @@ def _put_on_edges(stack: Problem, rng: np.random.Generator, precision: str) -> N
 def expected_outputs(architecture: Architecture, rng: np.random.Generator, draw: Draw, count: int) -> Array:
     """y of a stack, (count, batch, n_L)."""
     batch, outputs = architecture.batch, architecture.widths[-1]
-    labels = row_of(LOSSES, architecture.loss).expected.labels
+    labels = _labels(architecture)
     if labels is None:
         return draw(rng, (count, batch, outputs))
     options = np.array(labels(outputs))
     columns = outputs // options.shape[1]
     return options[rng.integers(len(options), size=(count, batch, columns))].reshape(count, batch, outputs)
+
+
+def _labels(architecture: Architecture) -> Labels | None:
+    return architecture.labels or row_of(LOSSES, architecture.loss).expected.labels
