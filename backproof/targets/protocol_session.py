@@ -16,7 +16,7 @@ from reference.errors import ProblemError
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
-READY = ("kind", "protocol", "name", "supports", "precision", "binary")
+READY = ("kind", "protocol", "name", "supports", "precision", "binary", "notes")
 """What a `ready` may say."""
 
 SECONDS_TO_END = 5.0
@@ -95,6 +95,10 @@ class ProtocolSession(ABC):
         if message.data.get("protocol", PROTOCOL) != PROTOCOL:
             raise TargetError(f"{self.name} speaks version {message.data['protocol']!r} of the protocol: expected {PROTOCOL}")
         self.supports, self.precision = message.data.get("supports"), message.data.get("precision")
+        notes = message.data.get("notes", [])
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise TargetError(f"{self.name}: its ready line has notes {notes!r}: expected a list of sentences")
+        self.notes = tuple(map(encodable, notes))
         if self.precision is not None and self.precision not in PRECISIONS:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self._binary = self.binary and message.data.get("binary") is True
