@@ -24,8 +24,10 @@ if TYPE_CHECKING:
         gradient,
         law_tests,
         problem_at,
+        problem_from,
         strategies,
         verify,
+        verify_step,
     )
 
 __all__ = [
@@ -48,8 +50,10 @@ __all__ = [
     "gradient",
     "law_tests",
     "problem_at",
+    "problem_from",
     "strategies",
     "verify",
+    "verify_step",
 ]
 
 

@@ -7,6 +7,7 @@ from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.targets.adapters import adapt
 from backproof.targets.target import TargetError
+from backproof.targets.torch_step import problem_from, verify_step
 from oracles.balls.enclosure import Enclosure, enclosure
 from properties.judging.judge import verify
 from properties.judging.judgement import Judgement
@@ -37,6 +38,8 @@ __all__ = [
     "gradient",
     "law_tests",
     "problem_at",
+    "problem_from",
     "strategies",
     "verify",
+    "verify_step",
 ]
