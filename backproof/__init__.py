@@ -25,8 +25,10 @@ if TYPE_CHECKING:
         gradient,
         law_tests,
         problem_at,
+        problem_from,
         strategies,
         verify,
+        verify_step,
     )
 
 __all__ = [
@@ -50,8 +52,10 @@ __all__ = [
     "gradient",
     "law_tests",
     "problem_at",
+    "problem_from",
     "strategies",
     "verify",
+    "verify_step",
 ]
 
 

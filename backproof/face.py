@@ -8,6 +8,7 @@ from backproof.runs.check import assert_right, check, problem_at
 from backproof.targets.adapters import adapt
 from backproof.targets.classes import from_class
 from backproof.targets.target import TargetError
+from backproof.targets.torch_step import problem_from, verify_step
 from oracles.balls.enclosure import Enclosure, enclosure
 from properties.judging.judge import verify
 from properties.judging.judgement import Judgement
@@ -39,6 +40,8 @@ __all__ = [
     "gradient",
     "law_tests",
     "problem_at",
+    "problem_from",
     "strategies",
     "verify",
+    "verify_step",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backproof.protocol.messages import LARGE, PROTOCOL, Incoming, Message, answer_message, packed, problem_of
+from backproof.targets.given import target_of
 from backproof.targets.target import InProcess, TargetError, load_target
 from properties.problems.support import Support
 
@@ -61,7 +62,7 @@ def serve(spec: str, incoming: Incoming, say: Callable[[bytes], None]) -> None:
         return
     as_started_by(start.data)
     try:
-        session = InProcess(load_target(spec), name=spec, precision=start.data.get("precision"), time_limit=0)
+        session = InProcess(target_of(load_target(spec)), name=spec, precision=start.data.get("precision"), time_limit=0)
     except TargetError as error:
         say(packed({"kind": "errored", "message": str(error)}))
         return

@@ -17,10 +17,14 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
 
 
 def as_array(given: Any) -> AnyArray:
-    """An array of any framework as NumPy reads it; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
+    """An array of any framework as NumPy reads it: of a tensor its numbers alone, from whatever device holds them, worked out where it is
+    lazy; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
     if isinstance(given, np.ndarray):
         return np.asarray(given)  # a np.matrix has two dimensions whatever is done to it
-    given = given.detach() if hasattr(given, "detach") else given
+    for step in ("detach", "cpu"):
+        given = getattr(given, step)() if hasattr(given, step) else given
     if str(getattr(given, "dtype", "")) == "torch.bfloat16":
         return np.asarray(given.float()).astype(DTYPES["bfloat16"])
+    if not hasattr(given, "__array__") and hasattr(given, "numpy"):
+        given = given.numpy()
     return np.asarray(given)

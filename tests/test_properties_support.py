@@ -23,6 +23,14 @@ REFUSED = [
     ("an unknown field", {"activation": ["relu"]}, f"supports has 'activation': expected any of {NAMES}"),
     ("a field that is no name", {3: True}, "supports has 3: expected any of"),
     ("one name", {"activations": "relu"}, "activations is 'relu': expected a list of names, any of identity, sigmoid"),
+    ("layers without widths", {"layer_activations": ["relu"]}, "layer_activations has 1 entries: expected widths, and one entry for each"),
+    (
+        "too few layers",
+        {"widths": [2, 2, 1], "layer_biases": [True]},
+        "layer_biases has 1 entries: expected widths, and one entry",
+    ),
+    ("biases by a number", {"widths": [2, 1], "layer_biases": [1]}, "layer_biases is [1]: expected for each layer True or False"),
+    ("an unknown layer", {"widths": [2, 1], "layer_activations": ["rleu"]}, "layer_activations: activation 'rleu' is not known"),
     ("a set", {"activations": {"relu"}}, "activations is {'relu'}: expected a list of names"),
     ("no names", {"losses": []}, "losses is []: expected a list of names, any of half_squared_error"),
     ("an unknown activation", {"activations": ["relu", "rleu"]}, "activations: activation 'rleu' is not known: expected one of identity"),
@@ -142,6 +150,14 @@ KEPT = {
     "outputs": ({"outputs": 1}, lambda p: p.widths[-1] == 1),
     "expected": ({"expected": "one_hot"}, lambda p: all(sorted(row) == [0] * (len(row) - 1) + [1] for row in p.y.tolist())),
     "widths": ({"widths": [2, 2, 1]}, lambda p: p.widths == (2, 2, 1)),
+    "layer_activations": (
+        {"widths": [2, 3, 2, 1], "layer_activations": ["tanh", ("leaky_relu", {"slope": 0.2}), "identity"]},
+        lambda p: p.activations == ("tanh", ("leaky_relu", {"slope": 0.2}), "identity"),
+    ),
+    "layer_biases": (
+        {"widths": [2, 3, 2], "layer_biases": [False, True]},
+        lambda p: [bias is not None for bias in p.biases] == [False, True],
+    ),
 }
 """For each limit what a target says, and which problems are within it."""
 
@@ -271,6 +287,13 @@ CONTRADICTIONS = [
     ("another depth", {"widths": [2, 2, 1]}, {"depth": (3, 4)}, "widths is [2, 2, 1], but the target supports only depth (3, 4)"),
     ("other outputs", {"widths": [2, 2, 1], "outputs": (2, 2)}, {"depth": 2}, "the target supports only outputs (2, 2)"),
     ("no such width", {"widths": [2, 2, 1]}, {"width": (2, 2)}, "widths is [2, 2, 1], but the target supports only width (2, 2)"),
+]
+LAYERS = {"widths": [2, 2, 1], "layer_activations": ["tanh", "identity"], "layer_biases": [True, False]}
+CONTRADICTIONS += [
+    ("hidden activations", LAYERS, {"activations": ["relu"]}, "activations is ['relu'], but the target has a layer of tanh"),
+    ("outputs", LAYERS, {"output_activations": ["relu"]}, "output_activations is ['relu'], but the target has a layer of identity"),
+    ("all activations", LAYERS, {"activations": ["tanh"]}, "activations is ['tanh'], but the target has a layer of identity"),
+    ("biases", LAYERS | {"layer_biases": [True, True]}, {"biases": False}, "biases is False, but the target's layers have [True, True]"),
 ]
 
 

@@ -13,6 +13,7 @@ from backproof.findings.report import Report
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
 from backproof.runs.run import Run
+from backproof.targets.given import target_of
 from backproof.targets.kinds import session_of
 from backproof.targets.target import LOAD_LIMIT, InProcess, Session, Target
 from properties.judging.judge import verify, with_quantities
@@ -184,7 +185,7 @@ def stored(finding: Finding, *, precision: str | None = None, strict: bool = Fal
 def _session(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Session:
     if isinstance(target, str):
         return session_of(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
-    return InProcess(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
+    return InProcess(target_of(target), precision=precision, time_limit=time_limit, load_limit=load_limit)
 
 
 def _check_options(

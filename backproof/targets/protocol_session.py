@@ -98,9 +98,12 @@ class ProtocolSession(ABC):
         if message.data.get("protocol", PROTOCOL) != PROTOCOL:
             raise TargetError(f"{self.name} speaks version {message.data['protocol']!r} of the protocol: expected {PROTOCOL}")
         self.supports, self.precision = message.data.get("supports"), message.data.get("precision")
+        notes = message.data.get("notes", [])
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise TargetError(f"{self.name}: its ready line has notes {notes!r}: expected a list of sentences")
+        self.notes = tuple(map(encodable, notes))
         if self.precision is not None and self.precision not in list(PRECISIONS):  # a list, since JSON has values with no hash
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
-        self.notes = tuple(map(str, message.data.get("notes") or ()))
         self._binary = self.binary and message.data.get("binary") is True
 
     def _not_ready(self, error: Exception, begun: bytes, code: int | None) -> TargetError:

@@ -43,7 +43,10 @@ class TargetError(Exception):
 
 
 class Session(Protocol):
-    """How a run puts problems to a target. notes: what a report says of it; deaths: how often its process died or was ended."""
+    """How a run puts problems to a target.
+
+    deaths: how often its process died or was ended; notes: what a reader of the report should know of how it is asked.
+    """
 
     name: str
     supports: Any
@@ -65,7 +68,7 @@ class Session(Protocol):
 
 
 def load_target(spec: str) -> Target:
-    """The callable of "package.module:function" or "path/to/file.py:function", also "module:Class.method".
+    """The callable of "package.module:function" or "path/to/file.py:function", also "module:Class.method"; or a framework's own network.
 
     Raises TargetError.
     """
@@ -79,7 +82,7 @@ def load_target(spec: str) -> Target:
         found = getattr(found, name)
     if isinstance(found, type):
         found = _instance(spec, found)
-    if not callable(found):
+    if not callable(found) and not hasattr(found, "fit"):
         raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
     target: Target = found
     return target
@@ -119,17 +122,19 @@ def _executed(name: str, load: Callable[[], T]) -> T:
     try:
         return load()
     except (Exception, SystemExit) as error:
-        raise TargetError(f"{name} cannot be loaded: {_told(error)}") from error
+        raise TargetError(f"{name} cannot be loaded: {told_of(error)}") from error
 
 
 def _instance(spec: str, given: type) -> Any:
     """An object of a class that is named as a target. Raises TargetError, which says what a target is, where it is none."""
     way = f"expected a function of a problem: write one that makes a {given.__name__} from problem.weights and answers its gradients"
+    if hasattr(given, "forward") and hasattr(given, "parameters"):
+        way = f"expected a module, or a function without arguments that makes one: write one that returns a {given.__name__}(...)"
     try:
         instance = _executed(spec, given)
     except TargetError as error:
         raise TargetError(f"{error}; target {spec!r} is a class, which must be made without arguments: {way}") from error
-    if not callable(instance):
+    if not callable(instance) and not hasattr(instance, "fit"):
         methods = [name for name, method in vars(given).items() if inspect.isfunction(method) and not name.startswith("_")]
         named = f", or name a method that takes a problem: {spec}.{methods[0]}" if methods else ""
         raise TargetError(f"target {spec!r} is a class whose objects cannot be called: {way}{named}")
@@ -187,7 +192,7 @@ class InProcess:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
-            return Answer(None, Verdict.RAISES, _told(error), *self._changes(inputs))
+            return Answer(None, Verdict.RAISES, told_of(error), *self._changes(inputs))
         changes = self._changes(inputs)
         self._given = [(place, array, array.tobytes()) for place, array in gradient.arrays()]
         return Answer(copy_of(gradient), None, "", *changes)
@@ -250,7 +255,7 @@ def _name_of(target: Target) -> str:
     return getattr(target, "__qualname__", "") or type(target).__name__
 
 
-def _told(error: BaseException) -> str:
+def told_of(error: BaseException) -> str:
     """An error of the target with the lines of its own code that led to it."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() != Path(__file__).resolve()]
     places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames if "importlib" not in f.filename][-3:]

@@ -51,18 +51,20 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
     """An architecture that the support allows."""
     depth = picker.pick("depth", _range(support.drawn("depth")))
     batch, widths = _pick_sizes(picker, support, depth)
-    activations: list[Choice] = []
-    for i in range(depth - 1):
+    activations: list[Choice] = list((support.layer_activations or ())[:-1])
+    for i in range(depth - 1 if support.layer_activations is None else 0):
         repeated = support.same_hidden and i > 0
         activations.append(activations[0] if repeated else picker.pick(("activation", i), support.activation_choices))
-    loss, outputs = picker.pick("loss", support.loss_choices), support.output_choices
+    loss, outputs = picker.pick("loss", support.loss_choices), (support.layer_activations or ())[-1:] or support.output_choices
     if row_of(LOSSES, loss).expected.labels and "identity" in outputs:
         # it is meant for logits: half of what is drawn has them
         outputs = (*len(outputs) * ("identity",), *outputs)
     activations.append(picker.pick(("activation", depth - 1), outputs))
     options = {None: ("none", "all", "some"), True: ("all",), False: ("none",)}[support.biases]
     biases = picker.pick("biases", options)
-    biased = [picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)]
+    biased = list(support.layer_biases or ()) or [
+        picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)
+    ]
     reduction = picker.pick("reduction", support.reductions)
     return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction, EXPECTED[support.expected])
 

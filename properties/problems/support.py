@@ -48,7 +48,8 @@ class Support:
     reductions: over samples; same_hidden: whether all hidden layers must have one activation;
     wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
     sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone; outputs: (least, most) of n_L, None for any;
-    expected: a key of EXPECTED, what y may be beside what the loss says.
+    expected: a key of EXPECTED, what y may be beside what the loss says;
+    layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
     """
 
     activations: tuple[Choice, ...] | None = None
@@ -65,6 +66,8 @@ class Support:
     widths: tuple[int, ...] | None = None
     outputs: tuple[int, int] | None = None
     expected: str = "any"
+    layer_activations: tuple[Choice, ...] | None = None
+    layer_biases: tuple[bool, ...] | None = None
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -128,6 +131,17 @@ class Support:
         least, most = self.drawn("outputs")
         if least > most:
             raise SupportError(f"width is {self.width}, but the target supports only outputs {self.outputs}")
+        for name in ("layer_activations", "layer_biases"):
+            by_layer = getattr(self, name)
+            if by_layer is not None and len(by_layer) + 1 != len(self.widths or ()):
+                raise SupportError(f"{name} has {len(by_layer)} entries: expected widths, and one entry for each layer of them")
+        *hidden, last = self.layer_activations or (None,)
+        outputs = ("activations", self.activations) if self.output_activations is None else ("output_activations", self.output_activations)
+        for (name, allowed), activation in [*((("activations", self.activations), a) for a in hidden), (outputs, last)]:
+            if self.layer_activations and allowed is not None and activation not in allowed:
+                raise SupportError(f"{name} is {list(allowed)}, but the target has a layer of {activation}")
+        if self.layer_biases is not None and self.biases not in (None, *set(self.layer_biases)):
+            raise SupportError(f"biases is {self.biases}, but the target's layers have {list(self.layer_biases)}")
         return self
 
     def drawn(self, name: str) -> tuple[int, int]:
@@ -160,10 +174,16 @@ class Support:
         biased = [bias is not None for bias in problem.biases]
         if self.biases is not None and biased != [self.biases] * problem.depth:
             return "biases" if any(biased) else "no biases"
+        if self.layer_biases is not None and biased != list(self.layer_biases):
+            return "biases in other layers"
+        if self.layer_activations is not None and self.layer_activations != problem.activations:
+            return f"the activations {', '.join(map(str, problem.activations))}"
         if problem.reduction not in self.reductions:
             return f"the reduction {problem.reduction}"
         *hidden, last = problem.activations
-        choices = [(self.loss_choices, problem.loss), (self.output_choices, last), *((self.activation_choices, a) for a in hidden)]
+        choices = [(self.loss_choices, problem.loss)]
+        if self.layer_activations is None:
+            choices += [(self.output_choices, last), *((self.activation_choices, a) for a in hidden)]
         unknown = [choice for options, choice in choices if choice not in options]
         if unknown:
             return str(unknown[0])
@@ -201,7 +221,11 @@ def _all_choices(table: Mapping[str, Any]) -> tuple[Choice, ...]:
 def _field(name: str, value: Any) -> Any:
     if value is None:
         return getattr(Support(), name)
-    if name in ("activations", "output_activations", "losses"):
+    if name == "layer_biases":
+        if not isinstance(value, Sequence) or not all(isinstance(item, bool) for item in value):
+            raise SupportError(f"layer_biases is {value!r}: expected for each layer True or False")
+        return tuple(value)
+    if name in ("activations", "output_activations", "losses", "layer_activations"):
         table, noun = (LOSSES, "loss") if name == "losses" else (ACTIVATIONS, "activation")
         if isinstance(value, str) or not isinstance(value, Sequence) or not value:
             raise SupportError(f"{name} is {value!r}: expected a list of names, any of {', '.join(table)}")

@@ -1,0 +1,70 @@
+"""What is given as a target: a function of a problem, or a framework's own network, which is made a target here."""
+
+import inspect
+import sys
+from typing import Any
+
+from backproof.targets.target import Target, TargetError, told_of
+
+
+def target_of(given: Any) -> Target:
+    """The target of what is given: itself where it is a function of a problem; of a torch module, a network of scikit-learn, or a function
+    without arguments that makes one, the target that asks it.
+
+    No framework is imported here: what is one's has imported it. Raises TargetError.
+    """
+    made = given if hasattr(given, "supports") else _made(given)
+    network = _framework(made)
+    if network is not None:
+        return network
+    target: Target = given
+    return target
+
+
+def _framework(given: Any) -> Target | None:
+    """The target of a network of a framework; None of anything else."""
+    if isinstance(given, type) or hasattr(given, "supports"):
+        return None
+    # the protocol's end of a process imports no more than it needs
+    if isinstance(given, _named("torch.nn", "Module")):
+        from backproof.targets.torch_module import TorchModule
+
+        return TorchModule(given)
+    if isinstance(given, _named("sklearn.neural_network", "MLPClassifier") + _named("sklearn.neural_network", "MLPRegressor")):
+        from backproof.targets.sklearn_network import SklearnNetwork
+
+        return SklearnNetwork(given)
+    return None
+
+
+def _named(module: str, name: str) -> tuple[type, ...]:
+    """A class of a module that somebody has imported, or none."""
+    loaded = sys.modules.get(module)
+    found = getattr(loaded, name, None)
+    return (found,) if isinstance(found, type) else ()
+
+
+def _made(given: Any) -> Any:
+    """What a function or a class without arguments makes; what is given, where it is neither."""
+    if isinstance(given, type):
+        modules = _named("torch.nn", "Module") + _named("sklearn.base", "BaseEstimator")
+        if not modules or not issubclass(given, modules):
+            return given
+    elif not inspect.isfunction(given) or not _needs_nothing(given):
+        return given
+    try:
+        return given()
+    except Exception as error:
+        name = getattr(given, "__qualname__", "")
+        raise TargetError(
+            f"{name}() cannot be made without arguments: {told_of(error)}: expected a function that makes the network"
+        ) from error
+
+
+def _needs_nothing(function: Any) -> bool:
+    """Whether a function is called without arguments, and so is none of a problem."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return all(parameter.default is not parameter.empty for parameter in parameters) and "problem" not in [p.name for p in parameters]

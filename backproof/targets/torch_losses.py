@@ -1,0 +1,159 @@
+"""The losses of PyTorch's modules and functions as the losses, reductions and expected outputs of a problem."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from oracles.torch_autograd import TORCH_LOSSES
+from reference.arrays import AnyArray, Array
+from reference.dtypes import as_array
+from reference.errors import ProblemError
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import Choice, name_and_parameters, normal_choice
+
+FUNCTIONS = {
+    "cross_entropy": "CrossEntropyLoss",
+    "mse_loss": "MSELoss",
+    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "huber_loss": "HuberLoss",
+    "smooth_l1_loss": "SmoothL1Loss",
+}
+"""Functions of torch.nn.functional -> the modules that they are by default."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A loss as a problem has it.
+
+    y: (batch, n_L), of the samples that count alone; kept: which these are; value: C of PyTorch's own, of the outputs of all samples;
+    smoothed: whether PyTorch makes y of label_smoothing itself, and rounds it alike for all samples.
+    """
+
+    loss: Choice
+    reduction: str
+    y: Array
+    kept: AnyArray
+    value: Callable[[Any], Any]
+    smoothed: bool = False
+
+
+def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int) -> Terms:
+    """What a loss comes to for given expected outputs.
+
+    loss: a module of torch.nn or a function of torch.nn.functional, or a name of LOSSES; reduction: of a name, "mean" if nothing is said.
+    y: as the loss takes it. Raises ProblemError.
+    """
+    import torch
+
+    name = getattr(loss, "__name__", "")
+    if getattr(torch.nn.functional, name, None) is loss and name in FUNCTIONS:
+        loss = getattr(torch.nn, FUNCTIONS[name])()
+    if not isinstance(loss, torch.nn.Module):
+        return _of_name(loss, reduction or "mean", y, batch, outputs)
+    kind = type(loss).__name__
+    if reduction is not None:
+        raise ProblemError(f"reduction is {reduction!r}, but {kind} says its own: leave it out")
+    if kind not in MODULES:
+        raise ProblemError(f"loss is {kind}: expected one of {', '.join(MODULES)}, or a name, any of {', '.join(LOSSES)}")
+    if loss.reduction not in ("mean", "sum"):
+        raise ProblemError(f"{kind} has reduction={loss.reduction!r}: expected mean or sum")
+    if getattr(loss, "weight", None) is not None or getattr(loss, "pos_weight", None) is not None:
+        raise ProblemError(f"{kind} has weights, which a problem cannot hold, as it has none of classes or samples: leave them out")
+    choice, numbers, kept = MODULES[kind](loss, y, batch, outputs)
+    given: Any = y if isinstance(y, torch.Tensor) else torch.as_tensor(y)
+    by_class = kind == "CrossEntropyLoss" and not given.is_floating_point()
+
+    def value(output: Any) -> Any:
+        there = given.to(output.device)
+        return loss(output, there if by_class else there.to(output.dtype).view(output.shape))
+
+    return Terms(choice, str(loss.reduction), numbers, kept, value, bool(getattr(loss, "label_smoothing", 0)))
+
+
+def _of_name(loss: Any, reduction: str, y: Any, batch: int, outputs: int) -> Terms:
+    try:
+        choice = normal_choice(LOSSES, loss, "loss")
+    except (TypeError, ValueError) as error:
+        raise ProblemError(str(error)) from None
+    name, parameters = name_and_parameters(choice)
+    numbers = _same_shape(y, batch, outputs)
+
+    def value(output: Any) -> Any:
+        import torch
+
+        expected = torch.tensor(numbers, dtype=output.dtype, device=output.device)
+        summed = TORCH_LOSSES[name](torch.nn.functional, output, expected, **parameters)
+        return summed / batch if reduction == "mean" else summed
+
+    return Terms(choice, reduction, numbers, np.ones(batch, dtype=bool), value)
+
+
+def _same_shape(y: Any, batch: int, outputs: int) -> Array:
+    """y as (batch, n_L), which a vector is too where there is one output."""
+    numbers = as_array(y).astype(np.float64)
+    if numbers.shape not in ((batch, outputs), (batch,) if outputs == 1 else ()):
+        raise ProblemError(f"y has shape {numbers.shape}: expected {(batch, outputs)}")
+    return numbers.reshape(batch, outputs)
+
+
+def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+    """Classes become rows with a 1, smoothed labels what they are; ignored samples are left out, of a mean too, as PyTorch does it."""
+    given, kept = as_array(y), np.ones(batch, dtype=bool)
+    if given.dtype.kind in "iu":
+        if given.shape != (batch,):
+            raise ProblemError(
+                f"y has shape {given.shape}: expected a class for each sample, {(batch,)}, or probabilities, {(batch, outputs)}"
+            )
+        kept = given != loss.ignore_index
+        classes = given[kept]
+        if not kept.any():
+            raise ProblemError(f"y is {loss.ignore_index}, the index that is ignored, for every sample: nothing is left")
+        if (classes < 0).any() or (classes >= outputs).any():
+            raise ProblemError(f"y has the class {classes[(classes < 0) | (classes >= outputs)][0]}: expected 0 to {outputs - 1}")
+        numbers = np.eye(outputs)[classes]
+    else:
+        numbers = _same_shape(y, batch, outputs)
+    smoothing = float(loss.label_smoothing)
+    return "softmax_cross_entropy", numbers if not smoothing else (1 - smoothing) * numbers + smoothing / outputs, kept
+
+
+def _squared(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+    choice = "mean_squared_error" if loss.reduction == "mean" else "squared_error"
+    return choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
+
+
+def _mean_over_outputs(choose: Callable[[Any], Choice]) -> Callable[..., tuple[Choice, Array, AnyArray]]:
+    """Of a loss that a problem takes the mean of over outputs: a sum over several has no name."""
+
+    def terms(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+        if loss.reduction == "sum" and outputs > 1:
+            kind = type(loss).__name__
+            raise ProblemError(f"{kind} with reduction='sum' adds up over {outputs} outputs, where a problem's has the mean: say 'mean'")
+        return choose(loss), _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
+
+    return terms
+
+
+def _huber(loss: Any) -> Choice:
+    delta = float(loss.delta)
+    return "huber" if delta == 1 else ("huber", {"delta": delta})
+
+
+def _smooth(loss: Any) -> Choice:
+    if loss.beta != 1:
+        raise ProblemError(
+            f"SmoothL1Loss with beta={loss.beta:g} is Huber's loss over beta, which has no name: say HuberLoss({loss.beta:g})"
+        )
+    return "huber"
+
+
+MODULES: Mapping[str, Callable[..., tuple[Choice, Array, AnyArray]]] = {
+    "CrossEntropyLoss": _cross_entropy,
+    "MSELoss": _squared,
+    "BCEWithLogitsLoss": _mean_over_outputs(lambda loss: "binary_cross_entropy_with_logits"),
+    "HuberLoss": _mean_over_outputs(_huber),
+    "SmoothL1Loss": _mean_over_outputs(_smooth),
+}
+"""PyTorch's modules -> the loss, the expected outputs of the samples that count, and which these are."""

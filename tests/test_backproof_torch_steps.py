@@ -1,0 +1,220 @@
+"""One real training step of a torch module of one's own is a problem, and judged in one line; digits are real ones."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from backproof import ProblemError, TargetError, gradient, problem_from, verify_step
+
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
+MEAN_AND_SUM = ["mean", "sum"]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Images (1797, 64) from 0 to 1, and their classes."""
+    found = pytest.importorskip("sklearn.datasets").load_digits()
+    return torch.tensor(found.data / 16), torch.tensor(found.target)
+
+
+def network(dtype=torch.float32, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(64, 24), nn.Tanh(), nn.Linear(24, 10)).to(dtype)
+
+
+def step(digits, dtype=torch.float32, batch=64):
+    images, classes = digits
+    return images[:batch].to(dtype), classes[:batch]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("reduction", MEAN_AND_SUM)
+def test_a_training_step_on_digits_is_right(digits, dtype, reduction):
+    x, y = step(digits, dtype)
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1, ignore_index=3, reduction=reduction)
+    judgement = verify_step(network(dtype), x, y, loss=loss)
+    assert judgement.passed, str(judgement)
+    assert judgement.precision.split("/")[0] == str(dtype).removeprefix("torch.")
+
+
+LOSSES = {
+    "cross-entropy": (nn.CrossEntropyLoss(), "softmax_cross_entropy", "mean"),
+    "cross-entropy, a function": (F.cross_entropy, "softmax_cross_entropy", "mean"),
+    "squares": (nn.MSELoss(), "mean_squared_error", "mean"),
+    "squares, summed": (nn.MSELoss(reduction="sum"), "squared_error", "sum"),
+    "binary cross-entropy": (nn.BCEWithLogitsLoss(), "binary_cross_entropy_with_logits", "mean"),
+    "Huber": (nn.HuberLoss(delta=0.25), ("huber", {"delta": 0.25}), "mean"),
+    "Huber by default": (nn.HuberLoss(), "huber", "mean"),
+    "smooth L1": (nn.SmoothL1Loss(), "huber", "mean"),
+    "a name": ("half_squared_error", "half_squared_error", "mean"),
+    "a name and parameters": (("huber", {"delta": 2.0}), ("huber", {"delta": 2.0}), "mean"),
+}
+
+
+@pytest.mark.parametrize(("loss", "choice", "reduction"), LOSSES.values(), ids=LOSSES)
+def test_each_loss_is_a_problem_whose_exact_gradient_is_pytorchs(digits, loss, choice, reduction):
+    x, y = step(digits, torch.float64, 16)
+    y = y if choice == "softmax_cross_entropy" else F.one_hot(y, 10).double()
+    model = network(torch.float64)
+    problem = problem_from(model, x, y, loss=loss)
+    assert (problem.loss, problem.reduction, problem.widths, problem.batch) == (choice, reduction, (64, 24, 10), 16)
+    judgement = verify_step(model, x, y, loss=loss)
+    assert judgement.verdict in ("right", "lossy"), str(judgement)
+    if callable(loss):
+        value = loss(model(x), y)
+        assert value.item() == pytest.approx(float(gradient(problem).loss), rel=1e-13)
+
+
+def test_smoothed_labels_are_what_they_are(digits):
+    x, y = step(digits, batch=4)
+    problem = problem_from(network(), x, y, loss=nn.CrossEntropyLoss(label_smoothing=0.5))
+    assert np.array_equal(problem.y, 0.5 * np.eye(10)[y.numpy()] + 0.05)
+    by_rows = problem_from(network(), x, F.one_hot(y, 10).float(), loss=nn.CrossEntropyLoss(label_smoothing=0.5))
+    assert problem == by_rows
+
+
+@pytest.mark.parametrize("reduction", MEAN_AND_SUM)
+def test_ignored_samples_are_left_out_exactly(digits, reduction):
+    x, y = step(digits, torch.float64, 12)
+    model, kept = network(torch.float64), y != 3
+    assert 0 < int(kept.sum()) < 12
+    ignoring = nn.CrossEntropyLoss(ignore_index=3, reduction=reduction)
+    problem = problem_from(model, x, y, loss=ignoring)
+    assert problem == problem_from(model, x[kept], y[kept], loss=nn.CrossEntropyLoss(reduction=reduction))
+    assert ignoring(model(x), y).item() == pytest.approx(float(gradient(problem).loss), rel=1e-13)
+
+
+def test_smoothed_labels_near_a_minimum_are_no_mistake_of_the_network(digits):
+    """PyTorch rounds the labels alike in all samples; judged whole, a step like this one was 1.2 times as far off as the bound allows."""
+    x, y = step(digits, batch=500)
+    torch.manual_seed(0)
+    model, loss = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)), nn.CrossEntropyLoss(label_smoothing=0.1)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss(model(x), y).backward()
+        optimizer.step()
+    judgement = verify_step(model, x, y, loss=loss)
+    assert judgement.passed, str(judgement)
+    wrong = nn.Sequential(model[0], WithoutSlope(), model[2])
+    assert verify_step(wrong, x, y, loss=loss).verdict == "wrong"
+
+
+class WithoutSlope(nn.Module):
+    class ReLU(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            return z.relu()
+
+        @staticmethod
+        def backward(ctx, upstream):
+            return upstream
+
+    def forward(self, z):
+        return self.ReLU.apply(z)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=["float64", "float32", "bfloat16"])
+def test_a_step_with_a_mistake_is_wrong(digits, dtype):
+    x, y = step(digits, dtype)
+    model = nn.Sequential(nn.Linear(64, 24), WithoutSlope(), nn.Linear(24, 10)).to(dtype)
+    judgement = verify_step(model, x, y, loss=nn.CrossEntropyLoss())
+    assert judgement.verdict == "wrong"
+    assert judgement.place.layer == 1
+
+
+def test_images_go_through_flatten_as_they_are(digits):
+    x, y = step(digits)
+    model = nn.Sequential(nn.Flatten(), network())
+    images = x.view(-1, 1, 8, 8)
+    assert problem_from(model, images, y, loss=nn.CrossEntropyLoss()) == problem_from(network(), x, y, loss=nn.CrossEntropyLoss())
+    assert verify_step(model, images, y, loss=nn.CrossEntropyLoss()).passed
+    assert verify_step(model, images.numpy(), y.numpy(), loss=nn.CrossEntropyLoss()).passed
+
+
+def test_one_output_may_be_a_vector_and_its_losses_may_be_summed():
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), torch.randn(8, 3)
+    assert verify_step(model, x, torch.rand(8), loss=nn.BCEWithLogitsLoss(reduction="sum")).passed
+    assert verify_step(model, x, torch.rand(8, 1), loss=nn.HuberLoss(reduction="sum")).passed
+
+
+def test_the_model_and_its_gradients_are_left_as_they_were(digits):
+    x, y = step(digits)
+    model = network()
+    model[0].bias.requires_grad_(False)
+    nn.CrossEntropyLoss()(model(x), y).backward()
+    state, given = copy.deepcopy(model.state_dict()), [parameter.grad for parameter in model.parameters()]
+    numbers = [None if array is None else array.clone() for array in given]
+    verify_step(model, x, y, loss=nn.CrossEntropyLoss())
+    assert all(torch.equal(array, model.state_dict()[name]) for name, array in state.items())
+    assert all(a is b for a, b in zip(given, [parameter.grad for parameter in model.parameters()], strict=True))
+    assert all(a is b is None or torch.equal(a, b) for a, b in zip(numbers, given, strict=True))
+    assert [parameter.requires_grad for parameter in model.parameters()] == [True, False, True, True]
+    assert not x.requires_grad
+
+
+REFUSED = {
+    "class weights": (
+        nn.CrossEntropyLoss(weight=torch.ones(10)),
+        None,
+        "CrossEntropyLoss has weights, which a problem cannot hold, as it has none of classes or samples: leave them out",
+    ),
+    "weights of the positive": (nn.BCEWithLogitsLoss(pos_weight=torch.ones(10)), None, "BCEWithLogitsLoss has weights, which a problem"),
+    "no reduction": (nn.MSELoss(reduction="none"), None, "MSELoss has reduction='none': expected mean or sum"),
+    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, MSELoss, BCEWithLogitsLoss, HuberLoss, SmoothL1Loss, or"),
+    "an unknown name": ("l1", None, "loss 'l1' is not known: expected one of half_squared_error"),
+    "no loss": (None, None, "loss None is not known"),
+    "a sum over outputs": (
+        nn.HuberLoss(reduction="sum"),
+        lambda y: F.one_hot(y, 10),
+        "HuberLoss with reduction='sum' adds up over 10 outputs, where a problem's has the mean: say 'mean'",
+    ),
+    "beta": (
+        nn.SmoothL1Loss(beta=0.5),
+        lambda y: F.one_hot(y, 10),
+        "SmoothL1Loss with beta=0.5 is Huber's loss over beta, which has no name",
+    ),
+    "all ignored": (
+        nn.CrossEntropyLoss(ignore_index=7),
+        lambda y: 0 * y + 7,
+        "y is 7, the index that is ignored, for every sample: nothing is left",
+    ),
+    "a class beyond": (nn.CrossEntropyLoss(), lambda y: y + 5, "y has the class 1"),
+    "classes for squares": (nn.MSELoss(), None, "y has shape (64,): expected (64, 10)"),
+    "classes in rows": (
+        nn.CrossEntropyLoss(),
+        lambda y: y.view(-1, 1),
+        "y has shape (64, 1): expected a class for each sample, (64,), or probabilities, (64, 10)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("loss", "change", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_problem_is_told(digits, loss, change, message):
+    x, y = step(digits)
+    for function in (problem_from, verify_step):
+        with pytest.raises(ProblemError) as error:
+            function(network(), x, change(y) if change else y, loss=loss)
+        assert message in str(error.value)
+
+
+def test_the_reduction_is_said_once(digits):
+    x, y = step(digits)
+    with pytest.raises(ProblemError, match="reduction is 'sum', but CrossEntropyLoss says its own: leave it out"):
+        problem_from(network(), x, y, loss=nn.CrossEntropyLoss(), reduction="sum")
+    assert problem_from(network(), x, F.one_hot(y, 10), loss="squared_error", reduction="sum").reduction == "sum"
+
+
+def test_what_is_no_model_or_no_batch_is_told(digits):
+    x, y = step(digits)
+    loss = nn.CrossEntropyLoss()
+    for model, given, message in (
+        (len, x, "model is a builtin_function_or_method: expected a torch.nn.Module"),
+        (network(), x[0], r"x is of shape \(64,\): expected a tensor or an array of samples"),
+        (network(), 3, "x is a int: expected a tensor or an array of samples"),
+        (nn.Sequential(nn.Linear(64, 10), nn.LayerNorm(10)), x, "Sequential: LayerNorm at 1: not a stack"),
+    ):
+        with pytest.raises(TargetError, match=message):
+            verify_step(model, given, y, loss=loss)
