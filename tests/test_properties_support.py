@@ -11,6 +11,7 @@ from properties.laws.law import Cadence, Case
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import PARAMETERS, Support
+from properties.problems.tame import are_tame
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import name_and_parameters
@@ -50,6 +51,7 @@ REFUSED = [
     ("True", {"depth": True}, "depth is True: expected the most allowed"),
     ("three", {"depth": (1, 2, 3)}, "depth is (1, 2, 3): expected the most allowed"),
     ("outputs 0", {"outputs": 0}, "outputs is 0: expected the most allowed, or a pair (least, most), from 1"),
+    ("unknown values", {"values": "wild"}, "values is 'wild': expected one of any, tame"),
     ("an unknown y", {"expected": "labels"}, "expected is 'labels': expected one of any, one_hot"),
     ("more outputs than wide", {"outputs": (4, 4), "width": 3}, "width is (1, 3), but the target supports only outputs (4, 4)"),
     ("an unknown reduction", {"reductions": ["average"]}, "reductions is ['average']: expected a list of sum and mean"),
@@ -110,6 +112,7 @@ NOTHING_LEFT = [
     ("activations", {"activations": ["relu"]}, {"activations": ["tanh"]}, "activations is ['tanh'], but the target supports only ['relu']"),
     ("losses", {"losses": ["huber"]}, {"losses": ["half_squared_error"]}, "but the target supports only ['huber']"),
     ("biases", {"biases": True}, {"biases": False}, "biases is False, but the target supports only True"),
+    ("values", {"values": "tame"}, {"values": "any"}, "values is 'any', but the target supports only 'tame'"),
     ("depth", {"depth": (3, 4)}, {"depth": 2}, "depth is (1, 2), but the target supports only (3, 4)"),
 ]
 
@@ -149,6 +152,7 @@ KEPT = {
     "wants": ({"wants": ["loss"]}, lambda p: {"loss"}.issuperset(p.wants[2:])),
     "outputs": ({"outputs": 1}, lambda p: p.widths[-1] == 1),
     "expected": ({"expected": "one_hot"}, lambda p: all(sorted(row) == [0] * (len(row) - 1) + [1] for row in p.y.tolist())),
+    "values": ({"values": "tame"}, lambda p: bool(are_tame(p))),
     "widths": ({"widths": [2, 2, 1]}, lambda p: p.widths == (2, 2, 1)),
     "layer_activations": (
         {"widths": [2, 3, 2, 1], "layer_activations": ["tanh", ("leaky_relu", {"slope": 0.2}), "identity"]},
@@ -161,7 +165,7 @@ KEPT = {
 }
 """For each limit what a target says, and which problems are within it."""
 
-NO_LAW_LEAVES = ("biases",)
+NO_LAW_LEAVES = ("biases", "values")
 """The limits that no law would leave where a target did not set them: shrinking would."""
 
 

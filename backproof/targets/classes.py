@@ -14,7 +14,7 @@ from backproof.targets.target import Target, TargetError
 from properties.answers.answer import Malformed
 
 PROBE = (2, 3, 4, 1)
-"""The widths of the network that is made to look at, of a class that takes any; where it takes three numbers they are the last three."""
+"""The widths of the network that is made to look at, of a class that takes any; of one that takes three numbers the last three."""
 
 
 def from_class(

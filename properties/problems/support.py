@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from properties.problems.tame import are_tame
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.expected_outputs import Labels, one_hot
 from reference.functions.losses import LOSSES
@@ -26,12 +27,16 @@ SIZES = {
 
 
 CHOSEN = ("activations", "output_activations", "losses", "reductions")
-LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths")
+LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths", "values")
 """What a run may ask for, within what the target supports."""
 
 
 EXPECTED: dict[str, Labels | None] = {"any": None, "one_hot": one_hot}
 """What is drawn for y in place of what the loss says: of n outputs the rows, simplest first."""
+
+
+VALUES = ("any", "tame")
+"""The numbers that are drawn: with all that floating-point numbers may be, or moderate."""
 
 
 class SupportError(ValueError):
@@ -49,6 +54,7 @@ class Support:
     wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
     sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone; outputs: (least, most) of n_L, None for any;
     expected: a key of EXPECTED, what y may be beside what the loss says;
+    values: "any" numbers, or those that are "tame" (properties/problems/tame.py);
     layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
     """
 
@@ -68,6 +74,7 @@ class Support:
     expected: str = "any"
     layer_activations: tuple[Choice, ...] | None = None
     layer_biases: tuple[bool, ...] | None = None
+    values: str = "any"
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -106,6 +113,10 @@ class Support:
                     raise SupportError(f"widths is {list(wanted)}, but the target supports only {list(self.widths or ())}")
                 changes |= {"widths": wanted, "sizes": _sizes_of(wanted)}
             elif name == "sizes":
+                changes[name] = wanted
+            elif name == "values":
+                if wanted != "tame" and self.values == "tame":
+                    raise SupportError(f"values is {wanted!r}, but the target supports only 'tame'")
                 changes[name] = wanted
             else:
                 changes[name] = self._narrowed(name, wanted)
@@ -169,6 +180,8 @@ class Support:
         labels = EXPECTED[self.expected]
         if labels is not None and not set(map(tuple, problem.y.tolist())) <= set(labels(problem.widths[-1])):
             return "y that is not one-hot"
+        if self.values == "tame" and not are_tame(problem):
+            return "numbers that are not tame"
         if unasked := [want for want in problem.wants[2:] if want not in self.wants]:
             return f"being asked for {', '.join(unasked)}"
         biased = [bias is not None for bias in problem.biases]
@@ -242,9 +255,10 @@ def _field(name: str, value: Any) -> Any:
         if value not in list(SIZES):
             raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
         return value
-    if name == "expected":
-        if value not in EXPECTED:
-            raise SupportError(f"expected is {value!r}: expected one of {', '.join(EXPECTED)}")
+    if name in ("expected", "values"):
+        known = EXPECTED if name == "expected" else VALUES
+        if value not in list(known):
+            raise SupportError(f"{name} is {value!r}: expected one of {', '.join(known)}")
         return value
     if name == "widths":
         if (
