@@ -6,6 +6,7 @@ from backproof.findings.finding import Finding
 from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.targets.adapters import adapt
+from backproof.targets.jax_network import from_jax
 from backproof.targets.target import TargetError
 from backproof.targets.torch_step import problem_from, verify_step
 from oracles.balls.enclosure import Enclosure, enclosure
@@ -35,6 +36,7 @@ __all__ = [
     "assert_right",
     "check",
     "enclosure",
+    "from_jax",
     "gradient",
     "law_tests",
     "problem_at",
