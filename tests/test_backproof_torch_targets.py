@@ -194,7 +194,7 @@ REFUSED = {
     ),
     "an input of two dimensions is not what it takes": (
         lambda: forward_of(lambda net, x: net.a(x[:, :, 0])),
-        "IndexError: too many indices for tensor of dimension 2 (asked with an input of shape (16, 3)): expected linear layers",
+        "IndexError: too many indices for tensor of dimension 2 (asked with an input of shape (32, 3)): expected linear layers",
     ),
 }
 

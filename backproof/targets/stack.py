@@ -18,14 +18,24 @@ from reference.gradient import Gradient
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
-SAMPLES = 16
+SAMPLES = 32
 """So many samples a network is tried with."""
 
 NEAR = 2.0**-4
 """How near, relative to the largest number, an activation must come to be held for the one that was meant; the proof decides."""
 
+TRIES = 4
+"""So often a network is tried with other numbers, where they do not tell its activations apart."""
+
+ALIKE = 2.0**-30
+"""Outputs that are as near are the same."""
+
 MOST_TRIED = 15**4
 """So many choices of activations for all layers are tried at most."""
+
+
+class Undecided(TargetError):
+    """The numbers that a network was tried with do not tell two activations apart: other numbers may."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +83,20 @@ def named(choice: Choice) -> str:
 def drawn(shape: Sequence[int], number: int) -> Array:
     """Numbers to try a network with, of a size that reaches the bends of every activation.
 
-    Of weights (out, in), or (in, out): 2 over the root of what is added up; of biases and inputs 1.5.
+    Of weights (out, in), or (in, out): 2 over the root of what is added up; of biases 1.5, every third four times as large.
     """
-    scale = 2 / np.sqrt(np.sqrt(float(np.prod(shape)))) if len(shape) > 1 else 1.5
-    numbers: Array = scale * np.random.default_rng(number).standard_normal(tuple(shape))
+    numbers: Array = np.random.default_rng(number).standard_normal(tuple(shape))
+    if len(shape) > 1:
+        return 2 * numbers / np.sqrt(np.sqrt(float(np.prod(shape))))
+    numbers *= 1.5
+    numbers[::3] *= 4
     return numbers
 
 
-def drawn_inputs(shape: Sequence[int]) -> Array:
+def drawn_inputs(shape: Sequence[int], number: int = 0) -> Array:
     """Inputs to try a network with, (SAMPLES, ...)."""
-    inputs: Array = 1.5 * np.random.default_rng(0).standard_normal((SAMPLES, *shape))
+    inputs: Array = 1.5 * np.random.default_rng(number).standard_normal((SAMPLES, *shape))
+    inputs[::4] *= 3
     return inputs
 
 
@@ -125,17 +139,31 @@ def activations_of(a: Array, layers: Sequence[tuple[Array, Array | None]], outpu
     """The activations by which layers make given outputs of their inputs; None where there are none in the table.
 
     a: (batch, n_0); layers: (W, b), W (n_l, n_{l-1}); none for an activation alone; outputs: (batch, n_L).
+    Raises Undecided where these numbers do not tell two activations apart.
     """
-    if not layers:
-        return _nearest([(choice,) for choice in _choices(a, outputs)], lambda choices: _value(choices[0], a), outputs)
-    if len(layers) == 1:
-        z = _pre_activations(a, layers[0])
-        return _nearest([(choice,) for choice in _choices(z, outputs)], lambda choices: _value(choices[0], z), outputs)
+    if len(layers) < 2:
+        z = _pre_activations(a, layers[0]) if layers else a
+        options = [(choice,) for choice in _choices(z, outputs)]
+        found = _nearest(options, lambda choices: _value(choices[0], z), outputs)
+        return _told_apart(found, lambda choices: _value(choices[0], z))
     names = list(ACTIVATIONS)
     alike = [(*[hidden] * (len(layers) - 1), last) for hidden in names for last in names]
     found = _nearest(alike, lambda choices: _forward(a, layers, choices), outputs)
     if found is None and len(names) ** len(layers) <= MOST_TRIED:
         found = _nearest_of_all(a, layers, outputs)
+    return _told_apart(found, lambda choices: _forward(a, layers, choices))
+
+
+def _told_apart(found: tuple[Choice, ...] | None, made: Callable[[tuple[Choice, ...]], Array]) -> tuple[Choice, ...] | None:
+    """What was found, where no other activation of one layer would give the same."""
+    if found is None:
+        return None
+    mine = made(found)
+    for layer, choice in enumerate(found):
+        for other in ACTIVATIONS if isinstance(choice, str) else ():
+            if other != choice and _distance(made((*found[:layer], other, *found[layer + 1 :])), mine) < ALIKE:
+                said = f"the numbers that it was tried with do not tell {choice} from {other}"
+                raise Undecided(f"layer {layer + 1} of what is known by its values: {said}")
     return found
 
 
@@ -164,7 +192,8 @@ def _nearest_of_all(a: Array, layers: Sequence[tuple[Array, Array | None]], outp
     while rising:
         below, choices = rising.pop()
         z = _pre_activations(below, layers[len(choices)])
-        for choice in ACTIVATIONS:
+        # the simplest is tried first, and kept where another one is as near
+        for choice in list(ACTIVATIONS) if len(choices) + 1 == len(layers) else reversed(ACTIVATIONS):
             above = _value(choice, z)
             if len(choices) + 1 < len(layers):
                 rising.append((above, (*choices, choice)))

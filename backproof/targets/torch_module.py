@@ -1,12 +1,14 @@
 """A torch module as a target: the stack that is found in it is asked problems of its own widths, and answers by its own autograd."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from backproof.targets.stack import Stack, drawn, drawn_inputs, proved
+from backproof.targets.stack import TRIES, Stack, Undecided, drawn, drawn_inputs, proved
 from backproof.targets.target import TargetError
 from backproof.targets.torch_calls import Recording, Unfollowed, recorded
 from backproof.targets.torch_stack import NO_STACK, Layer, layers_of
@@ -40,18 +42,25 @@ class FoundStack:
         if str(self.dtype).removeprefix("torch.") not in DTYPES or str(self.device) == "meta":
             raise TargetError(f"{self.name} has parameters of {self.dtype} on {self.device}: expected float32 or such")
         with as_it_was(self.parameters):
-            self._find(inputs)
+            for attempt in range(TRIES):
+                try:
+                    self._find(inputs, attempt * (1 + len(self.parameters)))
+                    return
+                except Undecided as error:
+                    undecided = TargetError(f"{self.name}: {error}")
+        raise undecided
 
-    def _find(self, inputs: Sequence[int] | None) -> None:
+    def _find(self, inputs: Sequence[int] | None, seed: int) -> None:
         """Try the module with numbers of our own, and read its layers off what it does with them."""
         import torch
 
-        for number, parameter in enumerate(self.parameters, 1):
+        self._seed = seed
+        for number, parameter in enumerate(self.parameters, seed + 1):
             with torch.no_grad():
                 parameter.copy_(self.tensor(drawn(parameter.shape, number)))
             parameter.requires_grad_(True)
         recording, given = self._followed([tuple(inputs)] if inputs is not None else self._likely_inputs())
-        self.layers = layers_of(recording, self.name)
+        self.layers = self._layers(recording, given)
         activations = tuple(layer.activation for layer in self.layers)
         widths = tuple(layer.turned(layer.weight).shape[0] for layer in self.layers)
         self.stack = Stack(
@@ -70,6 +79,21 @@ class FoundStack:
         unsaid = proved(problem, outputs, self.precision, self.name)
         self.told = [self.stack.told, *([unsaid] if unsaid else [])]
 
+    def _layers(self, recording: Recording, given: AnyArray) -> list[Layer]:
+        """The layers of a forward pass; in 16 bits, by whose values some activations cannot be told from others, as they are in 32."""
+        import torch
+
+        layers = layers_of(recording, self.name)
+        if self.stored not in ("float16", "bfloat16") or not any(layer.by_values for layer in layers):
+            return layers
+        try:
+            wide = copy.deepcopy(self.followed).float()
+            finer = recorded(wide, self.tensor(given, torch.float32).requires_grad_(True).clone())
+        except Exception:  # of what cannot be copied, or computes in 16 bits alone
+            return layers
+        found = layers_of(finer, self.name)
+        return [replace(layer, activation=wider.activation) for layer, wider in zip(layers, found, strict=True)]
+
     def _likely_inputs(self) -> list[tuple[int, ...]]:
         """The shapes of one sample that a matrix allows, the first first: (out, in), as PyTorch's own, or (in, out)."""
         matrices = [parameter for parameter in self.parameters if parameter.ndim > 1]
@@ -85,7 +109,7 @@ class FoundStack:
         """The forward pass on samples of the first shape that it takes, and the samples."""
         said = ""
         for shape in shapes:
-            given = PRECISIONS[self.stored].held(drawn_inputs(shape))
+            given = PRECISIONS[self.stored].held(drawn_inputs(shape, self._seed))
             try:
                 return recorded(self.followed, self.input(given)), given
             except Unfollowed as error:
