@@ -248,3 +248,25 @@ def layer_objects(wrong):
         return [layer.dW for layer in layers[::2]], [layer.db for layer in layers[::2]]
 
     return adapt(f, activations=False, supports={"activations": ["tanh"], "reductions": ["mean"], "biases": True})
+
+
+@by_hand("one object of one architecture, trained in place", "the bias gradient is a mean, the weights' a sum")
+def one_object(wrong):
+    class Net:
+        def __init__(self, rng):
+            self.W1, self.b1 = rng.normal(size=(3, 4)), rng.normal(size=4)
+            self.W2, self.b2 = rng.normal(size=(4, 2)), rng.normal(size=2)
+
+        def fit(self, X, Y, eta=0.01):
+            h = np.tanh(X @ self.W1 + self.b1)
+            d2 = h @ self.W2 + self.b2 - Y
+            d1 = d2 @ self.W2.T * (1 - h**2)
+            self.W1 -= eta * X.T @ d1
+            self.W2 -= eta * h.T @ d2
+            self.b1 -= eta * (d1.mean(axis=0) if wrong else d1.sum(axis=0))
+            self.b2 -= eta * (d2.mean(axis=0) if wrong else d2.sum(axis=0))
+
+    net = Net(np.random.default_rng(1))
+    # glue
+    supports = {"activations": ["tanh"], "output_activations": ["identity"]}
+    return from_class(net, returns="updated", learning_rate={"eta": 0.01}, supports=supports)

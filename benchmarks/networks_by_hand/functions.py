@@ -135,3 +135,47 @@ def softmax_outputs(wrong):
     # glue
     supports = {"activations": ["tanh"], "output_activations": ["softmax"], "biases": True}
     return adapt(grad, activations=False, layers="pairs", weights="in_out", supports=supports)
+
+
+@by_hand("loops over lists, without NumPy", "errors are not added up over the nodes above")
+def loops(wrong):
+    def gradients(W, b, xs, ys):
+        dW, db = [[[0.0] * len(row) for row in w] for w in W], [[0.0] * len(c) for c in b]
+        for x, y in zip(xs, ys, strict=True):
+            a = [list(x)]
+            for w, c in zip(W, b, strict=True):
+                z = [sum(wi * ai for wi, ai in zip(row, a[-1], strict=True)) + ci for row, ci in zip(w, c, strict=True)]
+                a.append([zi / (1 + abs(zi)) for zi in z])
+            error = [ai - yi for ai, yi in zip(a[-1], y, strict=True)]
+            for i in range(len(W) - 1, -1, -1):
+                delta = [e * (1 - abs(o)) ** 2 for e, o in zip(error, a[i + 1], strict=True)]
+                error = [0.0] * len(a[i])
+                for j, d in enumerate(delta):
+                    db[i][j] += d
+                    for k in range(len(a[i])):
+                        dW[i][j][k] += d * a[i][k]
+                        error[k] = W[i][j][k] * d + (0 if wrong else error[k])
+        return dW, db
+
+    # glue
+    return adapt(gradients, activations=False, supports={"activations": ["softsign"], "biases": True})
+
+
+@by_hand("columns, the bias gradients first, ELU", "ELU's slope is 1 below zero")
+def biases_first(wrong):
+    def backprop(weights, biases, X, Y):
+        A, Z = [X], []
+        for w, b in zip(weights, biases, strict=True):
+            Z.append(w @ A[-1] + b)
+            A.append(np.where(Z[-1] > 0, Z[-1], np.expm1(np.minimum(Z[-1], 0))))
+        nabla_b, nabla_w, D = [], [], A[-1] - Y
+        for i in reversed(range(len(weights))):
+            D = D * np.where(Z[i] > 0, 1.0, 1.0 if wrong else np.exp(np.minimum(Z[i], 0)))
+            nabla_b.insert(0, D.sum(axis=1, keepdims=True))
+            nabla_w.insert(0, D @ A[i].T)
+            D = weights[i].T @ D
+        return nabla_b, nabla_w
+
+    # glue
+    form = {"activations": False, "samples": "columns", "biases": "column", "returns": "biases_weights"}
+    return adapt(backprop, supports={"activations": ["elu"], "biases": True}, **form)

@@ -10,6 +10,7 @@ INTRODUCTION = """# Networks by hand
 Forms in which people write networks, and what brings each to backproof. Each stands in full in
 [benchmarks/networks_by_hand](../benchmarks/networks_by_hand), right and with one mistake: the right ones pass, the others fail, in
 tests/test_benchmarks_networks_by_hand.py. This page is written by `python -m benchmarks.networks_by_hand`.
+`SIGMOID` is `{"activations": ["sigmoid"], "biases": True}`.
 """
 
 
@@ -31,9 +32,8 @@ def _sentence(form: str) -> str:
 
 
 def _code(network: ByHand) -> str:
-    return "\n".join(
-        line.replace("return from_class(", "target = from_class(").replace("return adapt(", "target = adapt(") for line in network.glue
-    )
+    code = "\n".join(network.glue)
+    return code.replace("return from_class(", "target = from_class(").replace("return adapt(", "target = adapt(")
 
 
 _ENTERED = classes, functions, updates

@@ -105,3 +105,54 @@ def delta_rule(wrong):
         return [w], [b]
 
     return adapt(f, activations=False, returns="updated", learning_rate={"alpha": 0.1}, supports=SIGMOID | {"depth": 1})
+
+
+@by_hand("a straight line, w and b, with the mean squared error", "1/n for 2/n")
+def line(wrong):
+    def gradient_descent(w, b, x, y, learning_rate):
+        error = w * x + b - y
+        factor = (1 if wrong else 2) / len(x)
+        return w - learning_rate * factor * (error * x).sum(), b - learning_rate * factor * error.sum()
+
+    # glue
+    supports = {"activations": ["identity"], "widths": [1, 1], "losses": ["squared_error"], "reductions": ["mean"], "biases": True}
+    form = {"activations": False, "layers": "numbers", "returns": "updated"}
+    return adapt(gradient_descent, learning_rate={"learning_rate": 0.01}, supports=supports, **form)
+
+
+@by_hand("new pairs (W, b), as of jax.grad and a tree of parameters", "square weights are not turned on the way back")
+def new_pairs(wrong):
+    def update(params, x, y, step_size=0.01):
+        a = [x]
+        for W, b in params:
+            a.append(np.tanh(a[-1] @ W + b))
+        error, new = a[-1] - y, []
+        for i in reversed(range(len(params))):
+            W, b = params[i]
+            delta = error * (1 - a[i + 1] ** 2)
+            new.insert(0, (W - step_size * a[i].T @ delta, b - step_size * delta.sum(axis=0)))
+            error = delta @ (W if wrong and W.shape[0] == W.shape[1] else W.T)
+        return new
+
+    # glue
+    form = {"activations": False, "layers": "pairs", "weights": "in_out", "returns": "updated"}
+    return adapt(update, learning_rate="step_size", supports={"activations": ["tanh"], "biases": True}, **form)
+
+
+@by_hand("dicts of layers, each with W and b, updated with weight decay at 0", "the last layer alone is updated")
+def layers_updated(wrong):
+    def train_step(layers, x, y, lr, decay=0.0):
+        outputs = [x]
+        for layer in layers:
+            outputs.append(sigmoid(outputs[-1] @ layer["W"].T + layer["b"]))
+        error = outputs[-1] - y
+        for i in range(len(layers) - 1, -1, -1):
+            layer, delta = layers[i], error * outputs[i + 1] * (1 - outputs[i + 1])
+            error = delta @ layer["W"]
+            if wrong and i < len(layers) - 1:
+                continue
+            layer["W"] = layer["W"] - lr * (delta.T @ outputs[i] + decay * layer["W"])
+            layer["b"] = layer["b"] - lr * delta.sum(axis=0)
+
+    # glue
+    return adapt(train_step, activations=False, layers="dicts", returns="updated", learning_rate={"lr": 0.1}, supports=SIGMOID)
