@@ -12,6 +12,11 @@ def s(z):
     return 1 / (1 + np.exp(-np.clip(z, -700, 700)))
 
 
+class OfOneShapeBase:
+    def __init__(self):
+        self.weights, self.biases = [np.ones((1, 1))], [np.ones((1, 1))]
+
+
 class Listed:
     """Lists of weights (outputs, inputs) and of columns of biases; derivatives are left in nabla_w and nabla_b."""
 
@@ -41,6 +46,19 @@ class Returned(Listed):
     def backprop(self, x, y):
         super().backprop(x, y)
         return tuple(array for pair in zip(self.nabla_w, self.nabla_b, strict=True) for array in pair)
+
+
+class BiasesFirst(Listed):
+    def backprop(self, x, y):
+        super().backprop(x, y)
+        return self.nabla_b, self.nabla_w
+
+
+class Ambiguous(OfOneShapeBase):
+    """Weights and biases of one number each: what comes first cannot be seen."""
+
+    def backprop(self, x, y):
+        return [np.ones((1, 1))], [np.ones((1, 1))]
 
 
 class InADict(Listed):
@@ -95,7 +113,8 @@ CLASSES = [
         "of Listed: made by Listed([n_0, ..., n_L]); weights in weights as (outputs, inputs), biases in biases as columns; "
         "asked by backprop(x, y)",
     ),
-    (Returned, {}, "asked by backprop(x, y)"),
+    (Returned, {}, "asked by backprop(x, y), read as dC/dW and dC/db by turns"),
+    (BiasesFirst, {}, "asked by backprop(x, y), read as (list of dC/db, list of dC/dW)"),
     (InADict, {}, "asked by backprop(x, y)"),
     (
         Numbered,
@@ -103,13 +122,20 @@ CLASSES = [
         "of Numbered: made by Numbered(n_0, n_1, n_2); weights in W1, W2 as (inputs, outputs), biases in b1, b2 as rows; "
         "asked by train(x, y)",
     ),
-    (OfOneShape, {}, "of OfOneShape: made by OfOneShape(); weights in W1, W2 as (inputs, outputs), no biases; asked by gradient(x, y)"),
+    (
+        OfOneShape,
+        {},
+        "of OfOneShape: made by OfOneShape(); weights in W1, W2 as (inputs, outputs), no biases; "
+        "asked by gradient(x, y), read as one dC/dW for each layer",
+    ),
     (OfOneShape(), {}, "a copy of the object that was given"),
 ]
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-@pytest.mark.parametrize(("given", "options", "told"), CLASSES, ids=["listed", "returned", "dict", "numbered", "one shape", "object"])
+@pytest.mark.parametrize(
+    ("given", "options", "told"), CLASSES, ids=["listed", "returned", "biases first", "dict", "numbered", "one shape", "object"]
+)
 def test_a_class_is_a_target(given, options, told):
     target = from_class(given, supports=SIGMOID, **options)
     report = check(target, max_examples=25, seed=1, shrink_seconds=0)
@@ -118,7 +144,7 @@ def test_a_class_is_a_target(given, options, told):
 
 
 @pytest.mark.parametrize(
-    ("given", "options"), [row[:2] for row in CLASSES[:-1]], ids=["listed", "returned", "dict", "numbered", "one shape"]
+    ("given", "options"), [row[:2] for row in CLASSES[:-1]], ids=["listed", "returned", "biases first", "dict", "numbered", "one shape"]
 )
 def test_what_a_class_does_wrong_is_told(given, options):
     wrong = type("Wrong", (given,), {"error": lambda self, difference: 2 * difference})
@@ -201,6 +227,11 @@ REFUSED = [
         Unknown,
         {},
         "from_class: Unknown holds no weights by a name that is known (it has synapses): say set_weights=lambda net, weights, biases: ...",
+    ),
+    (
+        Ambiguous,
+        {"weights": "out_in", "biases": "column"},
+        "what it answers may be (list of dC/dW, list of dC/db) or (list of dC/db, list of dC/dW): say returns=",
     ),
     (Four, {}, "from_class: Four must be given inputs, hidden, outputs, rate: say make=lambda widths: Four(...)"),
     (Broken, {}, "cannot be made of the widths [2, 3, 4, 1] (ValueError: no): say make=lambda widths: ..."),

@@ -105,14 +105,14 @@ NOT_LOADED = [
     (
         "a class with arguments, and what to do",
         "mine.py:NeedsSize",
-        "target 'mine.py:NeedsSize' is a class, which must be made without arguments: expected a function of a problem: write one that "
-        "makes a NeedsSize from problem.weights and answers its gradients",
+        "target 'mine.py:NeedsSize' is a class, which must be made without arguments: expected a function of a problem: "
+        "backproof.from_class(NeedsSize, supports=...) makes one, or write it",
     ),
     (
         "a class whose objects are no functions",
         "mine.py:Network",
-        "target 'mine.py:Network' is a class whose objects cannot be called: expected a function of a problem: write one that makes a "
-        "Network from problem.weights and answers its gradients, or name a method that takes a problem: mine.py:Network.backprop",
+        "target 'mine.py:Network' is a class whose objects cannot be called: expected a function of a problem: "
+        "backproof.from_class(Network, supports=...) makes one, or write it, or name a method that takes a problem: mine.py:Network.backprop",
     ),
 ]
 

@@ -254,3 +254,22 @@ def test_a_rate_that_cannot_be_understood_is_refused(options, message):
     with pytest.raises(TargetError) as told:
         adapt(in_place, **options)
     assert str(told.value).startswith(message)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(("f", "rate"), [(in_place, "lr"), (fixed, 0.1)], ids=["lr", "0.1"])
+def test_updates_of_real_sizes_are_right(f, rate, precision):
+    target = adapt(f, returns="updated", learning_rate=rate)
+    assert check(target, max_examples=4, seed=5, sizes="real", precision=precision, shrink_seconds=0).verdict == "right"
+
+
+def test_what_is_off_at_a_fixed_rate_is_wrong_in_real_sizes_too():
+    target = adapt(off_by(2.0**-18), returns="updated", learning_rate=0.1)
+    report = check(target, max_examples=4, seed=5, sizes="real", shrink_seconds=0)
+    assert report.findings[0].verdict == "wrong"
+
+
+def test_who_forgets_to_say_that_f_updates_is_told():
+    answer = InProcess(adapt(in_place))(TWO_LAYERS)
+    assert answer.verdict == "malformed"
+    assert 'say backproof.adapt(f, returns="updated", learning_rate=...)' in InProcess(adapt(rebound_in_its_list))(TWO_LAYERS).message

@@ -132,11 +132,6 @@ def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None) -> Callab
         before = layout.given(problem)
         biased = [i for i, bias in enumerate(before.biases) if bias is not None]
         readings = read_off(step, [*before.weights, *(bias for bias in before.biases if bias is not None)], rate)
-        if not any(reading.value.any() for reading in readings) and should_change(problem, readings):
-            raise Malformed(
-                "f leaves all weights and biases as they were: return the new ones, or write to what it is given, as in "
-                'weights[i] = ... or weights[i] -= ...; if it answers derivatives, leave returns="updated" out'
-            )
 
         def back(arrays: Sequence[AnyArray]) -> Gradient:
             biases: list[AnyArray | None] = [None] * problem.depth
@@ -154,6 +149,11 @@ def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None) -> Callab
             return _added([answered(problem, x, y) for x, y in calls], share)
         gradients, errors = zip(*(read(problem, x, y, rate) for x, y in calls), strict=True)
         answer, error = _added(list(gradients), share), _added(list(errors), share)
+        if not any(array.any() for _, array in answer.arrays()) and should_change(problem, answer, error):
+            raise Malformed(
+                "f leaves all weights and biases as they were: return the new ones, or write to what it is given, as in "
+                'weights[i] = ... or weights[i] -= ...; if it answers derivatives, leave returns="updated" out'
+            )
         return allowed_for(problem, answer, error) if any(array.any() for _, array in error.arrays()) else answer
 
     return target

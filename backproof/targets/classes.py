@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from backproof.targets.adapters import adapt
-from backproof.targets.names import METHODS, UPDATING, Names, attributes_told, names_of, slopes_of, taken_apart
+from backproof.targets.layouts import Layout
+from backproof.targets.names import METHODS, READ_AS, UPDATING, Holder, Names, attributes_told, forms_of, names_of, slopes_of
 from backproof.targets.target import Target, TargetError
 from properties.answers.answer import Malformed
+from reference.problem import Problem
 
 PROBE = (2, 3, 4, 1)
 """The widths of the network that is made to look at, of a class that takes any; of one that takes three numbers the last three."""
@@ -59,7 +61,10 @@ def from_class(
     if of_weights is not None:
         found, said = _found_in(probe, of_weights, of_biases, layout, making)
         notes.append(said)
-    notes.append(asked)
+    form = None
+    if of_weights is not None and not updated and "returns" not in layout:
+        form = _form(probe, ask, of_weights.read(probe), of_biases.read(probe) if of_biases else [], {**layout, **found})
+    notes.append(f"{asked}, read as {form}" if form else asked)
 
     def f(weights: list[Any], biases: list[Any], x: Any, y: Any, **rate: Any) -> Any:
         in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
@@ -73,11 +78,15 @@ def from_class(
                 of_biases.write(network, biases)
         answer = ask(network, x, y, **rate)
         if updated and of_weights is not None:
-            return of_weights.read(network), of_biases.read(network) if of_biases else biases
+            depth = len(weights)
+            return of_weights.read(network, depth), of_biases.read(network, depth) if of_biases else biases
         held = [b for b in biases if b is not None]
-        read = slopes_of(network, weights, held) if answer is None else taken_apart(answer, weights, held)
-        if read is not None:
-            return read
+        if form is not None:
+            return READ_AS[form](answer)
+        if answer is None or isinstance(answer, Mapping):
+            read = slopes_of(network if answer is None else Holder(grads=answer), weights, held)
+            if read is not None:
+                return read
         if answer is None:
             raise Malformed(f"{asked} and returns nothing, and {name} then holds no derivatives by a name that is known: say gradient=...")
         return answer
@@ -156,6 +165,24 @@ def _found_in(
         )
     found["biases"] = layout.get("biases", fitting[0] if fitting else None)
     return found, f"{told}, biases in {of_biases} as {found['biases']}s"
+
+
+def _form(probe: Any, ask: Callable[..., Any], weights: Sequence[Any], biases: Sequence[Any], layout: Mapping[str, Any]) -> str | None:
+    """In which form a method answers, by what it answers of one network; None where it answers nothing, or raises. Raises TargetError."""
+    in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
+    inputs, outputs = np.shape(weights[0])[0 if in_out else 1] - folded, np.shape(weights[-1])[1 if in_out else 0]
+    problem = Problem([np.ones((outputs, inputs))], activations=["identity"], x=np.full((5, inputs), 0.5), y=np.eye(5, outputs))
+    chosen = Layout(samples=layout.get("samples", "rows"), expected=layout.get("expected", "rows"))
+    x, y = chosen.calls(problem)[0]
+    try:
+        with np.errstate(all="ignore"):
+            answer = ask(copy.deepcopy(probe), x, y)
+    except Exception:  # it is told when a problem is put to it
+        return None
+    forms = forms_of(answer, weights, biases)
+    if len(forms) > 1:
+        raise TargetError(f"from_class: what it answers may be {' or '.join(forms)}: say returns=, or gradient=lambda net, x, y: ...")
+    return forms[0] if forms else None
 
 
 def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:

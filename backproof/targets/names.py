@@ -1,9 +1,9 @@
 """The names by which objects hold weights, biases and their derivatives: found by looking, told, and never chosen among several."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -30,27 +30,41 @@ UPDATING = ("train", "train_step", "update", "step", "fit", "learn", "partial_fi
 """The methods that may be asked: for derivatives, and for an update."""
 
 
+Parts: TypeAlias = tuple[Any, Any]
+"""A list of dC/dW, and one of dC/db or None."""
+
+
 @dataclass(frozen=True)
 class Names:
-    """Where an object holds something for each layer. listed: one attribute that is a list, else one attribute for each."""
+    """Where an object holds something for each layer: in one attribute that is a list, or in one for each, numbered from the first.
 
-    names: tuple[str, ...]
-    listed: bool
+    stem: the attribute, or what stands before its number; first: the number, None for a list; count: of the layers that were found.
+    """
 
-    def read(self, held: Any) -> list[Any]:
-        """What an object holds, by layer."""
-        return list(getattr(held, self.names[0])) if self.listed else [getattr(held, name) for name in self.names]
+    stem: str
+    first: int | None
+    count: int
+
+    def of(self, count: int) -> list[str]:
+        """The attributes of so many layers."""
+        return [self.stem] if self.first is None else [f"{self.stem}{self.first + i}" for i in range(count)]
+
+    def read(self, held: Any, count: int = 0) -> list[Any]:
+        """What an object or a dict holds, by layer; count: of how many, 0 for as many as were found."""
+        if self.first is None:
+            return list(_value(held, self.stem))
+        return [_value(held, name) for name in self.of(count or self.count)]
 
     def write(self, held: Any, arrays: Sequence[AnyArray]) -> None:
         """Put arrays, by layer, where an object holds them."""
-        if self.listed:
-            setattr(held, self.names[0], list(arrays))
+        if self.first is None:
+            setattr(held, self.stem, list(arrays))
         else:
-            for name, array in zip(self.names, arrays, strict=True):
+            for name, array in zip(self.of(len(arrays)), arrays, strict=True):
                 setattr(held, name, array)
 
     def __str__(self) -> str:
-        return ", ".join(self.names)
+        return ", ".join(self.of(self.count))
 
 
 def found(held: Any, listed: Sequence[str], numbered: Sequence[str]) -> list[Names]:
@@ -60,12 +74,12 @@ def found(held: Any, listed: Sequence[str], numbered: Sequence[str]) -> list[Nam
     for name in listed:
         value = attributes.get(name)
         if isinstance(value, (list, tuple)) and len(value) and all(isinstance(array, np.ndarray) for array in value):
-            ways.append(Names((name,), listed=True))
+            ways.append(Names(name, None, len(value)))
     for stem in numbered:
         numbers = sorted(int(match[1]) for name in attributes if (match := re.fullmatch(rf"{re.escape(stem)}(\d+)", name)))
-        names = tuple(f"{stem}{number}" for number in numbers)
+        names = [f"{stem}{number}" for number in numbers]
         if names and numbers == list(range(numbers[0], numbers[0] + len(numbers))) and all(_is_numeric(attributes[n]) for n in names):
-            ways.append(Names(names, listed=False))
+            ways.append(Names(stem, numbers[0], len(names)))
     return ways
 
 
@@ -103,7 +117,7 @@ def slopes_of(held: Any, weights: Sequence[Any], biases: Sequence[Any]) -> tuple
         of_biases = found(holder, SLOPES["biases"], SLOPES["biases"])
         if isinstance(holder, Mapping) and not of_weights:
             of_weights, of_biases = found(holder, (), NUMBERED["weights"]), found(holder, (), NUMBERED["biases"])
-        ways += [(_read(one, holder), [_read(other, holder) for other in of_biases], one, of_biases) for one in of_weights]
+        ways += [(one.read(holder), [other.read(holder) for other in of_biases], one, of_biases) for one in of_weights]
     fitting = [way for way in ways if shapes_of(way[0]) == [np.shape(w) for w in weights]]
     if not fitting:
         return None
@@ -113,42 +127,61 @@ def slopes_of(held: Any, weights: Sequence[Any], biases: Sequence[Any]) -> tuple
     return fitting[0][0], fitting[0][1][0] if fitting[0][1] else None
 
 
-def _read(names: Names, holder: Any) -> list[Any]:
-    if isinstance(holder, Mapping):
-        return list(holder[names.names[0]]) if names.listed else [holder[name] for name in names.names]
-    return names.read(holder)
+def _value(held: Any, name: str) -> Any:
+    return held[name] if isinstance(held, Mapping) else getattr(held, name)
 
 
-def taken_apart(answer: Any, weights: Sequence[Any], biases: Sequence[Any]) -> tuple[Any, Any] | None:
-    """(dC/dW, dC/db) of what a method answers, by the shapes of weights and biases; None where it fits in no way."""
-    if isinstance(answer, Mapping):
-        return slopes_of(_Holder(grads=answer), weights, biases)
-    if not isinstance(answer, (tuple, list)):
-        return None
-    of_weights, of_biases = [np.shape(w) for w in weights], [np.shape(b) for b in biases]
-    depth = len(of_weights)
-    shapes = shapes_of(answer)
-    if len(answer) == 2 and shapes_of(answer[0]) == of_weights and (not biases or _sizes(answer[1]) == _sizes(biases)):
-        return answer[0], answer[1] if biases else None
-    if len(answer) == 2 and biases and _sizes(answer[0]) == _sizes(biases) and shapes_of(answer[1]) == of_weights:
-        return answer[1], answer[0]
-    if shapes == of_weights and not biases:
-        return list(answer), None
-    if biases and shapes == [shape for pair in zip(of_weights, of_biases, strict=True) for shape in pair]:
-        return list(answer[::2]), list(answer[1::2])
-    if biases and shapes == [*of_weights, *of_biases]:
-        return list(answer[:depth]), list(answer[depth:])
-    if biases and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in answer):
-        return [pair[0] for pair in answer], [pair[1] for pair in answer]
-    return None
-
-
-class _Holder:
+class Holder:
     """Something that has attributes."""
 
     def __init__(self, **attributes: Any) -> None:
         self.__dict__.update(attributes)
 
 
-def _sizes(listed: Any) -> list[int]:
-    return [int(np.size(array)) for array in listed] if isinstance(listed, (tuple, list)) else []
+def _in_two(answer: Any) -> Parts:
+    return answer[0], answer[1]
+
+
+def _in_two_biases_first(answer: Any) -> Parts:
+    return answer[1], answer[0]
+
+
+def _weights_alone(answer: Any) -> Parts:
+    return list(answer), None
+
+
+def _by_turns(answer: Any) -> Parts:
+    return list(answer[::2]), list(answer[1::2])
+
+
+def _weights_then_biases(answer: Any) -> Parts:
+    return list(answer[: len(answer) // 2]), list(answer[len(answer) // 2 :])
+
+
+def _in_pairs(answer: Any) -> Parts:
+    return [pair[0] for pair in answer], [pair[1] for pair in answer]
+
+
+READ_AS: dict[str, Callable[[Any], Parts]] = {
+    "(list of dC/dW, list of dC/db)": _in_two,
+    "(list of dC/db, list of dC/dW)": _in_two_biases_first,
+    "one dC/dW for each layer": _weights_alone,
+    "dC/dW and dC/db by turns": _by_turns,
+    "all dC/dW and then all dC/db": _weights_then_biases,
+    "(dC/dW, dC/db) for each layer": _in_pairs,
+}
+"""The forms in which a method may answer."""
+
+
+def forms_of(answer: Any, weights: Sequence[Any], biases: Sequence[Any]) -> list[str]:
+    """The forms that fit an answer, by the shapes of weights and biases: where they all differ, at most one."""
+    return [form for form, read in READ_AS.items() if _fits(answer, read, weights, biases)]
+
+
+def _fits(answer: Any, read: Callable[[Any], Parts], weights: Sequence[Any], biases: Sequence[Any]) -> bool:
+    try:
+        dW, db = read(answer)
+        sizes = [int(np.size(array)) for array in db or ()]
+    except Exception:
+        return False
+    return shapes_of(list(dW)) == [np.shape(w) for w in weights] and sizes == [np.size(b) for b in biases]

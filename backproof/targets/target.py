@@ -127,7 +127,7 @@ def _executed(name: str, load: Callable[[], T]) -> T:
 
 def _instance(spec: str, given: type) -> Any:
     """An object of a class that is named as a target. Raises TargetError, which says what a target is, where it is none."""
-    way = f"expected a function of a problem: write one that makes a {given.__name__} from problem.weights and answers its gradients"
+    way = f"expected a function of a problem: backproof.from_class({given.__name__}, supports=...) makes one, or write it"
     if hasattr(given, "forward") and hasattr(given, "parameters"):
         way = f"expected a module, or a function without arguments that makes one: write one that returns a {given.__name__}(...)"
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from backproof.targets.target import TargetError
 from properties.answers.answer import Declined, Malformed
+from properties.problems.tame import are_tame
 from reference.arrays import AnyArray, Array
 from reference.backward import gradient
 from reference.dtypes import DTYPES, as_array
@@ -182,14 +183,18 @@ def _in_shape(after: Iterable[Any], before: Sequence[AnyArray]) -> list[AnyArray
     return [np.array(new).reshape(old.shape) for new, old in zip(arrays, before, strict=True)]
 
 
-def should_change(problem: Problem, readings: Sequence[Reading]) -> bool:
-    """Whether an update that was read as none is beyond doubt a mistake: no legal slope is 0, and an error of the reading hides nothing."""
-    if any(row_of(ACTIVATIONS, choice).kinks for choice in problem.activations):
+def should_change(problem: Problem, answer: Gradient, error: Gradient) -> bool:
+    """Whether an update that was read as none is beyond doubt a mistake.
+
+    No legal slope is 0, none is lost by a formula for large z, and rounding of the weights hides none.
+    """
+    held = problem.copy(np.float64)
+    if any(row_of(ACTIVATIONS, choice).kinks for choice in held.activations) or not are_tame(held):
         return False
-    right = [np.abs(array) for place, array in gradient(problem.copy(np.float64)).arrays() if place.quantity == "weights"]
-    hidden = max(float(np.max(reading.error)) for reading in readings)
-    least = max(PRECISIONS[_name(reading.after)].least_normal for reading in readings)
-    return bool(max(array.max() for array in right) > max(4 * hidden, np.sqrt(least)))
+    right = max(np.abs(array).max() for array in gradient(held).weights)
+    hidden = max(float(np.max(off)) for _, off in error.arrays())
+    unit = max(PRECISIONS[_name(array)].unit for _, array in answer.arrays())
+    return bool(right > max(4 * hidden, np.sqrt(unit)))
 
 
 def allowed_for(problem: Problem, answer: Gradient, error: Gradient) -> Gradient:
