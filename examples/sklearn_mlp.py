@@ -1,5 +1,7 @@
 """scikit-learn's MLPRegressor, its own hand-written backward pass: `backproof check examples/sklearn_mlp.py:gradient`.
 
+A network that is fitted needs no target: `backproof.check(model)`. This one takes networks of any widths.
+
 Its gradient is that of half the squared error, summed over outputs and averaged over samples; the loss that it reports is averaged
 over outputs too, so that the two differ by the number of outputs (scikit-learn issue 8349).
 """

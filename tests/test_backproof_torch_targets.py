@@ -236,6 +236,18 @@ def test_a_right_module_passes(name, dtype):
     assert report.judged == QUICK["max_examples"]
 
 
+def test_a_right_module_is_not_told_what_the_losses_of_pytorch_lose():
+    report = check(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3)), **(QUICK | {"max_examples": 60}))
+    assert report.verdict == "right", str(report)
+
+
+def test_softplus_is_wrong_beyond_its_threshold_and_right_below():
+    """As PyTorch documents: beyond 20 it answers z, which is off by e^-20; float32 does not see it."""
+    asked = QUICK | {"max_examples": 60}
+    assert check(nn.Sequential(nn.Linear(3, 4), nn.Softplus(), nn.Linear(4, 3)).double(), **asked).verdict == "wrong"
+    assert check(nn.Sequential(nn.Linear(3, 4), nn.Softplus(threshold=40), nn.Linear(4, 3)).double(), **asked).passed
+
+
 def test_autocast_passes_by_the_precision_that_it_computes_in():
     report = check(Autocast(), **QUICK)
     assert report.passed, str(report)

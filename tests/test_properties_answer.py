@@ -159,6 +159,48 @@ def test_reading_copies_nothing_that_is_an_array_already():
     assert read.biases[1] is None
 
 
+class OnADevice:
+    """A tensor as a framework holds it elsewhere: NumPy can read it only after .detach() and .cpu(), and then by .numpy()."""
+
+    dtype = "float64"
+
+    def __init__(self, array, steps=()):
+        self.array, self.steps, self.shape = array, steps, array.shape
+
+    def detach(self):
+        return OnADevice(self.array, (*self.steps, "detach"))
+
+    def cpu(self):
+        return OnADevice(self.array, (*self.steps, "cpu"))
+
+    def numpy(self):
+        if self.steps != ("detach", "cpu"):
+            raise TypeError("can't convert a tensor on a device to numpy")
+        return self.array
+
+
+class Lazy:
+    """An array that is worked out when it is read."""
+
+    def __init__(self, array):
+        self.array, self.shape = array, array.shape
+
+    def numpy(self):
+        return self.array
+
+
+def torch_with_gradient(array):
+    torch = pytest.importorskip("torch")
+    return torch.tensor(array, requires_grad=True)
+
+
+@pytest.mark.parametrize("kind", [OnADevice, Lazy, torch_with_gradient])
+def test_tensors_of_frameworks_are_read_wherever_they_are(kind):
+    read = as_gradient(([kind(w) for w in W], [kind(B[0]), None]), PROBLEM)
+    for (place, array), exact in zip(read.arrays(), (*W, B[0]), strict=True):
+        assert np.array_equal(array, exact), place
+
+
 def bfloat16(array):
     return array.astype(ml_dtypes.bfloat16)
 

@@ -76,11 +76,13 @@ def transposed(problem):
     return [w.T for w in dW], db
 
 
+def pairs_of_columns(problem):
+    return [(w, b[:, None]) for w, b in pairs(problem)]
+
+
 TWO_LISTS = "return (list of dC/dW, list of dC/db)"
 SEEN = [
     (swapped, f'it is (list of dC/db, list of dC/dW): {TWO_LISTS}, or say backproof.adapt(f, returns="biases_weights")'),
-    (pairs, f'as jax.grad gives of a list of pairs: {TWO_LISTS}, or say backproof.adapt(f, returns="pairs")'),
-    (tuple_of_pairs, "it is one (dC/dW, dC/db) for each layer, as jax.grad gives"),
     (by_turns, f"it is one list, dC/dW and dC/db by turns, as of a model's parameters: {TWO_LISTS}"),
     (folded_first, 'say backproof.adapt(f, biases="folded_first") or biases="folded_last"'),
     (folded_last, "each dC/dW has one number more for each output than there are weights, as where the bias is folded into the weights"),
@@ -94,6 +96,18 @@ ONLY_LARGER = [
     (of_each_sample, "each dC/dW has one array for each sample: add them up"),
     (transposed, 'each dC/dW is transposed: return dW.T, or say backproof.adapt(f, weights="in_out")'),
 ]
+
+
+@pytest.mark.parametrize("target", [pairs, tuple_of_pairs])
+def test_pairs_by_layer_are_read_as_jax_grad_gives_them(target):
+    for problem in (PROBLEM, SMALLEST):
+        assert verify(problem, target(problem)).verdict == "right"
+    doubled = [(2 * dW, db) for dW, db in target(PROBLEM)]
+    assert verify(PROBLEM, doubled).verdict == "wrong"
+    without = PROBLEM.replaced(biases=None)
+    assert verify(without, [(dW, None) for dW in gradient(without).weights]).verdict == "right"
+    columns_told = verify(PROBLEM, pairs_of_columns(PROBLEM)).reason
+    assert "layer 1: dC/db has shape (3, 1), expected (3,)" in columns_told
 
 
 @pytest.mark.parametrize(("target", "told"), [*SEEN, *ONLY_LARGER], ids=lambda row: getattr(row, "__name__", ""))

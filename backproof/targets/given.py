@@ -67,4 +67,5 @@ def _needs_nothing(function: Any) -> bool:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return False
-    return all(parameter.default is not parameter.empty for parameter in parameters) and "problem" not in [p.name for p in parameters]
+    optional = [p.default is not p.empty or p.kind is p.VAR_KEYWORD for p in parameters]
+    return all(optional) and "problem" not in [parameter.name for parameter in parameters]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.targets.stack import TRIES, Stack, Undecided, activations_of, drawn, drawn_inputs, proved
+from backproof.targets.stack import TRIES, Stack, Undecided, activations_of, drawn, drawn_inputs, proved, without_cross_entropies
 from backproof.targets.target import Target, TargetError, told_of
 from oracles.jax_autodiff import JAX_LOSSES
 from properties.problems.support import SupportError
@@ -136,7 +136,7 @@ class JaxNetwork:
         weights, biases = [weight for weight, _ in layers], [bias for _, bias in layers]
         problem = Problem(weights, biases=biases, activations=found, x=x, y=np.zeros(outputs.shape))
         unsaid = proved(problem, [*[None] * (len(layers) - 1), outputs], self.precision, self.__qualname__)
-        self.supports = self.stack.supports(tuple(JAX_LOSSES))
+        self.supports = self.stack.supports(without_cross_entropies(JAX_LOSSES))
         self.notes = (self.stack.told, *([unsaid] if unsaid else []))
 
     def _outputs(self, leaves: Any, x: Any) -> Any:

@@ -1,6 +1,6 @@
 """A stack of fully connected layers that was found in somebody's own network: what it may be asked, and its proof on the forward pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,14 @@ MOST_TRIED = 15**4
 
 class Undecided(TargetError):
     """The numbers that a network was tried with do not tell two activations apart: other numbers may."""
+
+
+def without_cross_entropies(losses: Iterable[str]) -> list[str]:
+    """The losses that a network of a framework is asked: any dC/da comes to it by "upstream" already.
+
+    The frameworks' own cross-entropies lose digits, which would be told of every network as if it were its own.
+    """
+    return [name for name in losses if "cross_entropy" not in name]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ LOAD_LIMIT = 30.0
 
 T = TypeVar("T")
 Target = Callable[[Problem], Any]
-"""target(problem) returns a Gradient, or a pair (list of dC/dW, list of dC/db or None).
+"""target(problem) returns a Gradient, a pair (list of dC/dW, list of dC/db or None), or a list with one (dC/dW, dC/db) for each layer.
 
 It may have attributes: `supports`, a dict of what it can do (see Support), `precision`, what it computes in, and `notes`, what a report
 says of how it is asked.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.targets.stack import TRIES, Stack, Undecided, drawn, drawn_inputs, proved
+from backproof.targets.stack import TRIES, Stack, Undecided, drawn, drawn_inputs, proved, without_cross_entropies
 from backproof.targets.target import TargetError
 from backproof.targets.torch_calls import Recording, Unfollowed, recorded
 from backproof.targets.torch_stack import NO_STACK, Layer, layers_of
@@ -174,7 +174,7 @@ class TorchModule:
     def __init__(self, module: Any) -> None:
         self.found = FoundStack(module)
         self.__qualname__ = self.found.name
-        self.supports = self.found.stack.supports(tuple(TORCH_LOSSES))
+        self.supports = self.found.stack.supports(without_cross_entropies(TORCH_LOSSES))
         self.precision, self.notes = self.found.precision, tuple(self.found.told)
 
     def __call__(self, problem: Problem) -> Gradient:

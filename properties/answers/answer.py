@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from properties.answers.other_forms import other_form
+from properties.answers.other_forms import by_layer, other_form
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.dtypes import DTYPES, as_array
@@ -69,7 +69,8 @@ class Declined(Exception):
 def as_gradient(given: Any, problem: Problem) -> Gradient:
     """What a target returned, as a Gradient of real floating-point arrays in the shapes that the problem asks for.
 
-    given: a Gradient, or a pair (list of dC/dW, list of dC/db or None). Raises Malformed.
+    given: a Gradient, a pair (list of dC/dW, list of dC/db or None), or a list with one (dC/dW, dC/db) for each layer, in arrays of any
+    framework. Raises Malformed.
     """
     try:
         return _read(given, problem)
@@ -81,6 +82,7 @@ def as_gradient(given: Any, problem: Problem) -> Gradient:
 
 def _read(given: Any, problem: Problem) -> Gradient:
     if not isinstance(given, Gradient):
+        given = by_layer(given, [weight.shape for weight in problem.weights])
         if not isinstance(given, (tuple, list)) or len(given) != 2:
             raise Malformed(f"the answer is {_described(given)}: expected a Gradient, or a pair (list of dC/dW, list of dC/db or None)")
         given = Gradient(given[0], given[1])

@@ -36,6 +36,15 @@ def other_form(given: Any, weights: Sequence[Shape], biases: Sequence[Shape | No
     return ""
 
 
+def by_layer(given: Any, weights: Sequence[Shape]) -> Any:
+    """(list of dC/dW, list of dC/db) of one (dC/dW, dC/db) for each layer, whose dC/dW fit; what is given, where it is another form."""
+    if not isinstance(given, (tuple, list)) or len(given) != len(weights):
+        return given
+    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in given) or shapes_of([pair[0] for pair in given]) != weights:
+        return given
+    return [pair[0] for pair in given], [pair[1] for pair in given]
+
+
 class _Expected:
     """What shapes the arrays of an answer must have."""
 
