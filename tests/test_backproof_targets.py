@@ -112,7 +112,8 @@ NOT_LOADED = [
         "a class whose objects are no functions",
         "mine.py:Network",
         "target 'mine.py:Network' is a class whose objects cannot be called: expected a function of a problem: "
-        "backproof.from_class(Network, supports=...) makes one, or write it, or name a method that takes a problem: mine.py:Network.backprop",
+        "backproof.from_class(Network, supports=...) makes one, or write it, "
+        "or name a method that takes a problem: mine.py:Network.backprop",
     ),
 ]
 
