@@ -53,7 +53,7 @@ class Rate:
             )
         return (
             f"the gradient was read off updates at the rate {self.own:g}: half an ulp of each updated number over that rate is allowed "
-            "for, and of problems nothing is said where that is much beside the gradient"
+            "for, so that no smaller error is seen, and of problems nothing is said where that is much beside the gradient"
         )
 
 
