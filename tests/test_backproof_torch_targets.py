@@ -236,6 +236,18 @@ def test_a_right_module_passes(name, dtype):
     assert report.judged == QUICK["max_examples"]
 
 
+def test_log_softmax_at_the_end_is_taken_into_the_loss():
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3), nn.LogSoftmax(dim=-1))
+    report = check(module, **QUICK)
+    assert report.passed, str(report)
+    assert report.notes[:2] == (
+        "the stack that was found in it: 3, 4 relu, 3 identity",
+        "it ends in log_softmax, which is taken into the loss: softmax_cross_entropy alone is asked",
+    )
+    with pytest.raises(TargetError, match="LogSoftmax at 1: not a stack of linear layers and activations"):
+        target_of(nn.Sequential(nn.Linear(3, 4), nn.LogSoftmax(dim=-1), nn.Linear(4, 3)))
+
+
 def test_a_right_module_is_not_told_what_the_losses_of_pytorch_lose():
     report = check(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3)), **(QUICK | {"max_examples": 30}))
     assert report.verdict == "right", str(report)
