@@ -1,6 +1,6 @@
 """python -m backproof."""
 
-from backproof.doors.command_line import main
+from backproof.doors.entry import main
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ from backproof.findings.finding import Finding
 from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.targets.adapters import adapt
+from backproof.targets.classes import from_class
 from backproof.targets.jax_network import from_jax
 from backproof.targets.target import TargetError
 from backproof.targets.torch_step import problem_from, verify_step
@@ -36,6 +37,7 @@ __all__ = [
     "assert_right",
     "check",
     "enclosure",
+    "from_class",
     "from_jax",
     "gradient",
     "law_tests",

@@ -199,7 +199,7 @@ VERIFIED = {"a right answer": (right, (4, 8, 3), 8), "a wrong answer": (stale, (
 
 
 def main() -> None:
-    """Repetition, print, and say by the exit code whether all is well."""
+    """Look, print, and say by the exit code whether all is well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="list every file that verify enters")
     options = parser.parse_args()

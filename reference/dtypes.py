@@ -20,7 +20,7 @@ def as_array(given: Any) -> AnyArray:
     """An array of any framework as NumPy reads it: of a tensor its numbers alone, from whatever device holds them, worked out where it is
     lazy; torch.bfloat16, which NumPy cannot read, as the bfloat16 of ml_dtypes."""
     if isinstance(given, np.ndarray):
-        return given
+        return np.asarray(given)  # a np.matrix has two dimensions whatever is done to it
     for step in ("detach", "cpu"):
         given = getattr(given, step)() if hasattr(given, step) else given
     if str(getattr(given, "dtype", "")) == "torch.bfloat16":

@@ -13,8 +13,9 @@ from reference.dtypes import DTYPES
 class Precision:
     """What a target computes in: a binary floating-point format, and what sums and functions are computed in.
 
-    bits: of the significand of what is stored, the leading one included; least_exponent: of the smallest subnormal number;
-    largest: the largest finite number; flushes: whether engines are known that flush results below the least normal number to zero;
+    storage: the dtype of its numbers, a key of DTYPES; bits: of the significand of what is stored, the leading one included;
+    least_exponent: of the smallest subnormal number; largest: the largest finite number;
+    flushes: whether engines are known that flush results below the least normal number to zero;
     sum_bits: of the significand of running sums, if that is another one; product_bits: of what goes into a product, if less is kept;
     function_bits: of what activations, slopes and losses are computed in, to be rounded once when they are stored, if that is another one.
 
@@ -23,6 +24,7 @@ class Precision:
     """
 
     name: str
+    storage: str
     bits: int
     least_exponent: int
     largest: float
@@ -57,11 +59,6 @@ class Precision:
         return self.least_normal if self.flushes else 2.0 ** (self.least_exponent - 1)
 
     @cached_property
-    def storage(self) -> str:
-        """The dtype of its numbers."""
-        return {53: "float64", 24: "float32", 11: "float16", 8: "bfloat16"}[self.bits]
-
-    @cached_property
     def given(self) -> np.dtype[np.floating]:
         """The dtype of the arrays that a target is given, which hold numbers of the storage's: one that every framework reads."""
         return np.dtype("float32" if self.storage == "bfloat16" else self.storage)
@@ -89,15 +86,15 @@ BFLOAT16 = (-133, (2 - 2.0**-7) * 2.0**127)
 PRECISIONS: dict[str, Precision] = {
     row.name: row
     for row in (
-        Precision("float64", 53, -1074, (2 - 2.0**-52) * 2.0**1023),
-        Precision("float32", 24, *FLOAT32),
-        Precision("tf32", 24, *FLOAT32, product_bits=11),
-        Precision("float16/float32/float32", 11, -24, 65504.0, flushes=False, sum_bits=24, function_bits=24),
-        Precision("float16/float32", 11, -24, 65504.0, flushes=False, sum_bits=24),
-        Precision("float16", 11, -24, 65504.0, flushes=False),
-        Precision("bfloat16/float32/float32", 8, *BFLOAT16, sum_bits=24, function_bits=24),
-        Precision("bfloat16/float32", 8, *BFLOAT16, sum_bits=24),
-        Precision("bfloat16", 8, *BFLOAT16),
+        Precision("float64", "float64", 53, -1074, (2 - 2.0**-52) * 2.0**1023),
+        Precision("float32", "float32", 24, *FLOAT32),
+        Precision("tf32", "float32", 24, *FLOAT32, product_bits=11),
+        Precision("float16/float32/float32", "float16", 11, -24, 65504.0, flushes=False, sum_bits=24, function_bits=24),
+        Precision("float16/float32", "float16", 11, -24, 65504.0, flushes=False, sum_bits=24),
+        Precision("float16", "float16", 11, -24, 65504.0, flushes=False),
+        Precision("bfloat16/float32/float32", "bfloat16", 8, *BFLOAT16, sum_bits=24, function_bits=24),
+        Precision("bfloat16/float32", "bfloat16", 8, *BFLOAT16, sum_bits=24),
+        Precision("bfloat16", "bfloat16", 8, *BFLOAT16),
     )
 }
 """From the widest to the narrowest; with slashes: stored in the first, added up in the second, functions computed in the third."""

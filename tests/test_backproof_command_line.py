@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from backproof import Gradient, Problem, TargetError, enclosure, gradient
 from backproof.doors import command_line
-from backproof.doors.command_line import cli, main
+from backproof.doors.entry import main
+from backproof.doors.group import COMMANDS, cli
 from backproof.findings.finding import finding_of
 from backproof.runs.check import check as run_check
 from backproof.runs.options import LIMITS
@@ -319,6 +320,23 @@ def test_help_is_given(arguments):
     assert "Usage: " in result.output
     if arguments[0:1] != ["laws"]:
         assert "70 a bug of backproof" in " ".join(result.output.split())
+
+
+def test_the_help_says_of_each_command_what_its_docstring_says():
+    assert {name: " ".join(cli.commands[name].help.split("\n\n")[0].split()) for name in sorted(cli.commands)} == COMMANDS
+    assert list(COMMANDS) == cli.list_commands(None)
+    said = " ".join(run("--help").stdout.split())
+    for name, sentence in COMMANDS.items():
+        assert f"{name} {sentence}" in said
+
+
+@pytest.mark.slow
+def test_help_takes_none_of_what_the_commands_need():
+    code = (
+        "import sys; sys.argv = ['backproof', '--help']\nfrom backproof.doors.entry import main\ntry: main()\nfinally: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "scipy", "hypothesis", "rich"} & set(done.stdout.splitlines()[-1].split())
 
 
 def test_the_help_of_check_names_every_option():

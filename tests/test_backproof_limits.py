@@ -4,6 +4,7 @@ import inspect
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +30,7 @@ WORDS = {
     "wants": ("x,loss", ["x", "loss"]),
     "sizes": ("real", "real"),
     "widths": ("4,3,2", [4, 3, 2]),
+    "values": ("tame", "tame"),
 }
 OBEYED = {
     "activations": lambda p: set(p.activations) <= {"tanh", "relu"},
@@ -40,8 +42,9 @@ OBEYED = {
     "width": lambda p: max(p.widths) <= 3,
     "batch": lambda p: 2 <= p.batch <= 4,
     "wants": lambda p: set(p.wants[2:]) <= {"x", "loss"},
-    "sizes": lambda p: p.batch >= 8,
+    "sizes": lambda p: max(p.widths) >= 10,
     "widths": lambda p: p.widths == (4, 3, 2),
+    "values": lambda p: np.abs(np.concatenate([z.ravel() for z in gradient(p).pre_activations])).max() <= 8,
 }
 each_limit = pytest.mark.parametrize("name", LIMITS_OF_A_RUN)
 

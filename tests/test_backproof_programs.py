@@ -43,6 +43,7 @@ AT_START = {{
     "typo": lambda: say({{"kind": "ready", "support": {{}}}}),
     "newer": lambda: say({{"kind": "ready", "protocol": 2}}),
     "vague": lambda: say({{"kind": "ready", "precision": "double"}}),
+    "vaguer": lambda: say({{"kind": "ready", "precision": ["float32"]}}),
     "wide": lambda: say({{"kind": "ready", "supports": {{"depth": "deep"}}}}),
     "float32": lambda: say({{"kind": "ready", "precision": "float32", "name": "mine", "protocol": 1}}),
 }}
@@ -167,19 +168,20 @@ NOT_READY = [
     ("leaves", f"did not load: its process died with exit code 0: {READY}"),
     ("half_ready", f"""did not load: its process died with exit code 0, in the middle of a line, '{{"kind": "rea': {READY}"""),
     ("silent", f"did not load: it took over 0.5 s{FLUSH}"),
-    ("half_silent", f"""did not load: it took over 0.5 s, in the middle of a line, '{{"kind": "rea'{FLUSH}"""),
+    ("half_silent", f"""did not load: it took over 5 s, in the middle of a line, '{{"kind": "rea'{FLUSH}"""),
     ("answers_first", f"""did not load: it printed '{{"kind": "answer", "id": 1}}': {READY}"""),
     ("refuses", "no licence"),
     ("refuses_without", "it said no reason"),
-    ("typo", "its ready line has 'support': expected any of kind, protocol, name, supports, precision, binary"),
+    ("typo", "its ready line has 'support': expected any of kind, protocol, name, supports, precision, notes, binary"),
     ("newer", "run: ./mine newer speaks version 2 of the protocol: expected 1"),
+    ("vaguer", "precision of run: ./mine vaguer is ['float32']: expected one of float64, float32"),
     ("vague", "precision of run: ./mine vague is 'double': expected one of float64, float32"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "told"), NOT_READY, ids=[row[0] for row in NOT_READY])
 def test_a_program_that_is_not_ready_is_told_why(folder, kind, told):
-    limit = 0.5 if "silent" in kind else 30
+    limit = {"silent": 0.5, "half_silent": 5}.get(kind, 30)
     with pytest.raises(TargetError) as error:
         OwnProgram(f"run: ./mine {kind}", time_limit=limit, load_limit=limit)
     assert told in str(error.value)
@@ -194,6 +196,21 @@ def test_a_program_that_says_nothing_of_itself_is_asked_everything(program):
     session = program("fixed")
     assert (session.supports, session.precision, session.name) == (None, None, "run: ./mine fixed")
     assert program("float32").precision == "float32"
+
+
+def test_ctrl_c_while_a_program_gets_ready_ends_it(program, monkeypatch):
+    session = program("fixed")
+    session.renew()
+
+    def interrupted(conversation, seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("backproof.targets.conversation.Conversation.hear", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.renew()
+    assert session._process.poll() is not None
+    assert session(PROBLEM).gradient is not None
 
 
 def test_an_answer_is_read(program):
@@ -238,7 +255,7 @@ ENDED = [
     ),
     ("no_id", "malformed", "it printed an answer with the id None, and was asked problem 1"),
     ("hangs", "times_out", f"no answer within 0.5 s; its process was ended{FLUSH}"),
-    ("unended", "times_out", f"""no answer within 0.5 s, in the middle of a line, '{{"kind": "answer"'; its process was ended{FLUSH}"""),
+    ("unended", "times_out", f"""no answer within 5 s, in the middle of a line, '{{"kind": "answer"'; its process was ended{FLUSH}"""),
     (
         "half",
         "raises",
@@ -253,7 +270,7 @@ ENDED = [
 @pytest.mark.parametrize(("kind", "verdict", "told"), ENDED, ids=[row[0] for row in ENDED])
 def test_a_program_that_breaks_the_protocol_is_ended_and_told_so(program, monkeypatch, kind, verdict, told):
     monkeypatch.setattr("backproof.targets.protocol_session.SECONDS_TO_END", 0.5 if kind == "closes" else 30)
-    limit = 0.5 if kind in ("hangs", "unended") else 30
+    limit = {"hangs": 0.5, "unended": 5}.get(kind, 30)
     session = program(kind, time_limit=limit, load_limit=30)
     session._next_limit = limit
     process = session._process
@@ -364,7 +381,7 @@ def test_our_own_end_of_the_protocol_is_a_program_too(tmp_path, monkeypatch):
     (tmp_path / "t.py").write_text("from backproof import gradient\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    session = OwnProgram(f"run: {sys.executable} -m backproof.protocol.serve t.py:gradient")
+    session = OwnProgram(f"run: {sys.executable} -m backproof.serve t.py:gradient")
     own = OwnProcess("t.py:gradient")
     rng = np.random.default_rng(0)
     large = Problem([rng.normal(size=(100, 120))], activations=["tanh"], x=rng.normal(size=(2, 120)), y=np.ones((2, 100)))

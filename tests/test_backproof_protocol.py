@@ -13,7 +13,7 @@ import pytest
 
 from backproof import Gradient, Problem, gradient, verify
 from backproof.protocol.messages import LARGE, Incoming, ProtocolError, answer_message, gradient_of, packed, problem_message, problem_of
-from backproof.targets.conversation import ByThread, Conversation, Polled, Writing
+from backproof.targets.conversation import PIPE_SIZE, ByThread, Conversation, Polled, Writing, widen
 from backproof.targets.own_process import OwnProcess
 from backproof.targets.protocol_session import ProtocolSession
 from properties.problems.support import Support
@@ -189,7 +189,21 @@ def test_the_exchange_that_the_page_shows_is_what_is_said(monkeypatch):
     assert [line["kind"] for line in asked] == ["problem", "answer", "problem", "skipped"]
 
 
-SERVER = [sys.executable, "-m", "backproof.protocol.serve"]
+def test_a_pipe_holds_more_where_the_system_will():
+    fcntl = pytest.importorskip("fcntl")
+    if not hasattr(fcntl, "F_GETPIPE_SZ"):
+        pytest.skip("this system does not say how much a pipe holds")
+    theirs, ours = piped()
+    before = fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ)
+    widen(ours.fileno())
+    assert fcntl.fcntl(theirs, fcntl.F_GETPIPE_SZ) in (PIPE_SIZE, before)
+    theirs.close()
+    ours.close()
+    with open(os.devnull) as nothing:
+        widen(nothing.fileno())  # no pipe at all: nothing happens
+
+
+SERVER = [sys.executable, "-m", "backproof.serve"]
 TARGET = """
 import multiprocessing, os, subprocess, sys
 import somewhere_else
@@ -281,7 +295,7 @@ def test_the_python_end_says_what_went_wrong(folder):
 def test_the_python_end_says_how_it_is_called():
     done = subprocess.run(SERVER, text=True, capture_output=True, cwd=ROOT)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("usage: python -m backproof.protocol.serve TARGET")
+    assert done.stderr.startswith("usage: python -m backproof.serve TARGET")
 
 
 @pytest.fixture
@@ -315,7 +329,7 @@ def test_the_environment_and_the_names_of_a_target_are_its_own(folder, own, monk
         monkeypatch.delenv("PYTHONPATH")
     else:
         monkeypatch.setenv("PYTHONPATH", before)
-    assert own("t.py:as_it_was")(PROBLEM).message.startswith(f"ValueError: {before} t backproof.protocol.serve (")
+    assert own("t.py:as_it_was")(PROBLEM).message.startswith(f"ValueError: {before} t backproof.serve (")
 
 
 @pytest.mark.slow
@@ -346,7 +360,7 @@ def test_a_target_may_have_processes_of_its_own(folder, own, monkeypatch, tmp_pa
 @pytest.mark.slow
 @pytest.mark.wheel
 def test_the_python_end_imports_no_more_than_it_needs(tmp_path):
-    code = "import sys\nimport backproof.protocol.serve\nprint(*(name.removeprefix('backproof.').split('.')[0] for name in sys.modules))"
+    code = "import sys\nimport backproof.serve\nprint(*(name.removeprefix('backproof.').split('.')[0] for name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert not {"hypothesis", "jax", "torch", "flint", "rich", "click", "oracles", "pytest"} & set(done.stdout.split())
 

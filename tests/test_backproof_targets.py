@@ -105,14 +105,15 @@ NOT_LOADED = [
     (
         "a class with arguments, and what to do",
         "mine.py:NeedsSize",
-        "target 'mine.py:NeedsSize' is a class, which must be made without arguments: expected a function of a problem: write one that "
-        "makes a NeedsSize from problem.weights and answers its gradients",
+        "target 'mine.py:NeedsSize' is a class, which must be made without arguments: expected a function of a problem: "
+        "backproof.from_class(NeedsSize, supports=...) makes one, or write it",
     ),
     (
         "a class whose objects are no functions",
         "mine.py:Network",
-        "target 'mine.py:Network' is a class whose objects cannot be called: expected a function of a problem: write one that makes a "
-        "Network from problem.weights and answers its gradients, or name a method that takes a problem: mine.py:Network.backprop",
+        "target 'mine.py:Network' is a class whose objects cannot be called: expected a function of a problem: "
+        "backproof.from_class(Network, supports=...) makes one, or write it, or name a method that takes a problem: "
+        "mine.py:Network.backprop",
     ),
 ]
 
@@ -244,7 +245,7 @@ NO_OPTIONS = [
     ("samples", {"samples": "cols"}, "adapt: samples is 'cols': expected one of rows, columns, one"),
     ("weights", {"weights": "T"}, "adapt: weights is 'T': expected one of out_in, in_out"),
     ("biases", {"biases": None}, "adapt: biases is None: expected one of vector, column, row, folded_first, folded_last"),
-    ("returns", {"returns": "dict"}, "adapt: returns is 'dict': expected one of weights_biases, biases_weights, pairs"),
+    ("returns", {"returns": "dict"}, "adapt: returns is 'dict': expected one of weights_biases, biases_weights, pairs, updated"),
 ]
 
 

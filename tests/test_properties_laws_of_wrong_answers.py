@@ -41,6 +41,21 @@ def test_a_wrong_answer_breaks_no_law_by_its_own_rounding(name, times, seed_of_t
                 assert outcome.status is not Status.BROKEN, (law, outcome.message, outcome.judgement, problem)
 
 
+WHERE_ROUNDING_DECIDES = [
+    ("on a kink of hardtanh", 70007, 27, "forgot_the_slope_of_hidden_layers", "batch_gradients_add"),
+    ("huber, of no error", 70015, 7, "took_the_activation_for_its_slope", "a_duplicated_sample_counts_twice"),
+]
+"""A pre-activation of 1, which one sample and two may round to other sides, and an output of 1e45 that is expected to the last digit."""
+
+
+@pytest.mark.parametrize(
+    ("seed", "index", "name", "law"), [row[1:] for row in WHERE_ROUNDING_DECIDES], ids=[row[0] for row in WHERE_ROUNDING_DECIDES]
+)
+def test_a_wrong_answer_may_jump_where_the_gradient_does_and_by_as_large_a_share(seed, index, name, law):
+    problem = list(draw_problems(index + 1, seed, Support()))[index]
+    assert LAWS[law].on(Case(problem, InProcess(FAULTS[name].target))).status is not Status.BROKEN
+
+
 def larger(problem):
     """Wrong by large terms that cancel, added up in the order of memory: it rounds as these do, not as the gradient does."""
     answer = gradient(problem)

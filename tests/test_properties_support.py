@@ -11,6 +11,7 @@ from properties.laws.law import Cadence, Case
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems
 from properties.problems.support import PARAMETERS, Support
+from properties.problems.tame import are_tame
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import name_and_parameters
@@ -49,11 +50,16 @@ REFUSED = [
     ("a float", {"width": 2.0}, "width is 2.0: expected the most allowed"),
     ("True", {"depth": True}, "depth is True: expected the most allowed"),
     ("three", {"depth": (1, 2, 3)}, "depth is (1, 2, 3): expected the most allowed"),
+    ("outputs 0", {"outputs": 0}, "outputs is 0: expected the most allowed, or a pair (least, most), from 1"),
+    ("unknown values", {"values": "wild"}, "values is 'wild': expected one of any, tame"),
+    ("an unknown y", {"expected": "labels"}, "expected is 'labels': expected one of any, one_hot"),
+    ("more outputs than wide", {"outputs": (4, 4), "width": 3}, "width is (1, 3), but the target supports only outputs (4, 4)"),
     ("an unknown reduction", {"reductions": ["average"]}, "reductions is ['average']: expected a list of sum and mean"),
     ("one reduction", {"reductions": "sum"}, "reductions is 'sum': expected a list of sum and mean"),
     ("no reduction", {"reductions": []}, "reductions is []: expected a list of sum and mean"),
     ("a number of reductions", {"reductions": 5}, "reductions is 5: expected a list of sum and mean"),
     ("a list of lists", {"reductions": [["sum"]]}, "reductions is [['sum']]: expected a list of sum and mean"),
+    ("a list of sizes", {"sizes": ["real"]}, "sizes is ['real']: expected one of small, real"),
     ("same_hidden", {"same_hidden": "always"}, "same_hidden is 'always': expected True, False"),
 ]
 
@@ -106,6 +112,7 @@ NOTHING_LEFT = [
     ("activations", {"activations": ["relu"]}, {"activations": ["tanh"]}, "activations is ['tanh'], but the target supports only ['relu']"),
     ("losses", {"losses": ["huber"]}, {"losses": ["half_squared_error"]}, "but the target supports only ['huber']"),
     ("biases", {"biases": True}, {"biases": False}, "biases is False, but the target supports only True"),
+    ("values", {"values": "tame"}, {"values": "any"}, "values is 'any', but the target supports only 'tame'"),
     ("depth", {"depth": (3, 4)}, {"depth": 2}, "depth is (1, 2), but the target supports only (3, 4)"),
 ]
 
@@ -143,6 +150,9 @@ KEPT = {
     "reductions": ({"reductions": ["mean"]}, lambda p: p.reduction == "mean"),
     "same_hidden": ({"same_hidden": True}, lambda p: len({str(choice) for choice in p.activations[:-1]}) < 2),
     "wants": ({"wants": ["loss"]}, lambda p: {"loss"}.issuperset(p.wants[2:])),
+    "outputs": ({"outputs": 1}, lambda p: p.widths[-1] == 1),
+    "expected": ({"expected": "one_hot"}, lambda p: all(sorted(row) == [0] * (len(row) - 1) + [1] for row in p.y.tolist())),
+    "values": ({"values": "tame"}, lambda p: bool(are_tame(p))),
     "widths": ({"widths": [2, 2, 1]}, lambda p: p.widths == (2, 2, 1)),
     "layer_activations": (
         {"widths": [2, 3, 2, 1], "layer_activations": ["tanh", ("leaky_relu", {"slope": 0.2}), "identity"]},
@@ -155,7 +165,7 @@ KEPT = {
 }
 """For each limit what a target says, and which problems are within it."""
 
-NO_LAW_LEAVES = ("biases",)
+NO_LAW_LEAVES = ("biases", "values")
 """The limits that no law would leave where a target did not set them: shrinking would."""
 
 
@@ -279,6 +289,7 @@ def test_a_law_that_only_a_large_shape_breaks_is_told_of_a_small_one_as_it_is():
 CONTRADICTIONS = [
     ("other widths", {"widths": [2, 2, 1]}, {"widths": [2, 3, 1]}, "widths is [2, 3, 1], but the target supports only [2, 2, 1]"),
     ("another depth", {"widths": [2, 2, 1]}, {"depth": (3, 4)}, "widths is [2, 2, 1], but the target supports only depth (3, 4)"),
+    ("other outputs", {"widths": [2, 2, 1], "outputs": (2, 2)}, {"depth": 2}, "the target supports only outputs (2, 2)"),
     ("no such width", {"widths": [2, 2, 1]}, {"width": (2, 2)}, "widths is [2, 2, 1], but the target supports only width (2, 2)"),
 ]
 LAYERS = {"widths": [2, 2, 1], "layer_activations": ["tanh", "identity"], "layer_biases": [True, False]}

@@ -1,14 +1,11 @@
 """The command line: thin over check, verify and the tables."""
 
 import json
-import os
 import secrets
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import click
@@ -16,7 +13,8 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from backproof.doors.command_options import takes
+from backproof.doors.click_options import takes
+from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
 from backproof.doors.progress import progress_told
 from backproof.findings.finding import Finding, judgement_data
 from backproof.findings.report import Report
@@ -32,7 +30,6 @@ from backproof.runs.comparison import Compared, comparison_data, targets_of
 from backproof.runs.comparison import compare as compare_all
 from backproof.runs.options import Door
 from backproof.targets.target import TargetError
-from backproof.version import VERSION
 from oracles.available import ORACLES, missing, version
 from properties.judging.judge import verify as judge_answer
 from properties.laws.of_agreement import ORACLE_LAWS
@@ -47,8 +44,6 @@ from reference.functions.parametrised import defaults
 from reference.gradient import Gradient
 from reference.problem import Problem
 
-RIGHT, NOT_RIGHT, COULD_NOT_RUN, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
-EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive, 70 a bug of backproof, 130 interrupted."
 SAVED_IN = ".backproof"
 ROOM_BESIDE = 50
 """Columns that a table needs beside its names; where there are fewer, what is said stands below each name."""
@@ -61,12 +56,6 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         click.echo(f"backproof: {printable(self.format_message())}", err=True)
-
-
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION, prog_name="backproof")
-def cli() -> None:
-    """Says whether an implementation of backpropagation is right, and where it is wrong if it is not."""
 
 
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
@@ -343,30 +332,3 @@ def _exit_code(verdict: Verdict, strict: bool) -> int:
     if verdict is Verdict.INCONCLUSIVE:
         return COULD_NOT_RUN
     return RIGHT if verdict.passes(strict) else NOT_RIGHT
-
-
-def main() -> None:
-    """The command `backproof`."""
-    # what ends a run from outside, a time limit of CI say, leaves the report so far, as Ctrl-C does
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        # what Hypothesis keeps for itself has no place in the folder of whoever runs a check
-        with TemporaryDirectory(prefix="backproof-") as folder:
-            os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)
-            sys.exit(cli.main(standalone_mode=False) or RIGHT)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(COULD_NOT_RUN)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("backproof: interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # whoever read the output has gone: nothing more can be told
-        sys.stderr.close()
-        sys.exit(NOT_RIGHT)
-    except Exception as error:
-        import traceback
-
-        traceback.print_exc()
-        click.echo(f"backproof: this is a bug of backproof ({type(error).__name__}): please report it with the lines above", err=True)
-        sys.exit(OUR_BUG)

@@ -25,6 +25,7 @@ def problems(
     width: int | tuple[int, int] | None = None,
     batch: int | tuple[int, int] | None = None,
     wants: Sequence[str] | None = None,
+    values: str | None = None,
     precision: str | None = None,
     supports: Any = None,
 ) -> st.SearchStrategy[Problem]:
@@ -33,7 +34,8 @@ def problems(
     activations, losses: names, or (name, parameters); None for all. output_activations: those of the last layer, None for the same.
     reductions: over samples, "sum" or "mean". biases: True for always, False for never, None for both.
     depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
-    "pre_activations", "activations", "deltas". precision: the numbers are exact in it; float64 if None. supports: what a target supports.
+    "pre_activations", "activations", "deltas". values: "any", or "tame" for moderate numbers alone. precision: the numbers are exact in
+    it; float64 if None. supports: what a target supports.
     Raises SupportError.
     """
     precision = precision or "float64"
@@ -49,6 +51,7 @@ def problems(
         width=width,
         batch=batch,
         wants=wants,
+        values=values,
     )
     return problems_of(support, precision).filter(lambda problem: _can_be_judged(problem, precision))
 

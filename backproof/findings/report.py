@@ -46,7 +46,7 @@ class Report:
     have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
     unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
     tally: all that was counted, as Tally.from_data reads it, None where nothing could be run;
-    error: why nothing could be run, "" if it could.
+    error: why nothing could be run, "" if it could; right_if_tame: whether a target that fails is right for moderate numbers.
     """
 
     target: str
@@ -67,6 +67,7 @@ class Report:
     unjudged: tuple[Unjudged, ...] = ()
     tally: dict[str, Any] | None = None
     error: str = ""
+    right_if_tame: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -93,7 +94,7 @@ class Report:
             return f"nothing could be said of {'; '.join(str(one.place) for one in self.unjudged)} in any problem: see the note"
         if self.verdict is Verdict.RIGHT and JUDGES not in self.laws:
             return f"{counted(len(self.laws), 'law')} asked for, held; no answer was held against the exact gradient"
-        return self.verdict.meaning
+        return f"{self.verdict.meaning}; right for moderate numbers: see the note" if self.right_if_tame else self.verdict.meaning
 
     @property
     def passed(self) -> bool:

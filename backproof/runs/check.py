@@ -49,6 +49,7 @@ def check(
     wants: Sequence[str] | None = None,
     sizes: str | None = None,
     widths: Sequence[int] | None = None,
+    values: str | None = None,
     precision: str | None = None,
     strict: bool = False,
     oracles: Sequence[str] = (),
@@ -68,6 +69,7 @@ def check(
         supports (see strategies.problems).
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
         No law poses others, and what fails is shrunk to smaller ones only from beyond 6; never where the target's own supports say widths.
+    values: "any", or "tame" for moderate numbers alone: is the gradient right, whether or not the code is robust beyond them?
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
         computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
@@ -90,6 +92,7 @@ def check(
         "wants": wants,
         "sizes": sizes,
         "widths": widths,
+        "values": values,
     }
     chosen = laws_for(oracles, laws)
     session = _session(target, precision, time_limit, load_limit)
@@ -114,8 +117,8 @@ def problem_at(
 ) -> Problem:
     """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
 
-    target, limits: as check was told, activations, output_activations, losses, reductions, biases, depth, width, batch, wants, sizes
-    and widths; precision: what the finding says that it was drawn in, None for the target's own or float64. Raises SupportError,
+    target, limits: as check was told, activations, output_activations, losses, reductions, biases, depth, width, batch, wants, sizes,
+    widths and values; precision: what the finding says that it was drawn in, None for the target's own or float64. Raises SupportError,
     TargetError.
     """
     _check_number("index", index, 0)

@@ -12,6 +12,7 @@ from backproof.runs.inquiry import Inquiry
 from backproof.runs.precision_met import meets
 from backproof.runs.sight import Sight
 from backproof.runs.tally import Tally
+from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
@@ -38,6 +39,7 @@ class Conclusion:
         told = list(self.failures.told().values())
         meets, said = self._meets(told)
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
+        tame = self._right_if_tame(told)
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -51,7 +53,8 @@ class Conclusion:
             strict=self.failures.strict,
             interrupted=self.interrupted,
             seconds=time.monotonic() - self.started,
-            notes=self._notes(said),
+            notes=(*self._notes(said), *([tame] if tame else [])),
+            right_if_tame=bool(tame),
             doubts=self.tally.doubts.total(),
             sees={} if self.interrupted else self.sight.smallest_seen(),
             # nothing can be said where no answer was judged
@@ -76,9 +79,19 @@ class Conclusion:
         said = meets(self.inquiry.session, self.inquiry.small, self.seed, widest, self.drawn_in)
         return (widest, said) if said else ("", "")
 
+    def _right_if_tame(self, told: list[Failure]) -> str:
+        """What is said where the target fails, on fewer problems than not, and is right for moderate numbers."""
+        failing = [one for one in told if self.failures.fails(one.outcome)]
+        beyond = (Verdict.NONFINITE, Verdict.RAISES, Verdict.WRONG)
+        if not failing or any(one.of_state or one.outcome.verdict not in beyond or 2 * one.count > self.tally.examples for one in failing):
+            return ""
+        if self.interrupted or self.inquiry.session.deaths or self.inquiry.support.values == "tame" or JUDGES not in self.tally.laws:
+            return ""
+        return right_if_tame(self.inquiry.session, self.inquiry.small, self.seed, self.inquiry.precision, self.drawn_in)
+
     def _notes(self, of_digits: str) -> tuple[str, ...]:
         """What else a reader should know; of_digits: what is said of the precision that the target meets, or ""."""
-        notes = list(self.tally.notes)
+        notes = [*self.inquiry.session.notes, *self.tally.notes]
         if self.interrupted:
             notes.append("interrupted: this is the report so far")
         if len(self.tally.judged_by) > 1:

@@ -111,6 +111,9 @@ LIMITS: dict[str, Option] = {
     "widths": _limit(
         Sequence[int] | None, _numbers, "N,N,...", "networks of these widths alone, inputs first: 784,128,10", in_strategies=False
     ),
+    "values": _limit(
+        str | None, str, "any|tame", "tame: moderate numbers alone, for whether the gradient is right, not whether the code is robust"
+    ),
 }
 """The options that say which problems are drawn, within what the target supports."""
 

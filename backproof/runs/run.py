@@ -41,7 +41,6 @@ class Run:
     def __init__(self, inquiry: Inquiry, laws: list[Law], strict: bool, progress: Progress) -> None:
         self.inquiry, self.schedule, self.progress = inquiry, Schedule(laws), progress
         self.tally = Tally({law.name: LawCount() for law in laws})
-        self.tally.notes += inquiry.session.notes
         self.failures = Failures(strict)
         self.sight, self.unanswered, self.structures = Sight(), Unanswered(), Structures()
         self.seed, self.drawn_in = 0, "float64"

@@ -1,29 +1,22 @@
 """Adapters for the common shapes of hand-written code: f(weights, biases, activations, x, y)."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from backproof.targets.layouts import LAYOUTS, Given, Layout
 from backproof.targets.target import Target, TargetError
-from properties.answers.answer import Malformed
-from properties.answers.other_forms import other_form, shapes_of
+from backproof.targets.updates import Rate, allowed_for, rate_of, read_off, should_change
+from properties.answers.answer import Declined, Malformed
 from reference.arrays import AnyArray
 from reference.dtypes import as_array
 from reference.gradient import Gradient
 from reference.problem import Problem
-
-LAYOUTS = {
-    "samples": ("rows", "columns", "one"),
-    "weights": ("out_in", "in_out"),
-    "biases": ("vector", "column", "row", "folded_first", "folded_last"),
-    "returns": ("weights_biases", "biases_weights", "pairs"),
-}
-BIAS_SHAPES = {"vector": (-1,), "column": (-1, 1), "row": (1, -1)}
-FOLDED = {"folded_first": 0, "folded_last": -1}
-"""Where the bias stands among the weights of its node, which come from node to node: from a node that is always 1."""
 
 
 def adapt(
@@ -33,6 +26,10 @@ def adapt(
     weights: str = "out_in",
     biases: str = "vector",
     returns: str = "weights_biases",
+    layers: str = "lists",
+    expected: str = "rows",
+    activations: bool = True,
+    learning_rate: Any = None,
     supports: Mapping[str, Any] | None = None,
 ) -> Target:
     """A target from a function f(weights, biases, activations, x, y) in a layout of its own.
@@ -44,110 +41,128 @@ def adapt(
         and holds the bias as its first column, "folded_last" if as its last (rows, where the weights are "in_out"): f is then given a
         list of None as its biases, and whatever it returns as dC/db is left alone.
     returns: "weights_biases" for (list of dC/dW, list of dC/db), "biases_weights" for the other order, "pairs" for a list with
-        one (dC/dW, dC/db) for each layer.
-    supports: what f can do, f.supports if not given. As f is told no loss, its losses are half_squared_error and its reductions sum,
-        unless said there; with samples="one", a mean over samples is taken here.
+        one (dC/dW, dC/db) for each layer; "updated" if f gives no derivatives, and returns new weights and biases or writes to those that
+        it is given.
+    layers: "lists" if f takes a list of weights and one of biases; "pairs" if one list of (W, b); "dicts" if one of {"W": ..., "b": ...};
+        "dict" if one dict {"W1": ..., "b1": ..., "W2": ...}; "numbers" if each weight, layer by layer and row by row, and then each
+        bias is an argument of its own. It answers in the same form; in dicts by the names dW or W, and db or b.
+    expected: "rows" if y is as x, "class_index" if it is the number of each sample's class, from 0; then y is one-hot in every problem.
+    activations: whether f is told the activations, after the weights and biases.
+    learning_rate: of returns="updated": the name of f's parameter, or {its name: the rate that you use}; or a number that is fixed in f.
+    supports: what f can do, f.supports if not given. As f is told no loss, its losses are half_squared_error (softmax_cross_entropy where
+        expected is "class_index") and its reductions sum, unless said there; with samples="one", a mean over samples is taken here.
     Raises TargetError.
     """
-    layout = {"samples": samples, "weights": weights, "biases": biases, "returns": returns}
-    for name, value in layout.items():
+    words = {"samples": samples, "weights": weights, "biases": biases, "returns": returns, "layers": layers, "expected": expected}
+    for name, value in words.items():
         if value not in LAYOUTS[name]:
             raise TargetError(f"adapt: {name} is {value!r}: expected one of {', '.join(LAYOUTS[name])}")
-    as_said = _adapted(f, **layout)
+    if layers != "lists" and returns not in ("weights_biases", "updated"):
+        raise TargetError(
+            f"adapt: returns is {returns!r}, but where layers is {layers!r} f answers in that form: leave it out, or 'updated'"
+        )
+    if learning_rate is not None and returns != "updated":
+        raise TargetError(f"adapt: learning_rate is {learning_rate!r}, but returns is {returns!r}: expected 'updated'")
+    rate = rate_of(learning_rate, f, _parameters(f)) if returns == "updated" else None
+    layout = Layout(**words, activations=activations)
+    as_said = _adapted(f, layout, rate)
 
     def target(problem: Problem) -> Gradient:
         try:
             return as_said(problem)
-        except Malformed:
+        except (Malformed, Declined):
             raise
         except Exception as error:
-            if options := _answers_by(f, layout, problem):
+            if options := _answers_by(f, layout, rate, problem):
                 error.add_note(f"with {options} it answers: say backproof.adapt(f, {options})")
             raise
 
     said = getattr(f, "supports", None) if supports is None else supports
-    target.supports = {"losses": ["half_squared_error"], "reductions": ["sum"], **(said or {})}  # type: ignore[attr-defined]
+    usual: dict[str, Any] = {"losses": ["half_squared_error"], "reductions": ["sum"]}
+    if expected == "class_index":
+        usual |= {"losses": ["softmax_cross_entropy"], "expected": "one_hot"}
+    target.supports = {**usual, **(said or {})}  # type: ignore[attr-defined]
     target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
+    target.notes = (rate.note,) if rate else ()  # type: ignore[attr-defined]
     target.__qualname__ = getattr(f, "__qualname__", "adapted")
     return target
 
 
-def _answers_by(f: Callable[..., Any], layout: dict[str, str], problem: Problem) -> str:
+def _parameters(f: Callable[..., Any]) -> Mapping[str, Any]:
+    """The parameters of f, by their names; none where nothing is known of them."""
+    with suppress(TypeError, ValueError):
+        return inspect.signature(f).parameters
+    return {}
+
+
+def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, problem: Problem) -> str:
     """The options of adapt by which f answers a problem that it raises at, with arrays of the right shapes; or ""."""
     with suppress(Exception):
-        _adapted(f, **layout)(problem)
+        _adapted(f, layout, rate)(problem)
         return ""  # it raised once, for another reason
-    changes = [{name: value} for name in ("samples", "weights", "biases") for value in LAYOUTS[name]]
+    changes: list[dict[str, Any]] = [{name: value} for name in ("samples", "weights", "biases") for value in LAYOUTS[name]]
     pairs = [{**one, **other} for one, other in combinations(changes, 2) if one.keys() != other.keys()]
     for change in changes + pairs:
         with suppress(Exception):
-            answer = _adapted(f, **{**layout, **change})(problem)
+            answer = _adapted(f, replace(layout, **change), rate)(problem)
             if [np.shape(weight) for weight in answer.weights] == [weight.shape for weight in problem.weights]:
-                return ", ".join(f'{name}="{value}"' for name, value in change.items() if layout[name] != value)
+                return ", ".join(f'{name}="{value}"' for name, value in change.items() if getattr(layout, name) != value)
     return ""
 
 
-def _adapted(f: Callable[..., Any], samples: str, weights: str, biases: str, returns: str) -> Callable[[Problem], Gradient]:
+def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None) -> Callable[[Problem], Gradient]:
     """What asks f by a layout."""
 
-    def turned(arrays: Sequence[Any]) -> list[AnyArray]:
-        # views, so that what f writes to its inputs is seen
-        return [as_array(w).T if weights == "in_out" else w for w in arrays]
+    def asked(problem: Problem, given: Given, x: AnyArray, y: Any, **rates: float) -> Any:
+        told = (list(problem.activations),) if layout.activations else ()
+        return f(*given.held, *told, x, y, **rates)
 
-    def given(problem: Problem) -> tuple[list[AnyArray], list[AnyArray | None]]:
-        """The weights and the biases as f has them."""
-        if biases not in FOLDED:
-            return turned(problem.weights), [None if b is None else b.reshape(BIAS_SHAPES[biases]) for b in problem.biases]
-        parts = zip(problem.weights, problem.biases, strict=True)
-        columns = [(w, np.zeros((len(w), 1), w.dtype) if b is None else b[:, None]) for w, b in parts]
-        return turned([np.hstack([b, w] if FOLDED[biases] == 0 else [w, b]) for w, b in columns]), [None] * problem.depth
+    def answered(problem: Problem, x: AnyArray, y: Any) -> Gradient:
+        given = layout.given(problem)
+        return layout.gradient(asked(problem, given, x, y), given)
 
-    def read(answer: Any, weight_shapes: list[Any]) -> tuple[Any, Any]:
-        """(list of dC/dW, list of dC/db), whatever they hold."""
-        if biases in FOLDED and shapes_of(answer) == weight_shapes:
-            return answer, None
-        if returns == "pairs":
-            return [pair[0] for pair in answer], [pair[1] for pair in answer]
-        first, second = answer
-        return (second, first) if returns == "biases_weights" else (first, second)
+    def read(problem: Problem, x: AnyArray, y: Any, rate: Rate) -> tuple[Gradient, Gradient]:
+        """The gradient that an update shows, and by how much each entry of it may be off."""
 
-    def gradient_of(answer: Any, shaped: list[AnyArray], biased: list[AnyArray | None]) -> Gradient:
-        weight_shapes = [w.shape for w in shaped]
-        try:
-            dW, db = read(answer, weight_shapes)
-            dW = list(dW)
-        except Exception as error:
-            dW, unread = None, f"the answer of f cannot be read as returns={returns!r} has it ({type(error).__name__}: {error})"
-        else:
-            unread = ""
-        if shapes_of(dW) != weight_shapes:
-            bias_shapes = [None if b is None else b.shape for b in biased]
-            seen = other_form(answer, weight_shapes, bias_shapes, plain="it is (list of dC/dW, list of dC/db)")
-            if seen or unread:
-                raise Malformed("; ".join(part for part in (unread, seen) if part))
-        if biases in FOLDED:
-            if shapes_of(dW) != weight_shapes:
-                raise Malformed(f"f answers dC/dW of the shapes {shapes_of(dW)}: expected {weight_shapes}, each with the bias in it")
-            whole = [as_array(w) for w in turned(dW)]
-            return Gradient([np.delete(w, FOLDED[biases], axis=1) for w in whole], [w[:, FOLDED[biases]] for w in whole])
-        flat = None if db is None else [None if b is None else as_array(b).reshape(-1) for b in db]
-        return Gradient(turned(dW), flat)
+        def step(chosen: float) -> list[AnyArray]:
+            given = layout.given(problem, copied=True)
+            weights, biases = layout.updated(asked(problem, given, x, y, **({rate.name: chosen} if rate.name else {})), given)
+            return [*weights, *(biases[i] for i in biased)]
+
+        before = layout.given(problem)
+        biased = [i for i, bias in enumerate(before.biases) if bias is not None]
+        readings = read_off(step, [*before.weights, *(bias for bias in before.biases if bias is not None)], rate)
+
+        def back(arrays: Sequence[AnyArray]) -> Gradient:
+            biases: list[AnyArray | None] = [None] * problem.depth
+            for i, array in zip(biased, arrays[problem.depth :], strict=True):
+                biases[i] = array
+            return layout.turned_back(list(arrays[: problem.depth]), biases, before)
+
+        values = [reading.value.astype(reading.after.dtype) for reading in readings]
+        return back(values), back([reading.error for reading in readings])
 
     def target(problem: Problem) -> Gradient:
-        def call(x: AnyArray, y: AnyArray) -> Gradient:
-            shaped, biased = given(problem)
-            return gradient_of(f(shaped, biased, list(problem.activations), x, y), shaped, biased)
-
-        if samples == "one":
-            share = 1 / problem.batch if problem.reduction == "mean" else 1.0
-            return _added([call(x, y) for x, y in zip(problem.x, problem.y, strict=True)], share)
-        return call(problem.x.T, problem.y.T) if samples == "columns" else call(problem.x, problem.y)
+        share = 1 / problem.batch if layout.samples == "one" and problem.reduction == "mean" else 1.0
+        calls = layout.calls(problem)
+        if rate is None:
+            return _added([answered(problem, x, y) for x, y in calls], share)
+        gradients, errors = zip(*(read(problem, x, y, rate) for x, y in calls), strict=True)
+        answer, error = _added(list(gradients), share), _added(list(errors), share)
+        if not any(array.any() for _, array in answer.arrays()) and should_change(problem, answer, error):
+            raise Malformed(
+                "f leaves all weights and biases as they were: return the new ones, or write to what it is given, as in "
+                'weights[i] = ... or weights[i] -= ...; if it answers derivatives, leave returns="updated" out'
+            )
+        return allowed_for(problem, answer, error) if any(array.any() for _, array in error.arrays()) else answer
 
     return target
 
 
 def _added(gradients: list[Gradient], share: float) -> Gradient:
     """The sum over samples, each with its share: added up in float64, in the dtype of what is added."""
+    if len(gradients) == 1 and share == 1:
+        return gradients[0]
 
     def total(parts: Sequence[Any]) -> Any:
         if parts[0] is None:

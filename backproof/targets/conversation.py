@@ -14,6 +14,9 @@ from backproof.protocol.messages import Incoming, Message
 CAN_POLL = hasattr(select, "poll")
 """Whether a pipe can be asked if there is something to read, or room to write; if not, a thread waits for each."""
 
+PIPE_SIZE = 2**18
+"""Bytes that a pipe is to hold, where that can be said: most problems and answers are then written at once, and read at once."""
+
 LONGEST_WAIT = 1e6
 """Seconds, beyond which systems refuse to wait."""
 
@@ -22,6 +25,10 @@ class Conversation:
     """The messages to a process and from it. process: with unbuffered pipes; binary: whether bytes may follow a line."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", *, binary: bool) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for pipe in (process.stdin, process.stdout):
+            widen(pipe.fileno())
         self._to = Writing(cast(FileIO, process.stdin))
         self._from = (Polled if CAN_POLL else ByThread)(cast(FileIO, process.stdout))
         self._incoming = Incoming(self._from, binary=binary)
@@ -60,6 +67,16 @@ class Conversation:
         """Say and hear no more."""
         self._to.close()
         self._from.close()
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold more than the 64 KiB that are usual, where the system can and will."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    except (ImportError, AttributeError, OSError):
+        return
 
 
 class Writing:

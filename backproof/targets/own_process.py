@@ -37,7 +37,7 @@ class OwnProcess(ProtocolSession):
             *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
             "-P",
         ]
-        command = [sys.executable, *flags, "-m", "backproof.protocol.serve", self.name]
+        command = [sys.executable, *flags, "-m", "backproof.serve", self.name]
         with self._output.pipes(1, 2) as printed:
             if printed:
                 return subprocess.Popen([*command, str(printed[0])], stderr=printed[1], pass_fds=printed[:1], env=environment, **PIPES)

@@ -16,7 +16,7 @@ from reference.errors import ProblemError
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
-READY = ("kind", "protocol", "name", "supports", "precision", "binary", "notes")
+READY = ("kind", "protocol", "name", "supports", "precision", "notes", "binary")
 """What a `ready` may say."""
 
 SECONDS_TO_END = 5.0
@@ -81,6 +81,9 @@ class ProtocolSession(ABC):
             begun, code = self._conversation.begun, self._exit_code()
             self._end()
             raise self._not_ready(error, begun, code) from None
+        except KeyboardInterrupt:
+            self._end()
+            raise
         self._next_limit = self._first_limit
 
     def _get_ready(self, message: Message) -> None:
@@ -99,7 +102,7 @@ class ProtocolSession(ABC):
         if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
             raise TargetError(f"{self.name}: its ready line has notes {notes!r}: expected a list of sentences")
         self.notes = tuple(map(encodable, notes))
-        if self.precision is not None and self.precision not in PRECISIONS:
+        if self.precision is not None and self.precision not in list(PRECISIONS):  # a list, since JSON has values with no hash
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         self._binary = self.binary and message.data.get("binary") is True
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from properties.answers.answer import Answer, Malformed, as_gradient
+from properties.answers.answer import Answer, Declined, Malformed, as_gradient
 from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
@@ -33,7 +33,8 @@ T = TypeVar("T")
 Target = Callable[[Problem], Any]
 """target(problem) returns a Gradient, a pair (list of dC/dW, list of dC/db or None), or a list with one (dC/dW, dC/db) for each layer.
 
-It may have attributes: `supports`, a dict of what it can do (see Support), and `precision`, what it computes in.
+It may have attributes: `supports`, a dict of what it can do (see Support), `precision`, what it computes in, and `notes`, what a report
+says of how it is asked.
 """
 
 
@@ -48,9 +49,9 @@ class Session(Protocol):
     """
 
     name: str
-    notes: tuple[str, ...]
     supports: Any
     precision: str | None
+    notes: tuple[str, ...]
     deaths: int
 
     def __call__(self, problem: Problem, memory_layout: str = "contiguous") -> Answer:
@@ -126,7 +127,7 @@ def _executed(name: str, load: Callable[[], T]) -> T:
 
 def _instance(spec: str, given: type) -> Any:
     """An object of a class that is named as a target. Raises TargetError, which says what a target is, where it is none."""
-    way = f"expected a function of a problem: write one that makes a {given.__name__} from problem.weights and answers its gradients"
+    way = f"expected a function of a problem: backproof.from_class({given.__name__}, supports=...) makes one, or write it"
     if hasattr(given, "forward") and hasattr(given, "parameters"):
         way = f"expected a module, or a function without arguments that makes one: write one that returns a {given.__name__}(...)"
     try:
@@ -167,7 +168,7 @@ class InProcess:
         self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
         if self.precision is not None and self.precision not in PRECISIONS:
             raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
-        self.notes = tuple(getattr(target, "notes", ()))
+        self.notes = tuple(map(str, getattr(target, "notes", ())))
         self.deaths = 0
         self._target, self._time_limit = target, time_limit
         self._next_limit = max(time_limit, load_limit) if time_limit else 0.0
@@ -184,6 +185,8 @@ class InProcess:
                 gradient = as_gradient(self._target(fresh), problem)
         except Malformed as error:
             return Answer(None, Verdict.MALFORMED, encodable(str(error)), *self._changes(inputs))
+        except Declined as error:
+            return Answer(None, None, encodable(str(error)), *self._changes(inputs))
         except _TimeIsUp:
             return Answer(None, Verdict.TIMES_OUT, no_answer_within(limit, self._time_limit), *self._changes(inputs))
         except KeyboardInterrupt:

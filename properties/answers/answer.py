@@ -62,6 +62,10 @@ class Malformed(ValueError):
     """An answer that cannot be judged; the message says what was given and what is expected."""
 
 
+class Declined(Exception):
+    """Raised by a target for a problem that it does not support; the message says what it cannot."""
+
+
 def as_gradient(given: Any, problem: Problem) -> Gradient:
     """What a target returned, as a Gradient of real floating-point arrays in the shapes that the problem asks for.
 

@@ -18,6 +18,8 @@ def other_form(given: Any, weights: Sequence[Shape], biases: Sequence[Shape | No
     weights, biases: for each layer the shape that dC/dW and dC/db must have, None where there is no bias; batch: how many samples,
     0 where they do not matter; plain: what is said of an answer that is (list of dC/dW, list of dC/db), where that is another form.
     """
+    if given is None:
+        return 'if it updates its weights in place of answering derivatives, say backproof.adapt(f, returns="updated", learning_rate=...)'
     if isinstance(given, Mapping):
         keys = ", ".join(map(repr, list(given)[:8]))
         return f"it is a dict with the keys {keys}: return {WANTED}, or a backproof.Gradient"

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from properties.answers.answer import Malformed, as_gradient
-from properties.judging.array_findings import quantities
 from properties.judging.by_second_moment import is_large, judge_by_deviation
 from properties.judging.by_worst_case import TOO_WIDE, judge_by_worst_case, within_worst_case
 from properties.judging.decimals import printed
+from properties.judging.each_array import quantities
 from properties.judging.judgement import Exact, Judgement, precision_named, precision_of
 from properties.verdict import Verdict
 from reference.errors import ProblemError

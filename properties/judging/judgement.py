@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oracles.balls.enclosure import Enclosure, enclosure
-from properties.judging.array_finding import Quantity, quantities_text
+from properties.judging.array_verdict import ArrayVerdict, quantities_text
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array, keep_freed_memory
 from reference.backward import gradient_of_passes
@@ -94,7 +94,7 @@ class Judgement:
     one_of: bool = False
     meets: str = ""
     not_wrong_by: tuple[str, ...] = ()
-    quantities: tuple[Quantity, ...] = ()
+    quantities: tuple[ArrayVerdict, ...] = ()
     doubted_by: str = ""
     disagreement: bool = False
     strict: bool = False

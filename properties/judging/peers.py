@@ -179,7 +179,7 @@ class _Pass:
         return self._rounded(error * self._function(choice, "derivative", z))
 
     def _function(self, choice: Any, quantity: str, z: AnyArray) -> AnyArray:
-        """g or g' of z: "value" or "derivative"; arrays_in_sigmas are exact, however a peer rounds."""
+        """g or g' of z: "value" or "derivative"; comparisons are exact, however a peer rounds."""
         name, parameters = name_and_parameters(choice)
         if name in self.peer.textbook:
             return self._rounded(np.asarray(TEXTBOOK[name][quantity](z, **parameters), dtype=z.dtype), systematic=True)

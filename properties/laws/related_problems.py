@@ -109,7 +109,9 @@ def entries_of(gradient: Gradient, bound: Gradient) -> Side:
 def own_rounding(answer: Gradient, reference: Gradient, bound: Gradient, precision: Precision) -> dict[Place, float]:
     """What an answer that is wrong may round, array by array: nobody knows what it computes, so a law asks half the digits of what is off.
 
-    0 for an answer within the bound. What is off beyond it is taken by its largest entry: others may be differences of such.
+    0 for an answer within the bound. What is off beyond it is taken by its largest entry: others may be differences of such. Where
+    rounding decides on the gradient itself, as on a kink or on the sign of a difference in Huber's loss, it decides on as large a share
+    of the answer.
     """
     right, allowed = dict(reference.arrays()), dict(bound.arrays())
     off: dict[Place, float] = {}
@@ -117,7 +119,8 @@ def own_rounding(answer: Gradient, reference: Gradient, bound: Gradient, precisi
         for place, got in answer.arrays():
             beyond = np.abs(np.asarray(got, dtype=np.float64) - right[place]) - allowed[place]
             most = float(np.max(beyond, where=np.isfinite(beyond), initial=0.0))
-            off[place] = math.sqrt(precision.unit) * most
+            share = np.max(allowed[place], initial=0.0) / max(np.max(np.abs(right[place]), initial=0.0), LEAST)
+            off[place] = max(math.sqrt(precision.unit), min(float(share), 1.0)) * most
     return off
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from properties.problems.edges import LONG, REAL_LONG
-from properties.problems.support import Support
+from properties.problems.support import EXPECTED, Support
+from reference.functions.expected_outputs import Labels
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, row_of
 from reference.problem import Problem
@@ -15,7 +16,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths n_0 to n_L, batch, and for each layer its activation and whether it has biases."""
+    """Widths n_0 to n_L, batch, and for each layer its activation and whether it has biases.
+
+    labels: of n outputs the rows that y is drawn from, in place of what the loss says; None for that.
+    """
 
     widths: tuple[int, ...]
     batch: int
@@ -23,6 +27,7 @@ class Architecture:
     biased: tuple[bool, ...]
     loss: Choice
     reduction: str
+    labels: Labels | None = None
 
 
 class Picker(Protocol):
@@ -61,7 +66,7 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
         picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)
     ]
     reduction = picker.pick("reduction", support.reductions)
-    return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction)
+    return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction, EXPECTED[support.expected])
 
 
 def _pick_sizes(picker: Picker, support: Support, depth: int) -> tuple[int, tuple[int, ...]]:
@@ -73,12 +78,13 @@ def _pick_sizes(picker: Picker, support: Support, depth: int) -> tuple[int, tupl
     batch = picker.pick("long batch", LONG) if long == "batch" else picker.pick("batch", _options(support.drawn("batch"), real))
     if support.widths:
         return batch, support.widths
-    at = picker.pick("long layer", range(depth + 1)) if long == "width" else None
+    at = picker.pick("long layer", range(depth + (support.outputs is None))) if long == "width" else None
     options = _options(support.drawn("width"), real)
-    widths = [picker.pick("long width", LONG) if i == at else picker.pick(("width", i), options) for i in range(depth + 1)]
+    sizes = [*depth * [options], _options(support.drawn("outputs"), real)]
+    widths = [picker.pick("long width", LONG) if i == at else picker.pick(("width", i), sizes[i]) for i in range(depth + 1)]
     # one output, and one input, are common, and products with a single row or column go ways of their own
     end = picker.pick("single end", ("", "", "", "outputs", "", "", "", "inputs")) if real and free["width"] else ""
-    if end:
+    if end and (end == "inputs" or support.outputs is None):
         widths[-1 if end == "outputs" else 0] = 1
     return batch, tuple(widths)
 

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from properties.problems.architecture import pick_architecture
+from properties.problems.architecture import Picker, pick_architecture
 from properties.problems.support import Support
-from properties.problems.values import VALUE_CLASSES, ValuePlan, pick_plan, problems_of_seed, without_near_kinks
+from properties.problems.values import VALUE_CLASSES, ValuePlan, pick_plan, problems_of_seed, tame_problems_of_seed, without_near_kinks
 from reference.problem import Problem
 
 T = TypeVar("T")
@@ -59,12 +59,15 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     doubled = min(max(index.bit_length() - STEP - 1, 0), _steps(support))
     number = (index >> doubled) + (doubled << STEP)
     first = index >> doubled << doubled
-    if index == 0:
+    if index == 0 and support.values != "tame":
         architecture, plan = pick_architecture(_Simplest(), support), ValuePlan("short")
         return Block(0, 0, problems_of_seed(architecture, plan, 1, precision, 1), plan.value_class)
-    picker = SeededPicker(seed, number)
+    picker: Picker = SeededPicker(seed, number) if index else _Simplest()
     architecture = pick_architecture(picker, support)
     wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
+    if support.values == "tame":
+        stack = tame_problems_of_seed(architecture, (seed, number), precision, 1 << doubled, wants)
+        return Block(number, first, stack, "normal")
     if support.sizes == "real":
         plan = ValuePlan(picker.pick("value class", REAL_CLASSES), special=picker.pick("special", ("", "", "equal_samples")))
         stack = problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants)

@@ -11,6 +11,7 @@ from properties.problems.hypothesis_internals import outside_of_tests, shrunk_fr
 from properties.problems.shrinking_structure import reduce
 from properties.problems.strategies import Recorder, pick_problem, problems_of
 from properties.problems.support import Support
+from properties.problems.tame import are_tame
 from reference.problem import Problem
 
 MOST_NUMBERS = 2000
@@ -45,7 +46,8 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
         nonlocal smallest
         if time.monotonic() > deadline:
             raise _TimeIsUp
-        failed = fails(candidate)
+        # of all limits this alone is of numbers, which strategies draw freely
+        failed = (support.values != "tame" or bool(are_tame(candidate))) and fails(candidate)
         if failed:
             smallest = candidate
         return failed
@@ -54,7 +56,7 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
         smallest = reduce(problem, still_fails, support)
         if smallest.size > MOST_NUMBERS:
             return Shrunk(smallest, complete=False)
-        recorder, sizes = Recorder(smallest), _with_its_sizes(support, smallest)
+        recorder, sizes = Recorder(smallest, support), _with_its_sizes(support, smallest)
         try:
             pick_problem(recorder, sizes, precision, FREE)
         except (ValueError, KeyError):  # a problem that these strategies do not draw: its structure is all that shrinks

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from properties.problems.architecture import Architecture, Picker, answers_of, architecture_of, pick_architecture
 from properties.problems.support import Support
-from properties.problems.values import VALUE_CLASSES, pick_plan, problem_of_seed, rounded
+from properties.problems.values import VALUE_CLASSES, pick_plan, problem_of_seed, rounded, tame_problems_of_seed
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.problem import Problem
@@ -47,12 +47,12 @@ class Recorder:
 
     long = False
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, support: Support | None = None) -> None:
         self.choices: list[int | float] = []
         self._answers = answers_of(architecture_of(problem)) | {"style": "free", "wants": problem.wants[2:]}
         for name, array in problem.arrays():
             self._answers |= {(name, *index): float(value) for index, value in np.ndenumerate(array)}
-        if labels := row_of(LOSSES, problem.loss).expected.labels:
+        if labels := (support or Support()).labels(problem.loss):
             rows = problem.y.reshape(-1, len(labels(problem.widths[-1])[0])).tolist()
             self._answers |= {("label", i): tuple(row) for i, row in enumerate(rows)}
 
@@ -74,6 +74,9 @@ def pick_problem(picker: Picker, support: Support, precision: str, styles: Seque
     """A problem that the support allows, exact in the precision, in one of the styles."""
     architecture = pick_architecture(picker, support)
     wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
+    if support.values == "tame" and styles is STYLES:
+        problem = tame_problems_of_seed(architecture, (picker.pick("seed", range(2**32)),), precision, 1).at(0)
+        return problem.replaced(wants=wants) if wants else problem
     style = picker.pick("style", styles)
     if style == "free":
         problem = _free(picker, architecture)
@@ -92,7 +95,7 @@ def _free(picker: Picker, architecture: Architecture) -> Problem:
         weights.append(array(f"layer {i}: weight", outputs, inputs))
         biases.append(array(f"layer {i}: bias", outputs) if architecture.biased[i - 1] else None)
     x = array("x", batch, widths[0])
-    if labels := row_of(LOSSES, architecture.loss).expected.labels:
+    if labels := architecture.labels or row_of(LOSSES, architecture.loss).expected.labels:
         options = labels(widths[-1])
         rows = batch * widths[-1] // len(options[0])
         y = np.array([picker.pick(("label", i), options) for i in range(rows)]).reshape(batch, widths[-1])

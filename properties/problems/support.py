@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from properties.problems.tame import are_tame
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.expected_outputs import Labels, one_hot
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import Choice, normal_choice
+from reference.functions.parametrised import Choice, normal_choice, row_of
 from reference.problem import REDUCTIONS, WANTS, Problem
 
 PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
@@ -25,8 +27,16 @@ SIZES = {
 
 
 CHOSEN = ("activations", "output_activations", "losses", "reductions")
-LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths")
+LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths", "values")
 """What a run may ask for, within what the target supports."""
+
+
+EXPECTED: dict[str, Labels | None] = {"any": None, "one_hot": one_hot}
+"""What is drawn for y in place of what the loss says: of n outputs the rows, simplest first."""
+
+
+VALUES = ("any", "tame")
+"""The numbers that are drawn: with all that floating-point numbers may be, or moderate."""
 
 
 class SupportError(ValueError):
@@ -42,7 +52,9 @@ class Support:
     biases: True for always, False for never, None for both; depth, batch, width: (least, most), None for any;
     reductions: over samples; same_hidden: whether all hidden layers must have one activation;
     wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
-    sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone;
+    sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone; outputs: (least, most) of n_L, None for any;
+    expected: a key of EXPECTED, what y may be beside what the loss says;
+    values: "any" numbers, or those that are "tame" (properties/problems/tame.py);
     layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
     """
 
@@ -58,8 +70,11 @@ class Support:
     wants: tuple[str, ...] = ()
     sizes: str = "small"
     widths: tuple[int, ...] | None = None
+    outputs: tuple[int, int] | None = None
+    expected: str = "any"
     layer_activations: tuple[Choice, ...] | None = None
     layer_biases: tuple[bool, ...] | None = None
+    values: str = "any"
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -99,6 +114,10 @@ class Support:
                 changes |= {"widths": wanted, "sizes": _sizes_of(wanted)}
             elif name == "sizes":
                 changes[name] = wanted
+            elif name == "values":
+                if wanted != "tame" and self.values == "tame":
+                    raise SupportError(f"values is {wanted!r}, but the target supports only 'tame'")
+                changes[name] = wanted
             else:
                 changes[name] = self._narrowed(name, wanted)
         return replace(self, **changes)._consistent()
@@ -114,11 +133,15 @@ class Support:
         return both
 
     def _consistent(self) -> "Support":
-        """This support, if its widths are within its depth and width."""
-        for name, sizes in (("depth", [len(self.widths) - 1]), ("width", self.widths)) if self.widths else ():
+        """This support, if its widths are within its depth, width and outputs, and its outputs within its width."""
+        sizes_of = {"depth": [len(self.widths) - 1], "width": self.widths, "outputs": self.widths[-1:]} if self.widths else {}
+        for name, sizes in sizes_of.items():
             limits = getattr(self, name)
             if limits and not all(limits[0] <= size <= limits[1] for size in sizes):
                 raise SupportError(f"widths is {list(self.widths or ())}, but the target supports only {name} {limits}")
+        least, most = self.drawn("outputs")
+        if least > most:
+            raise SupportError(f"width is {self.width}, but the target supports only outputs {self.outputs}")
         for name in ("layer_activations", "layer_biases"):
             by_layer = getattr(self, name)
             if by_layer is not None and len(by_layer) + 1 != len(self.widths or ()):
@@ -133,23 +156,32 @@ class Support:
         return self
 
     def drawn(self, name: str) -> tuple[int, int]:
-        """The least and the most depth, batch or width that is drawn."""
+        """The least and the most depth, batch, width or outputs that is drawn."""
+        if name == "outputs":
+            least, most = self.outputs or self.drawn("width")
+            limits = self.width if self.outputs and not self.widths else None
+            return (max(least, limits[0]), min(most, limits[1])) if limits else (least, most)
         if self.widths and name == "depth":
             return len(self.widths) - 1, len(self.widths) - 1
         if self.widths and name == "width":
             return min(self.widths), max(self.widths)
-        limits: tuple[int, int] | None = getattr(self, name)
+        limits = getattr(self, name)
         return SIZES[self.sizes][name] if limits is None else limits
 
     def refusal(self, problem: Problem) -> str:
         """What of a problem the target does not support, or "": limits that it does not set are none."""
-        sizes = {"depth": [problem.depth], "batch": [problem.batch], "width": problem.widths}
+        sizes = {"depth": [problem.depth], "batch": [problem.batch], "width": problem.widths, "outputs": problem.widths[-1:]}
         for name, found in sizes.items():
             limits = getattr(self, name)
             if limits is not None and not all(limits[0] <= size <= limits[1] for size in found):
                 return f"{name} {', '.join(map(str, found))}"
         if self.widths is not None and self.widths != problem.widths:
             return f"widths {', '.join(map(str, problem.widths))}"
+        labels = EXPECTED[self.expected]
+        if labels is not None and not set(map(tuple, problem.y.tolist())) <= set(labels(problem.widths[-1])):
+            return "y that is not one-hot"
+        if self.values == "tame" and not are_tame(problem):
+            return "numbers that are not tame"
         if unasked := [want for want in problem.wants[2:] if want not in self.wants]:
             return f"being asked for {', '.join(unasked)}"
         biased = [bias is not None for bias in problem.biases]
@@ -185,6 +217,10 @@ class Support:
         """Every loss that may be drawn, simplest first."""
         return _all_choices(LOSSES) if self.losses is None else self.losses
 
+    def labels(self, loss: Choice) -> Labels | None:
+        """What is drawn for y with a loss, by the number of outputs; None where any numbers are."""
+        return EXPECTED[self.expected] or row_of(LOSSES, loss).expected.labels
+
 
 def _sizes_of(widths: tuple[int, ...] | None) -> str:
     """How networks of these widths are drawn."""
@@ -210,14 +246,19 @@ def _field(name: str, value: Any) -> Any:
             return tuple(normal_choice(table, item, noun) for item in value)
         except ValueError as error:
             raise SupportError(f"{name}: {error}") from None
-    if name in ("depth", "batch", "width"):
+    if name in ("depth", "batch", "width", "outputs"):
         pair = (1, value) if isinstance(value, int) and not isinstance(value, bool) else value
         if not (isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, int) for n in pair) and 1 <= pair[0] <= pair[1]):
             raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
         return tuple(pair)
     if name == "sizes":
-        if value not in SIZES:
+        if value not in list(SIZES):
             raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
+        return value
+    if name in ("expected", "values"):
+        known = EXPECTED if name == "expected" else VALUES
+        if value not in list(known):
+            raise SupportError(f"{name} is {value!r}: expected one of {', '.join(known)}")
         return value
     if name == "widths":
         if (

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from reference.arrays import Array
+
+Labels: TypeAlias = Callable[[int], Sequence[tuple[float, ...]]]
+"""Of n outputs rows of n for a whole sample, or of one number for each output; simplest first."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Expected:
     """
 
     refusal: Callable[[Array], str] = lambda y: ""
-    labels: Callable[[int], Sequence[tuple[float, ...]]] | None = None
+    labels: Labels | None = None
 
 
 def _no_probabilities(y: Array) -> str:
@@ -31,6 +35,11 @@ def _no_distribution(y: Array) -> str:
     sums = y.sum(axis=-1)
     far = np.abs(sums - 1) > 2.0**-8
     return f"expected a distribution in each row, but row {int(np.argmax(far))} sums to {sums[far][0]:.6g}" if far.any() else ""
+
+
+def one_hot(n: int) -> list[tuple[float, ...]]:
+    """The rows that say one class of n."""
+    return [tuple(row.tolist()) for row in np.eye(n)]
 
 
 def _distributions(n: int) -> list[tuple[float, ...]]:

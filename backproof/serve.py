@@ -1,4 +1,4 @@
-"""The Python end of the protocol: `python -m backproof.protocol.serve TARGET` answers problem after problem for a target.
+"""The Python end of the protocol: `python -m backproof.serve TARGET` answers problem after problem for a target.
 
 This is a program, which no other module imports: so it may know targets, which know the protocol.
 """
@@ -16,7 +16,7 @@ from backproof.targets.given import target_of
 from backproof.targets.target import InProcess, TargetError, load_target
 from properties.problems.support import Support
 
-USAGE = "usage: python -m backproof.protocol.serve TARGET [DESCRIPTOR that what the target prints goes to]"
+USAGE = "usage: python -m backproof.serve TARGET [DESCRIPTOR that what the target prints goes to]"
 
 
 def main(arguments: list[str]) -> None:
@@ -68,18 +68,17 @@ def serve(spec: str, incoming: Incoming, say: Callable[[bytes], None]) -> None:
         return
     binary = start.data.get("binary") is True
     ready = {"kind": "ready", "name": spec, "supports": plain(session.supports), "precision": session.precision, "binary": binary}
-    if session.notes:
-        ready["notes"] = list(session.notes)
-    say(packed(ready))
+    say(packed(ready | ({"notes": session.notes} if session.notes else {})))
     while (asked := incoming.message()) is not None:
         problem, number = problem_of(asked), asked.data["id"]
         answer = session(problem, asked.data["memory_layout"])
         extra = {"changed": answer.changed, "overwritten": answer.overwritten}
         if answer.gradient is not None:
             say(answer_message(number, answer.gradient, extra, large=binary and problem.size >= LARGE))
+        elif answer.verdict is None:
+            say(packed({"kind": "skipped", "id": number, "reason": answer.message, **extra}))
         else:
-            verdict = None if answer.verdict is None else answer.verdict.value
-            say(packed({"kind": "errored", "id": number, "message": answer.message, "verdict": verdict, **extra}))
+            say(packed({"kind": "errored", "id": number, "message": answer.message, "verdict": answer.verdict.value, **extra}))
 
 
 def as_started_by(start: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from reference.quantities import QUANTITIES
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ArrayVerdict:
     """One array of an answer: "right", "factor" (off by one), "off" (by none), or "unknown" (no claim is made).
 
     factor: that by which all of its entries are off; NaN if there is none; meaning: what the factor may be, or "".
@@ -33,15 +33,15 @@ class Quantity:
         return {"quantity": self.place.quantity, "layer": self.place.layer, "said": self.said, "factor": factor, "meaning": self.meaning}
 
 
-def quantities_text(said: Sequence[Quantity]) -> str:
+def quantities_text(said: Sequence[ArrayVerdict]) -> str:
     """All in one line, the layers of a quantity together: "dC/dW: layer 1 off by a factor of 2, layer 2 right; dC/db: right"."""
-    by_symbol: dict[str, list[Quantity]] = {}
+    by_symbol: dict[str, list[ArrayVerdict]] = {}
     for one in said:
         by_symbol.setdefault(QUANTITIES[one.place.quantity].symbol, []).append(one)
     return "; ".join(f"{symbol}: {_of_layers(all_layers)}" for symbol, all_layers in by_symbol.items())
 
 
-def _of_layers(said: Sequence[Quantity]) -> str:
+def _of_layers(said: Sequence[ArrayVerdict]) -> str:
     texts = dict.fromkeys(one.text for one in said)
     if len(said) > 1 and len(texts) == 1:
         return f"{said[0].text}, in every layer" if said[0].said != "right" else "right"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from properties.judging.answer_in_sigmas import beside_reference
-from properties.judging.array_finding import Quantity
+from properties.judging.array_verdict import ArrayVerdict
 from properties.judging.by_second_moment import is_large
 from properties.judging.judgement import Exact, measured
 from reference.arrays import AnyArray, Array
@@ -18,7 +18,7 @@ MOST = 2_000_000
 """Of more weights nothing is said beyond the worst entry: all entries and their bounds would have to be held at once."""
 
 
-def quantities(exact: Exact, answer: Gradient, precision: Precision) -> tuple[Quantity, ...]:
+def quantities(exact: Exact, answer: Gradient, precision: Precision) -> tuple[ArrayVerdict, ...]:
     """What is said of each array of an answer, by whatever formulas; () of a network that is too large."""
     if sum(weight.size for weight in exact.problem.weights) > MOST:
         return ()
@@ -36,26 +36,26 @@ def _entries(exact: Exact, answer: Gradient, precision: Precision) -> Iterable[t
         yield entry.place, entry.got, entry.low, entry.allowed
 
 
-def _said(problem: Problem, place: Place, got: AnyArray, right: Array, allowed: Array) -> Quantity:
+def _said(problem: Problem, place: Place, got: AnyArray, right: Array, allowed: Array) -> ArrayVerdict:
     got = np.asarray(got, dtype=np.float64)
     claimed = np.isfinite(allowed)
     if not claimed.any():
-        return Quantity(place, "unknown")
+        return ArrayVerdict(place, "unknown")
     got, right, allowed = got[claimed], right[claimed], allowed[claimed]
     if np.all(np.abs(got - right) <= allowed):
-        return Quantity(place, "right")
+        return ArrayVerdict(place, "right")
     size = float(right @ right)
     factor = float(got @ right) / size if size else np.nan
     meanings = [(value, name) for value, name in _factors(problem) if np.all(np.abs(got - value * right) <= (1 + abs(value)) * allowed)]
     if meanings and np.any(right):
         named = [name for value, name in meanings if value == meanings[0][0] and name]
-        return Quantity(place, "factor", meanings[0][0], ", or ".join(named))
+        return ArrayVerdict(place, "factor", meanings[0][0], ", or ".join(named))
     # one number is always off by some factor
     several = np.count_nonzero(np.abs(right) > allowed) > 1
     # any entry is within what an infinite one would allow
     if several and np.isfinite(factor) and np.all(np.abs(got - factor * right) <= (1 + abs(factor)) * allowed):
-        return Quantity(place, "factor", factor)
-    return Quantity(place, "off")
+        return ArrayVerdict(place, "factor", factor)
+    return ArrayVerdict(place, "off")
 
 
 def _factors(problem: Problem) -> list[tuple[float, str]]:

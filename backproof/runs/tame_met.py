@@ -1,0 +1,40 @@
+"""Whether a target that fails is right for moderate numbers: then what fails is not its mathematics."""
+
+import numpy as np
+
+from backproof.targets.target import Session
+from properties.judging.judge import judge
+from properties.judging.judgement import Exact, precision_of
+from properties.problems.blocks import one_of_each_block
+from properties.problems.support import Support, SupportError
+from properties.problems.tame import DRAWN
+from properties.verdict import Verdict
+
+FURTHER = 30
+"""So many further problems, each of a structure of its own, are posed: none may be wrong, and of half at least something must be said."""
+
+
+def right_if_tame(session: Session, support: Support, seed: int, precision: str | None, drawn_in: str) -> str:
+    """What a report says of a target that is right for moderate numbers; "" of one that is not.
+
+    support: what problems are drawn from, small ones; precision: what is judged by, None for what answers' dtype says; drawn_in: what
+    numbers are exact in.
+    """
+    try:
+        tame = support.limited(values="tame")
+    except SupportError:
+        return ""
+    right = 0
+    with np.errstate(all="ignore"):
+        for problem in one_of_each_block(FURTHER, seed, tame, drawn_in):
+            gradient = session(problem).gradient
+            if gradient is None:
+                return ""
+            verdict = judge(Exact(problem), gradient, precision_of(gradient, precision)).verdict
+            if verdict not in (Verdict.RIGHT, Verdict.INCONCLUSIVE):
+                return ""
+            right += verdict is Verdict.RIGHT
+    if 2 * right < FURTHER:
+        return ""
+    on = f"on {FURTHER} further problems (--values tame)"
+    return f"right for moderate numbers, |z| up to {DRAWN:g}, {on}: what fails above fails beyond them"

@@ -1,0 +1,206 @@
+"""Targets from a class of networks: an object is made for each problem, given the problem's weights, and asked."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from backproof.targets.adapters import adapt
+from backproof.targets.layouts import Layout
+from backproof.targets.names import METHODS, READ_AS, UPDATING, Holder, Names, attributes_told, forms_of, names_of, slopes_of
+from backproof.targets.target import Target, TargetError
+from properties.answers.answer import Malformed
+from reference.problem import Problem
+
+PROBE = (2, 3, 4, 1)
+"""The widths of the network that is made to look at, of a class that takes any; of one that takes three numbers the last three."""
+
+
+def from_class(
+    given: Any,
+    *,
+    make: Callable[[list[int]], Any] | None = None,
+    set_weights: Callable[[Any, list[Any], list[Any]], Any] | None = None,
+    gradient: Callable[..., Any] | str | None = None,
+    supports: Mapping[str, Any] | None = None,
+    **layout: Any,
+) -> Target:
+    """A target from a class of networks, or from one network, of which a copy is asked each time.
+
+    make: make(widths) is a network; if not given, Network(widths) where it must be given one thing, Network(inputs, hidden, outputs)
+        where three, and Network() where none, which has one architecture alone.
+    set_weights: set_weights(network, weights, biases), lists by layer; if not given, they are put where the network holds them: in
+        weights and biases, W1, W2, ... and b1, b2, ..., or names like these.
+    gradient: gradient(network, x, y), or a method's name; if not given, the one method that is named like backprop. It returns the
+        derivatives, or leaves them in the network, as dW1 and db1, nabla_w and nabla_b, or grads. Of returns="updated" the weights are
+        read where they are held, and gradient takes the rate as well, by the name that learning_rate says.
+    supports: what the network can do, its activations at least; its widths, depth and biases are found where the object says them.
+    layout: of adapt: samples, expected, returns, learning_rate; weights and biases where the shapes do not tell them.
+    What was found is told in the report. Raises TargetError.
+    """
+    name = getattr(given, "__qualname__", type(given).__name__)
+    if supports is None or "activations" not in supports:
+        raise TargetError(f"from_class: say which activations {name} has: supports={{'activations': ['sigmoid'], ...}}")
+    making = _Making(given, make)
+    probe = making.probe
+    of_weights, of_biases = (None, None) if set_weights else (names_of(probe, "weights"), names_of(probe, "biases"))
+    if set_weights is None and of_weights is None:
+        raise TargetError(
+            f"from_class: {name} holds no weights by a name that is known (it has {attributes_told(probe)}): "
+            "say set_weights=lambda net, weights, biases: ..."
+        )
+    updated = layout.get("returns") == "updated"
+    if updated and of_weights is None:
+        raise TargetError("from_class: returns is 'updated', so set_weights must be left out: new weights are read where they are held")
+    ask, asked = _question(probe, gradient, UPDATING if updated else METHODS)
+    notes = [making.told]
+    found: dict[str, Any] = {}
+    if of_weights is not None:
+        found, said = _found_in(probe, of_weights, of_biases, layout, making)
+        notes.append(said)
+    form = None
+    if of_weights is not None and not updated and "returns" not in layout:
+        form = _form(probe, ask, of_weights.read(probe), of_biases.read(probe) if of_biases else [], {**layout, **found})
+    notes.append(f"{asked}, read as {form}" if form else asked)
+
+    def f(weights: list[Any], biases: list[Any], x: Any, y: Any, **rate: Any) -> Any:
+        in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
+        shapes = [np.shape(w)[::-1] if in_out else np.shape(w) for w in weights]
+        network = making([shapes[0][1] - folded, *(shape[0] for shape in shapes)])
+        if set_weights is not None:
+            set_weights(network, weights, biases)
+        elif of_weights is not None:
+            of_weights.write(network, weights)
+            if of_biases is not None:
+                of_biases.write(network, biases)
+        answer = ask(network, x, y, **rate)
+        if updated and of_weights is not None:
+            depth = len(weights)
+            return of_weights.read(network, depth), of_biases.read(network, depth) if of_biases else biases
+        held = [b for b in biases if b is not None]
+        if form is not None:
+            return READ_AS[form](answer)
+        if answer is None or isinstance(answer, Mapping):
+            read = slopes_of(network if answer is None else Holder(grads=answer), weights, held)
+            if read is not None:
+                return read
+        if answer is None:
+            raise Malformed(f"{asked} and returns nothing, and {name} then holds no derivatives by a name that is known: say gradient=...")
+        return answer
+
+    layout = {**layout, **{key: value for key, value in found.items() if key in ("weights", "biases")}}
+    limits = {key: value for key, value in found.items() if key not in ("weights", "biases")}
+    limits_biases = {} if "bias" not in limits else {"biases": limits.pop("bias")}
+    target = adapt(f, activations=False, supports={**limits, **limits_biases, **supports}, **layout)
+    target.notes = (f"of {name}: {'; '.join(notes)}", *target.notes)  # type: ignore[attr-defined]
+    target.__qualname__ = name
+    return target
+
+
+class _Making:
+    """How a network is made. widths: where there is one architecture alone; three: whether it takes three numbers."""
+
+    def __init__(self, given: Any, make: Callable[[list[int]], Any] | None) -> None:
+        self.three = self.fixed = False
+        if make is not None:
+            self.call, self.told = make, "made by make"
+        elif not isinstance(given, type):
+            self.fixed, self.call, self.told = True, lambda widths: copy.deepcopy(given), "a copy of the object that was given"
+        else:
+            self._by_signature(given)
+        sizes = list(PROBE[1:] if self.three else PROBE)
+        try:
+            self.probe = self.call(sizes)
+        except Exception as error:
+            raise TargetError(
+                f"from_class: {given!r} cannot be made of the widths {sizes} ({type(error).__name__}: {error}): say make=lambda widths: ..."
+            ) from error
+
+    def _by_signature(self, given: type) -> None:
+        takes = [p for p in inspect.signature(given).parameters.values() if p.default is p.empty and p.kind in (0, 1, 3)]
+        name = given.__name__
+        if not takes:
+            self.fixed, self.call, self.told = True, lambda widths: given(), f"made by {name}()"
+        elif len(takes) == 1:
+            self.call, self.told = given, f"made by {name}([n_0, ..., n_L])"
+        elif len(takes) == 3:
+            self.three, self.call, self.told = True, lambda widths: given(*widths), f"made by {name}(n_0, n_1, n_2)"
+        else:
+            said = ", ".join(parameter.name for parameter in takes)
+            raise TargetError(f"from_class: {name} must be given {said}: say make=lambda widths: {name}(...)")
+
+    def __call__(self, widths: list[int]) -> Any:
+        return self.call([int(width) for width in widths])
+
+
+def _found_in(
+    probe: Any, of_weights: Names, of_biases: Names | None, layout: Mapping[str, Any], making: _Making
+) -> tuple[dict[str, Any], str]:
+    """What the arrays of a network say of its layout and limits, and the same in words. Raises TargetError."""
+    shapes = [np.shape(array) for array in of_weights.read(probe)]
+    folded = str(layout.get("biases")).startswith("folded")
+    ways = [way for way in ("out_in", "in_out") if layout.get("weights") in (None, way) and _chains(shapes, way, folded)]
+    if len(ways) != 1:
+        said = "fit both ways: say weights='out_in' or 'in_out'" if ways else "do not follow one another: say set_weights="
+        raise TargetError(f"from_class: {of_weights} have the shapes {shapes}, which {said}")
+    turned = [shape[::-1] if ways[0] == "in_out" else shape for shape in shapes]
+    widths = [turned[0][1] - folded, *(shape[0] for shape in turned)]
+    found: dict[str, Any] = {"weights": ways[0], "bias": folded or of_biases is not None}
+    if making.fixed:
+        found["widths"] = widths
+    elif making.three:
+        found["depth"] = (2, 2)
+    told = f"weights in {of_weights} as {'(outputs, inputs)' if ways[0] == 'out_in' else '(inputs, outputs)'}"
+    if of_biases is None:
+        return found, f"{told}, {'biases among them' if folded else 'no biases'}"
+    bias_shapes = [np.shape(bias) for bias in of_biases.read(probe)]
+    forms = {"vector": [(n,) for n in widths[1:]], "column": [(n, 1) for n in widths[1:]], "row": [(1, n) for n in widths[1:]]}
+    fitting = [form for form, expected in forms.items() if bias_shapes == expected]
+    if len(fitting) != 1 and "biases" not in layout:
+        raise TargetError(
+            f"from_class: {of_biases} have the shapes {bias_shapes}: say biases=, one of vector, column, row, or set_weights="
+        )
+    found["biases"] = layout.get("biases", fitting[0] if fitting else None)
+    return found, f"{told}, biases in {of_biases} as {found['biases']}s"
+
+
+def _form(probe: Any, ask: Callable[..., Any], weights: Sequence[Any], biases: Sequence[Any], layout: Mapping[str, Any]) -> str | None:
+    """In which form a method answers, by what it answers of one network; None where it answers nothing, or raises. Raises TargetError."""
+    in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
+    inputs, outputs = np.shape(weights[0])[0 if in_out else 1] - folded, np.shape(weights[-1])[1 if in_out else 0]
+    problem = Problem([np.ones((outputs, inputs))], activations=["identity"], x=np.full((5, inputs), 0.5), y=np.eye(5, outputs))
+    chosen = Layout(samples=layout.get("samples", "rows"), expected=layout.get("expected", "rows"))
+    x, y = chosen.calls(problem)[0]
+    try:
+        with np.errstate(all="ignore"):
+            answer = ask(copy.deepcopy(probe), x, y)
+    except Exception:  # it is told when a problem is put to it
+        return None
+    forms = forms_of(answer, weights, biases)
+    if len(forms) > 1:
+        raise TargetError(f"from_class: what it answers may be {' or '.join(forms)}: say returns=, or gradient=lambda net, x, y: ...")
+    return forms[0] if forms else None
+
+
+def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:
+    turned = [shape if way == "out_in" else shape[::-1] for shape in shapes]
+    return all(len(shape) == 2 for shape in turned) and all(one[0] == other[1] - folded for one, other in pairwise(turned))
+
+
+def _question(probe: Any, gradient: Callable[..., Any] | str | None, known: Sequence[str]) -> tuple[Callable[..., Any], str]:
+    """What asks a network, and the same in words. Raises TargetError."""
+    if callable(gradient):
+        return gradient, "asked by gradient"
+    methods = [name for name in dir(probe) if not name.startswith("_") and callable(getattr(probe, name))]
+    chosen = [name for name in known if name in methods] if gradient is None else [gradient]
+    if len(chosen) != 1 or chosen[0] not in methods:
+        meant = (
+            f"may be {' or '.join(chosen)}"
+            if len(chosen) > 1
+            else f"is none of its methods, {', '.join(methods) or 'of which it has none'}"
+        )
+        raise TargetError(f"from_class: the method to be asked {meant}: say gradient='name', or gradient=lambda net, x, y: ...")
+    return lambda network, x, y, **rate: getattr(network, chosen[0])(x, y, **rate), f"asked by {chosen[0]}(x, y)"

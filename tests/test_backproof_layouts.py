@@ -1,0 +1,175 @@
+"""The forms in which people hold layers, biases and class labels, given to a function and read back."""
+
+import numpy as np
+import pytest
+
+from backproof import Problem, TargetError, adapt, check, gradient
+from backproof.targets.target import InProcess
+
+
+def derivatives(weights, biases, x, y, loss="half_squared_error"):
+    """(list of dC/dW, list of dC/db) of layers of tanh, None where a layer has no biases."""
+    activations = ["tanh"] * (len(weights) - 1) + ["identity"]
+    answer = gradient(Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss))
+    return list(answer.weights), [None if b is None else db for b, db in zip(biases, answer.biases, strict=True)]
+
+
+def of_pairs(layers, x, y):
+    dW, db = derivatives([w for w, _ in layers], [b for _, b in layers], x, y)
+    return list(zip(dW, db, strict=True))
+
+
+def of_dicts(layers, x, y):
+    dW, db = derivatives([layer["W"] for layer in layers], [layer.get("b") for layer in layers], x, y)
+    return [{"dW": w} if b is None else {"dW": w, "db": b} for w, b in zip(dW, db, strict=True)]
+
+
+def of_dicts_with_the_weights_beside(layers, x, y):
+    return [{**layer, **slopes} for layer, slopes in zip(layers, of_dicts(layers, x, y), strict=True)]
+
+
+def of_one_dict(parameters, x, y):
+    layers = [{"W": parameters[f"W{i}"], "b": parameters.get(f"b{i}")} for i in range(1, 7) if f"W{i}" in parameters]
+    return {f"{name}{i}": slope for i, slopes in enumerate(of_dicts(layers, x, y), 1) for name, slope in slopes.items()}
+
+
+def of_numbers(w1, w2, w3, w4, w5, w6, b1, b2, b3, x, y):
+    dW, db = derivatives([[[w1, w2], [w3, w4]], [[w5, w6]]], [[b1, b2], [b3]], x, y)
+    return [float(slope) for array in (*dW, *db) for slope in array.ravel()]
+
+
+def updates_of_dicts(layers, x, y, lr):
+    for layer, slopes in zip(layers, of_dicts(layers, x, y), strict=True):
+        for name in layer:
+            layer[name] = layer[name] - lr * slopes[f"d{name}"]
+
+
+def updates_of_one_dict(parameters, x, y, lr):
+    slopes = of_one_dict(parameters, x, y)
+    return {name: array - lr * slopes[f"d{name}"] for name, array in parameters.items()}
+
+
+def matrices(weights, biases, x, y):
+    dW, db = derivatives(weights, biases, x, y)
+    return [np.matrix(w) for w in dW], [None if b is None else np.matrix(b) for b in db]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass")
+
+ANY = {"activations": ["tanh"], "output_activations": ["identity"]}
+OF_221 = ANY | {"widths": [2, 2, 1], "biases": True}
+
+FORMS = [
+    (of_pairs, {"layers": "pairs"}, ANY),
+    (of_dicts, {"layers": "dicts"}, ANY),
+    (of_dicts_with_the_weights_beside, {"layers": "dicts"}, ANY),
+    (of_one_dict, {"layers": "dict"}, ANY),
+    (of_numbers, {"layers": "numbers"}, OF_221),
+    (updates_of_dicts, {"layers": "dicts", "returns": "updated", "learning_rate": "lr"}, ANY),
+    (updates_of_one_dict, {"layers": "dict", "returns": "updated", "learning_rate": "lr"}, ANY),
+    (matrices, {}, ANY),
+]
+IDS = [form[0].__name__ for form in FORMS]
+
+
+@pytest.mark.parametrize(("f", "layout", "supports"), FORMS, ids=IDS)
+def test_a_form_is_adapted(f, layout, supports):
+    report = check(adapt(f, activations=False, supports=supports, **layout), max_examples=30, seed=1, shrink_seconds=0)
+    assert report.verdict == "right", str(report)
+
+
+@pytest.mark.parametrize(("f", "layout", "supports"), FORMS, ids=IDS)
+def test_what_is_wrong_in_a_form_is_told(f, layout, supports):
+    def with_wrong_y(*given, **rate):
+        *parts, y = given
+        return f(*parts, 1.001 * y, **rate)
+
+    report = check(adapt(with_wrong_y, activations=False, supports=supports, **layout), max_examples=30, seed=1, shrink_seconds=0)
+    assert report.findings[0].verdict == "wrong"
+
+
+def of_classes(weights, biases, x, y):
+    """y: the number of each sample's class."""
+    assert y.dtype.kind == "i"
+    assert y.shape == (len(x),)
+    return derivatives(weights, biases, x, np.eye(len(weights[-1]))[y], "softmax_cross_entropy")
+
+
+def of_one_class(weights, biases, x, y):
+    assert y.ndim == 0
+    return of_classes(weights, biases, x[None], y[None])
+
+
+def of_classes_in_columns(weights, biases, x, y):
+    return of_classes(weights, biases, x.T, y)
+
+
+@pytest.mark.parametrize(
+    ("f", "samples"), [(of_classes, "rows"), (of_one_class, "one"), (of_classes_in_columns, "columns")], ids=["rows", "one", "columns"]
+)
+def test_classes_are_given_by_their_numbers(f, samples):
+    target = adapt(f, activations=False, samples=samples, expected="class_index", supports=ANY)
+    assert target.supports["losses"] == ["softmax_cross_entropy"]
+    assert target.supports["expected"] == "one_hot"
+    assert check(target, max_examples=40, seed=1).verdict == "right"
+
+
+def test_a_class_that_is_off_by_one_is_wrong():
+    def counts_from_one(weights, biases, x, y):
+        return of_classes(weights, biases, x, (y + 1) % len(weights[-1]))
+
+    target = adapt(counts_from_one, activations=False, expected="class_index", supports=ANY)
+    assert check(target, max_examples=40, seed=1).findings[0].verdict == "wrong"
+
+
+PROBLEM = Problem([np.ones((2, 3))], biases=[np.ones(2)], activations=["tanh"], x=np.ones((5, 3)), y=np.ones((5, 2)))
+
+UNREAD = [
+    (
+        "dict",
+        lambda layers, x, y: {"g1": layers["W1"], "h1": 0},
+        "f answers a dict with the keys 'g1', 'h1': expected any of 'dW1', 'dw1', 'W1', 'w1'",
+    ),
+    ("dicts", lambda layers, x, y: [{"g": layers[0]["W"]}], "f answers a dict with the keys 'g': expected any of 'dW', 'dw', 'W', 'w'"),
+    ("dicts", lambda layers, x, y: 3, "the answer of f cannot be read as layers='dicts' has it (TypeError: 'int' object is not iterable)"),
+    ("numbers", lambda *given: [1.0, 2.0], "f answers 2 numbers: expected one for each that it was given, 8"),
+]
+
+
+@pytest.mark.parametrize(("layers", "f", "message"), UNREAD)
+def test_what_cannot_be_read_is_told(layers, f, message):
+    answer = InProcess(adapt(f, activations=False, layers=layers))(PROBLEM)
+    assert (answer.verdict, answer.message) == ("malformed", message)
+
+
+def test_numbers_stand_in_their_order():
+    seen = []
+    problem = Problem([[[1.0, 2.0], [3.0, 4.0]]], biases=[[5.0, 6.0]], activations=["tanh"], x=[[1.0, 1.0]], y=[[0.0, 0.0]])
+
+    def f(*given):
+        seen.extend(float(number) for number in given[:6])
+        return range(10, 16)
+
+    answer = InProcess(adapt(f, activations=False, layers="numbers", weights="in_out"))(problem)
+    assert seen == [1, 3, 2, 4, 5, 6]
+    assert answer.verdict == "malformed"  # an array of integers
+    answer = InProcess(adapt(lambda *given: [float(n) for n in range(10, 16)], activations=False, layers="numbers"))(problem).gradient
+    assert answer.weights[0].tolist() == [[10, 11], [12, 13]]
+    assert answer.biases[0].tolist() == [14, 15]
+
+
+REFUSED = [
+    ({"layers": "tree"}, "adapt: layers is 'tree': expected one of lists, pairs, dicts, dict, numbers"),
+    ({"expected": "labels"}, "adapt: expected is 'labels': expected one of rows, class_index"),
+    (
+        {"layers": "dicts", "returns": "pairs"},
+        "adapt: returns is 'pairs', but where layers is 'dicts' f answers in that form: leave it out, or 'updated'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED)
+def test_what_is_no_form_is_refused(options, message):
+    with pytest.raises(TargetError) as told:
+        adapt(of_pairs, **options)
+    assert str(told.value) == message
