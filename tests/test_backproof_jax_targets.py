@@ -10,7 +10,7 @@ from backproof import TargetError, check, from_jax
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
 # each loss and batch is compiled anew
-QUICK = {"max_examples": 12, "seed": 1, "shrink_seconds": 0, "losses": ["upstream"], "reductions": ["sum"], "batch": (2, 2)}
+QUICK = {"max_examples": 8, "seed": 1, "shrink_seconds": 0, "losses": ["upstream"], "reductions": ["sum"], "batch": (2, 2)}
 
 
 @pytest.fixture(params=["float64", "float32", "bfloat16"])
@@ -129,25 +129,25 @@ def test_activations_may_be_said():
     target = from_jax(of_pairs, pairs(), activations=["tanh", "identity"])
     assert target.notes == ("the stack that was found in it: 3, 4 tanh, 2 identity",)
     # Dense_10 comes after Dense_9
-    deep = from_jax(of_dense, {"params": dense(*range(2, 14))}, activations=[*["relu"] * 10, "identity"])
-    assert deep.supports["widths"] == list(range(2, 14))
+    params = {"Dense_10": {"kernel": array(4, 2)}, "Dense_9": {"kernel": array(3, 4)}}
+    target = from_jax(lambda p, x: x @ p["Dense_9"]["kernel"] @ p["Dense_10"]["kernel"], params, activations=["identity", "identity"])
+    assert target.supports["widths"] == [3, 4, 2]
 
 
-@pytest.mark.parametrize("name", ["pairs", "compiled"])
-def test_a_right_network_passes(name, dtype):
-    report = check(from_jax(TREES[name][0], pairs(dtype)), **QUICK)
+def test_a_right_network_passes(dtype):
+    report = check(from_jax(jax.jit(of_pairs), pairs(dtype)), **QUICK)
     assert report.passed, str(report)
     assert report.precision.split("/")[0] == dtype
 
 
-@pytest.mark.parametrize("name", ["Equinox", "letters, with biases as rows"])
+@pytest.mark.parametrize("name", ["pairs", "Equinox"])
 def test_a_right_network_of_another_form_passes(name):
     report = check(from_jax(*TREES[name][:2]), **QUICK)
     assert report.passed, str(report)
 
 
 def test_a_derivative_of_ones_own_passes_where_it_is_right(dtype):
-    report = check(from_jax(with_backward(right_slope), pairs(dtype)), **QUICK)
+    report = check(from_jax(jax.jit(with_backward(right_slope)), pairs(dtype)), **QUICK)
     assert report.passed, str(report)
 
 

@@ -125,6 +125,30 @@ def test_a_step_with_a_mistake_is_wrong(digits, dtype):
     assert judgement.place.layer == 1
 
 
+@pytest.mark.parametrize("loss", [nn.NLLLoss(ignore_index=3), F.nll_loss, nn.CrossEntropyLoss()], ids=["NLL", "function", "CE"])
+def test_a_module_that_ends_in_log_softmax_has_its_softmax_in_the_loss(digits, loss):
+    x, y = step(digits)
+    model, logs = network(), nn.Sequential(network(), nn.LogSoftmax(dim=1))
+    by_logits = nn.CrossEntropyLoss(ignore_index=getattr(loss, "ignore_index", -100))
+    assert problem_from(logs, x, y, loss=loss) == problem_from(model, x, y, loss=by_logits)
+    judgement = verify_step(logs, x, y, loss=loss)
+    assert judgement.passed, str(judgement)
+    wrong = nn.Sequential(nn.Linear(64, 24), WithoutSlope(), nn.Linear(24, 10), nn.LogSoftmax(dim=1))
+    assert verify_step(wrong, x, y, loss=loss).verdict == "wrong"
+
+
+def test_the_loss_must_fit_the_end_of_the_module(digits):
+    x, y = step(digits)
+    logs = nn.Sequential(network(), nn.LogSoftmax(dim=1))
+    for model, loss, message in (
+        (network(), nn.NLLLoss(), "loss is NLLLoss, and the module does not end in log_softmax: say CrossEntropyLoss"),
+        (logs, nn.MSELoss(), "loss is MSELoss, and the module ends in log_softmax: expected NLLLoss or CrossEntropyLoss"),
+        (logs, "upstream", "loss is 'upstream', and the module ends in log_softmax: expected NLLLoss or CrossEntropyLoss"),
+    ):
+        with pytest.raises(ProblemError, match=message):
+            problem_from(model, x, y, loss=loss)
+
+
 def test_images_go_through_flatten_as_they_are(digits):
     x, y = step(digits)
     model = nn.Sequential(nn.Flatten(), network())
@@ -163,7 +187,7 @@ REFUSED = {
     ),
     "weights of the positive": (nn.BCEWithLogitsLoss(pos_weight=torch.ones(10)), None, "BCEWithLogitsLoss has weights, which a problem"),
     "no reduction": (nn.MSELoss(reduction="none"), None, "MSELoss has reduction='none': expected mean or sum"),
-    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, MSELoss, BCEWithLogitsLoss, HuberLoss, SmoothL1Loss, or"),
+    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, NLLLoss, MSELoss, BCEWithLogitsLoss, HuberLoss, "),
     "an unknown name": ("l1", None, "loss 'l1' is not known: expected one of half_squared_error"),
     "no loss": (None, None, "loss None is not known"),
     "a sum over outputs": (

@@ -5,13 +5,13 @@ import math
 
 import pytest
 
-from backproof import TargetError, assert_right, check
+from backproof import Problem, TargetError, assert_right, check, verify
 from backproof.targets.given import target_of
 from backproof.targets.target import InProcess, load_target
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
-QUICK = {"max_examples": 16, "seed": 1, "shrink_seconds": 0}
+QUICK = {"max_examples": 8, "seed": 1, "shrink_seconds": 0}
 DTYPES = ["float64", "float32", "bfloat16"]
 
 
@@ -236,16 +236,32 @@ def test_a_right_module_passes(name, dtype):
     assert report.judged == QUICK["max_examples"]
 
 
+def test_log_softmax_at_the_end_is_taken_into_the_loss():
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3), nn.LogSoftmax(dim=-1))
+    report = check(module, **QUICK)
+    assert report.passed, str(report)
+    assert report.notes[:2] == (
+        "the stack that was found in it: 3, 4 relu, 3 identity",
+        "it ends in log_softmax, which is taken into the loss: softmax_cross_entropy alone is asked",
+    )
+    with pytest.raises(TargetError, match="LogSoftmax at 1: not a stack of linear layers and activations"):
+        target_of(nn.Sequential(nn.Linear(3, 4), nn.LogSoftmax(dim=-1), nn.Linear(4, 3)))
+
+
 def test_a_right_module_is_not_told_what_the_losses_of_pytorch_lose():
-    report = check(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3)), **(QUICK | {"max_examples": 60}))
+    report = check(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3)), **(QUICK | {"max_examples": 30}))
     assert report.verdict == "right", str(report)
 
 
 def test_softplus_is_wrong_beyond_its_threshold_and_right_below():
     """As PyTorch documents: beyond 20 it answers z, which is off by e^-20; float32 does not see it."""
-    asked = QUICK | {"max_examples": 60}
-    assert check(nn.Sequential(nn.Linear(3, 4), nn.Softplus(), nn.Linear(4, 3)).double(), **asked).verdict == "wrong"
-    assert check(nn.Sequential(nn.Linear(3, 4), nn.Softplus(threshold=40), nn.Linear(4, 3)).double(), **asked).passed
+
+    def verdict(z, threshold=20):
+        target = target_of(nn.Sequential(nn.Linear(1, 1), nn.Softplus(threshold=threshold)).double())
+        problem = Problem([[[1.0]]], biases=[[0.0]], activations=["softplus"], x=[[z]], y=[[0.5]])
+        return verify(problem, target(problem)).verdict
+
+    assert [verdict(19.0), verdict(21.0), verdict(21.0, 40)] == ["right", "wrong", "right"]
 
 
 def test_autocast_passes_by_the_precision_that_it_computes_in():
@@ -263,7 +279,7 @@ def test_a_compiled_module_passes():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mistake", ["at_a", "half_a_slope", "mean", "one_upstream"])
 def test_a_mistake_in_a_function_of_autograd_is_found(mistake, dtype):
-    report = check(linear_gelu(**{mistake: True}).to(getattr(torch, dtype)), **QUICK)
+    report = check(linear_gelu(**{mistake: True}).to(getattr(torch, dtype)), **(QUICK | {"max_examples": 4}))
     assert report.verdict == "wrong", str(report)
 
 

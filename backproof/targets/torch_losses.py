@@ -15,6 +15,7 @@ from reference.functions.parametrised import Choice, name_and_parameters, normal
 
 FUNCTIONS = {
     "cross_entropy": "CrossEntropyLoss",
+    "nll_loss": "NLLLoss",
     "mse_loss": "MSELoss",
     "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
     "huber_loss": "HuberLoss",
@@ -39,11 +40,11 @@ class Terms:
     smoothed: bool = False
 
 
-def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int) -> Terms:
+def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int, logs: bool = False) -> Terms:
     """What a loss comes to for given expected outputs.
 
     loss: a module of torch.nn or a function of torch.nn.functional, or a name of LOSSES; reduction: of a name, "mean" if nothing is said.
-    y: as the loss takes it. Raises ProblemError.
+    y: as the loss takes it; logs: whether the module ends in log_softmax, which the loss takes in. Raises ProblemError.
     """
     import torch
 
@@ -51,10 +52,15 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int)
     if getattr(torch.nn.functional, name, None) is loss and name in FUNCTIONS:
         loss = getattr(torch.nn, FUNCTIONS[name])()
     if not isinstance(loss, torch.nn.Module):
+        if logs:
+            raise ProblemError(f"loss is {loss!r}, and the module ends in log_softmax: expected NLLLoss or CrossEntropyLoss")
         return _of_name(loss, reduction or "mean", y, batch, outputs)
     kind = type(loss).__name__
     if reduction is not None:
         raise ProblemError(f"reduction is {reduction!r}, but {kind} says its own: leave it out")
+    if (kind == "NLLLoss" and not logs) or (logs and kind not in ("NLLLoss", "CrossEntropyLoss")):
+        ends = "ends in log_softmax: expected NLLLoss or CrossEntropyLoss" if logs else "does not end in log_softmax: say CrossEntropyLoss"
+        raise ProblemError(f"loss is {kind}, and the module {ends}")
     if kind not in MODULES:
         raise ProblemError(f"loss is {kind}: expected one of {', '.join(MODULES)}, or a name, any of {', '.join(LOSSES)}")
     if loss.reduction not in ("mean", "sum"):
@@ -63,7 +69,7 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int)
         raise ProblemError(f"{kind} has weights, which a problem cannot hold, as it has none of classes or samples: leave them out")
     choice, numbers, kept = MODULES[kind](loss, y, batch, outputs)
     given: Any = y if isinstance(y, torch.Tensor) else torch.as_tensor(y)
-    by_class = kind == "CrossEntropyLoss" and not given.is_floating_point()
+    by_class = kind in ("CrossEntropyLoss", "NLLLoss") and not given.is_floating_point()
 
     def value(output: Any) -> Any:
         there = given.to(output.device)
@@ -101,7 +107,7 @@ def _same_shape(y: Any, batch: int, outputs: int) -> Array:
 def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
     """Classes become rows with a 1, smoothed labels what they are; ignored samples are left out, of a mean too, as PyTorch does it."""
     given, kept = as_array(y), np.ones(batch, dtype=bool)
-    if given.dtype.kind in "iu":
+    if given.dtype.kind in "iu" or type(loss).__name__ == "NLLLoss":
         if given.shape != (batch,):
             raise ProblemError(
                 f"y has shape {given.shape}: expected a class for each sample, {(batch,)}, or probabilities, {(batch, outputs)}"
@@ -115,7 +121,7 @@ def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice,
         numbers = np.eye(outputs)[classes]
     else:
         numbers = _same_shape(y, batch, outputs)
-    smoothing = float(loss.label_smoothing)
+    smoothing = float(getattr(loss, "label_smoothing", 0.0))
     return "softmax_cross_entropy", numbers if not smoothing else (1 - smoothing) * numbers + smoothing / outputs, kept
 
 
@@ -151,6 +157,7 @@ def _smooth(loss: Any) -> Choice:
 
 MODULES: Mapping[str, Callable[..., tuple[Choice, Array, AnyArray]]] = {
     "CrossEntropyLoss": _cross_entropy,
+    "NLLLoss": _cross_entropy,
     "MSELoss": _squared,
     "BCEWithLogitsLoss": _mean_over_outputs(lambda loss: "binary_cross_entropy_with_logits"),
     "HuberLoss": _mean_over_outputs(_huber),

@@ -11,7 +11,7 @@ import numpy as np
 from backproof.targets.stack import TRIES, Stack, Undecided, drawn, drawn_inputs, proved, without_cross_entropies
 from backproof.targets.target import TargetError
 from backproof.targets.torch_calls import Recording, Unfollowed, recorded
-from backproof.targets.torch_stack import NO_STACK, Layer, layers_of
+from backproof.targets.torch_stack import NO_STACK, Layer, ends_in_log_softmax, layers_of
 from oracles.torch_autograd import TORCH_LOSSES
 from reference.arrays import AnyArray
 from reference.dtypes import DTYPES, as_array
@@ -72,12 +72,19 @@ class FoundStack:
         with torch.no_grad():
             output = self.module(self.tensor(given))
         self.precision = self._precision(recording, output)
-        last = as_array(output)
+        self.logs = ends_in_log_softmax(recording)
+        last = self.logits(as_array(output))
         outputs = [*(layer.a for layer in self.layers[:-1]), last]
         # what every layer computes is held against the reference before any gradient is
         problem = self.problem_of(given, np.zeros(last.shape), loss="half_squared_error", reduction="sum")
         unsaid = proved(problem, outputs, self.precision, self.name)
-        self.told = [self.stack.told, *([unsaid] if unsaid else [])]
+        logs = ["it ends in log_softmax, which is taken into the loss: softmax_cross_entropy alone is asked"] if self.logs else []
+        self.told = [self.stack.told, *logs, *([unsaid] if unsaid else [])]
+
+    def logits(self, output: AnyArray) -> AnyArray:
+        """The last layer's activations: of a module that ends in log_softmax those that were seen, as the loss takes it in."""
+        seen = self.layers[-1].a
+        return output if not self.logs or seen is None else seen
 
     def _layers(self, recording: Recording, given: AnyArray) -> list[Layer]:
         """The layers of a forward pass; in 16 bits, by whose values some activations cannot be told from others, as they are in 32."""
@@ -174,7 +181,9 @@ class TorchModule:
     def __init__(self, module: Any) -> None:
         self.found = FoundStack(module)
         self.__qualname__ = self.found.name
-        self.supports = self.found.stack.supports(without_cross_entropies(TORCH_LOSSES))
+        # the softmax_cross_entropy of log-probabilities is that of the logits below them
+        losses = ["softmax_cross_entropy"] if self.found.logs else without_cross_entropies(TORCH_LOSSES)
+        self.supports = self.found.stack.supports(losses)
         self.precision, self.notes = self.found.precision, tuple(self.found.told)
 
     def __call__(self, problem: Problem) -> Gradient:

@@ -103,14 +103,28 @@ class _Reading:
     layers: list[Layer] = field(default_factory=list)
 
 
+def ends_in_log_softmax(recording: Recording) -> bool:
+    """Whether the last that a forward pass does is a log_softmax over outputs, which belongs to the loss."""
+    if not recording.calls or recording.calls[-1].results != (recording.output,):
+        return False
+    last = recording.calls[-1]
+    return last.name == "log_softmax" and last.argument(1, "dim", None) in (-1, 1) and len(last.inputs) == 1
+
+
 def layers_of(recording: Recording, whose: str) -> list[Layer]:
-    """The layers of a forward pass, whose: as it is told. Raises TargetError, which names the part that is no such layer."""
+    """The layers of a forward pass, without a log_softmax at its end. whose: as it is told.
+
+    Raises TargetError, which names the part that is no such layer.
+    """
     output = recording.output
     if not isinstance(output, Value):
         raise TargetError(f"{whose}: its forward returns a {type(output).__name__}: expected one tensor, (batch, outputs)")
     reading = _Reading(recording.x, {id(recording.x)}, dict(recording.parameters))
-    for call in recording.calls:
+    logs = ends_in_log_softmax(recording)
+    for call in recording.calls[: -1 if logs else None]:
         _read(call, reading, whose)
+    if logs:
+        output = recording.calls[-1].inputs[0]
     if id(output) not in reading.derived and not output.derives:
         raise TargetError(f"{whose}: its output does not depend on its input by any gradient")
     _close(reading, output, whose)

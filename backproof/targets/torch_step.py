@@ -29,7 +29,7 @@ def problem_from(model: Any, x: Any, y: Any, *, loss: Any, reduction: str | None
     Raises TargetError where the module is no such stack, and ProblemError.
     """
     found, given = _found(model, x)
-    terms = terms_of(loss, reduction, y, len(given), found.stack.widths[-1])
+    terms = terms_of(loss, reduction, y, len(given), found.stack.widths[-1], found.logs)
     return _problem(found, given, terms)
 
 
@@ -44,7 +44,7 @@ def verify_step(
     import torch
 
     found, given = _found(model, x)
-    terms = terms_of(loss, reduction, y, len(given), found.stack.widths[-1])
+    terms = terms_of(loss, reduction, y, len(given), found.stack.widths[-1], found.logs)
     problem = _problem(found, given, terms)
     with as_it_was(found.parameters), torch.enable_grad():
         for parameter in found.parameters:
@@ -54,14 +54,15 @@ def verify_step(
         output = found.module(leaf.clone())
         output.retain_grad()
         gradient = found.gradient(terms.value(output), leaf)
-        outputs = [*(layer.a for layer in seen[:-1]), as_array(output)]
+        logits = seen[-1].a if found.logs and seen[-1].a is not None else as_array(output)
+        outputs = [*(layer.a for layer in seen[:-1]), logits]
         proved(problem, [None if a is None else a[terms.kept] for a in outputs], precision or found.precision, found.name)
     assert gradient.x is not None
     by_sample = gradient.x.reshape(len(given), -1)[terms.kept]
     answer = Gradient(gradient.weights, gradient.biases, x=by_sample, loss=gradient.loss)
     by = precision or found.precision
     judgement = verify(problem, answer, precision=by, strict=strict)
-    if judgement.passed or not terms.smoothed:
+    if judgement.passed or not terms.smoothed or found.logs:
         return judgement
     upstream = as_array(output.grad).astype(np.float64)[terms.kept]
     return _by_parts(problem, answer, as_array(output).astype(np.float64)[terms.kept], upstream, by, strict) or judgement
