@@ -162,6 +162,9 @@ def test_one_output_may_be_a_vector_and_its_losses_may_be_summed():
     model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), torch.randn(8, 3)
     assert verify_step(model, x, torch.rand(8), loss=nn.BCEWithLogitsLoss(reduction="sum")).passed
     assert verify_step(model, x, torch.rand(8, 1), loss=nn.HuberLoss(reduction="sum")).passed
+    squeezed = nn.Sequential(model, nn.Flatten(0))
+    for loss in (nn.BCEWithLogitsLoss(), nn.MSELoss(), "half_squared_error"):
+        assert verify_step(squeezed, x, torch.rand(8), loss=loss).passed
 
 
 def test_the_model_and_its_gradients_are_left_as_they_were(digits):

@@ -33,6 +33,32 @@ class ByFunctions(nn.Module):
         return F.elu(x.view(len(x), -1), 2.0)
 
 
+class ByNumPy(torch.autograd.Function):
+    """A layer that is computed outside of PyTorch."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias):
+        ctx.save_for_backward(x, weight)
+        return torch.from_numpy(x.detach().numpy() @ weight.detach().numpy().T + bias.detach().numpy())
+
+    @staticmethod
+    def backward(ctx, upstream):
+        x, weight = ctx.saved_tensors
+        return upstream @ weight, upstream.t() @ x, upstream.sum(0)
+
+
+class Products(nn.Module):
+    """A product by einsum, and one in NumPy."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.b, self.v = nn.Parameter(torch.randn(3, 4)), nn.Parameter(torch.randn(3)), nn.Linear(3, 2)
+
+    def forward(self, x):
+        x = torch.maximum(torch.einsum("bi,oi->bo", x, self.w) + self.b, torch.zeros((), dtype=x.dtype))
+        return ByNumPy.apply(x, self.v.weight, self.v.bias)
+
+
 class Autocast(nn.Module):
     def __init__(self):
         super().__init__()
@@ -107,6 +133,12 @@ FOUND = {
     ),
     "dropout in eval": (lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)).eval(), "3, 2 identity"),
     "two linear layers": (lambda: nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), "3, 2 identity, 1 identity"),
+    "in place": (
+        lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True), nn.Linear(4, 2), nn.ELU(inplace=True)),
+        "3, 4 relu, 2 elu",
+    ),
+    "one output as a vector": (lambda: forward_of(lambda net, x: net.c(net.a(x).relu_()).squeeze(-1)), "3, 3 relu, 1 identity"),
+    "products": (Products, "4, 3 relu, 2 identity; known by the values of their outputs alone: layer 1, 2"),
     "functions": (ByFunctions, "3, 4 tanh, 2 leaky_relu (slope 0.2) without biases, 5 relu, 3 elu (alpha 2)"),
     "nested": (lambda: nn.Sequential(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2))), "3, 2 relu, 2 identity"),
     "autocast": (Autocast, "3, 6 gelu, 4 identity"),
@@ -136,7 +168,7 @@ def forward_of(function):
     class Own(nn.Module):
         def __init__(self):
             super().__init__()
-            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.a, self.b, self.c = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1)
 
         def forward(self, x):
             return function(self, x)
@@ -188,6 +220,10 @@ REFUSED = {
         lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Tanh()),
         f"Sequential: ParametrizedLinear at 0: {NO_STACK}",
     ),
+    "TorchScript": (
+        lambda: torch.jit.script(nn.Linear(2, 2)),
+        "RecursiveScriptModule is a module of TorchScript, which cannot be followed: give the module that it was made of",
+    ),
     "complex numbers": (
         lambda: nn.Linear(2, 2, dtype=torch.complex64),
         "Linear has parameters of torch.complex64 on cpu: expected float32",
@@ -199,6 +235,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_no_such_stack_is_named(make, message):
     with pytest.raises(TargetError) as error:
@@ -224,7 +261,7 @@ def test_what_is_compiled_is_called_and_proved_itself():
         target_of(compiled)
 
 
-RIGHT = ["Sequential", "functions", "by hand", "a function of autograd"]
+RIGHT = ["Sequential", "one output as a vector", "functions", "by hand", "a function of autograd"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

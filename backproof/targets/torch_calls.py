@@ -13,7 +13,7 @@ OF_THE_MODULE = "in the forward of"
 """How a call is told that no submodule made."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Value:
     """A tensor as it was at one moment.
 
@@ -28,7 +28,7 @@ class Value:
     derives: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """One call: the function's name, its arguments, in which tensors stand as Values, its results, and whose call it is.
 
@@ -118,6 +118,7 @@ def _recorder(module: Any, inside: list[tuple[str, bool]]) -> Any:
             super().__init__()
             self.recording = Recording()
             self._values: dict[int, Value] = {}
+            self._own = {id(parameter) for parameter in module.parameters()}
             self._kept: list[Any] = []  # an id is used again where nobody holds its tensor
             for parameter in module.parameters():
                 self.recording.parameters[id(self._took(parameter, Value(_numbers(parameter), _dtype(parameter))))] = parameter
@@ -131,7 +132,7 @@ def _recorder(module: Any, inside: list[tuple[str, bool]]) -> Any:
             """The value of a tensor, as it was recorded, or as it is where something else made it."""
             if id(tensor) not in self._values:
                 node = tensor.grad_fn
-                made_by, used = (type(node).__name__, _parameters_of(node)) if node is not None else ("", ())
+                made_by, used = (type(node).__name__, _parameters_of(node, self._own)) if node is not None else ("", ())
                 self._took(
                     tensor, Value(_numbers(tensor), _dtype(tensor), made_by or "what is no function of PyTorch", used, node is not None)
                 )
@@ -194,6 +195,7 @@ def _is_by_hand(node: Any) -> bool:
     return isinstance(node, torch.autograd.function.BackwardCFunction)
 
 
-def _parameters_of(node: Any) -> tuple[Any, ...]:
-    """The leaves that go into one node."""
-    return tuple(following.variable for following, _ in node.next_functions if hasattr(following, "variable"))
+def _parameters_of(node: Any, own: set[int]) -> tuple[Any, ...]:
+    """The parameters that go into one node; own: the ids of all."""
+    leaves = [following.variable for following, _ in node.next_functions if hasattr(following, "variable")]
+    return tuple(leaf for leaf in leaves if id(leaf) in own)

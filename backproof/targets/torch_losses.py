@@ -90,7 +90,7 @@ def _of_name(loss: Any, reduction: str, y: Any, batch: int, outputs: int) -> Ter
         import torch
 
         expected = torch.tensor(numbers, dtype=output.dtype, device=output.device)
-        summed = TORCH_LOSSES[name](torch.nn.functional, output, expected, **parameters)
+        summed = TORCH_LOSSES[name](torch.nn.functional, output.reshape(expected.shape), expected, **parameters)
         return summed / batch if reduction == "mean" else summed
 
     return Terms(choice, reduction, numbers, np.ones(batch, dtype=bool), value)

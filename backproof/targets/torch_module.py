@@ -30,11 +30,15 @@ class FoundStack:
     """
 
     def __init__(self, module: Any, inputs: Sequence[int] | None = None) -> None:
+        import torch
+
         self.module = module
         # of what is compiled, the module that it was compiled from; it is called itself
         self.followed = getattr(module, "_orig_mod", module)
         self.name = type(self.followed).__name__
         self.parameters = list(self.followed.parameters())
+        if isinstance(self.followed, torch.jit.ScriptModule):
+            raise TargetError(f"{self.name} is a module of TorchScript, which cannot be followed: give the module that it was made of")
         if not self.parameters:
             raise TargetError(f"{self.name} has no parameters: {EXPECTED}")
         first = self.parameters[0]
@@ -73,7 +77,7 @@ class FoundStack:
             output = self.module(self.tensor(given))
         self.precision = self._precision(recording, output)
         self.logs = ends_in_log_softmax(recording)
-        last = self.logits(as_array(output))
+        last = self.logits(as_array(output).reshape(len(given), -1))
         outputs = [*(layer.a for layer in self.layers[:-1]), last]
         # what every layer computes is held against the reference before any gradient is
         problem = self.problem_of(given, np.zeros(last.shape), loss="half_squared_error", reduction="sum")
@@ -200,7 +204,7 @@ class TorchModule:
             for parameter in found.parameters:
                 parameter.requires_grad_(True)
             x = found.tensor(problem.x).requires_grad_(True)
-            output = found.module(x.clone())
+            output = found.module(x.clone()).reshape(problem.batch, -1)
             name, parameters = name_and_parameters(problem.loss)
             loss = TORCH_LOSSES[name](F, output, found.tensor(problem.y, output.dtype), **parameters)
             return found.gradient(loss / problem.batch if problem.reduction == "mean" else loss, x)

@@ -201,7 +201,7 @@ def _close(reading: _Reading, end: Value, whose: str) -> None:
         return
     if len(bent) > 1:
         raise TargetError(f"{whose}: {' and '.join(map(str, bent))} follow one another without a linear layer between them")
-    reading.layers[-1].activation, reading.layers[-1].a = bent[0] if bent else "identity", end.array
+    reading.layers[-1].activation, reading.layers[-1].a = bent[0] if bent else "identity", end.array.reshape(len(end.array), -1)
 
 
 def _named_choices(reading: _Reading, end: Value, whose: str) -> list[Choice] | None:
@@ -232,7 +232,8 @@ def _choice(call: Call, whose: str) -> Choice | None:
     if call.name in CONVERTS and after.dtype.startswith(("float", "bfloat")):
         return "identity"
     if call.name in CHANGES_NOTHING and np.array_equal(before.array.ravel(), after.array.ravel(), equal_nan=True):
-        return "identity" if len(before.array) == len(after.array) and after.array.ndim == 2 else None
+        # of one output, a vector is as good
+        return "identity" if after.array.ndim in (1, 2) and len(before.array) == len(after.array) else None
     if name in KNOWN and (len(call.inputs) == 1) and before.array.ndim == 2:
         return KNOWN[name](call)
     return None

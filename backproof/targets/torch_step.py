@@ -54,7 +54,7 @@ def verify_step(
         output = found.module(leaf.clone())
         output.retain_grad()
         gradient = found.gradient(terms.value(output), leaf)
-        logits = seen[-1].a if found.logs and seen[-1].a is not None else as_array(output)
+        logits = seen[-1].a if found.logs and seen[-1].a is not None else as_array(output).reshape(len(given), -1)
         outputs = [*(layer.a for layer in seen[:-1]), logits]
         proved(problem, [None if a is None else a[terms.kept] for a in outputs], precision or found.precision, found.name)
     assert gradient.x is not None
@@ -64,8 +64,8 @@ def verify_step(
     judgement = verify(problem, answer, precision=by, strict=strict)
     if judgement.passed or not terms.smoothed or found.logs:
         return judgement
-    upstream = as_array(output.grad).astype(np.float64)[terms.kept]
-    return _by_parts(problem, answer, as_array(output).astype(np.float64)[terms.kept], upstream, by, strict) or judgement
+    upstream = as_array(output.grad).astype(np.float64).reshape(len(given), -1)[terms.kept]
+    return _by_parts(problem, answer, np.asarray(logits, dtype=np.float64)[terms.kept], upstream, by, strict) or judgement
 
 
 def _by_parts(problem: Problem, answer: Gradient, outputs: AnyArray, upstream: AnyArray, precision: str, strict: bool) -> Judgement | None:
