@@ -102,6 +102,18 @@ def test_smoothed_labels_near_a_minimum_are_no_mistake_of_the_network(digits):
     assert verify_step(wrong, x, y, loss=loss).verdict == "wrong"
 
 
+class Clamped(nn.Module):
+    def forward(self, z):
+        return z.clamp(min=0)
+
+
+@pytest.mark.parametrize(("activation", "verdict"), [(Clamped, "right"), (lambda: WithoutSlope(), "wrong")], ids=["right", "wrong"])
+def test_a_step_whose_numbers_do_not_tell_relu_from_relu6_is_judged(activation, verdict):
+    torch.manual_seed(3)
+    model, x = nn.Sequential(nn.Linear(4, 8), activation(), nn.Linear(8, 3)), torch.randn(16, 4)
+    assert verify_step(model, x, torch.randint(3, (16,)), loss=nn.CrossEntropyLoss()).verdict == verdict
+
+
 class WithoutSlope(nn.Module):
     class ReLU(torch.autograd.Function):
         @staticmethod

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.targets.stack import proved
+from backproof.targets.stack import Undecided, proved
 from backproof.targets.target import TargetError
 from backproof.targets.torch_calls import recorded
 from backproof.targets.torch_losses import Terms, terms_of
@@ -49,13 +49,13 @@ def verify_step(
     with as_it_was(found.parameters), torch.enable_grad():
         for parameter in found.parameters:
             parameter.requires_grad_(True)
-        seen = layers_of(recorded(found.followed, _leaf(given).clone()), found.name)
+        *inner, last = _seen(found, given)
         leaf = _leaf(given)
         output = found.module(leaf.clone())
         output.retain_grad()
         gradient = found.gradient(terms.value(output), leaf)
-        logits = seen[-1].a if found.logs and seen[-1].a is not None else as_array(output).reshape(len(given), -1)
-        outputs = [*(layer.a for layer in seen[:-1]), logits]
+        logits = last if found.logs and last is not None else as_array(output).reshape(len(given), -1)
+        outputs = [*inner, logits]
         proved(problem, [None if a is None else a[terms.kept] for a in outputs], precision or found.precision, found.name)
     assert gradient.x is not None
     by_sample = gradient.x.reshape(len(given), -1)[terms.kept]
@@ -84,6 +84,14 @@ def _by_parts(problem: Problem, answer: Gradient, outputs: AnyArray, upstream: A
         return None
     of_network = problem.replaced(y=upstream, loss="upstream", reduction="sum")
     return verify(of_network, replace(answer, loss=None), precision=precision, strict=strict)
+
+
+def _seen(found: FoundStack, given: Any) -> list[AnyArray | None]:
+    """What each layer gives of these samples; None of all where they do not tell an activation, which is known, from another."""
+    try:
+        return [layer.a for layer in layers_of(recorded(found.followed, _leaf(given).clone()), found.name)]
+    except Undecided:
+        return [None] * (len(found.stack.widths) - 1)
 
 
 def _found(model: Any, x: Any) -> tuple[FoundStack, Any]:
