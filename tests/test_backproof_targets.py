@@ -159,7 +159,7 @@ def test_a_target_that_is_broken_is_refused(target, message):
     assert message in str(told.value)
 
 
-@pytest.mark.parametrize(("target", "name"), [(gradient, "gradient"), (Named(), "Named"), (Named.__call__, "Named.__call__")])
+@pytest.mark.parametrize(("target", "name"), [(gradient, "gradient"), (Named(), "Named"), (Named().__call__, "Named.__call__")])
 def test_a_target_has_a_name(target, name):
     assert InProcess(target).name == name
 
@@ -305,3 +305,18 @@ def test_a_gradient_is_an_answer_of_a_target():
     answer = InProcess(lambda problem: Gradient(gradient(problem).weights, gradient(problem).biases))(PROBLEM)
     assert answer.verdict is None
     assert answer.gradient.x is None
+
+
+def test_a_function_of_something_else_is_told_what_makes_a_target_of_it():
+    def of_arrays(weights, biases, x, y):
+        return weights, biases
+
+    with pytest.raises(TargetError) as told:
+        check(of_arrays)
+    assert "of_arrays takes (weights, biases, x, y): expected a function of one problem. backproof.adapt(f, ...) makes one of " in str(
+        told.value
+    )
+    assert "backproof.from_class of a class, backproof.from_jax of an apply function; or write one that unpacks problem.weights" in str(
+        told.value
+    )
+    assert check(lambda problem, options=None: gradient(problem), max_examples=2).passed

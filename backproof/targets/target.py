@@ -125,6 +125,22 @@ def _executed(name: str, load: Callable[[], T]) -> T:
         raise TargetError(f"{name} cannot be loaded: {told_of(error)}") from error
 
 
+def _check_takes_a_problem(name: str, target: Target) -> None:
+    """Raises TargetError of a function that takes something else."""
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # of what is not written in Python nothing is known
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise TargetError(
+            f"{name} takes {signature}: expected a function of one problem. backproof.adapt(f, ...) makes one of f(weights, biases, "
+            "activations, x, y) in other layouts too, backproof.from_class of a class, backproof.from_jax of an apply function; or write "
+            "one that unpacks problem.weights, problem.biases, problem.x and problem.y"
+        ) from None
+
+
 def _instance(spec: str, given: type) -> Any:
     """An object of a class that is named as a target. Raises TargetError, which says what a target is, where it is none."""
     way = f"expected a function of a problem: backproof.from_class({given.__name__}, supports=...) makes one, or write it"
@@ -164,6 +180,7 @@ class InProcess:
         if not callable(target):
             raise TargetError(f"target is a {type(target).__name__}: expected a function of a problem")
         self.name = name or _name_of(target)
+        _check_takes_a_problem(self.name, target)
         self.supports = _executed(f"supports of {self.name}", lambda: getattr(target, "supports", None))
         self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
         if self.precision is not None and self.precision not in PRECISIONS:
