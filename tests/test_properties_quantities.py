@@ -25,7 +25,7 @@ FACTORS = [
     (2.0, "off by a factor of 2 (the number of outputs)"),
     (0.5, "off by a factor of 0.5 (1 over the number of outputs)"),
     (-1.0, "off by a factor of -1 (the other sign)"),
-    (5.0, "off by a factor of 5 (the batch size)"),
+    (5.0, "off by a factor of 5 (the batch size: that of a sum over samples, where the mean is asked for (the reductions of `supports`))"),
     (0.2, "off by a factor of 0.2 (1 over the batch size)"),
     (10.0, "off by a factor of 10 (the batch size times the number of outputs)"),
     (0.0, "off by a factor of 0 (nothing is there)"),
@@ -39,6 +39,14 @@ def test_a_factor_is_named(factor, text):
     assert said(PROBLEM, everywhere, RIGHT.biases) == f"dC/dW: {text}, in every layer; dC/db: right"
     first = [everywhere[0], RIGHT.weights[1]]
     assert said(PROBLEM, first, RIGHT.biases) == f"dC/dW: layer 1 {text}, layer 2 right; dC/db: right"
+
+
+def test_a_mean_where_the_sum_is_asked_for_is_told():
+    problem = PROBLEM.replaced(reduction="sum")
+    right = gradient(problem)
+    why = "that of a mean over samples, where the sum is asked for (the reductions of `supports`)"
+    text = f"off by a factor of 0.2 (1 over the batch size: {why})"
+    assert said(problem, [weight / 5 for weight in right.weights], right.biases) == f"dC/dW: {text}, in every layer; dC/db: right"
 
 
 def test_what_is_off_by_no_one_factor_is_said_to_be_so():

@@ -65,4 +65,8 @@ def _factors(problem: Problem) -> list[tuple[float, str]]:
     if batch > 1 < outputs:
         sizes.append((batch * outputs, "the batch size times the number of outputs"))
     named = [each for n, name in sizes if n > 1 for each in ((float(n), name), (1 / n, f"1 over {name}"))]
+    # whoever takes the other reduction has no mistake, and has not said so
+    other = (float(batch), "sum", "mean") if problem.reduction == "mean" else (1 / batch, "mean", "sum")
+    told = f": that of a {other[1]} over samples, where the {other[2]} is asked for (the reductions of `supports`)"
+    named = [(value, name + told if value == other[0] and name.endswith("batch size") else name) for value, name in named]
     return [(0.0, "nothing is there"), (-1.0, "the other sign"), (2.0, ""), (0.5, ""), *named]
