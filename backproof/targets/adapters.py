@@ -57,7 +57,7 @@ def adapt(
         expected is "class_index") and its reductions sum, unless said there; with samples="one", a mean over samples is taken here.
     Raises TargetError.
     """
-    words = {
+    words: dict[str, Any] = {
         "samples": samples,
         "weights": weights,
         "biases": biases,
