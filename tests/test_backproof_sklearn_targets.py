@@ -32,9 +32,9 @@ FITTED = {
     "yes or no": (
         lambda: classifier(TWO, activation="logistic"),
         "3, 4 sigmoid, 2 sigmoid, 1 identity",
-        "binary_cross_entropy_with_logits",
+        "summed_binary_cross_entropy_with_logits",
     ),
-    "several labels": (lambda: classifier(LABELS), "3, 4 relu, 2 relu, 2 identity", "binary_cross_entropy_with_logits"),
+    "several labels": (lambda: classifier(LABELS), "3, 4 relu, 2 relu, 2 identity", "summed_binary_cross_entropy_with_logits"),
 }
 
 

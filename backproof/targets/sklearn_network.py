@@ -23,7 +23,7 @@ TAKES = ["X", "y", "sample_weight", "activations", "deltas", "coef_grads", "inte
 LOSSES: dict[tuple[str, str], Choice] = {
     ("squared_error", "identity"): "half_squared_error",
     ("log_loss", "softmax"): "softmax_cross_entropy",
-    ("log_loss", "logistic"): "binary_cross_entropy_with_logits",
+    ("log_loss", "logistic"): "summed_binary_cross_entropy_with_logits",
 }
 """(its loss, the activation of its outputs) -> the loss of logits whose gradient it gives, a mean over samples."""
 
@@ -88,9 +88,7 @@ class SklearnNetwork:
             network.intercepts_, network.alpha = list(problem.biases), 0.0
             places: list[list[Any]] = [[None] * layers for _ in range(3)]
             _, coefficients, intercepts = network._backprop(problem.x, problem.y, None, [problem.x] + [np.empty(0)] * layers, *places)
-        # of several yes-or-no outputs it adds the losses up, and ours is their mean
-        share = problem.widths[-1] if self.loss == "binary_cross_entropy_with_logits" else 1
-        return Gradient([matrix.T / share for matrix in coefficients], [intercept / share for intercept in intercepts])
+        return Gradient([matrix.T for matrix in coefficients], list(intercepts))
 
     @contextmanager
     def _as_it_was(self) -> Iterator[Any]:
