@@ -89,6 +89,14 @@ def test_a_target_that_says_its_loss_need_not_say_what_is_behind_it(loss, behind
         assert not support.refusal(problem)
 
 
+def test_a_run_that_asks_for_the_loss_need_not_either():
+    support = Support().limited(activations=["relu"], losses=["cross_entropy_of_probabilities"])
+    assert (support.activation_choices, support.output_choices) == (("relu",), ("softmax",))
+    # what a target says of its activations holds
+    with pytest.raises(SupportError, match="needs softmax"):
+        Support.of({"activations": ["relu"]}).limited(losses=["cross_entropy_of_probabilities"])
+
+
 def test_a_target_without_softmax_and_sigmoid_is_asked_none_of_them():
     support = Support.of({"activations": ["relu", "tanh"]})
     assert not set(map(str, support.loss_choices)) & set(BEHIND)

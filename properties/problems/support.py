@@ -93,8 +93,7 @@ class Support:
             raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
         read = {name: _field(name, value) for name, value in given.items()}
         if read.get("output_activations", read.get("layer_activations")) is None and "losses" in read:
-            behind = [_behind(loss) for loss in read["losses"]]
-            read |= {"output_activations": tuple(dict.fromkeys(chain(*behind)))} if all(behind) else {}
+            read |= _outputs_of(read["losses"])
         return Support(**({"sizes": _sizes_of(read.get("widths"))} | read))._consistent()
 
     def limited(self, **asked: Any) -> "Support":
@@ -125,6 +124,8 @@ class Support:
                 changes[name] = wanted
             else:
                 changes[name] = self._narrowed(name, wanted)
+        if "losses" in changes and "output_activations" not in changes and not (self.activations or self.output_activations):
+            changes |= {} if self.layer_activations else _outputs_of(changes["losses"])
         return replace(self, **changes)._consistent()
 
     def _narrowed(self, name: str, wanted: Any) -> Any:
@@ -244,6 +245,12 @@ class Support:
 def _behind(loss: Choice) -> tuple[str, ...]:
     """The activations that the last layer must have one of; () for any."""
     return row_of(LOSSES, loss).behind
+
+
+def _outputs_of(losses: Sequence[Choice]) -> dict[str, Any]:
+    """What the last layer has where all losses are of probabilities, and nothing is said of it."""
+    behind = [_behind(loss) for loss in losses]
+    return {"output_activations": tuple(dict.fromkeys(chain(*behind)))} if all(behind) else {}
 
 
 def _sizes_of(widths: tuple[int, ...] | None) -> str:
