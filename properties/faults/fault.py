@@ -39,6 +39,7 @@ UNUSED = "a_node_without_outgoing_weights_changes_nothing"
 NO_ERROR = "a_sample_without_error_adds_nothing"
 IDENTITY = "an_inserted_identity_layer_changes_nothing"
 LINE = "the_loss_changes_as_the_gradient_says"
+EQUAL_WEIGHTS = "equal_sample_weights_are_a_factor"
 LAYOUT = "the_memory_layout_does_not_matter"
 BEFORE = "the_problem_before_does_not_matter"
 
@@ -119,9 +120,12 @@ def activation(p: Passes, layer: int) -> Array:
 
 
 def loss(p: Passes) -> Any:
-    """C, the sum or the mean over samples."""
-    losses = row_of(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y)
-    return losses.mean() if p.averages else losses.sum()
+    """C, the sum or the mean over samples, each with its weight, and what a penalty adds."""
+    losses, row = row_of(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y), p.problem.penalised
+    if p.problem.sample_weights is not None:
+        losses = losses * p.problem.sample_weights
+    total = losses.sum() / p.problem.total_weight if p.averages else losses.sum()
+    return total if row is None else total + row.value(p.problem.weights, p.batch)
 
 
 def output_error(p: Passes) -> Array:
@@ -131,7 +135,9 @@ def output_error(p: Passes) -> Array:
 
 def reduction(p: Passes, error: Array) -> Array:
     """Equation 2 for a batch: dC/da^L from dC_0/da^L."""
-    return error / p.batch if p.averages else error
+    if p.problem.sample_weights is not None:
+        error = error * p.problem.sample_weights[:, None]
+    return error / p.problem.total_weight if p.averages else error
 
 
 def slope(p: Passes, layer: int) -> Array:
@@ -150,6 +156,12 @@ def weight_gradient(p: Passes, layer: int) -> Array:
     """Equations 4 and 10, summed over samples: dC/dW^l = (delta^l)^T a^{l-1}."""
     product: Array = p.deltas[layer].T @ p.a[layer - 1]
     return product
+
+
+def penalty(p: Passes, layer: int) -> Array:
+    """What a penalty adds to dC/dW^l."""
+    row = p.problem.penalised
+    return np.zeros_like(p.weight(layer)) if row is None else row.derivative(p.weight(layer), p.batch)
 
 
 def bias_gradient(p: Passes, layer: int) -> Array:
@@ -189,6 +201,7 @@ STEPS: dict[str, Step] = {
         slope,
         delta,
         weight_gradient,
+        penalty,
         bias_gradient,
         error_below,
         answer,
@@ -223,6 +236,8 @@ class Network:
                 p.slopes[layer] = do.slope(p, layer)
                 p.deltas[layer] = do.delta(p, layer)
                 p.weights[layer] = do.weight_gradient(p, layer)
+                if p.problem.penalty is not None:
+                    p.weights[layer] = p.weights[layer] + do.penalty(p, layer)
                 p.biases[layer] = do.bias_gradient(p, layer)
                 p.errors[layer - 1] = do.error_below(p, layer)
             given: Gradient = do.answer(p)
