@@ -87,6 +87,10 @@ SLOPES: dict[str, Callable[..., Any]] = {
     "upstream": lambda a, y: y,
     "binary_cross_entropy_with_logits": lambda a, y: (_sigmoid(a) - y) / a.shape[1],
     "softmax_cross_entropy": lambda a, y: _softmax(a) - y,
+    "summed_binary_cross_entropy_with_logits": lambda a, y: _sigmoid(a) - y,
+    "cross_entropy_of_probabilities": lambda a, y: -y / a,
+    "binary_cross_entropy_of_probabilities": lambda a, y: (a - y) / (a * (1 - a)) / a.shape[1],
+    "summed_binary_cross_entropy_of_probabilities": lambda a, y: (a - y) / (a * (1 - a)),
 }
 """Name -> dC_0/da of the last layer's activations, y and the parameters."""
 

@@ -48,6 +48,11 @@ def _binary_cross_entropy_with_logits(jax: Any, a: Any, y: Any) -> Any:
     return (-y * jax.nn.log_sigmoid(a) - (1 - y) * jax.nn.log_sigmoid(-a)).mean(-1)
 
 
+def _weighed_logs(jax: Any, a: Any, y: Any) -> Any:
+    """The sum of y ln a over outputs; where y is 0 no logarithm is taken: 0 / 0 is none of the derivative's."""
+    return (y * jax.numpy.log(jax.numpy.where(y == 0, 1.0, a))).sum(-1)
+
+
 JAX_LOSSES: dict[str, Callable[..., Any]] = {
     "half_squared_error": lambda jax, a, y: ((a - y) ** 2).sum(-1) / 2,
     "squared_error": lambda jax, a, y: ((a - y) ** 2).sum(-1),
@@ -57,6 +62,10 @@ JAX_LOSSES: dict[str, Callable[..., Any]] = {
     "upstream": lambda jax, a, y: (y * a).sum(-1),
     "binary_cross_entropy_with_logits": _binary_cross_entropy_with_logits,
     "softmax_cross_entropy": lambda jax, a, y: -(y * jax.nn.log_softmax(a)).sum(-1),
+    "summed_binary_cross_entropy_with_logits": lambda jax, a, y: _binary_cross_entropy_with_logits(jax, a, y) * a.shape[-1],
+    "cross_entropy_of_probabilities": lambda jax, a, y: -_weighed_logs(jax, a, y),
+    "binary_cross_entropy_of_probabilities": lambda jax, a, y: -(_weighed_logs(jax, a, y) + _weighed_logs(jax, 1 - a, 1 - y)) / a.shape[-1],
+    "summed_binary_cross_entropy_of_probabilities": lambda jax, a, y: -(_weighed_logs(jax, a, y) + _weighed_logs(jax, 1 - a, 1 - y)),
 }
 """Name -> function of the module jax, a, y (batch, n_L) and the parameters: C_0 of each sample, (batch,)."""
 

@@ -36,6 +36,16 @@ TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 """Name -> function of torch.nn.functional, z and the parameters."""
 
+
+def _weighed_logs(a: Any, y: Any) -> Any:
+    """The sum of y ln a, NLLLoss of ln a for any distribution. Where y is 0 no logarithm is taken: 0 / 0 is none of the derivative's.
+
+    Not F.binary_cross_entropy, which takes a (1 - a) as no less than 1e-12, and ln a as no less than -100.
+    """
+    counts = y != 0
+    return (y * a.masked_fill(~counts, 1.0).log()).sum()
+
+
 TORCH_LOSSES: dict[str, Callable[..., Any]] = {
     "half_squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum") / 2,
     "squared_error": lambda F, a, y: F.mse_loss(a, y, reduction="sum"),
@@ -45,6 +55,10 @@ TORCH_LOSSES: dict[str, Callable[..., Any]] = {
     "upstream": lambda F, a, y: (y * a).sum(),
     "binary_cross_entropy_with_logits": lambda F, a, y: F.binary_cross_entropy_with_logits(a, y, reduction="sum") / a.shape[-1],
     "softmax_cross_entropy": lambda F, a, y: F.cross_entropy(a, y, reduction="sum"),
+    "summed_binary_cross_entropy_with_logits": lambda F, a, y: F.binary_cross_entropy_with_logits(a, y, reduction="sum"),
+    "cross_entropy_of_probabilities": lambda F, a, y: -_weighed_logs(a, y),
+    "binary_cross_entropy_of_probabilities": lambda F, a, y: -(_weighed_logs(a, y) + _weighed_logs(1 - a, 1 - y)) / a.shape[-1],
+    "summed_binary_cross_entropy_of_probabilities": lambda F, a, y: -(_weighed_logs(a, y) + _weighed_logs(1 - a, 1 - y)),
 }
 """Name -> function of torch.nn.functional, a, y (batch, n_L) and the parameters: the sum of C_0 over samples."""
 

@@ -89,6 +89,11 @@ class Problem:
         self.sample_weights = None if sample_weights is None else _numbers(sample_weights, 1, "sample_weights")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
         self._check_shapes()
+        behind, last = row_of(LOSSES, self.loss).behind, self.activations[-1]
+        if behind and last not in behind:
+            raise ProblemError(
+                f"the loss {self.loss!r} is of probabilities, but the last layer has {last!r}: expected {' or '.join(behind)}"
+            )
         refusal = row_of(LOSSES, self.loss).expected.refusal(self.y)
         if refusal:
             raise ProblemError(f"y does not fit the loss {self.loss!r}: {refusal}")

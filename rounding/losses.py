@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, xlog1py, xlogy
 
 from reference.arrays import Array, clipped
-from reference.functions.losses import log_sum_exp, others, softmax
+from reference.functions.losses import log_sum_exp, others, shared_by, softmax
 from rounding.arithmetic import FUNCTION_ERROR, REFERENCE, SHARED, SIGMAS_ALLOWED, K, WorstCaseRounding
 from rounding.softmax import NOT_SMALL, probability_error
 
@@ -22,6 +22,8 @@ class LossRounding:
     common: of (a, y), how dC_0/da moves, over d, if the exponentials in it are all off by d of themselves; one for each way to write it.
     constants: of n, the factors of dC_0/da by which all is multiplied or divided; a format rounds those that are no powers of two.
     lossy: the textbook formulas that lose digits, and where, in words; empty if there are none.
+    ends: between which a is, where dC_0/da leaves the range at them: 0, or 0 and 1. No claim is made of a sample of which an output is
+        one of them within rounding.
     """
 
     value_error: Callable[[Array, Array, Array, WorstCaseRounding], Array]
@@ -30,6 +32,7 @@ class LossRounding:
     common: Callable[[Array, Array], list[Array]] = lambda a, y: []
     constants: Callable[[int], list[float]] = lambda n: []
     lossy: str = ""
+    ends: tuple[float, ...] = ()
 
 
 def half_squared_error() -> LossRounding:
@@ -118,39 +121,131 @@ def upstream() -> LossRounding:
 
 
 def binary_cross_entropy_with_logits() -> LossRounding:
-    """A sigmoid of each logit, or s(a) - y by a textbook formula."""
+    """A sigmoid of each logit, or s(a) - y by a textbook formula; times 1/n."""
+    return _of_logits("binary_cross_entropy_with_logits", mean=True)
 
+
+def summed_binary_cross_entropy_with_logits() -> LossRounding:
+    """A sigmoid of each logit, or s(a) - y by a textbook formula."""
+    return _of_logits("summed_binary_cross_entropy_with_logits", mean=False)
+
+
+def _of_logits(name: str, mean: bool) -> LossRounding:
     def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         size = 1 + (np.abs(a) + error) * (1 + y)
         # the value moves by a with y, so an inexact y counts |a| times
         error = error + (np.abs(a) + error) * model.input_error(y)
-        return _sum(error + K * model.unit * size + model.underflow, size, model) / a.shape[-1] + a.shape[-1] * model.underflow
+        return _sum(error + K * model.unit * size + model.underflow, size, model) / shared_by(a, mean) + a.shape[-1] * model.underflow
 
     def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
         nearest = np.maximum(np.abs(a) - error, 0.0)
         steepest = expit(nearest) * expit(-nearest)
         above, below = expit(a + error), expit(error - a)
         # a sigmoid by a textbook formula of its own is off by u times 1
-        textbook = 1.0 if model.allows("binary_cross_entropy_with_logits") else 0.0
+        textbook = 1.0 if model.allows(name) else 0.0
         size = (1 - y) * above + y * below
         # where s(a) is stored before y is taken away, it is rounded there too
         rounded = model.function(np.maximum(size, textbook), size, textbook * above)
         terms = steepest * error + model.input_error(y) + rounded + model.underflow * (1 + np.abs(a) + error)
-        return _scaled(1 / a.shape[-1], (1 - y) * expit(a) - y * expit(-a), terms, model)
+        return _scaled(1 / shared_by(a, mean), (1 - y) * expit(a) - y * expit(-a), terms, model)
 
     def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
         # |s''| is below 0.1; the error of s itself, by s(a) - y, is the same for all samples with the same logit
         steep = expit(a) * expit(-a) + 0.1 * SIGMAS_ALLOWED * np.sqrt(variance)
-        return (steep**2 * variance + batch * v * (FUNCTION_ERROR * np.maximum(expit(a), y)) ** 2) / a.shape[-1] ** 2
+        return (steep**2 * variance + batch * v * (FUNCTION_ERROR * np.maximum(expit(a), y)) ** 2) / shared_by(a, mean) ** 2
 
     return LossRounding(
         value_error,
         derivative_error,
         derivative_variance,
-        common=lambda a, y: [np.maximum(expit(a), y) / a.shape[-1]],
-        constants=lambda n: [n],
+        common=lambda a, y: [np.maximum(expit(a), y) / shared_by(a, mean)],
+        constants=lambda n: [n] if mean else [],
         lossy="s(a) - y (logit far on the side of its label)",
     )
+
+
+def cross_entropy_of_probabilities() -> LossRounding:
+    """A quotient of each output; or a - y in place of equations 2 and 3 together, which rounds no more than the Jacobian does."""
+
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
+        return _sum(_of_logarithm(a, y, error, model), -xlogy(y, a), model) + a.shape[-1] * model.underflow
+
+    def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
+        inexact = model.input_error(y) + np.zeros_like(y)
+        # a - y, where a sum(y) - y is exact
+        apart = np.abs(y.sum(axis=-1, keepdims=True) - 1) + inexact.sum(axis=-1, keepdims=True)
+        return _of_quotient(a, y, error, model) + apart + 3 * model.underflow
+
+    return LossRounding(
+        value_error,
+        derivative_error,
+        derivative_variance=lambda a, y, variance, v, batch: _variance_of_quotient(a, y, variance, v),
+        ends=(0.0,),
+    )
+
+
+def binary_cross_entropy_of_probabilities() -> LossRounding:
+    """Two quotients of each output, or a - y by a textbook formula in place of equations 2 and 3 together; times 1/n."""
+    return _of_yes_or_no("binary_cross_entropy_of_probabilities", mean=True)
+
+
+def summed_binary_cross_entropy_of_probabilities() -> LossRounding:
+    """Two quotients of each output, or a - y by a textbook formula in place of equations 2 and 3 together."""
+    return _of_yes_or_no("summed_binary_cross_entropy_of_probabilities", mean=False)
+
+
+def _of_yes_or_no(name: str, mean: bool) -> LossRounding:
+    def value_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
+        errors = _of_logarithm(a, y, error, model) + _of_logarithm(1 - a, 1 - y, error + model.unit * (1 - a), model)
+        return _sum(errors, -xlogy(y, a) - xlog1py(1 - y, -a), model) / shared_by(a, mean) + a.shape[-1] * model.underflow
+
+    def derivative_error(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
+        # a sigmoid by (1 + tanh) / 2 is a multiple of u / 2, or 0, which is no answer to a quotient
+        least = model.unit / 8 if model.allows("sigmoid") else 0.0
+        terms = _of_quotient(a, y, error, model, least) + _of_quotient(1 - a, 1 - y, error + model.unit * (1 - a), model)
+        if model.allows(name):
+            # a - y is off by E(a), and is dC/da times a (1 - a)
+            terms = terms + error / (a * (1 - a))
+        slope = np.abs((a - y) / (a * (1 - a)))
+        return _scaled(1 / shared_by(a, mean), slope, terms, model)
+
+    def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
+        quotients = _variance_of_quotient(a, y, variance, v) + _variance_of_quotient(1 - a, 1 - y, variance, v)
+        # a - y is right too; the error of a itself is the same for all samples with the same z
+        difference = (variance + batch * v * (FUNCTION_ERROR * a) ** 2) / (a * (1 - a)) ** 2
+        return (quotients + difference) / shared_by(a, mean) ** 2
+
+    return LossRounding(
+        value_error,
+        derivative_error,
+        derivative_variance,
+        # of a - y, over a (1 - a)
+        common=lambda a, y: [1 / np.maximum(1 - a, REFERENCE.unit) / shared_by(a, mean)],
+        constants=lambda n: [n] if mean else [],
+        lossy="binary cross-entropy by a - y (output far on the side of its label)",
+        ends=(0.0, 1.0),
+    )
+
+
+def _of_logarithm(a: Array, y: Array, error: Array, model: WorstCaseRounding) -> Array:
+    """E(y ln a); infinite where a may be 0, whatever y is."""
+    inexact = model.input_error(y)
+    moved, size = -np.log1p(-error / a), np.abs(np.log(a))
+    off = (y + inexact) * (moved + K * model.unit * (1 + size + moved)) + inexact * size + model.underflow * (1 + size)
+    return np.where(a > error, off, np.inf)
+
+
+def _of_quotient(a: Array, y: Array, error: Array, model: WorstCaseRounding, least: float = 0.0) -> Array:
+    """E(y / a), with four roundings; infinite where a may be 0, whatever y is. least: what a is at least, if it is not 0."""
+    inexact, nearest = model.input_error(y), np.maximum(a - error, least)
+    off = (y * (error / a) + inexact + 4 * model.unit * (y + inexact)) / nearest
+    return np.where((a > model.underflow) & (nearest > 0), off, np.inf)
+
+
+def _variance_of_quotient(a: Array, y: Array, variance: Array, v: float) -> Array:
+    """V(y / a), at the least a within reach; infinite where that is 0, and something is expected."""
+    least = np.where(y == 0, 1.0, a - SIGMAS_ALLOWED * np.sqrt(variance))
+    return np.where(least > 0, (y / least) ** 2 * (variance / a**2 + 4 * v), np.inf)
 
 
 def softmax_cross_entropy() -> LossRounding:
@@ -244,6 +339,10 @@ ROUNDED_LOSSES: dict[str, Callable[..., LossRounding]] = {
         upstream,
         binary_cross_entropy_with_logits,
         softmax_cross_entropy,
+        summed_binary_cross_entropy_with_logits,
+        cross_entropy_of_probabilities,
+        binary_cross_entropy_of_probabilities,
+        summed_binary_cross_entropy_of_probabilities,
     )
 }
 """Name and parameters as in LOSSES -> what rounding does to it."""

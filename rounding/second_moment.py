@@ -17,7 +17,7 @@ from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.passes import Passes
 from rounding.activations import elementwise
-from rounding.arithmetic import FUNCTION_ERROR, SHARED, SIGMAS_ALLOWED, TEXTBOOK_ERROR, TypicalRounding
+from rounding.arithmetic import FUNCTION_ERROR, SHARED, SIGMAS_ALLOWED, TEXTBOOK_ERROR, K, TypicalRounding
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.scales import Scales
@@ -215,6 +215,8 @@ class Variances(Sums):
         variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, batch) / v
         if problem.sample_weights is not None or problem.reduction == "mean":
             variance = variance * np.square(problem.shares)
+        for end, rounded in zip(loss.ends, (self.noise.underflow, self.noise.unit), strict=False):
+            variance = np.where(np.abs(output - end) <= K * rounded, np.inf, variance)
         e = self.passed.backward.errors[-1]
         variance = variance + (4 * self.outputs_alike + self.of_total_weight) * e * e + self.least
         return variance.astype(self.dtype)

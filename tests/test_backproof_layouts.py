@@ -159,7 +159,7 @@ def test_numbers_stand_in_their_order():
 
 
 REFUSED = [
-    ({"layers": "tree"}, "adapt: layers is 'tree': expected one of lists, pairs, dicts, dict, numbers"),
+    ({"layers": "tree"}, "adapt: layers is 'tree': expected one of lists, pairs, dicts, dict, numbers, arguments"),
     ({"expected": "labels"}, "adapt: expected is 'labels': expected one of rows, class_index"),
     (
         {"layers": "dicts", "returns": "pairs"},
@@ -173,3 +173,84 @@ def test_what_is_no_form_is_refused(options, message):
     with pytest.raises(TargetError) as told:
         adapt(of_pairs, **options)
     assert str(told.value) == message
+
+
+# ---- each array an argument of its own ----
+
+
+def slopes_of_two(W1, b1, W2, b2, x, y):
+    (dW1, dW2), (db1, db2) = derivatives([W1, W2], [b1, b2], x, y)
+    return dW1, db1, dW2, db2
+
+
+def updates_of_two(W1, b1, W2, b2, x, y, lr):
+    return tuple(part - lr * slope for part, slope in zip((W1, b1, W2, b2), slopes_of_two(W1, b1, W2, b2, x, y), strict=True))
+
+
+def updates_in_place_with_samples_first(x, y, lr, W1, b1, W2, b2):
+    for part, slope in zip((W1, b1, W2, b2), slopes_of_two(W1, b1, W2, b2, x, y), strict=True):
+        part -= lr * slope
+    return 0.5  # the loss
+
+
+def updates_of_weights_first(x, y, W1, W2, b1, b2, lr):
+    W1, b1, W2, b2 = updates_of_two(W1, b1, W2, b2, x, y, lr)
+    return 0.5, W1, W2, b1, b2
+
+
+def slopes_without_biases(w_in, w_out, x, y):
+    return derivatives([w_in, w_out], [None, None], x, y)[0]
+
+
+SAMPLES_FIRST, UPDATED = {"order": "samples_first"}, {"returns": "updated", "learning_rate": "lr"}
+ARGUMENTS = [
+    (slopes_of_two, {}, "W1, b1, W2, b2: networks of 2 layers with biases"),
+    (updates_of_two, UPDATED, "W1, b1, W2, b2: networks of 2 layers with biases"),
+    (updates_in_place_with_samples_first, SAMPLES_FIRST | UPDATED, "W1, b1, W2, b2: networks of 2 layers with biases"),
+    (updates_of_weights_first, SAMPLES_FIRST | UPDATED, "W1, W2, b1, b2: networks of 2 layers with biases"),
+    (slopes_without_biases, {}, "w_in, w_out: networks of 2 layers without biases"),
+]
+
+
+@pytest.mark.parametrize(("f", "layout", "networks"), ARGUMENTS, ids=[row[0].__name__ for row in ARGUMENTS])
+def test_arguments_of_their_own_are_adapted_and_their_networks_told(f, layout, networks):
+    target = adapt(f, activations=False, layers="arguments", supports=ANY, **layout)
+    assert target.notes[0] == f"f takes {networks} alone are posed"
+    report = check(target, max_examples=30, seed=1, shrink_seconds=0)
+    assert report.verdict == "right", str(report)
+
+
+def test_a_wrong_derivative_among_arguments_is_told():
+    def f(W1, b1, W2, b2, x, y):
+        dW1, db1, dW2, db2 = slopes_of_two(W1, b1, W2, b2, x, y)
+        return dW1, db1 / 2, dW2, db2
+
+    report = check(adapt(f, activations=False, layers="arguments", supports=ANY), max_examples=30, seed=1, shrink_seconds=0)
+    assert report.verdict == "wrong"
+    assert report.findings[0].judgement.place.quantity == "biases"
+
+
+def test_lists_may_come_after_the_samples():
+    def f(x, y, weights, biases, activations):
+        return derivatives(weights, biases, x, y)
+
+    assert check(adapt(f, order="samples_first", supports=ANY), max_examples=20, seed=1, shrink_seconds=0).verdict == "right"
+    answer = InProcess(adapt(f, supports=ANY))(PROBLEM)
+    assert 'with order="samples_first" it answers' in answer.message
+
+
+WAYS_IN = [
+    (updates_of_two, {}, 'say activations=False, layers="arguments", returns="updated", learning_rate="lr"'),
+    (updates_of_weights_first, UPDATED, 'say activations=False, order="samples_first", layers="arguments"'),
+    (lambda weights, biases, x, y: None, {}, "say activations=False"),
+    (lambda layers, x, y: None, {"activations": False}, 'say layers="pairs", or "dicts", or "dict"'),
+    (lambda W1, b1, c, x, y: None, {"activations": False, "layers": "arguments"}, "expected names as W1, b1, W2, b2 or W1, W2, b1, b2"),
+    (lambda x, y: None, {"activations": False, "layers": "arguments"}, "of the layers nothing is left beside x and y"),
+]
+
+
+@pytest.mark.parametrize(("f", "layout", "said"), WAYS_IN)
+def test_what_cannot_be_called_so_is_told_the_way_in(f, layout, said):
+    with pytest.raises(TargetError) as told:
+        adapt(f, **layout)
+    assert said in str(told.value)

@@ -197,9 +197,49 @@ def test_derivatives_in_place_of_updates_are_told():
     answer = InProcess(target)(TWO_LAYERS)
     assert answer.verdict == "malformed"
     assert answer.message == (
-        "f leaves the same numbers at the rates 1 and 1.34078e+154 of lr: expected updated weights; "
-        'if it answers derivatives, leave returns="updated" out'
+        "the update does not depend on lr: f leaves the same numbers whatever it is; use it in the update, or say learning_rate=0.1, the "
+        'number that is fixed in the code; if f answers derivatives, leave returns="updated" out'
     )
+
+
+@pytest.mark.parametrize("y", [7.0, 1e30], ids=["moderate", "so large that W is lost in the update"])
+def test_a_rate_that_is_not_used_is_told(y):
+    def f(weights, biases, activations, x, y, lr):
+        return returned(weights, biases, activations, x, y, 0.1)
+
+    answer = InProcess(adapt(f, returns="updated", learning_rate="lr"))(TWO_LAYERS.replaced(y=[[y]]))
+    assert answer.verdict == "malformed"
+    assert answer.message.startswith("the update does not depend on lr: ")
+
+
+def by_turns(weights, biases, activations, x, y, lr=0.1):
+    """One flat tuple, as people return W1, b1, W2, b2."""
+    return tuple(part for pair in zip(*returned(weights, biases, activations, x, y, lr), strict=True) for part in pair if part is not None)
+
+
+def weights_first(weights, biases, activations, x, y, lr=0.1):
+    updated = returned(weights, biases, activations, x, y, lr)
+    return (*updated[0], *(bias for bias in updated[1] if bias is not None), 0.25)  # and the loss
+
+
+@pytest.mark.parametrize("f", [by_turns, weights_first])
+def test_one_flat_tuple_is_read(f):
+    target = adapt(f, returns="updated", learning_rate="lr")
+    report = check(target, max_examples=60, seed=2, shrink_seconds=0)
+    assert report.verdict == "right", str(report)
+    wrong = adapt(lambda *parts, lr=0.1: f(*parts, 2 * lr), returns="updated", learning_rate="lr")
+    assert check(wrong, max_examples=20, seed=2, shrink_seconds=0).verdict == "wrong"
+
+
+def test_where_shapes_do_not_tell_the_order_nothing_is_guessed():
+    def f(weights, biases, activations, x, y, lr):
+        flat = by_turns(weights, [bias.reshape(-1) for bias in biases], activations, x, y, lr)
+        return [part.reshape(1, 1) for part in flat]
+
+    problem = TWO_LAYERS.replaced(biases=[[0.5], [0.25]])
+    answer = InProcess(adapt(f, biases="column", returns="updated", learning_rate="lr"))(problem)
+    assert answer.declined
+    assert "the shapes do not tell whether f answers W1, b1, W2, b2 or W1, W2, b1, b2" in answer.message
 
 
 def test_weights_of_another_shape_are_told():

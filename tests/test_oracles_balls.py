@@ -75,7 +75,9 @@ def test_tails_keep_all_digits(choice, z):
 def test_losses_keep_all_digits(loss):
     x = [[1000.0, 1.0, -1000.0], [40.0, 0.0, 1e-9], [0.0, 0.0, 0.0], [1e300, -1e300, 1.0]]
     y = [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]]
-    problem = Problem([np.eye(3)], activations=["identity"], x=x, y=y, loss=loss, reduction="mean")
+    last = [*LOSSES[loss]().behind, "identity"][0]
+    x = np.clip(x, -300, 300) if last != "identity" else x  # so far out an output is 0 in float64
+    problem = Problem([np.eye(3)], activations=[last], x=x, y=y, loss=loss, reduction="mean")
     assert disagreements(problem) == []
     assert is_sharp(*ends(problem)["layer 1: delta"])
 

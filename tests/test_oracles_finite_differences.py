@@ -12,6 +12,7 @@ from oracles.balls import enclosure as balls
 from oracles.oracle import NotApplicable
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
+from reference.functions.parametrised import row_of
 from reference.problem import Problem
 
 SMOOTH = {"activations": ["tanh", "identity"], "x": [[0.3, -0.7], [1.1, 0.4]], "y": [[0.5], [-0.25]]}
@@ -52,8 +53,8 @@ def test_activations_are_answered_to_eight_digits(choice):
 
 @pytest.mark.parametrize("choice", [*LOSSES, ("huber", {"delta": 0.5})], ids=str)
 def test_losses_are_answered(choice):
-    y = [[1.0, 0.0], [0.25, 0.75]]
-    problem = Problem([[[0.4, -0.9], [1.3, 0.2]]], **SMOOTH | {"activations": ["tanh"], "y": y}, loss=choice, reduction="mean")
+    y, last = [[1.0, 0.0], [0.25, 0.75]], [*row_of(LOSSES, choice).behind, "tanh"][0]
+    problem = Problem([[[0.4, -0.9], [1.3, 0.2]]], **SMOOTH | {"activations": [last], "y": y}, loss=choice, reduction="mean")
     assert beyond_its_error(problem, finite_differences.answer(problem)) == []
 
 

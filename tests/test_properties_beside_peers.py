@@ -26,6 +26,8 @@ from properties.problems.values import held_in, without_near_kinks
 from properties.verdict import Verdict
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.expected_outputs import DISTRIBUTION
+from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.gradient import Gradient, Place
 from reference.problem import Problem
@@ -39,9 +41,10 @@ def network(seed, activation="tanh", loss="half_squared_error", widths=(70, 20, 
     rng = np.random.default_rng(seed)
     weights = [rng.normal(size=(n, m)) / np.sqrt(m) for m, n in pairwise(widths)]
     biases, x, y = [rng.normal(size=n) / 4 for n in widths[1:]], rng.normal(size=(batch, widths[0])), rng.random((batch, widths[-1]))
-    if loss == "softmax_cross_entropy":
+    row = row_of(LOSSES, loss)
+    if row.expected is DISTRIBUTION:
         y = np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
-    activations = [*[activation] * (len(weights) - 1), "identity"]
+    activations = [*[activation] * (len(weights) - 1), [*row.behind, "identity"][0]]
     problem = Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss, reduction=reduction)
     return without_near_kinks(held_in(problem, "float16"), "float32")
 

@@ -57,7 +57,10 @@ def problems(draw, square=False):
     return Problem(
         [rng.normal(size=(n, m)) for m, n in itertools.pairwise(widths)],
         biases=[rng.normal(size=n) if draw(st.booleans()) else None for n in widths[1:]],
-        activations=[draw(st.sampled_from(sorted(ACTIVATIONS))) for _ in widths[1:]],
+        activations=[
+            *(draw(st.sampled_from(sorted(ACTIVATIONS))) for _ in widths[2:]),
+            draw(st.sampled_from(sorted(LOSSES[loss]().behind or ACTIVATIONS))),
+        ],
         x=rng.normal(size=(batch, widths[0])),
         y=y / y.sum(axis=1, keepdims=True),
         loss=loss,

@@ -15,6 +15,7 @@ from properties.problems.values import held_in, without_near_kinks
 from properties.verdict import Verdict
 from reference.backward import gradient
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.expected_outputs import DISTRIBUTION, PROBABILITIES
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.gradient import Gradient, Place
@@ -35,12 +36,13 @@ def network(seed, activation="tanh", loss="half_squared_error", batch=64, widths
     biases, x, y = [rng.normal(size=n) / 4 for n in widths[1:]], rng.normal(size=(batch, widths[0])), rng.normal(size=(batch, widths[-1]))
     if sign:
         weights, x = [np.abs(w) / np.sqrt(w.shape[1]) for w in weights], np.abs(x)
-    if loss == "softmax_cross_entropy":
+    row = row_of(LOSSES, loss)
+    if row.expected is DISTRIBUTION:
         y = np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
-    if loss == "binary_cross_entropy_with_logits":
+    if row.expected is PROBABILITIES:
         y = rng.integers(0, 2, y.shape).astype(float)
     weights, biases, (x, y) = ([a.astype(np.float32).astype(float) for a in arrays] for arrays in (weights, biases, (x, y)))
-    activations = [*[activation] * (len(weights) - 1), "identity"]
+    activations = [*[activation] * (len(weights) - 1), [*row.behind, "identity"][0]]
     problem = Problem(weights, biases=biases, activations=activations, x=x, y=y, loss=loss, reduction=reduction)
     return without_near_kinks(problem, "float32")
 

@@ -16,6 +16,7 @@ from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
+from properties.problems.tame import are_tame
 from properties.verdict import Verdict
 from rounding.precisions import PRECISIONS
 
@@ -80,14 +81,20 @@ class Conclusion:
         return (widest, said) if said else ("", "")
 
     def _right_if_tame(self, told: list[Failure]) -> str:
-        """What is said where the target fails, on fewer problems than not, and is right for moderate numbers."""
+        """What is said where the target fails, on fewer problems than not, and is right for moderate numbers.
+
+        Not where one of what is told, which shrinking made as plain as it could, is of moderate numbers itself.
+        """
         failing = [one for one in told if self.failures.fails(one.outcome)]
         beyond = (Verdict.NONFINITE, Verdict.RAISES, Verdict.WRONG)
         if not failing or any(one.of_state or one.outcome.verdict not in beyond or 2 * one.count > self.tally.examples for one in failing):
             return ""
         if self.interrupted or self.inquiry.session.deaths or self.inquiry.support.values == "tame" or JUDGES not in self.tally.laws:
             return ""
-        return right_if_tame(self.inquiry.session, self.inquiry.small, self.seed, self.inquiry.precision, self.drawn_in)
+        if any(are_tame(one.problem) for one in failing):
+            return ""
+        inquiry, strict = self.inquiry, self.failures.strict
+        return right_if_tame(inquiry.session, inquiry.small, self.seed, inquiry.precision, self.drawn_in, strict=strict)
 
     def _notes(self, of_digits: str) -> tuple[str, ...]:
         """What else a reader should know; of_digits: what is said of the precision that the target meets, or ""."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backproof.targets.layouts import LAYOUTS, Given, Layout
+from backproof.targets.signatures import positional, taken_by
 from backproof.targets.target import Target, TargetError
 from backproof.targets.updates import Rate, allowed_for, rate_of, read_off, should_change
 from properties.answers.answer import Declined, Malformed
@@ -28,6 +29,7 @@ def adapt(
     returns: str = "weights_biases",
     layers: str = "lists",
     expected: str = "rows",
+    order: str = "layers_first",
     activations: bool = True,
     learning_rate: Any = None,
     supports: Mapping[str, Any] | None = None,
@@ -44,16 +46,26 @@ def adapt(
         one (dC/dW, dC/db) for each layer; "updated" if f gives no derivatives, and returns new weights and biases or writes to those that
         it is given.
     layers: "lists" if f takes a list of weights and one of biases; "pairs" if one list of (W, b); "dicts" if one of {"W": ..., "b": ...};
-        "dict" if one dict {"W1": ..., "b1": ..., "W2": ...}; "numbers" if each weight, layer by layer and row by row, and then each
-        bias is an argument of its own. It answers in the same form; in dicts by the names dW or W, and db or b.
+        "dict" if one dict {"W1": ..., "b1": ..., "W2": ...}; "arguments" if each W and each b is an argument of its own, as in
+        f(W1, b1, W2, b2, x, y), whose names say how many layers there are and in which order; "numbers" if each weight, layer by layer
+        and row by row, and then each bias is one. It answers in the same form; in dicts by the names dW or W, and db or b.
     expected: "rows" if y is as x, "class_index" if it is the number of each sample's class, from 0; then y is one-hot in every problem.
+    order: "layers_first" if x and y come last, "samples_first" if they come first.
     activations: whether f is told the activations, after the weights and biases.
     learning_rate: of returns="updated": the name of f's parameter, or {its name: the rate that you use}; or a number that is fixed in f.
     supports: what f can do, f.supports if not given. As f is told no loss, its losses are half_squared_error (softmax_cross_entropy where
         expected is "class_index") and its reductions sum, unless said there; with samples="one", a mean over samples is taken here.
     Raises TargetError.
     """
-    words = {"samples": samples, "weights": weights, "biases": biases, "returns": returns, "layers": layers, "expected": expected}
+    words: dict[str, Any] = {
+        "samples": samples,
+        "weights": weights,
+        "biases": biases,
+        "returns": returns,
+        "layers": layers,
+        "expected": expected,
+        "order": order,
+    }
     for name, value in words.items():
         if value not in LAYOUTS[name]:
             raise TargetError(f"adapt: {name} is {value!r}: expected one of {', '.join(LAYOUTS[name])}")
@@ -64,7 +76,9 @@ def adapt(
     if learning_rate is not None and returns != "updated":
         raise TargetError(f"adapt: learning_rate is {learning_rate!r}, but returns is {returns!r}: expected 'updated'")
     rate = rate_of(learning_rate, f, _parameters(f)) if returns == "updated" else None
-    layout = Layout(**words, activations=activations)
+    layout, said = Layout(**words, activations=activations), getattr(f, "supports", None) if supports is None else supports
+    taken = taken_by(f, _parameters(f), layout, rate.name if rate else "", dict(said or {}))
+    layout = replace(layout, by_turns=taken.by_turns)
     as_said = _adapted(f, layout, rate)
 
     def target(problem: Problem) -> Gradient:
@@ -77,13 +91,12 @@ def adapt(
                 error.add_note(f"with {options} it answers: say backproof.adapt(f, {options})")
             raise
 
-    said = getattr(f, "supports", None) if supports is None else supports
     usual: dict[str, Any] = {"losses": ["half_squared_error"], "reductions": ["sum"]}
     if expected == "class_index":
         usual |= {"losses": ["softmax_cross_entropy"], "expected": "one_hot"}
-    target.supports = {**usual, **(said or {})}  # type: ignore[attr-defined]
+    target.supports = {**usual, **taken.supports, **(said or {})}  # type: ignore[attr-defined]
     target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
-    target.notes = (rate.note,) if rate else ()  # type: ignore[attr-defined]
+    target.notes = (*([taken.note] if taken.note else []), *([rate.note] if rate else []))  # type: ignore[attr-defined]
     target.__qualname__ = getattr(f, "__qualname__", "adapted")
     return target
 
@@ -100,7 +113,7 @@ def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, proble
     with suppress(Exception):
         _adapted(f, layout, rate)(problem)
         return ""  # it raised once, for another reason
-    changes: list[dict[str, Any]] = [{name: value} for name in ("samples", "weights", "biases") for value in LAYOUTS[name]]
+    changes: list[dict[str, Any]] = [{name: value} for name in ("samples", "weights", "biases", "order") for value in LAYOUTS[name]]
     pairs = [{**one, **other} for one, other in combinations(changes, 2) if one.keys() != other.keys()]
     for change in changes + pairs:
         with suppress(Exception):
@@ -112,10 +125,15 @@ def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, proble
 
 def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None) -> Callable[[Problem], Gradient]:
     """What asks f by a layout."""
+    names = positional(_parameters(f))
 
     def asked(problem: Problem, given: Given, x: AnyArray, y: Any, **rates: float) -> Any:
         told = (list(problem.activations),) if layout.activations else ()
-        return f(*given.held, *told, x, y, **rates)
+        arguments = layout.arguments(given.held, told, x, y)
+        for name, chosen in rates.items():
+            if (place := names.index(name) if name in names else len(arguments)) < len(arguments):
+                return f(*arguments[:place], chosen, *arguments[place:])
+        return f(*arguments, **rates)
 
     def answered(problem: Problem, x: AnyArray, y: Any) -> Gradient:
         given = layout.given(problem)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from properties.answers.answer import Malformed
+from properties.answers.answer import Declined, Malformed
 from properties.answers.other_forms import other_form, shapes_of
 from reference.arrays import AnyArray
 from reference.dtypes import as_array
@@ -18,7 +18,8 @@ LAYOUTS = {
     "weights": ("out_in", "in_out"),
     "biases": ("vector", "column", "row", "folded_first", "folded_last"),
     "returns": ("weights_biases", "biases_weights", "pairs", "updated"),
-    "layers": ("lists", "pairs", "dicts", "dict", "numbers"),
+    "layers": ("lists", "pairs", "dicts", "dict", "numbers", "arguments"),
+    "order": ("layers_first", "samples_first"),
     "expected": ("rows", "class_index"),
 }
 BIAS_SHAPES = {"vector": (-1,), "column": (-1, 1), "row": (1, -1)}
@@ -48,7 +49,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Layout:
-    """How f takes a problem, and what it answers; each of LAYOUTS, and activations: whether it is told them."""
+    """How f takes a problem, and what it answers; each of LAYOUTS, and activations: whether it is told them.
+
+    by_turns: where each array is an argument, whether a layer's bias follows its weight, or all biases all weights.
+    """
 
     samples: str = "rows"
     weights: str = "out_in"
@@ -56,12 +60,18 @@ class Layout:
     returns: str = "weights_biases"
     layers: str = "lists"
     expected: str = "rows"
+    order: str = "layers_first"
     activations: bool = True
+    by_turns: bool = True
 
     @property
     def is_folded(self) -> bool:
         """Whether biases stand among the weights."""
         return self.biases in FOLDED
+
+    def arguments(self, held: Sequence[Any], told: Sequence[Any], x: AnyArray, y: Any) -> list[Any]:
+        """What f is given, in its order. told: the activations, or nothing."""
+        return [x, y, *held, *told] if self.order == "samples_first" else [*held, *told, x, y]
 
     def calls(self, problem: Problem) -> list[tuple[AnyArray, Any]]:
         """x and y of each call of f; y as whole numbers where it is given so."""
@@ -101,7 +111,11 @@ class Layout:
         if self.layers == "dict":
             named = [{f"W{i}": weight} | ({} if bias is None else {f"b{i}": bias}) for i, (weight, bias) in enumerate(pairs, 1)]
             return [{name: array for layer in named for name, array in layer.items()}]
+        if self.layers == "arguments" and self.by_turns:
+            return [array for pair in pairs for array in pair if array is not None]
         arrays = [*weights, *(bias for bias in biases if bias is not None)]
+        if self.layers == "arguments":
+            return arrays
         return [array.dtype.type(number) for array in arrays for number in array.ravel()]
 
     def gradient(self, answer: Any, given: Given) -> Gradient:
@@ -139,6 +153,8 @@ class Layout:
 
     def read(self, answer: Any, given: Given) -> Parts:
         """What f answers, taken apart. Raises Malformed, or anything else where it has another form."""
+        if self.layers == "arguments":
+            return _of_arguments(answer, given, self.by_turns)
         if self.layers in READERS:
             return READERS[self.layers](answer, given)
         if self.is_folded and shapes_of(answer) == given.shapes:
@@ -150,12 +166,14 @@ class Layout:
 
     def updated(self, answer: Any, given: Given) -> Parts:
         """What has become of weights and biases: what f answers, where it has their shapes, else what f left in what it was given."""
-        for candidate in (answer, given.held if self.layers in ("lists", "numbers") else given.held[0]):
-            for read in (self.read, _of_pairs):
+        for candidate in (answer, given.held if self.layers in ("lists", "numbers", "arguments") else given.held[0]):
+            for read in (self.read, _of_pairs, _of_any_order):
                 try:
                     weights, biases = read(candidate, given)
                     if shapes_of(list(weights)) == given.shapes:
                         return list(weights), biases
+                except Declined:
+                    raise
                 except Exception:  # it is something else, such as the loss
                     continue
         raise Malformed(
@@ -165,6 +183,33 @@ class Layout:
 
 def _of_pairs(answer: Any, given: Given) -> Parts:
     return [pair[0] for pair in answer], [pair[1] for pair in answer]
+
+
+def _of_arguments(answer: Any, given: Given, by_turns: bool) -> Parts:
+    """One tuple of all arrays, in their order; a number before or after them, the loss, is left out. Raises Malformed."""
+    arrays, biased = list(answer), [bias is not None for bias in given.biases]
+    wanted = len(biased) + sum(biased)
+    if len(arrays) == wanted + 1:
+        arrays = arrays[1:] if shapes_of(arrays)[0] == () else arrays[:-1] if shapes_of(arrays)[-1] == () else arrays
+    if len(arrays) != wanted:
+        raise Malformed(f"f answers {len(arrays)} arrays: expected one for each that it was given, {wanted}")
+    if not by_turns:
+        rest = iter(arrays[len(biased) :])
+        return arrays[: len(biased)], [next(rest) if has else None for has in biased]
+    turns = iter(arrays)
+    parts = [(next(turns), next(turns) if has else None) for has in biased]
+    return [weight for weight, _ in parts], [bias for _, bias in parts]
+
+
+def _of_any_order(answer: Any, given: Given) -> Parts:
+    """One tuple of all arrays, W1, b1, W2, b2 or W1, W2, b1, b2, whichever has the shapes. Raises Declined where both have."""
+    if isinstance(answer, Mapping):
+        raise Malformed("f answers a dict")
+    shapes = given.shapes, [None if bias is None else bias.shape for bias in given.biases]
+    ways = [parts for by_turns in (True, False) if (tuple(map(shapes_of, parts := _of_arguments(answer, given, by_turns)))) == shapes]
+    if len(ways) > 1 and not all(one is other for one, other in zip(*(part[0] for part in ways), strict=True)):
+        raise Declined("the shapes do not tell whether f answers W1, b1, W2, b2 or W1, W2, b1, b2: return (list of W, list of b)")
+    return ways[0]
 
 
 def _of_dicts(answer: Any, given: Given) -> Parts:

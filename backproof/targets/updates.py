@@ -148,13 +148,14 @@ def read_off(step: Step, before: Sequence[AnyArray], rate: Rate) -> list[Reading
     sharp = own
     largest = min(np.log2(PRECISIONS[_name(one.after)].largest) for one in own)
     for share in SHARES:
-        if all(one.is_clear for one in sharp):
+        # one further rate at least: numbers in which W is lost do not tell whether they depend on it
+        if sharp is not own and all(one.is_clear for one in sharp):
             break
         further, chosen = at(tried := 2.0 ** int(share * largest)), tried
         if chosen != rate.own and _ignore_the_rate(own, further):
             raise Malformed(
-                f"f leaves the same numbers at the rates {rate.own:g} and {chosen:g} of {rate.name}: expected updated weights; "
-                'if it answers derivatives, leave returns="updated" out'
+                f"the update does not depend on {rate.name}: f leaves the same numbers whatever it is; use it in the update, or say "
+                'learning_rate=0.1, the number that is fixed in the code; if f answers derivatives, leave returns="updated" out'
             )
         sharp = [one.sharpened(other) for one, other in zip(sharp, further, strict=True)]
     return own if any(one.contradicts(other) for one, other in zip(own, sharp, strict=True)) else sharp

@@ -272,15 +272,57 @@ def upstream() -> BallLoss:
 def binary_cross_entropy_with_logits() -> BallLoss:
     """C_0 = 1/n sum log(1 + e^a) - y a, as a sum of terms that are none below 0."""
 
-    def term(a: arb, y: arb) -> arb:
-        return a.max(0) * (1 - y) - a.min(0) * y + _log_one_plus_exp(-abs(a))
+    return _over_outputs(_of_logit, _slope_of_logit, mean=True)
 
-    def slope(a: arb, y: arb) -> arb:
-        return (1 - y) * _logistic(a) - y * _logistic(-a)
+
+def summed_binary_cross_entropy_with_logits() -> BallLoss:
+    """C_0 = sum log(1 + e^a) - y a."""
+    return _over_outputs(_of_logit, _slope_of_logit, mean=False)
+
+
+def _of_logit(a: arb, y: arb) -> arb:
+    return a.max(0) * (1 - y) - a.min(0) * y + _log_one_plus_exp(-abs(a))
+
+
+def _slope_of_logit(a: arb, y: arb) -> arb:
+    return (1 - y) * _logistic(a) - y * _logistic(-a)
+
+
+def binary_cross_entropy_of_probabilities() -> BallLoss:
+    """C_0 = -1/n sum y log a + (1 - y) log(1 - a)."""
+    return _over_outputs(_of_probability, _slope_of_probability, mean=True)
+
+
+def summed_binary_cross_entropy_of_probabilities() -> BallLoss:
+    """C_0 = -sum y log a + (1 - y) log(1 - a)."""
+    return _over_outputs(_of_probability, _slope_of_probability, mean=False)
+
+
+def _of_probability(a: arb, y: arb) -> arb:
+    return _sum([-q * p.log() for p, q in ((a, y), (1 - a, 1 - y)) if q != 0])
+
+
+def _slope_of_probability(a: arb, y: arb) -> arb:
+    return _sum([sign * q / p for sign, p, q in ((-1, a, y), (1, 1 - a, 1 - y)) if q != 0])
+
+
+def _over_outputs(value: Callable[[arb, arb], arb], derivative: Callable[[arb, arb], arb], mean: bool) -> BallLoss:
+    """A loss whose terms depend on one output each: their sum or mean."""
+
+    def share(a: Sequence[arb]) -> int:
+        return len(a) if mean else 1
 
     return BallLoss(
-        lambda a, y: _sum([term(p, q) for p, q in zip(a, y, strict=True)]) / len(a),
-        lambda a, y: [slope(p, q) / len(a) for p, q in zip(a, y, strict=True)],
+        lambda a, y: _sum([value(p, q) for p, q in zip(a, y, strict=True)]) / share(a),
+        lambda a, y: [derivative(p, q) / share(a) for p, q in zip(a, y, strict=True)],
+    )
+
+
+def cross_entropy_of_probabilities() -> BallLoss:
+    """C_0 = -sum y log a, of those outputs alone of which something is expected."""
+    return BallLoss(
+        lambda a, y: _sum([-q * p.log() for p, q in zip(a, y, strict=True) if q != 0]),
+        lambda a, y: [_ball(0) if q == 0 else -q / p for p, q in zip(a, y, strict=True)],
     )
 
 
@@ -327,5 +369,9 @@ BALL_LOSSES: dict[str, Callable[..., BallLoss]] = {
         upstream,
         binary_cross_entropy_with_logits,
         softmax_cross_entropy,
+        summed_binary_cross_entropy_with_logits,
+        cross_entropy_of_probabilities,
+        binary_cross_entropy_of_probabilities,
+        summed_binary_cross_entropy_of_probabilities,
     )
 }

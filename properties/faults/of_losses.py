@@ -28,6 +28,11 @@ SQUARES = ("half_squared_error", "squared_error", "mean_squared_error", "half_me
 CLASSIFIER = {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]}
 """What an implementation of softmax with cross-entropy offers, and little else."""
 
+OF_CLASSES = {"losses": ["cross_entropy_of_probabilities"]}
+YES_OR_NO = ("binary_cross_entropy_of_probabilities", "summed_binary_cross_entropy_of_probabilities")
+OF_YES_OR_NO = {"losses": list(YES_OR_NO)}
+"""What code offers whose last layer is a softmax, or a sigmoid, with the cross-entropy of what it gives."""
+
 
 @error_fault("squared_error", "mean_squared_error", laws=(EXACT, LINE))
 def forgot_the_factor_of_the_squared_error(a: Array, y: Array) -> Array:
@@ -162,6 +167,47 @@ def took_the_derivative_by_the_probability(a: Array, y: Array) -> Array:
 def took_labels_as_hard(a: Array, y: Array) -> Array:
     """Labels are rounded to 0 or 1: it shows where a probability between is expected."""
     return (expit(a) - np.round(y)) / a.shape[1]
+
+
+@error_fault("summed_binary_cross_entropy_with_logits", laws=(EXACT, LINE))
+def divided_the_cross_entropy_by_the_outputs_as_well(a: Array, y: Array) -> Array:
+    """The derivative of a binary cross-entropy that is summed over outputs is divided by their number: it shows where there are two."""
+    return (expit(a) - y) / a.shape[1]
+
+
+@error_fault("cross_entropy_of_probabilities", laws=(EXACT, LINE), supports=OF_CLASSES)
+def forgot_to_divide_by_the_probability(a: Array, y: Array) -> Array:
+    """The derivative of cross-entropy is -y in place of -y / a: that of the logarithm is left out."""
+    return -y
+
+
+@fault("output_error", equations=(2,), laws=(EXACT, LINE), supports={"losses": [*OF_CLASSES["losses"], *YES_OR_NO]})
+def multiplied_the_difference_by_the_slope_again(p: Passes) -> Array:
+    """a - y, which is dC/dz of a softmax or sigmoid with its cross-entropy, is taken for dC/da: the last layer's slope comes in twice."""
+    name, a = p.loss_choice[0], p.a[p.depth]
+    if name not in (*OF_CLASSES["losses"], *YES_OR_NO):
+        return output_error(p)
+    return (a - p.problem.y) / (a.shape[1] if name == YES_OR_NO[0] else 1)
+
+
+@error_fault("cross_entropy_of_probabilities", laws=(EXACT,), supports=OF_CLASSES)
+def divided_by_clipped_probabilities(a: Array, y: Array) -> Array:
+    """Probabilities are kept above 1e-12 against a division by 0, so that the gradient of an output vanishes where it is below: it shows
+    where a class that is expected is taken for impossible."""
+    return -y / np.maximum(a, 1e-12)
+
+
+@error_fault(*YES_OR_NO[1:], laws=(EXACT,), supports={"losses": list(YES_OR_NO[1:])})
+def kept_probabilities_from_both_ends(a: Array, y: Array) -> Array:
+    """Probabilities are kept from 1e-7 to 1 - 1e-7 against a division by 0: it shows where an output is sure."""
+    p = np.clip(a, 1e-7, 1 - 1e-7)
+    return (1 - y) / (1 - p) - y / p
+
+
+@error_fault(*YES_OR_NO[1:], laws=(EXACT, LINE), supports={"losses": list(YES_OR_NO[1:])})
+def forgot_the_other_half_of_the_binary_cross_entropy(a: Array, y: Array) -> Array:
+    """Of the binary cross-entropy only -y ln a is derived, as of classes: it shows where less than 1 is expected."""
+    return -y / a
 
 
 @fault("loss", laws=(EXACT, LINE))

@@ -115,7 +115,8 @@ class _Pass:
         biases: list[AnyArray] = []
         deltas: list[AnyArray] = []
         for layer in reversed(range(problem.depth)):
-            delta = self._pullback(problem.activations[layer], z[layer], error)
+            fused = layer == problem.depth - 1 and self.peer.difference and bool(row_of(LOSSES, problem.loss).behind)
+            delta = self._difference(a[-1]) if fused else self._pullback(problem.activations[layer], z[layer], error)
             of_weight = self._product(delta.T, a[layer])
             of_bias = self._product(delta.T, np.ones((problem.batch, 1), delta.dtype))[:, 0]
             error = self._product(delta, self.weights[layer])
@@ -217,10 +218,19 @@ class _Pass:
         if self.peer.difference and name == "softmax_cross_entropy":
             p = np.exp(a - a.max(axis=1, keepdims=True))
             return self._rounded(p / p.sum(axis=1, keepdims=True) - self.y)
-        if self.peer.difference and name == "binary_cross_entropy_with_logits":
+        if self.peer.difference and name.endswith("binary_cross_entropy_with_logits"):
             s = 1 / (1 + np.exp(-a))
-            return self._rounded((s - self.y) / a.dtype.type(a.shape[1]))
+            return self._rounded((s - self.y) / a.dtype.type(1 if name.startswith("summed") else a.shape[1]))
         return self._rounded(np.asarray(loss.derivative(a, self.y), dtype=a.dtype))
+
+    def _difference(self, a: AnyArray) -> AnyArray:
+        """a - y in place of the last layer's dC/da times its slope, for losses of probabilities."""
+        difference = self._rounded(a - self.y)
+        if name_and_parameters(self.problem.loss)[0] == "binary_cross_entropy_of_probabilities":
+            difference = self._rounded(difference / a.dtype.type(a.shape[1]))
+        if self.sample_weights is not None:
+            difference = self._rounded(difference * self.sample_weights)
+        return self._shared(difference) if self.problem.reduction == "mean" and not self.peer.mean_last else difference
 
     def _rounded(self, array: Any, systematic: bool = False) -> AnyArray:
         """Numbers as they are stored; of a peer that rounds at random each is off by up to u more, and where systematic all by a part."""

@@ -58,7 +58,8 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
     for i in range(depth - 1 if support.layer_activations is None else 0):
         repeated = support.same_hidden and i > 0
         activations.append(activations[0] if repeated else picker.pick(("activation", i), support.activation_choices))
-    loss, outputs = picker.pick("loss", support.loss_choices), (support.layer_activations or ())[-1:] or support.output_choices
+    loss = picker.pick("loss", support.loss_choices)
+    outputs = support.outputs_behind(loss)
     if row_of(LOSSES, loss).expected.labels and "identity" in outputs:
         # it is meant for logits: half of what is drawn has them
         outputs = (*len(outputs) * ("identity",), *outputs)

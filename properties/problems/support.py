@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import Any
 
 from properties.problems.tame import are_tame
@@ -49,7 +50,8 @@ class Support:
     """Which problems may be drawn.
 
     activations, losses: names, which stand for their default parameters, or (name, parameters); None for all that there are,
-        with other parameters too; output_activations: those of the last layer, None for the same as activations.
+        with other parameters too; output_activations: those of the last layer, None for the same as activations, or, of losses of
+        probabilities alone, for what gives probabilities. A loss of probabilities is drawn behind what gives them.
     biases: True for always, False for never, None for both; depth, batch, width: (least, most), None for any;
     reductions: over samples; same_hidden: whether all hidden layers must have one activation;
     wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
@@ -95,6 +97,9 @@ class Support:
         if unknown:
             raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
         read = {name: _field(name, value) for name, value in given.items()}
+        if read.get("output_activations", read.get("layer_activations")) is None and "losses" in read:
+            behind = [_behind(loss) for loss in read["losses"]]
+            read |= {"output_activations": tuple(dict.fromkeys(chain(*behind)))} if all(behind) else {}
         return Support(**({"sizes": _sizes_of(read.get("widths"))} | read))._consistent()
 
     def limited(self, **asked: Any) -> "Support":
@@ -163,6 +168,9 @@ class Support:
             by_layer = getattr(self, name)
             if by_layer is not None and len(by_layer) + 1 != len(self.widths or ()):
                 raise SupportError(f"{name} has {len(by_layer)} entries: expected widths, and one entry for each layer of them")
+        if not self.loss_choices:
+            needed = "; ".join(f"{loss} needs {' or '.join(_behind(loss))}" for loss in self.losses or ())
+            raise SupportError(f"losses is {list(self.losses or ())}, but the last layer has {list(self._outputs)}: {needed}")
         *hidden, last = self.layer_activations or (None,)
         outputs = ("activations", self.activations) if self.output_activations is None else ("output_activations", self.output_activations)
         for (name, allowed), activation in [*((("activations", self.activations), a) for a in hidden), (outputs, last)]:
@@ -235,13 +243,29 @@ class Support:
         return self.activation_choices if self.output_activations is None else self.output_activations
 
     @property
+    def _outputs(self) -> tuple[Choice, ...]:
+        """Every activation that the last layer may have, whatever the loss."""
+        return (self.layer_activations or ())[-1:] or self.output_choices
+
+    def outputs_behind(self, loss: Choice) -> tuple[Choice, ...]:
+        """Every activation that the last layer may have with a loss: of a loss of probabilities those alone that give them."""
+        behind = _behind(loss)
+        return tuple(choice for choice in self._outputs if choice in behind) if behind else self._outputs
+
+    @property
     def loss_choices(self) -> tuple[Choice, ...]:
         """Every loss that may be drawn, simplest first."""
-        return _all_choices(LOSSES) if self.losses is None else self.losses
+        losses = _all_choices(LOSSES) if self.losses is None else self.losses
+        return tuple(loss for loss in losses if self.outputs_behind(loss))
 
     def labels(self, loss: Choice) -> Labels | None:
         """What is drawn for y with a loss, by the number of outputs; None where any numbers are."""
         return EXPECTED[self.expected] or row_of(LOSSES, loss).expected.labels
+
+
+def _behind(loss: Choice) -> tuple[str, ...]:
+    """The activations that the last layer must have one of; () for any."""
+    return row_of(LOSSES, loss).behind
 
 
 def _sizes_of(widths: tuple[int, ...] | None) -> str:

@@ -19,6 +19,7 @@ class Loss:
     expected: what y may be; where it has labels, a is meant to be logits.
     terms: of (a, y), how large the terms are of which C_0 is the sum, where they may cancel, (..., batch), else 0.
     of_differences: whether C_0 is one of a - y, so that a sample whose outputs are as expected has no error.
+    behind: where a is meant to be probabilities, the activations that the last layer may have; () for any.
     """
 
     value: Callable[[Array, Array], Array]
@@ -27,3 +28,4 @@ class Loss:
     expected: Expected = NUMBERS
     terms: Callable[[Array, Array], Array] = lambda a, y: np.zeros(a.shape[:-1])
     of_differences: bool = False
+    behind: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ The note leaves the loss open ("e.g. the L2 loss"); each row says which one it i
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, xlog1py, xlogy
 
 from reference.arrays import Array, clipped
 from reference.functions.expected_outputs import DISTRIBUTION, PROBABILITIES
@@ -75,18 +75,77 @@ def upstream() -> Loss:
 
 def binary_cross_entropy_with_logits() -> Loss:
     """C_0 = 1/n sum_j log(1 + e^a_j) - y_j a_j, dC_0/da_j = ((1 - y_j) s(a_j) - y_j s(-a_j)) / n; y in [0, 1]."""
+    return _of_logits(mean=True)
 
+
+def summed_binary_cross_entropy_with_logits() -> Loss:
+    """C_0 = sum_j log(1 + e^a_j) - y_j a_j, dC_0/da_j = (1 - y_j) s(a_j) - y_j s(-a_j); y in [0, 1]."""
+    return _of_logits(mean=False)
+
+
+def _of_logits(mean: bool) -> Loss:
     def value(a: Array, y: Array) -> Array:
         # max(a, 0) - a y, as a difference that cannot cancel
         linear = np.where(a > 0, a * (1 - y), -a * y)
-        return np.mean(linear + np.log1p(np.exp(-np.abs(a))), axis=-1)
+        return np.sum(linear + np.log1p(np.exp(-np.abs(a))), axis=-1) / shared_by(a, mean)
 
     return Loss(
         value=value,
-        derivative=lambda a, y: ((1 - y) * expit(a) - y * expit(-a)) / a.shape[-1],
-        curvature=lambda a, y, direction: expit(a) * expit(-a) * direction / a.shape[-1],
+        derivative=lambda a, y: ((1 - y) * expit(a) - y * expit(-a)) / shared_by(a, mean),
+        curvature=lambda a, y, direction: expit(a) * expit(-a) * direction / shared_by(a, mean),
         expected=PROBABILITIES,
     )
+
+
+def shared_by(a: Array, mean: bool) -> int:
+    """By what a sum over outputs is divided: their number, or 1."""
+    return int(a.shape[-1]) if mean else 1
+
+
+def binary_cross_entropy_of_probabilities() -> Loss:
+    """C_0 = -1/n sum_j y_j ln a_j + (1 - y_j) ln(1 - a_j), dC_0/da_j = ((1 - y_j) / (1 - a_j) - y_j / a_j) / n; y in [0, 1].
+
+    a, the last layer's activations, are probabilities, of a sigmoid.
+    """
+    return _of_yes_or_no(mean=True)
+
+
+def summed_binary_cross_entropy_of_probabilities() -> Loss:
+    """C_0 = -sum_j y_j ln a_j + (1 - y_j) ln(1 - a_j), dC_0/da_j = (1 - y_j) / (1 - a_j) - y_j / a_j; y in [0, 1]."""
+    return _of_yes_or_no(mean=False)
+
+
+def _of_yes_or_no(mean: bool) -> Loss:
+    def bent(a: Array, y: Array, direction: Array) -> Array:
+        return (_quotient(y, a * a) + _quotient(1 - y, (1 - a) ** 2)) * direction
+
+    return Loss(
+        value=lambda a, y: -np.sum(xlogy(y, a) + xlog1py(1 - y, -a), axis=-1) / shared_by(a, mean),
+        derivative=lambda a, y: (_quotient(1 - y, 1 - a) - _quotient(y, a)) / shared_by(a, mean),
+        curvature=lambda a, y, direction: bent(a, y, direction) / shared_by(a, mean),
+        expected=PROBABILITIES,
+        behind=("sigmoid",),
+    )
+
+
+def cross_entropy_of_probabilities() -> Loss:
+    """C_0 = -sum_j y_j ln a_j, dC_0/da_j = -y_j / a_j; y a distribution.
+
+    a, the last layer's activations, are probabilities, of a softmax, whose Jacobian is equation 3's.
+    """
+    return Loss(
+        value=lambda a, y: -np.sum(xlogy(y, a), axis=-1),
+        derivative=lambda a, y: -_quotient(y, a),
+        curvature=lambda a, y, direction: _quotient(y, a * a) * direction,
+        expected=DISTRIBUTION,
+        behind=("softmax",),
+    )
+
+
+def _quotient(y: Array, a: Array) -> Array:
+    """y / a, 0 where y is 0, whatever a is."""
+    quotient: Array = np.divide(y, a, out=np.zeros(np.broadcast_shapes(y.shape, a.shape)), where=y != 0)
+    return quotient
 
 
 def softmax_cross_entropy() -> Loss:
@@ -149,5 +208,9 @@ LOSSES: dict[str, Callable[..., Loss]] = {
         upstream,
         binary_cross_entropy_with_logits,
         softmax_cross_entropy,
+        summed_binary_cross_entropy_with_logits,
+        cross_entropy_of_probabilities,
+        binary_cross_entropy_of_probabilities,
+        summed_binary_cross_entropy_of_probabilities,
     )
 }

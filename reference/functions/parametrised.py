@@ -16,16 +16,24 @@ def defaults(make: Callable[..., Any]) -> dict[str, float]:
     return {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
 
 
+CROSS_ENTROPY = "'cross_entropy_of_probabilities', where the last layer is a softmax, or 'softmax_cross_entropy', of logits"
+BINARY = (
+    "'binary_cross_entropy_of_probabilities', where the last layer is a sigmoid, or 'binary_cross_entropy_with_logits': the mean over "
+    "outputs, and with 'summed_' before it the sum"
+)
+
 ELSEWHERE = {
     "log_softmax": "part of the loss softmax_cross_entropy, behind an output activation 'identity'",
     "linear": "'identity'",
     "logistic": "'sigmoid'",
     "swish": "'silu'",
     "mse": "'mean_squared_error'",
-    "cross_entropy": "'softmax_cross_entropy', of logits",
-    "categorical_crossentropy": "'softmax_cross_entropy', of logits",
-    "bce": "'binary_cross_entropy_with_logits'",
-    "binary_cross_entropy": "'binary_cross_entropy_with_logits'",
+    "cross_entropy": CROSS_ENTROPY,
+    "categorical_crossentropy": CROSS_ENTROPY,
+    "bce": BINARY,
+    "binary_cross_entropy": BINARY,
+    "nll": CROSS_ENTROPY,
+    "log_loss": f"{BINARY}; of classes {CROSS_ENTROPY}",
 }
 """What is called otherwise elsewhere."""
 
