@@ -23,13 +23,13 @@ TAKES = ["X", "y", "sample_weight", "activations", "deltas", "coef_grads", "inte
 LOSSES: dict[tuple[str, str], Choice] = {
     ("squared_error", "identity"): "half_squared_error",
     ("log_loss", "softmax"): "softmax_cross_entropy",
-    ("log_loss", "logistic"): "binary_cross_entropy_with_logits",
+    ("log_loss", "logistic"): "summed_binary_cross_entropy_with_logits",
 }
 """(its loss, the activation of its outputs) -> the loss of logits whose gradient it gives, a mean over samples."""
 
 
 class SklearnNetwork:
-    """A target: a fitted network as it is, which is left as it was. Its penalty is set to 0 while it is asked."""
+    """A target: a fitted network as it is, which is left as it was. Its alpha is what the problem's penalty says while it is asked."""
 
     def __init__(self, network: Any) -> None:
         self.network, self.__qualname__ = network, type(network).__name__
@@ -47,11 +47,12 @@ class SklearnNetwork:
         self.precision = network.coefs_[0].dtype.name
         if self.precision not in ("float64", "float32"):
             raise TargetError(f"{name} has weights of {self.precision}: expected float64 or float32")
-        self.supports = self.stack.supports([self.loss], reductions=["mean"], wants=[])
+        penalties = [("l2_over_batch", float(network.alpha)), None] if network.alpha else [None]
+        self.supports = self.stack.supports([self.loss], reductions=["mean"], wants=[], penalties=penalties)
         self._prove()
         self.notes = (
             self.stack.told,
-            f"the gradient is that of {name}._backprop, a private method, with alpha = 0 in place of {network.alpha:g}",
+            f"the gradient is that of {name}._backprop, a private method, with alpha = {network.alpha:g} and with none, as asked",
         )
 
     @staticmethod
@@ -85,12 +86,11 @@ class SklearnNetwork:
         layers = problem.depth
         with self._as_it_was() as network:
             network.coefs_ = [np.ascontiguousarray(weight.T) for weight in problem.weights]
-            network.intercepts_, network.alpha = list(problem.biases), 0.0
+            network.intercepts_ = list(problem.biases)
+            network.alpha = 0.0 if problem.penalised is None else problem.penalised.factor
             places: list[list[Any]] = [[None] * layers for _ in range(3)]
             _, coefficients, intercepts = network._backprop(problem.x, problem.y, None, [problem.x] + [np.empty(0)] * layers, *places)
-        # of several yes-or-no outputs it adds the losses up, and ours is their mean
-        share = problem.widths[-1] if self.loss == "binary_cross_entropy_with_logits" else 1
-        return Gradient([matrix.T / share for matrix in coefficients], [intercept / share for intercept in intercepts])
+        return Gradient([matrix.T for matrix in coefficients], intercepts)
 
     @contextmanager
     def _as_it_was(self) -> Iterator[Any]:
