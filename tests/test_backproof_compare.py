@@ -30,10 +30,22 @@ def gradient(problem):
     "prints": """
 from backproof import gradient as right
 
+said = []
+
+def gradient(problem):
+    if not said:
+        print("a line\\n" * 1_000_000)
+    said.append(1)
+    return right(problem)
+""",
+    "prints_each_time": """
+from backproof import gradient as right
+
 def gradient(problem):
     print("a line\\n" * 2_000)
     return right(problem)
 """,
+    "raises": "def gradient(problem):\n    raise ValueError('of its own')",
     "leaves_a_process": """
 import subprocess, sys
 from backproof import gradient as right
@@ -76,6 +88,8 @@ class TestCompare:
             "loops": "times_out",
             "misses_an_import": None,
             "prints": "right",
+            "prints_each_time": "right",
+            "raises": "raises",
             "leaves_a_process": "right",
         }
         assert result.exit_code == 1

@@ -45,6 +45,7 @@ LOSSES = {
     "squares": (nn.MSELoss(), "mean_squared_error", "mean"),
     "squares, summed": (nn.MSELoss(reduction="sum"), "squared_error", "sum"),
     "binary cross-entropy": (nn.BCEWithLogitsLoss(), "binary_cross_entropy_with_logits", "mean"),
+    "binary cross-entropy, summed": (nn.BCEWithLogitsLoss(reduction="sum"), "summed_binary_cross_entropy_with_logits", "sum"),
     "Huber": (nn.HuberLoss(delta=0.25), ("huber", {"delta": 0.25}), "mean"),
     "Huber by default": (nn.HuberLoss(), "huber", "mean"),
     "smooth L1": (nn.SmoothL1Loss(), "huber", "mean"),
@@ -65,6 +66,30 @@ def test_each_loss_is_a_problem_whose_exact_gradient_is_pytorchs(digits, loss, c
     if callable(loss):
         value = loss(model(x), y)
         assert value.item() == pytest.approx(float(gradient(problem).loss), rel=1e-13)
+
+
+OF_PROBABILITIES = {
+    "mean": (nn.BCELoss(), "binary_cross_entropy_of_probabilities", "mean"),
+    "sum": (nn.BCELoss(reduction="sum"), "summed_binary_cross_entropy_of_probabilities", "sum"),
+    "a function": (F.binary_cross_entropy, "binary_cross_entropy_of_probabilities", "mean"),
+}
+
+
+@pytest.mark.parametrize(("loss", "choice", "reduction"), OF_PROBABILITIES.values(), ids=OF_PROBABILITIES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+def test_a_loss_of_probabilities_stands_behind_a_sigmoid(digits, dtype, loss, choice, reduction):
+    x, y = step(digits, dtype, 16)
+    y = F.one_hot(y, 10).to(dtype)
+    model = nn.Sequential(network(dtype), nn.Sigmoid())
+    problem = problem_from(model, x, y, loss=loss)
+    assert (problem.loss, problem.reduction, problem.activations[-1]) == (choice, reduction, "sigmoid")
+    assert loss(model(x), y).item() == pytest.approx(float(gradient(problem).loss), rel=1e-13 if dtype == torch.float64 else 1e-5)
+    judgement = verify_step(model, x, y, loss=loss)
+    assert judgement.verdict in ("right", "lossy"), str(judgement)
+    wrong = nn.Sequential(network(dtype)[0], WithoutSlope(), network(dtype)[2], nn.Sigmoid())
+    assert verify_step(wrong, x, y, loss=loss).verdict == "wrong"
+    with pytest.raises(ProblemError, match="of probabilities, but the last layer has 'identity': expected sigmoid"):
+        problem_from(network(dtype), x, y, loss=loss)
 
 
 def test_smoothed_labels_are_what_they_are(digits):
@@ -202,7 +227,7 @@ REFUSED = {
     ),
     "weights of the positive": (nn.BCEWithLogitsLoss(pos_weight=torch.ones(10)), None, "BCEWithLogitsLoss has weights, which a problem"),
     "no reduction": (nn.MSELoss(reduction="none"), None, "MSELoss has reduction='none': expected mean or sum"),
-    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, NLLLoss, MSELoss, BCEWithLogitsLoss, HuberLoss, "),
+    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, NLLLoss, MSELoss, BCEWithLogitsLoss, BCELoss, "),
     "an unknown name": ("l1", None, "loss 'l1' is not known: expected one of half_squared_error"),
     "no loss": (None, None, "loss None is not known"),
     "a sum over outputs": (

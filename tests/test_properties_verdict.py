@@ -174,6 +174,8 @@ def test_a_textbook_formula_that_loses_digits_is_lossy(activation, z, slope, nam
     assert (judged.verdict, judged.passed, judged.functions) == ("lossy", True, (name,))
     assert f"{name} sees z = {z:g}" in judged.reason
     assert "of 16 digits are left" in judged.reason
+    assert judged.reason.startswith("as far off as ")
+    assert " would be, whatever the code computes it by; here " in judged.reason
     assert judged.allowed < judged.distance
     assert not verify(problem, given, strict=True).passed
     assert verify(problem, ([[[a * slope(z) * (1 + 1e-3)]]], None)).verdict == "wrong"

@@ -105,7 +105,8 @@ def compare(targets: tuple[str, ...], json_file: str | None, jobs: int | None, *
     """Check several TARGETS on the same problems: one table.
 
     A target is what `backproof check` takes, or folder/:function for that function of each .py file in a folder. One that hangs, dies or
-    cannot be imported is a row like others.
+    cannot be imported is a row like others. Where code has another layout, name what its own file adapts: my_gradient of
+    my_gradient = backproof.adapt(backprop, samples="columns"), say, as mine.py:my_gradient.
     """
     _check_writable(json_file)
     names = _run(lambda: targets_of(targets))

@@ -18,6 +18,7 @@ FUNCTIONS = {
     "nll_loss": "NLLLoss",
     "mse_loss": "MSELoss",
     "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "binary_cross_entropy": "BCELoss",
     "huber_loss": "HuberLoss",
     "smooth_l1_loss": "SmoothL1Loss",
 }
@@ -130,6 +131,16 @@ def _squared(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array
     return choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
 
 
+def _binary(name: str) -> Callable[..., tuple[Choice, Array, AnyArray]]:
+    """Binary cross-entropy, whose reduction is over outputs too."""
+
+    def terms(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+        choice = name if loss.reduction == "mean" else f"summed_{name}"
+        return choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
+
+    return terms
+
+
 def _mean_over_outputs(choose: Callable[[Any], Choice]) -> Callable[..., tuple[Choice, Array, AnyArray]]:
     """Of a loss that a problem takes the mean of over outputs: a sum over several has no name."""
 
@@ -159,7 +170,8 @@ MODULES: Mapping[str, Callable[..., tuple[Choice, Array, AnyArray]]] = {
     "CrossEntropyLoss": _cross_entropy,
     "NLLLoss": _cross_entropy,
     "MSELoss": _squared,
-    "BCEWithLogitsLoss": _mean_over_outputs(lambda loss: "binary_cross_entropy_with_logits"),
+    "BCEWithLogitsLoss": _binary("binary_cross_entropy_with_logits"),
+    "BCELoss": _binary("binary_cross_entropy_of_probabilities"),
     "HuberLoss": _mean_over_outputs(_huber),
     "SmoothL1Loss": _mean_over_outputs(_smooth),
 }

@@ -15,10 +15,13 @@ from rounding.scales import ElementwiseRounding
 
 
 def textbook_reason(exact: Exact, names: Sequence[str]) -> str:
-    """The formulas of some activations and losses, and which numbers they see on a problem."""
+    """The formulas of some activations and losses that give such numbers, and which they see on a problem.
+
+    What the code computes nobody knows: a library's own function may lose as many digits.
+    """
     used = [_use_of(exact, name) for name in names]
     formulas, where = "; ".join(formulas for formulas, _ in used), ", ".join(where for _, where in used)
-    return f"{formulas}; here {where}"
+    return f"as far off as {formulas} would be, whatever the code computes it by; here {where}"
 
 
 def explanations(names: Sequence[str], counts: Collection[int], explains: Callable[[frozenset[str]], bool]) -> list[tuple[str, ...]]:
