@@ -11,7 +11,9 @@ import numpy as np
 
 from backproof import Problem
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.expected_outputs import DISTRIBUTION, PROBABILITIES
 from reference.functions.losses import LOSSES
+from reference.functions.parametrised import row_of
 
 Draw = Callable[[np.random.Generator], Sequence[Problem]]
 
@@ -70,16 +72,17 @@ def activation(rng: np.random.Generator) -> Any:
 
 
 def loss(rng: np.random.Generator, outputs: int) -> Any:
-    """A loss, each as often as another; no softmax of one output, whose gradient is 0."""
-    name = pick(rng, [name for name in LOSSES if outputs > 1 or "softmax" not in name])
+    """A loss, each as often as another; none of classes of one output, whose gradient is 0."""
+    name = pick(rng, [name for name, make in LOSSES.items() if outputs > 1 or make().expected is not DISTRIBUTION])
     return (name, {"delta": float(pick(rng, (0.5, 4.0)))}) if name == "huber" and rng.random() < 0.5 else name
 
 
 def expected(rng: np.random.Generator, chosen: Any, batch: int, outputs: int) -> Any:
     """Expected outputs that fit a loss: one-hot or soft, 0 and 1, or normal ones. (batch, outputs)."""
-    if chosen == "softmax_cross_entropy":
+    takes = row_of(LOSSES, chosen).expected
+    if takes is DISTRIBUTION:
         return soft(rng, batch, outputs) if rng.random() < 0.2 else np.eye(outputs)[rng.integers(outputs, size=batch)]
-    if chosen == "binary_cross_entropy_with_logits":
+    if takes is PROBABILITIES:
         return (rng.random((batch, outputs)) < 0.5) * 1.0
     return rng.normal(size=(batch, outputs)) * float(pick(rng, (1, 1, 0.1, 30)))
 
@@ -129,14 +132,17 @@ def network(
     biases: Sequence[Any] | None = None,
     reduction: str = "",
 ) -> Problem:
-    """One problem; with random biases, or none, where none are given, and a random reduction where none is."""
+    """One problem; with random biases, or none, where none are given, and a random reduction where none is.
+
+    Before a loss of probabilities stands what gives them, whatever output is.
+    """
     if biases is None and rng.random() < 0.7:
         biases = [rng.normal(size=len(weight)) * 0.1 for weight in weights]
     held = single if rng.random() < SINGLES else np.asarray
     return Problem(
         [held(weight) for weight in weights],
         biases=None if biases is None else [None if bias is None else held(bias) for bias in biases],
-        activations=[*[hidden or activation(rng)] * (len(weights) - 1), output],
+        activations=[*[hidden or activation(rng)] * (len(weights) - 1), [*row_of(LOSSES, loss).behind, output][0]],
         x=held(x),
         y=held(y),
         loss=loss,

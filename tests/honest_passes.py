@@ -472,9 +472,7 @@ def random_problem(seed, kind, precision="float64", activations=(), losses=()):
     widths, batch = rng.integers(1, 5, rng.integers(2, 5)), int(rng.integers(1, 5))
     weights = [values(rng, kind, (n, m), row) for m, n in itertools.pairwise(widths)]
     biases = [None if rng.random() < 0.3 else values(rng, kind, (len(w),), row) for w in weights]
-    loss, last = chosen(rng, losses or OF_ANY_NUMBERS), chosen(rng, activations or ACTIVATIONS)
-    behind = row_of(LOSSES, loss).behind
-    last = behind[0] if behind else last
+    loss = chosen(rng, losses or OF_ANY_NUMBERS)
     y = values(rng, kind, (batch, widths[-1]), row)
     if row_of(LOSSES, loss).expected is PROBABILITIES:
         y = rng.integers(0, 9, y.shape) / 8 if rng.random() < 0.5 else rng.integers(0, 2, y.shape).astype(float)
@@ -484,10 +482,11 @@ def random_problem(seed, kind, precision="float64", activations=(), losses=()):
             if rng.random() < 0.5
             else np.eye(widths[-1])[rng.integers(widths[-1], size=batch)]
         )
+    chosen_activations = [chosen(rng, activations or ACTIVATIONS) for _ in weights]
     return Problem(
         weights,
         biases=biases,
-        activations=[*[chosen(rng, activations or ACTIVATIONS) for _ in weights[1:]], last],
+        activations=[*chosen_activations[:-1], [*row_of(LOSSES, loss).behind, chosen_activations[-1]][0]],
         x=values(rng, kind, (batch, widths[0]), row),
         y=y,
         loss=loss,

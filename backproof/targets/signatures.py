@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backproof.findings.text import counted
 from backproof.targets.layouts import Layout
 from backproof.targets.target import TargetError
 
@@ -74,7 +73,7 @@ def _of(held: Sequence[str], said: Mapping[str, Any]) -> Taken:
     else:
         raise TargetError(f"adapt: f takes {', '.join(held)} for its layers: expected names as W1, b1, W2, b2 or W1, W2, b1, b2, or W1, W2")
     biased = any(are_biases)
-    networks = f"networks of {counted(depth, 'layer')} {'with' if biased else 'without'} biases"
+    networks = f"networks of {depth} {'layer' if depth == 1 else 'layers'} {'with' if biased else 'without'} biases"
     return Taken(by_turns, {"depth": (depth, depth), "biases": biased}, f"f takes {', '.join(held)}: {networks} alone are posed")
 
 

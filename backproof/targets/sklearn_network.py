@@ -90,7 +90,7 @@ class SklearnNetwork:
             network.alpha = 0.0 if problem.penalised is None else problem.penalised.factor
             places: list[list[Any]] = [[None] * layers for _ in range(3)]
             _, coefficients, intercepts = network._backprop(problem.x, problem.y, None, [problem.x] + [np.empty(0)] * layers, *places)
-        return Gradient([matrix.T for matrix in coefficients], intercepts)
+        return Gradient([matrix.T for matrix in coefficients], list(intercepts))
 
     @contextmanager
     def _as_it_was(self) -> Iterator[Any]:

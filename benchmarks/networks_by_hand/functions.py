@@ -22,8 +22,7 @@ def octave(wrong):
         return grads if wrong else [g / m for g in grads]
 
     # glue
-    of_one_output = {"outputs": 1, "losses": ["binary_cross_entropy_with_logits"], "output_activations": ["identity"]}
-    supports = SIGMOID | of_one_output | {"reductions": ["mean"]}
+    supports = SIGMOID | {"losses": ["summed_binary_cross_entropy_of_probabilities"], "reductions": ["mean"]}
     return adapt(lambda W, b, x, y: nnCostFunction(W, x, y), activations=False, biases="folded_first", supports=supports)
 
 
@@ -43,8 +42,8 @@ def parameters(wrong):
         return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
 
     # glue
-    supports = {"activations": ["tanh"], "output_activations": ["identity"], "outputs": 1, "depth": (2, 2), "biases": True}
-    supports |= {"losses": ["binary_cross_entropy_with_logits"], "reductions": ["mean"]}
+    supports = {"activations": ["tanh"], "depth": (2, 2), "biases": True}
+    supports |= {"losses": ["summed_binary_cross_entropy_of_probabilities"], "reductions": ["mean"]}
     return adapt(backward_propagation, activations=False, layers="dict", samples="columns", biases="column", supports=supports)
 
 

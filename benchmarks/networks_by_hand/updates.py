@@ -46,6 +46,22 @@ def minimal_network(wrong):
     return adapt(train, returns="updated", learning_rate={"step_size": 1.0}, supports=supports, **form)
 
 
+@by_hand("each matrix an argument, samples first, softmax with cross-entropy, one tuple of what is new", "W2 is updated too early")
+def arguments(wrong):
+    def update(x, y, W1, b1, W2, b2, lr):
+        h = np.tanh(x @ W1 + b1)
+        exp = np.exp(h @ W2 + b2 - (h @ W2 + b2).max(axis=1, keepdims=True))
+        delta = exp / exp.sum(axis=1, keepdims=True) - y
+        new = W2 - lr * h.T @ delta
+        below = delta @ (new if wrong else W2).T * (1 - h * h)
+        return W1 - lr * x.T @ below, b1 - lr * below.sum(axis=0), new, b2 - lr * delta.sum(axis=0)
+
+    # glue
+    supports = {"activations": ["tanh"], "losses": ["cross_entropy_of_probabilities"]}
+    form = {"activations": False, "weights": "in_out", "layers": "arguments", "order": "samples_first", "returns": "updated"}
+    return adapt(update, learning_rate="lr", supports=supports, **form)
+
+
 @by_hand("2-2-1 written out, with nine numbers, one sample at a time (after victorzhou)", "h2 for h1 in dL/dw5")
 def written_out(wrong):
     def train(w1, w2, w3, w4, w5, w6, b1, b2, b3, x, y, learn_rate):
