@@ -183,7 +183,7 @@ def test_an_adapted_function_may_answer_in_bfloat16(samples):
 # ---- real sizes ----
 
 
-def network_of_real_size(activation, storage, loss="softmax_cross_entropy", widths=(784, 512, 512, 10), batch=64):
+def network_of_real_size(activation, storage, loss="softmax_cross_entropy", widths=(784, 128, 96, 10), batch=64):
     """A problem whose numbers the storage holds, with a mean over samples."""
     rng = np.random.default_rng(5)
     held = PRECISIONS[storage].held
@@ -286,7 +286,7 @@ def test_a_mistake_in_one_place_is_not_taken_for_tf32():
     weights[1][7, 5] += np.float32(0.01) * np.sqrt(np.mean(np.square(weights[1])))
     judged = verify(problem, (weights, biases))
     assert (judged.verdict, judged.meets) == ("wrong", "")
-    assert "layer 2: dC/dW: 1 of 262144, in row 7 and column 5" in judged.reason
+    assert "layer 2: dC/dW: 1 of 12288, in row 7 and column 5" in judged.reason
 
 
 def test_what_the_bound_knows_nothing_of_is_inconclusive():

@@ -42,7 +42,7 @@ CORNER = Problem(
 @pytest.mark.parametrize("law", IN_TURN, ids=lambda law: law.name)
 def test_a_law_holds_on_an_honest_target(law, target, times, seed_of_the_run):
     session = InProcess(target)
-    problems = draw_problems(60 * times, seed_of_the_run, Support.of(NEEDS.get(law.name)))
+    problems = draw_problems(40 * times, seed_of_the_run, Support.of(NEEDS.get(law.name)))
     fared = [(law.on(Case(problem, session)), problem) for problem in problems]
     assert [(outcome.message, problem) for outcome, problem in fared if outcome.status is Status.BROKEN] == []
     assert any(outcome.status is Status.HELD for outcome, _ in fared)
