@@ -53,7 +53,7 @@ TARGETS = [("accumulates", accumulates, 1), ("noise", lambda: noisy(1e-3), 1), (
 
 @pytest.mark.parametrize(("make", "seed"), [row[1:] for row in TARGETS], ids=[row[0] for row in TARGETS])
 def test_two_calls_that_differ_come_first_and_hold_other_laws_back(make, seed):
-    report = check(make(), max_examples=60, seed=seed, shrink_seconds=1)
+    report = check(make(), max_examples=30, seed=seed, shrink_seconds=0.5)
     assert report.findings[0].law == "two_calls_agree"
     assert report.findings[0].verdict == "unstable"
     assert {finding.law for finding in report.findings} <= {"two_calls_agree", "it_agrees_with_the_exact_gradient"}
@@ -124,6 +124,6 @@ def in_float32(problem):
 
 def test_what_is_computed_in_float32_is_not_unstable_as_float32_rounds():
     in_float32.supports = {"activations": ["identity"], "losses": ["half_squared_error"], "reductions": ["sum"], "depth": 1, "biases": True}
-    report = check(in_float32, max_examples=200, seed=2, shrink_seconds=1, batch=(8, 20), width=(3, 8))
+    report = check(in_float32, max_examples=60, seed=2, shrink_seconds=0.3, batch=(8, 20), width=(3, 8))
     assert "wrong" in {finding.verdict for finding in report.findings}
     assert report.laws["the_memory_layout_does_not_matter"].broken == 0

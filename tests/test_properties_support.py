@@ -183,7 +183,7 @@ def posed_by_laws(supports, told):
 
     session = InProcess(target)
     # each law that leaves a limit, where it is not told of it, leaves it by the second problem
-    for problem in draw_problems(6, 3, Support.of(supports)):
+    for problem in draw_problems(3, 3, Support.of(supports)):
         for law in LAWS.values():
             if law.cadence is Cadence.ROTATED:
                 law.on(Case(problem, session, support=Support.of(told)))
@@ -267,10 +267,10 @@ def test_a_large_shape_that_the_run_asks_for_shrinks_to_a_small_one_where_the_ta
 
     (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=3, widths=[70, 10]).findings
     assert finding.problem.widths == (1, 1)
-    (finding,) = check(raises, max_examples=3, seed=1, shrink_seconds=3, widths=[70, 10]).findings
+    (finding,) = check(raises, max_examples=3, seed=1, shrink_seconds=1, widths=[70, 10]).findings
     assert finding.problem.widths == (70, 10)
     doubled.supports = {"widths": [70, 10]}
-    (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=3).findings
+    (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=1).findings
     assert finding.problem.widths == (70, 10)
 
 
