@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import tempfile
 from typing import Any
 from zlib import crc32
 
@@ -41,19 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run.
 
     Workers, and what they start, multiply matrices in one thread each: two workers with two threads each on two cores wait for one another,
-    and take several times as long. What tests start keeps its compiled code in a folder of the run: a pytest that compiles Hypothesis and
-    itself anew takes three times as long to start, as it would wherever Python is told to write none beside the sources.
+    and take several times as long.
     """
     if config.getoption("--hypothesis-seed") is None:
         given = getattr(config, "workerinput", {})
         config.option.hypothesis_seed = given.get("hypothesis_seed") or str(secrets.randbelow(2**32))
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not hasattr(config, "workerinput"):
-        folder = tempfile.TemporaryDirectory(prefix="backproof-compiled-", ignore_cleanup_errors=True)
-        config.add_cleanup(folder.cleanup)
-        os.environ.setdefault("PYTHONPYCACHEPREFIX", folder.name)
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        # said of this run (--cov, say) and its workers, not of what its tests start
+        os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 @pytest.hookimpl(optionalhook=True)
