@@ -45,7 +45,7 @@ CORNER = Problem(
 @pytest.mark.parametrize("law", IN_TURN, ids=lambda law: law.name)
 def test_a_law_holds_on_an_honest_target(law, target, times, seed_of_the_run):
     session, support = InProcess(target), Support.of(NEEDS.get(law.name))
-    fared = [(law.on(Case(problem, session, support=support)), problem) for problem in draw_problems(60 * times, seed_of_the_run, support)]
+    fared = [(law.on(Case(problem, session, support=support)), problem) for problem in draw_problems(40 * times, seed_of_the_run, support)]
     assert [(outcome.message, problem) for outcome, problem in fared if outcome.status is Status.BROKEN] == []
     assert any(outcome.status is Status.HELD for outcome, _ in fared)
 
