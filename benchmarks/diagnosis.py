@@ -61,11 +61,13 @@ class Examined:
     seconds: float
 
 
-def examined(target: Any, supports: Mapping[str, Any], precision: str | None, seed: int, without: Sequence[str] = ()) -> Examined:
+def examined(
+    target: Any, supports: Mapping[str, Any], precision: str | None, seed: int, without: Sequence[str] = (), strict: bool = False
+) -> Examined:
     """A diagnosis of a target."""
     session = InProcess(target, precision=precision)
     began = time.process_time()
-    examination = Examination(session, Support.of(supports), precision or "float64", seed, time.monotonic() + SECONDS, precision)
+    examination = Examination(session, Support.of(supports), precision or "float64", seed, time.monotonic() + SECONDS, precision, strict)
     with np.errstate(all="ignore"):
         diagnoses = examination.diagnosed((), without)
     return Examined(diagnoses, examination, time.process_time() - began)
@@ -134,13 +136,13 @@ def all_faults(faults: Sequence[Fault], seeds: int, leave_out: bool) -> bool:
     seconds, placed_right = [], 0
     for fault in faults:
         for seed in range(seeds):
-            told = examined(fault.target, fault.supports, fault.precision, seed)
+            told = examined(fault.target, fault.supports, fault.precision, seed, strict=fault.lossy)
             if leave_out:
                 if is_conduct(fault) or fault.name not in all_variants():
                     continue
                 known = {fault.name, *(name for one in told.diagnoses for name in (one.cause or "", *one.same_as))}
                 known |= {name for name in all_variants() if are_equal(name, fault.name)}
-                told = examined(fault.target, fault.supports, fault.precision, seed, sorted(known))
+                told = examined(fault.target, fault.supports, fault.precision, seed, sorted(known), fault.lossy)
             cause, right = verdict_on(fault, told, seed, [fault.name])
             counts[cause] += 1
             placed_right += right

@@ -20,6 +20,8 @@ SUPPORTS = {
     "no biases": {"biases": False},
     "one output": {"outputs": (1, 1)},
     "one-hot": {"losses": ["softmax_cross_entropy"], "expected": "one_hot", "output_activations": ["identity"]},
+    "one layer": {"depth": (1, 1), "width": 2},
+    "seven layers": {"depth": (7, 7)},
     "tame": {"values": "tame"},
     "one hidden activation": {"same_hidden": True},
     "layers": {"widths": [3, 2, 1], "layer_activations": ["relu", "identity"], "layer_biases": [True, False]},

@@ -14,8 +14,8 @@ from properties.verdict import Verdict
 
 STYLES = {Verdict.RIGHT: "bold green", Verdict.LOSSY: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow"}
 
-COPIED = ("problem", "seed", "replay", "got", "exact")
-"""The rows of a finding that are copied, and so stay in one line however long."""
+COPIED = ("problem", "seed", "replay", "got", "exact", "")
+"""The rows of a finding that stay in one line however long: what is copied, and the lines of a table."""
 
 CONTINUED, LEAST_ROOM = 4, 20
 """How far a line is indented that goes on with the one before, and how many columns text has in the narrowest terminal."""

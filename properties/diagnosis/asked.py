@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.answers.answer import Answer, Malformed, as_gradient
+from properties.answers.answer import Answer, Malformed, as_gradient, expected
 from properties.diagnosis.ladder import Rung
 from properties.diagnosis.variant import FORWARD
 from properties.faults.fault import Network, Passes, Step
@@ -16,7 +16,6 @@ from properties.judging.judgement import Exact
 from properties.verdict import Verdict
 from reference.arrays import Array
 from reference.gradient import Gradient, Place
-from reference.problem import WANTS
 from rounding.precisions import Precision
 
 SAFETY = 4.0
@@ -27,6 +26,8 @@ DIGITS_LEFT = 2.0**23
 
 APART = 1e3
 """Two predictions are told apart that differ by so many bounds."""
+
+_FLOAT = np.dtype(np.float64)
 
 Ask = Callable[..., Answer]
 
@@ -44,12 +45,14 @@ class Asked:
     """One problem of the ladder, put to the target.
 
     places, got, right, allowed: of all arrays that were answered, one after the other: the target's numbers, the exact ones, and how far
-    honest rounding may be off; relative: the largest such distance of an array over its numbers.
+    honest rounding may be off; relative: the largest such distance of an array over its numbers. strict: whether formulas that lose digits
+    are off as well.
     """
 
-    def __init__(self, rung: Rung, answer: Answer, precision: Precision) -> None:
+    def __init__(self, rung: Rung, answer: Answer, precision: Precision, strict: bool = False) -> None:
         self.rung, self.answer, self.precision = rung, answer, precision
         self.problem = rung.problem
+        self.formulas: frozenset[str] | None = frozenset() if strict else None
         self.gradient = answer.gradient
         self._forward: dict[Any, Passes] = {}
 
@@ -69,8 +72,8 @@ class Asked:
 
     @cached_property
     def bound(self) -> Gradient:
-        """E by whatever formulas; on the other side of a kink too, but where kinks are hit by intent."""
-        return self.exact.bound(self.precision, None, jumps=not self.rung.special)
+        """E, by whatever formulas unless strictly; on the other side of a kink too, but where kinks are hit by intent."""
+        return self.exact.bound(self.precision, self.formulas, jumps=not self.rung.special)
 
     @cached_property
     def places(self) -> list[Place]:
@@ -86,6 +89,17 @@ class Asked:
     def right(self) -> Array:
         arrays = dict(self.exact.reference.arrays())
         return _in_a_row(arrays[place] for place in self.places)
+
+    @property
+    def _fails(self) -> tuple[Verdict, ...]:
+        """The verdicts that are off."""
+        return (Verdict.WRONG, Verdict.NONFINITE) if self.formulas is None else (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
+
+    @cached_property
+    def _with_jumps(self) -> Array:
+        """E, on the other side of a kink too."""
+        bounds = dict(self.exact.bound(self.precision, self.formulas, jumps=True).arrays())
+        return _in_a_row(bounds[place] for place in self.places)
 
     @cached_property
     def _allowances(self) -> tuple[Array, Array]:
@@ -117,9 +131,15 @@ class Asked:
         allowed, _ = self._allowances
         with np.errstate(all="ignore"):
             outside = np.isfinite(allowed) & ~(np.abs(self.got - self.right) <= allowed)
-            if self.rung.special and bool(outside.any()):
-                return judge(self.exact, self.gradient, self.precision, peers=False).verdict in (Verdict.WRONG, Verdict.NONFINITE)
+            # what is beyond the jump of every kink is off without a trial
+            if self.rung.special and bool(outside.any()) and bool((np.abs(self.got - self.right) <= self._with_jumps).all()):
+                return judge(self.exact, self.gradient, self.precision, peers=False).verdict in self._fails
         return bool(outside.any())
+
+    @cached_property
+    def differs_from_right(self) -> bool:
+        """Whether the right network answers otherwise."""
+        return not self.agrees(self.simulate({}))
 
     def agrees(self, simulated: Simulated) -> bool:
         """Whether a prediction is what the target answered, as far as rounding tells."""
@@ -141,11 +161,8 @@ class Asked:
             return True
         if self.rung.special and not self.is_off:
             # at a kink every legal slope is right: a prediction that is right as well says the same
-            limits = _in_a_row(
-                array for place, array in self.exact.bound(self.precision, None, jumps=True).arrays() if place in self.places
-            )
             with np.errstate(all="ignore"):
-                return bool((np.abs(predicted - self.right) <= limits).all())
+                return bool((np.abs(predicted - self.right) <= self._with_jumps).all())
         return False
 
     def near(self, one: Array, other: Array) -> bool:
@@ -172,8 +189,7 @@ class Asked:
             with np.errstate(all="ignore"):
                 p = self.forward(changed, key)
                 given = network.step("answer")(network.carried_back(p))
-                wanted = {place.quantity for place in self.places} if self.gradient is not None else set(WANTS)
-                numbers = self._numbers(given, wanted)
+                numbers = self._numbers(given)
                 if numbers is None:
                     as_gradient(given, self.problem)
                     return Simulated(None, Verdict.MALFORMED)
@@ -183,22 +199,29 @@ class Asked:
             return Simulated(None, Verdict.RAISES)
         return Simulated(numbers)
 
-    def _numbers(self, given: Gradient, wanted: set[str]) -> Array | None:
-        exact = dict(self.exact.reference.arrays())
+    def _numbers(self, given: Gradient) -> Array | None:
+        """What a network answers at the places that the target answers, in a row; None where it does not fit."""
         parts = []
-        places = self.places if self.gradient is not None else [place for place in exact if place.quantity in wanted and self._has(place)]
-        arrays = dict(given.arrays())
-        for place in places:
-            array = arrays.get(place)
-            if array is None or np.shape(array) != np.shape(exact[place]) or np.asarray(array).dtype.kind != "f":
+        for place, shape in self._shapes:
+            listed = getattr(given, place.quantity)
+            if place.layer is None:
+                array = listed
+            elif listed is None or len(listed) != self.problem.depth:
+                return None
+            else:
+                array = listed[place.layer - 1]
+            if np.shape(array) != shape or getattr(array, "dtype", _FLOAT).kind != "f":
                 return None
             parts.append(array)
-        if sum(place.quantity == "weights" for place in arrays) != self.problem.depth:
-            return None
         return _in_a_row(parts)
 
-    def _has(self, place: Place) -> bool:
-        return place.quantity != "biases" or self.problem.biases[(place.layer or 1) - 1] is not None
+    @cached_property
+    def _shapes(self) -> list[tuple[Place, tuple[int, ...]]]:
+        """What is compared, in order, with the shape that it must have; of one that was refused, what a gradient must hold."""
+        if self.gradient is not None:
+            return [(place, np.shape(array)) for place, array in self.gradient.arrays()]
+        shapes, wanted = expected(self.problem)
+        return [(place, shapes[place]) for place in wanted]
 
     def forward(self, changed: Mapping[str, Step], key: Any = None) -> Passes:
         """The forward pass of a network with some steps changed, fresh dicts each time."""
@@ -215,7 +238,9 @@ def _in_a_row(arrays: Any) -> Array:
     return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for array in arrays])
 
 
-def asked_all(ask: Ask, rungs: Sequence[Rung], precision: Callable[[Gradient], Precision], more: Callable[[], bool]) -> list[Asked]:
+def asked_all(
+    ask: Ask, rungs: Sequence[Rung], precision: Callable[[Gradient], Precision], more: Callable[[], bool], strict: bool = False
+) -> list[Asked]:
     """The answers to the rungs, in their order, as long as there is time for more; without those that the target declines."""
     found: list[Asked] = []
     known: Precision | None = None
@@ -228,9 +253,9 @@ def asked_all(ask: Ask, rungs: Sequence[Rung], precision: Callable[[Gradient], P
         if answer.gradient is not None:
             known = precision(answer.gradient)
         if known is not None:
-            found.append(Asked(rung, answer, known))
+            found.append(Asked(rung, answer, known, strict))
         elif answer.gradient is None:
-            found.append(Asked(rung, answer, precision(Gradient([np.zeros(1)]))))
+            found.append(Asked(rung, answer, precision(Gradient([np.zeros(1)])), strict))
         if answer.gone or answer.verdict is Verdict.TIMES_OUT:
             break
     return found

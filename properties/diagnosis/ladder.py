@@ -268,15 +268,24 @@ class _Drawing:
         (3, 3, 3, 3, 3, 3),
     )
 
+    SHALLOW = ((2, 2), (3, 2), (2, 3), (3, 3), (1, 1))
+    """Widths of one layer, where no more are supported."""
+
     def structures(self) -> Sequence[tuple[int, ...]]:
+        """The widths of networks within what is supported, as near to those above as may be; at least one."""
         if self.fixed:
             return (self.fixed,)
-        width, depth = self.support.width, self.support.depth
-        if not width:
-            return self.STRUCTURES
-        fitted = [tuple(min(max(n, width[0]), width[1]) for n in widths) for widths in self.STRUCTURES]
-        least, most = depth or (1, 9)
-        return tuple(dict.fromkeys(widths for widths in fitted if least <= len(widths) - 1 <= most))
+        depth = self.support.depth or (1, 9)
+        low, high = self.support.width or (1, 9)
+        last = self.support.outputs or (low, high)
+        fitted = []
+        for widths in self.STRUCTURES if depth[1] > 1 else self.SHALLOW:
+            *others, outputs = widths
+            within = [*(min(max(n, low), high) for n in others), min(max(outputs, last[0], low), last[1], high)]
+            if depth[0] <= len(others) <= depth[1]:
+                fitted.append(tuple(within))
+        # of deeper networks than any of these, one of the least depth
+        return tuple(dict.fromkeys(fitted)) or ((min(max(3, low), high),) * depth[0] + (min(max(2, last[0], low), last[1], high),),)
 
     def networks(self) -> Iterator[Rung]:
         """Networks of two layers and more, linear and with all activations by turns."""
@@ -296,7 +305,7 @@ class _Drawing:
 
     def samples(self) -> Iterator[Rung]:
         """More samples than a block has, and equal ones."""
-        widths = self.fixed or next((w for w in self.structures() if len(w) == 3 and min(w) > 1), self.structures()[0])
+        widths = self.fixed or next((w for w in self.structures() if len(w) <= 3 and min(w) > 1), self.structures()[0])
         layers = len(widths) - 1
         for batch in (5, 6, 9):
             for reduction in self.support.reductions:
@@ -319,7 +328,7 @@ class _Drawing:
                     yield from self.scan(kind, choice, z, self.loss)
                 for z in self.kinks(choice):
                     yield from (Rung(rung.problem, "edge") for rung in self.scan(kind, choice, z, self.loss))
-        widths = next((w for w in self.structures() if len(w) == 3 and min(w) > 1), self.structures()[0])
+        widths = next((w for w in self.structures() if len(w) <= 3 and min(w) > 1), self.structures()[0])
         layers = len(widths) - 1
         choices = [*[self.linear_hidden] * (layers - 1), self.linear]
         for loss in self.losses:
@@ -343,11 +352,12 @@ class _Drawing:
         for loss in self.losses:
             if row_of(LOSSES, loss).expected.labels is not None:
                 for size in (18.0, 40.0, 1.02 * top, 1.3 * top, 3 * top):
-                    for batch in (1, 2):
-                        x, w = np.array([[1.0], [2.0**-7]])[:batch], np.array([[size], [-size / 2], [size / 4]])
-                        b = [np.zeros(3)] if self.support.biases else [None]
+                    for batch in (1, 2, 3):
+                        n = 2 + batch
+                        x, w = np.array([[1.0], [2.0**-7], [-(2.0**-5)]])[:batch], size / np.array([1.0, -2.0, 4.0, -8.0, 16.0])[:n, None]
+                        b = [np.zeros(n)] if self.support.biases else [None]
                         held = PRECISIONS[self.precision].held(w)
-                        yield from self.rung("edge", -1, (1, 3), batch, [self.linear], loss, None, None, weights=[held], biases=b, x=x)
+                        yield from self.rung("edge", -1, (1, n), batch, [self.linear], loss, None, None, weights=[held], biases=b, x=x)
 
     def far(self, choice: Choice) -> Iterator[Array]:
         """Pre-activations beyond the generic ones, a scan each."""
@@ -356,11 +366,13 @@ class _Drawing:
         yield row.held(self.z(3.2, 13.0, n))
         yield row.held(self.z(13.0, 40.0, n))
         yield row.held(self.z(0.9 * top, 1.3 * top, n))
+        exponents = np.linspace(8, min(2.2 * row.bits, np.log2(row.largest) / 4), n)
+        yield row.held(self.rng.permutation(np.where(np.arange(n) % 2, 1.0, -1.0) * 2.0**exponents))
         yield row.held(self.rng.permutation(np.where(np.arange(n) % 2, 1.0, -1.0) * 2.0 ** -np.linspace(8, 0.45 * -row.least_exponent, n)))
 
     def kinks(self, choice: Choice) -> Iterator[Array]:
         """Pre-activations on the kinks of an activation."""
         kinks = [kink for kink, _ in row_of(ACTIVATIONS, choice).kinks]
         if kinks:
-            for _ in range(2):
-                yield np.array([*kinks, *self.number((2,), 0.3, 0.9)])[: self.room()]
+            for further in (1, 2, 3):
+                yield np.array([*kinks, *self.number((further,), 0.3, 0.9)])[: self.room()]
