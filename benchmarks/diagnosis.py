@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from backproof.targets.target import InProcess
-from benchmarks.textbook import Textbook
+from benchmarks.textbook import MicroBatches, Textbook
 from properties.diagnosis.diagnosis import Diagnosis, Examination
 from properties.diagnosis.equals import are_equal
 from properties.diagnosis.reproduction import together
@@ -194,12 +194,20 @@ def _all_told(told: Examined) -> list[tuple[str, tuple[str, ...]]]:
 
 def all_honest(number: int) -> bool:
     """Put right networks to the diagnosis; whether nothing was told of any."""
-    supports: list[Mapping[str, Any]] = [{}, {"width": (3, 3)}, {"losses": ["mean_squared_error"]}, {"values": "tame"}]
-    makers = {"by the steps": Network(answers=("weights", "biases")), "by textbook formulas": Textbook()}
+    supports: list[Mapping[str, Any]] = [{}, {"width": (3, 3)}, {"losses": ["mean_squared_error"]}, {"biases": True, "batch": 1}]
+    # formulas of textbooks overflow, and are right for moderate numbers
+    makers: dict[str, tuple[Any, Mapping[str, Any]]] = {
+        "by the steps": (Network(answers=("weights", "biases")), {}),
+        "all quantities": (Network(), {}),
+        "by textbook formulas": (Textbook("float64"), {"values": "tame"}),
+        "by textbook formulas in float32": (Textbook("float32"), {"values": "tame"}),
+        "by PyTorch": (MicroBatches("float64"), {"values": "tame"}),
+    }
     told = 0
     for i in range(number):
-        name, target = list(makers.items())[i % len(makers)]
-        diagnoses = examined(lambda problem, target=target: target(problem), supports[i // 2 % len(supports)], None, i).diagnoses
+        name, (target, limits) = list(makers.items())[i % len(makers)]
+        asked = {**supports[i // len(makers) % len(supports)], **limits}
+        diagnoses = examined(lambda problem, target=target: target(problem), asked, None, i).diagnoses
         if diagnoses:
             told += 1
             print(f"{name}, seed {i}: {diagnoses[0].explanation}", flush=True)

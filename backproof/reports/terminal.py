@@ -9,6 +9,7 @@ from rich.text import Text
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.report import Report
 from backproof.findings.text import label, printable
+from backproof.reports.explained import explained
 from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
 
@@ -67,6 +68,12 @@ def judgement_view(judgement: Judgement, width: int | None = None) -> Renderable
     """The judgement of one answer."""
     headline = Text.assemble((judgement.verdict.value, _style(judgement.verdict)), (f" ({judgement.verdict.meaning})", "dim"))
     return Group(_wrapped(headline, width), _lines(judgement.rows(), width))
+
+
+def explained_view(finding: Finding, width: int | None = None) -> RenderableType:
+    """A finding explained: where and why, and its equations one by one."""
+    headline = Text.assemble((finding.verdict.value, _style(finding.verdict)), f": {printable(finding.target)}")
+    return Group(_wrapped(headline, width), _lines(explained(finding), width))
 
 
 def stored_view(finding: Finding, judgement: Judgement, width: int | None = None) -> RenderableType:

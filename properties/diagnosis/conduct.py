@@ -54,7 +54,9 @@ def _numbers(answer: Answer) -> Array | None:
 
 def conduct(ask: Ask, rungs: Sequence[Rung], precision: Precision) -> Conduct | None:
     """What is wrong with the conduct of a target, by some twelve calls; None where nothing is, or nothing can be asked."""
-    problem = next((rung.problem for rung in rungs if rung.kind == "network" and rung.problem.batch > 1), None)
+    networks = [rung.problem for rung in rungs if rung.kind == "network" and rung.problem.batch > 1]
+    # in a single number nothing lies in an order
+    problem = next((each for each in networks if min(each.widths) > 1), next(iter(networks), None))
     problem = problem or next((rung.problem for rung in rungs if rung.kind != "found"), None)
     if problem is None:
         return None

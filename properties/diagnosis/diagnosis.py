@@ -17,7 +17,7 @@ from properties.diagnosis.conduct import Conduct, conduct
 from properties.diagnosis.explanation import Layer, Reading
 from properties.diagnosis.ladder import Rung, ladder
 from properties.diagnosis.placing import boxes, place, place_of
-from properties.diagnosis.read_outs import ReadOut, matrix, samples, shown
+from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
 from properties.diagnosis.reproduction import reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
@@ -36,6 +36,10 @@ FURTHER = 6
 
 CALLS = {False: 600, True: 1200}
 """How many calls a diagnosis may make of a target: of one with one loss, and of one with several."""
+
+
+SECONDS = 10.0
+"""So long asking a slow target may take: a fast one is done with all in one."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def diagnose(
     drawn_in: str | None = None,
     found: Sequence[Problem] = (),
     seed: int = 0,
-    seconds: float = 3.0,
+    seconds: float = SECONDS,
     strict: bool = False,
     without: Collection[str] = (),
 ) -> tuple[Diagnosis, ...]:
@@ -230,7 +234,7 @@ class Examination:
             at.equations,
             None,
             at.shows_when,
-            of_place(at, named, hint, layer),
+            of_place(at, named, hint),
             self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below")),
             (),
             (int(search.gives[search.answered].sum()), int(search.answered.sum())),
@@ -246,7 +250,9 @@ class Examination:
         reading, layer, _ = read
         evidence["boxes"] = [list(box) for box in boxes(reading, step, at or layer.layer)]
         one = reading.asked
-        tables = [shown(one, layer, step, layer.error)]
+        pictured = _pictured(search.readings, step, one.problem.activations[layer.layer - 1]) if step in ("slope", "delta") else None
+        of, at_layer = pictured or (one, layer)
+        tables = [shown(of, at_layer, step, at_layer.error)]
         if self.calls < self.most and time.monotonic() < self.deadline:
             if step == "reduction" and one.problem.batch > 1:
                 tables.insert(0, samples(self.asks, one.problem, one.precision))
@@ -255,6 +261,21 @@ class Examination:
                 tables.insert(0, None if square is None else matrix(self.asks, square, one.precision))
         evidence["tables"] = [_data(table) for table in tables if table is not None]
         return evidence
+
+
+def _pictured(readings: Sequence[Reading], step: str, activation: Any) -> tuple[Asked, Layer] | None:
+    """Of what was read the layer that shows a slope at most z."""
+    shown_by = [
+        (reading.asked, layer)
+        for reading in readings
+        for layer in reading.layers
+        if layer.delta == "off" and layer.own is not None and reading.asked.problem.activations[layer.layer - 1] == activation
+    ]
+
+    def points(each: tuple[Asked, Layer]) -> int:
+        return 0 if each[1].own is None else min(each[1].own.size, 2 * ROWS)
+
+    return max((each for each in shown_by if points(each) > 1), key=points, default=None)
 
 
 def _square(problem: Problem) -> bool:

@@ -35,6 +35,8 @@ def place(asked: Sequence[Asked], readings: Sequence[Reading]) -> Place:
     off = [(reading, layer) for reading in readings if (layer := reading.first_off()) is not None]
     if not off:
         return Place("", None, (), None)
+    # without a bias a wrong delta and a wrong dC/dW may be one and the same
+    off = list(_with_bias(off))
     top = [(reading, layer) for reading, layer in off if layer.delta == "off" and layer.layer == reading.asked.problem.depth]
     if top:
         return _of_top(asked, top)

@@ -9,6 +9,7 @@ from properties.diagnosis.asked import Asked
 from properties.diagnosis.conditions import PLACES, Place, learnt
 from properties.diagnosis.equals import written_equals
 from properties.diagnosis.explanation import Reader, Reading
+from properties.diagnosis.fitted import fitted
 from properties.diagnosis.reproduction import conditioned, places_where_it_shows, reproduces, reproduces_all, together
 from properties.diagnosis.steps import Table
 from properties.diagnosis.variant import Variant
@@ -90,6 +91,7 @@ class Search:
                     places.append((i, layer))
         tried = sorted(candidates.values(), key=lambda each: (-len(each.at), each.order))[:TRIED]
         tried += self._whole(chosen)
+        tried += [Candidate(row, _where_off(row, readings)) for row in fitted(list(readings.values()))]
         found: list[Candidate] = []
         done = False
         for each in tried:
@@ -203,14 +205,17 @@ class Search:
             if not covered:
                 break
             rows.append(best.row)
+            self.rivals[best.row.name] = [each.row for each in remaining if each is not best and covered <= set(each.at)]
             left -= covered
             remaining.remove(best)
-        if len(rows) < 2:
-            return None
-        gives = reproduces(self.asked, together([*self.causes, *rows]))
-        if not gives[self.gives].all() or not gives[~self.gives].any():
-            return None
-        return rows, gives
+        best_rows: tuple[list[Variant], AnyArray] | None = None
+        # the last of them may explain no more than what was read amiss
+        for number in range(2, len(rows) + 1):
+            gives = reproduces(self.asked, together([*self.causes, *rows[:number]]))
+            more = gives.sum() > (self.gives if best_rows is None else best_rows[1]).sum()
+            if more and gives[self.gives].all():
+                best_rows = rows[:number], gives
+        return best_rows
 
     def same_numbers(self, k: int, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""
@@ -223,6 +228,13 @@ class Search:
             if reproduces_all(every, together(others)):
                 named.append(row.name)
         return named
+
+
+def _where_off(row: Variant, readings: dict[int, Reading]) -> list[tuple[int, int]]:
+    """The places where the part that a fitted variant is of is off, which it may explain."""
+    part = {"weight_gradient": "weights", "bias_gradient": "biases"}.get(row.step, "delta")
+    above = row.step == "error_below"
+    return [(i, layer.layer + above) for i, reading in readings.items() for layer in reading.layers if getattr(layer, part) == "off"]
 
 
 def _activations(one: Asked) -> set[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from properties.diagnosis.explanation import Layer, Reading
+from properties.diagnosis.explanation import Reading
 from properties.diagnosis.placing import Place
 from properties.diagnosis.variant import Variant
 from reference.functions.parametrised import name_and_parameters
@@ -67,12 +67,11 @@ def _sentence(row: Variant) -> str:
     )
 
 
-def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None, layer: Layer | None) -> str:
+def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None) -> str:
     """A place without a cause. hint: a variant, how many wrong answers it explains, and of how many."""
-    what = FACTORS.get(found.step, "a factor")
-    first = f"{at[0].upper()}{at[1:]} is the first that is off: {what}{f', in {found.shows_when}' if found.shows_when else ''}."
-    if layer is not None and layer.layer and found.step in ("error_below", "slope", "delta", "weight_gradient", "bias_gradient"):
-        first += " All from the loss down to it is right."
+    what = FACTORS.get(found.step, "a factor that cannot be told apart from others")
+    shows = f" It shows in {found.shows_when}." if found.shows_when else ""
+    first = f"The first that is off, from the loss down, is {what}: {at}.{shows}"
     if hint is None:
         return f"{first} Cause not known: no mistake of the table gives all of its answers."
     row, explained, of = hint
