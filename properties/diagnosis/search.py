@@ -233,8 +233,15 @@ class Search:
 def _where_off(row: Variant, readings: dict[int, Reading]) -> list[tuple[int, int]]:
     """The places where the part that a fitted variant is of is off, which it may explain."""
     part = {"weight_gradient": "weights", "bias_gradient": "biases"}.get(row.step, "delta")
-    above = row.step == "error_below"
-    return [(i, layer.layer + above) for i, reading in readings.items() for layer in reading.layers if getattr(layer, part) == "off"]
+    off = [
+        (i, layer.layer, layer.layer == reading.asked.problem.depth)
+        for i, reading in readings.items()
+        for layer in reading.layers
+        if getattr(layer, part) == "off"
+    ]
+    if row.step == "error_below":  # which is done at the layer above, and at none of the output's delta
+        return [(i, layer + 1) for i, layer, top in off if not top]
+    return [(i, layer) for i, layer, top in off if top or row.step != "output_error"]
 
 
 def _activations(one: Asked) -> set[str]:
