@@ -38,8 +38,8 @@ CALLS = {False: 600, True: 1200}
 """How many calls a diagnosis may make of a target: of one with one loss, and of one with several."""
 
 
-SECONDS = 10.0
-"""So long asking a slow target may take: a fast one is done with all in one."""
+SECONDS = 5.0
+"""So long a slow target may take for its answers; a fast one has given all in a fraction of a second."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def diagnose(
     """What is wrong with a target: a diagnosis of each mistake, the output-most first; () where nothing is off.
 
     ask: the target; support: what it may be asked; precision: what its answers are judged by, None for what their dtype says; drawn_in:
-    that which all numbers are exact in, if it is another one; found: the problems of a run's findings; seconds: how long asking may take;
+    that which all numbers are exact in, if it is another one; found: those of a run's findings; seconds: how long its answers may take;
     strict: whether formulas that lose digits are off; without: names of variants that are not told.
     """
     held = drawn_in or precision or "float64"
-    examination = Examination(ask, support, held, seed, time.monotonic() + seconds, precision, strict)
+    examination = Examination(ask, support, held, seed, seconds, precision, strict)
     with np.errstate(all="ignore"):
         return examination.diagnosed(found, without)
 
@@ -91,15 +91,15 @@ def diagnose(
 class Examination:
     """One diagnosis of a target: what was asked, and what was found out.
 
-    drawn_in: the precision that all numbers are exact in; deadline: by the clock that only goes on; calls, not_asked: how many problems
-    were asked, and how many were not for want of time; search: what was found, None before anything was.
+    drawn_in: the precision that all numbers are exact in; seconds: how long its answers may take in all; calls, not_asked: how many
+    problems were asked, and how many were not for want of time; search: what was found, None before anything was.
     """
 
     ask: Ask
     support: Support
     drawn_in: str
     seed: int
-    deadline: float
+    seconds: float
     precision: str | None
     strict: bool = False
     calls: int = 0
@@ -108,23 +108,27 @@ class Examination:
 
     def __post_init__(self) -> None:
         self.most = CALLS[len(self.support.loss_choices) > 1]
-        self.started = time.monotonic()
 
     def asks(self, problem: Problem, *layout: str) -> Any:
         """The target's answer, counted."""
         self.calls += 1
-        return self.ask(problem, *layout)
+        began = time.monotonic()
+        try:
+            return self.ask(problem, *layout)
+        finally:
+            self.seconds -= time.monotonic() - began
 
     def asked(self, rungs: Sequence[Rung], share: float) -> list[Asked]:
         """The answers to some rungs, within a share of the time and the calls that are left."""
-        until = time.monotonic() + share * max(self.deadline - time.monotonic(), 0)
+        kept = (1 - share) * max(self.seconds, 0)
         numbers = count()
 
         def more() -> bool:
-            return (time.monotonic() < until or next(numbers) < 20) and self.calls < self.most
+            return (self.seconds > kept or next(numbers) < 20) and self.calls < self.most
 
+        before = self.calls
         answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict)
-        self.not_asked += len(rungs) - len(answers)
+        self.not_asked += len(rungs) - (self.calls - before)
         return answers
 
     def diagnosed(self, found: Sequence[Problem], without: Collection[str] = ()) -> tuple[Diagnosis, ...]:
@@ -253,7 +257,7 @@ class Examination:
         pictured = _pictured(search.readings, step, one.problem.activations[layer.layer - 1]) if step in ("slope", "delta") else None
         of, at_layer = pictured or (one, layer)
         tables = [shown(of, at_layer, step, at_layer.error)]
-        if self.calls < self.most and time.monotonic() < self.deadline:
+        if self.calls < self.most and self.seconds > 0:
             if step == "reduction" and one.problem.batch > 1:
                 tables.insert(0, samples(self.asks, one.problem, one.precision))
             elif step == "error_below":
