@@ -45,8 +45,12 @@ class Conclusion:
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
         tame = self._right_if_tame(told)
         findings = [self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)]
+        undiagnosed = ""
         if findings and diagnoses and not meets:
-            findings[0] = replace(findings[0], diagnoses=self._diagnoses(told))
+            try:
+                findings[0] = replace(findings[0], diagnoses=self._diagnoses(told))
+            except Exception as error:  # what was found is worth more than why, and is not to be lost with it
+                undiagnosed = f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -60,7 +64,7 @@ class Conclusion:
             strict=self.failures.strict,
             interrupted=self.interrupted,
             seconds=time.monotonic() - self.started,
-            notes=(*self._notes(said), *([tame] if tame else [])),
+            notes=(*self._notes(said), *(note for note in (tame, undiagnosed) if note)),
             right_if_tame=bool(tame),
             doubts=self.tally.doubts.total(),
             sees={} if self.interrupted else self.sight.smallest_seen(),

@@ -287,6 +287,9 @@ class Reader:
         delta = raw_delta(p.a[layer - 1], weights, bias, SAFETY * float(relative_errors(asked, layer).max()))
         if delta is not None:
             return Layer(layer, "off", own=delta, right=right)
+        if np.isfinite(right).all() and not (np.isfinite(weights).all() and (bias is None or np.isfinite(bias).all())):
+            # what is infinite or NaN in every product comes down with delta, and nothing below can be read
+            return Layer(layer, "off", right=right)
         if bias is not None and fits[1]:
             return Layer(layer, weights="off", own=right, right=right)
         if bias is not None and fits[0]:
