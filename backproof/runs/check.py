@@ -55,6 +55,7 @@ def check(
     precision: str | None = None,
     strict: bool = False,
     oracles: Sequence[str] = (),
+    no_diagnosis: bool = False,
     laws: Sequence[str] | None = None,
     max_seconds: float | None = None,
     time_limit: float = 10.0,
@@ -77,6 +78,7 @@ def check(
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
         computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
+    no_diagnosis: do not put a target that fails to a diagnosis, which asks it some 600 further problems: where it is wrong, and why.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
     max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; load_limit: for the first call of
         a process, where that is more; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
@@ -108,7 +110,7 @@ def check(
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
-        return run.report(tuple(oracles))
+        return run.report(tuple(oracles), diagnoses=not no_diagnosis)
     finally:
         session.close()
 

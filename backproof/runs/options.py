@@ -166,6 +166,13 @@ OPTIONS: dict[str, Option] = {
         text="ask this oracle as well (repeatable): see `backproof oracles`",
         doors=CHECKS,
     ),
+    "no_diagnosis": Option(
+        type=bool,
+        read=bool,
+        default=False,
+        text="say that a target is wrong, and not where and why, which takes some 600 further calls",
+        doors=(Door.CHECK, Door.CHECK_COMMAND),
+    ),
     "laws": Option(
         type=NAMES,
         read=_names,

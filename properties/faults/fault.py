@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -223,25 +222,44 @@ class Network:
     memory: dict[Any, Any] = field(default_factory=dict)
 
     def __call__(self, problem: Problem) -> Gradient:
-        do = SimpleNamespace(**(STEPS | dict(self.changed)))
         with np.errstate(all="ignore"):
-            p = Passes(do.posed(problem), self.memory)
-            p.a[0] = p.problem.x
-            for layer in range(1, p.depth + 1):
-                p.z[layer] = do.pre_activation(p, layer)
-                p.a[layer] = do.activation(p, layer)
-            p.loss = do.loss(p)
-            p.errors[p.depth] = do.reduction(p, do.output_error(p))
-            for layer in range(p.depth, 0, -1):
-                p.slopes[layer] = do.slope(p, layer)
-                p.deltas[layer] = do.delta(p, layer)
-                p.weights[layer] = do.weight_gradient(p, layer)
-                if p.problem.penalty is not None:
-                    p.weights[layer] = p.weights[layer] + do.penalty(p, layer)
-                p.biases[layer] = do.bias_gradient(p, layer)
-                p.errors[layer - 1] = do.error_below(p, layer)
-            given: Gradient = do.answer(p)
+            given: Gradient = self.step("answer")(self.passed(problem))
         return Gradient(**{f.name: getattr(given, f.name) for f in fields(given) if f.name in {*self.answers, *problem.wants}})
+
+    def step(self, name: str) -> Step:
+        """How it does a step."""
+        return self.changed.get(name, STEPS[name])
+
+    def passed(self, problem: Problem) -> Passes:
+        """Both passes, but for the answer."""
+        with np.errstate(all="ignore"):
+            return self.carried_back(self.carried_forward(problem))
+
+    def carried_forward(self, problem: Problem) -> Passes:
+        """The forward pass."""
+        pre_activation, activation = self.step("pre_activation"), self.step("activation")
+        p = Passes(self.step("posed")(problem), self.memory)
+        p.a[0] = p.problem.x
+        for layer in range(1, p.depth + 1):
+            p.z[layer] = pre_activation(p, layer)
+            p.a[layer] = activation(p, layer)
+        p.loss = self.step("loss")(p)
+        return p
+
+    def carried_back(self, p: Passes) -> Passes:
+        """The backward pass, after the forward pass."""
+        slope, delta, error_below = self.step("slope"), self.step("delta"), self.step("error_below")
+        weight_gradient, bias_gradient = self.step("weight_gradient"), self.step("bias_gradient")
+        p.errors[p.depth] = self.step("reduction")(p, self.step("output_error")(p))
+        for layer in range(p.depth, 0, -1):
+            p.slopes[layer] = slope(p, layer)
+            p.deltas[layer] = delta(p, layer)
+            p.weights[layer] = weight_gradient(p, layer)
+            if p.problem.penalty is not None:
+                p.weights[layer] = p.weights[layer] + self.step("penalty")(p, layer)
+            p.biases[layer] = bias_gradient(p, layer)
+            p.errors[layer - 1] = error_below(p, layer)
+        return p
 
 
 @dataclass(frozen=True)
