@@ -59,9 +59,8 @@ def test_honest_passes_are_right_where_no_digits_are_lost(target, activation):
         y = np.eye(3)[[0, 1, 2, 0, 1]] if "cross" in loss else rng.normal(size=(5, 3))
         weights = [rng.normal(size=(4, 2)), rng.normal(size=(3, 4))]
         biases = [rng.normal(size=4), None]
-        problem = Problem(
-            weights, biases=biases, activations=[activation, "identity"], x=rng.normal(size=(5, 2)), y=y, loss=loss, reduction="mean"
-        )
+        activations = [activation, [*LOSSES[loss]().behind, "identity"][0]]
+        problem = Problem(weights, biases=biases, activations=activations, x=rng.normal(size=(5, 2)), y=y, loss=loss, reduction="mean")
         exact = gradient(problem)
         for got, right in zip(target(problem).weights, exact.weights, strict=True):
             np.testing.assert_allclose(got, right, rtol=1e-9, atol=1e-12)
