@@ -42,7 +42,7 @@ def place(asked: Sequence[Asked], readings: Sequence[Reading]) -> Place:
         return _of_top(asked, top)
     hidden = [(reading, layer) for reading, layer in off if layer.delta == "off"]
     if hidden:
-        return _of_hidden(hidden)
+        return _of_hidden(asked, hidden)
     # a bias's gradient is delta itself: where there is one, dC/dW and delta are told apart
     for said, of in (("weights", _of_weights), ("biases", _of_biases), ("below", _of_below)):
         found = [(reading, layer) for reading, layer in off if getattr(layer, said) == "off" and layer.delta == "ok"]
@@ -62,7 +62,7 @@ def _of_forward(asked: Sequence[Asked]) -> str | None:
     off = [(one, found) for one, found in crossings if found.off]
     if not off:
         return None
-    linear = [one for one, _ in off if set(one.problem.activations) == {"identity"}]
+    linear = [one for one, _ in off if _is_linear(one)]
     return "pre_activation" if linear else "activation"
 
 
@@ -122,13 +122,21 @@ def _uneven(reading: Reading, layer: Layer) -> bool:
     return not factors.size or bool(np.ptp(factors) > 1e-6 * max(np.abs(factors).max(), 1e-300))
 
 
-def _of_hidden(hidden: Off) -> Place:
-    """delta of a hidden layer is off: by g', where only layers that are not linear show it; else by what is passed down."""
-    linear = [each for each in hidden if each[0].asked.problem.activations[each[1].layer - 1] == "identity"]
+def _is_linear(one: Asked) -> bool:
+    """Whether all of its layers are the identity."""
+    return all(choice == "identity" for choice in one.problem.activations)
+
+
+def _of_hidden(asked: Sequence[Asked], hidden: Off) -> Place:
+    """delta of a hidden layer is off: by what is passed down, where networks that are linear throughout show it; else by g'."""
+    linear = [each for each in hidden if _is_linear(each[0].asked)]
     if linear:
         reading, layer = linear[0]
         return Place("error_below", layer.layer, (11, 7), reading)
     reading, layer = hidden[0]
+    known = any(_is_linear(one) and one.problem.depth > 1 and not one.is_off for one in asked)
+    if not known:
+        return Place("error_below", layer.layer, (11, 7, 3), reading)
     shown = {name_and_parameters(each[0].asked.problem.activations[each[1].layer - 1])[0] for each in hidden}
     return Place("slope", layer.layer, (3, 11), reading, _among(shown, "hidden layers of ", ""))
 
