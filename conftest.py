@@ -47,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = given.get("hypothesis_seed") or str(secrets.randbelow(2**32))
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        # said of this run (--cov, say) and its workers, not of what its tests start
+        os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -88,6 +88,7 @@ def _shaken(problem: Problem, random: np.random.Generator, copies: tuple[int, ..
     copy.weights = tuple(shaken(weight) for weight in problem.weights)
     copy.biases = tuple(None if bias is None else shaken(bias) for bias in problem.biases)
     copy.x, copy.y = shaken(problem.x), shaken(problem.y)
+    copy.sample_weights = None if problem.sample_weights is None else shaken(problem.sample_weights)
     return copy
 
 
@@ -95,7 +96,10 @@ def _noise(problem: Problem, passed: Forward, random: np.random.Generator) -> fl
     """How far C may be from its exact value: how far shaking moves it, and the rounding of the loss itself."""
     moved = np.abs(forward(_shaken(problem, random, (16,))).loss - passed.loss).max()
     # of log sum exp(a) - sum y a what both have in common is lost
-    common = row_of(LOSSES, problem.loss).terms(passed.activations[-1], problem.y).sum()
+    shares = np.broadcast_to(problem.shares, (problem.batch, 1))[:, 0]
+    common = np.sum(row_of(LOSSES, problem.loss).terms(passed.activations[-1], problem.y) * shares)
+    if problem.penalised is not None:
+        common = common + problem.penalised.value(problem.weights, problem.batch)
     # what underflows on the way to a may come back, times y
     underflow = 2 * UNIT * LEAST_NORMAL * (1 + np.abs(problem.y).sum())
     return float(CAUTION * (moved + CAUTION * UNIT * (np.abs(passed.loss) + common) + underflow))

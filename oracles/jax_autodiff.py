@@ -106,4 +106,14 @@ def _loss(jax: Any, problem: Problem, parts: Any, y: Any) -> Any:
         a = JAX_ACTIVATIONS[activation](jax, z, **parameters)
     name, parameters = name_and_parameters(problem.loss)
     losses = JAX_LOSSES[name](jax, a, y, **parameters)
-    return losses.mean() if problem.reduction == "mean" else losses.sum()
+    if problem.sample_weights is None:
+        total = losses.mean() if problem.reduction == "mean" else losses.sum()
+    elif problem.reduction == "mean":
+        total = jax.numpy.average(losses, weights=jax.numpy.asarray(problem.sample_weights, dtype=losses.dtype))
+    else:
+        total = losses @ jax.numpy.asarray(problem.sample_weights, dtype=losses.dtype)
+    if problem.penalty is None:
+        return total
+    name, parameters = name_and_parameters(problem.penalty)
+    penalty = parameters.get("factor", 1.0) / 2 * sum(jax.numpy.vdot(weight, weight) for weight in weights)
+    return total + (penalty / problem.batch if name == "l2_over_batch" else penalty)

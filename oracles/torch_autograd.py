@@ -89,9 +89,21 @@ def answer(problem: Problem, dtype: str = "float64") -> Reply:
         activation, parameters = name_and_parameters(choice)
         a.append(TORCH_ACTIVATIONS[activation](F, z[-1], **parameters))
     name, parameters = name_and_parameters(problem.loss)
-    loss = TORCH_LOSSES[name](F, a[-1], leaf(problem.y).detach(), **parameters)
-    if problem.reduction == "mean":
-        loss = loss / problem.batch
+    y = leaf(problem.y).detach()
+    if problem.sample_weights is None:
+        loss = TORCH_LOSSES[name](F, a[-1], y, **parameters)
+        if problem.reduction == "mean":
+            loss = loss / problem.batch
+    else:
+        counts = leaf(problem.sample_weights).detach()
+        of_samples = [TORCH_LOSSES[name](F, a[-1][i : i + 1], y[i : i + 1], **parameters) for i in range(problem.batch)]
+        loss = (counts * torch.stack(of_samples)).sum()
+        if problem.reduction == "mean":
+            loss = loss / counts.sum()
+    if problem.penalty is not None:
+        name, parameters = name_and_parameters(problem.penalty)
+        norms = sum((weight**2).sum() for weight in weights)
+        loss = loss + parameters.get("factor", 1.0) / 2 * norms / (problem.batch if name == "l2_over_batch" else 1)
     loss.backward()
     return Reply(
         Gradient(

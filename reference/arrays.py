@@ -32,17 +32,18 @@ def clipped(array: Any, low: Any, high: Any) -> Array:
 
 @dataclass(frozen=True)
 class Product:
-    """left^T right, a matrix as large as a layer's weights: rows of it are computed when they are asked for, since to hold all costs more.
+    """left^T right + added, a matrix as large as a layer's weights: rows are computed when they are asked for: to hold all costs more.
 
-    left: (..., k, n); right: (..., k, m).
+    left: (..., k, n); right: (..., k, m); added: (..., n, m), or None for nothing.
     """
 
     left: AnyArray
     right: AnyArray
+    added: AnyArray | None = None
 
     def __getitem__(self, rows: slice | AnyArray) -> AnyArray:
         product: AnyArray = np.swapaxes(self.left[..., rows], -1, -2) @ self.right
-        return product
+        return product if self.added is None else product + self.added[..., rows, :]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self[:], dtype=dtype)

@@ -33,20 +33,22 @@ class Backward:
 
     @cached_property
     def weights(self) -> tuple[Array, ...]:
-        """dC/dW^l = (delta^l)^T a^{l-1}."""
+        """dC/dW^l = (delta^l)^T a^{l-1}, and what a penalty adds."""
         return tuple(product[:] for product in self.products)
 
 
 def output_error(problem: Problem, output: Array) -> Array:
-    """Equation 2 for a batch: dC/da^L, with the mean over samples where the problem asks for it."""
+    """Equation 2 for a batch: dC/da^L, with the weights of samples, and the mean over them where the problem asks for it."""
     error = row_of(LOSSES, problem.loss).derivative(output, problem.y)
-    return error / problem.batch if problem.reduction == "mean" else error
+    if problem.sample_weights is not None:
+        error = error * problem.sample_weights[..., None]
+    return error / np.asarray(problem.total_weight)[..., None, None] if problem.reduction == "mean" else error
 
 
 def backward(problem: Problem, passed: Forward) -> Backward:
     """delta^l = dC/da^l da^l/dz^l, dC/dW^l = (delta^l)^T a^{l-1}, dC/da^{l-1} = delta^l W^l, from the last layer down.
 
-    dC/da^0 is dC/dx: equation 11 carried to layer 0. A bias is a weight from a node that is always 1.
+    dC/da^0 is dC/dx: equation 11 carried to layer 0. A bias is a weight from a node that is always 1; a penalty adds to dC/dW alone.
     """
     errors = [output_error(problem, passed.activations[-1])]
     slopes: list[Array] = []
@@ -60,10 +62,11 @@ def backward(problem: Problem, passed: Forward) -> Backward:
         delta = errors[-1] * slope if isinstance(activation, Elementwise) else activation.pullback(z, errors[-1])
         slopes.append(slope)
         deltas.append(delta)
-        products.append(Product(delta, passed.activations[layer]))
+        weight, penalty = problem.weights[layer], problem.penalised
+        products.append(Product(delta, passed.activations[layer], None if penalty is None else penalty.derivative(weight, problem.batch)))
         biases.append(delta.sum(axis=-2))
         if layer:
-            errors.append(delta @ problem.weights[layer])
+            errors.append(delta @ weight)
     x = Product(np.swapaxes(deltas[-1], -1, -2), problem.weights[0])
     return Backward(tuple(errors[::-1]), tuple(slopes[::-1]), tuple(deltas[::-1]), tuple(products[::-1]), tuple(biases[::-1]), x)
 

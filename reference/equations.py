@@ -114,7 +114,7 @@ EQUATIONS: dict[int, Equation] = {
 
 
 def gradient_by_equations(problem: Problem, **instead: Callable[..., Any]) -> Gradient:
-    """dC/dW, dC/db and dC/dx by the equations, scalar by scalar: the sum or mean over samples of each sample's C_0.
+    """dC/dW, dC/db and dC/dx by the equations, scalar by scalar: the sum or mean over samples of each sample's C_0, and the penalty.
 
     instead: functions to use in place of this module's own, by name, so that a misprint can be tried.
     """
@@ -123,16 +123,18 @@ def gradient_by_equations(problem: Problem, **instead: Callable[..., Any]) -> Gr
     if unknown := instead.keys() - own.keys():
         raise ValueError(f"{', '.join(sorted(unknown))}: no equation of this name: expected some of {', '.join(own)}")
     use = own | instead
-    share = 1 / problem.batch if problem.reduction == "mean" else 1.0
+    shares = np.broadcast_to(problem.shares, (problem.batch, 1))[:, 0]
     weights = [np.zeros_like(w) for w in problem.weights]
     biases = [np.zeros(len(w)) for w in problem.weights]
     dC_dx = np.zeros_like(problem.x)
     for s in range(problem.batch):
-        sample = _one_sample(problem, problem.x[s], problem.y[s], use)
+        sample, share = _one_sample(problem, problem.x[s], problem.y[s], use), shares[s]
         for layer in range(problem.depth):
             weights[layer] += share * sample[0][layer]
             biases[layer] += share * sample[1][layer]
         dC_dx[s] = share * sample[2]
+    if (penalty := problem.penalised) is not None:
+        weights = [total + penalty.derivative(w, problem.batch) for total, w in zip(weights, problem.weights, strict=True)]
     return Gradient(weights, biases, x=dC_dx)
 
 

@@ -24,7 +24,7 @@ class Forward:
 
 
 def forward(problem: Problem) -> Forward:
-    """z^l = a^{l-1} (W^l)^T + b^l, a^l = g^l(z^l), C = sum or mean of C_0 over samples.
+    """z^l = a^{l-1} (W^l)^T + b^l, a^l = g^l(z^l), C = sum or mean of C_0 over samples, and the penalty.
 
     All functions of reference/ that take a problem's arrays allow leading axes: many problems of one architecture at once.
     """
@@ -36,5 +36,11 @@ def forward(problem: Problem) -> Forward:
         pre_activations.append(z)
         activations.append(row_of(ACTIVATIONS, activation).value(z))
     losses = row_of(LOSSES, problem.loss).value(activations[-1], problem.y)
-    total = losses.mean(axis=-1) if problem.reduction == "mean" else losses.sum(axis=-1)
+    if problem.sample_weights is not None:
+        losses = losses * problem.sample_weights
+    total = losses.sum(axis=-1)
+    if problem.reduction == "mean":
+        total = losses.mean(axis=-1) if problem.sample_weights is None else total / problem.total_weight
+    if problem.penalised is not None:
+        total = total + problem.penalised.value(problem.weights, problem.batch)
     return Forward(tuple(pre_activations), tuple(activations), total)

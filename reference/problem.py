@@ -14,6 +14,7 @@ from reference.forms.json_form import dump, parse, problem_data, problem_parts
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, normal_choice, row_of
+from reference.functions.penalties import PENALTIES, Penalty, normal_penalty
 from reference.quantities import QUANTITIES
 
 REDUCTIONS = ("sum", "mean")
@@ -29,6 +30,8 @@ class Problem:
     x: (batch, n_0); y: (batch, n_L).
     biases: for each layer an array (n_l,) or None; None for no biases at all.
     loss: a name of LOSSES, or (name, {parameter: value}); reduction over samples: "sum" or "mean".
+    sample_weights: (batch,), none negative: by what each sample's C_0 is multiplied, and over the sum of which a mean is taken; None for 1.
+    penalty: what is added to C for large weights: a name of PENALTIES, (name, {"factor": number}) or (name, number); None for nothing.
     wants: what is asked for beside weights and biases: any of "x", "loss", "pre_activations", "activations", "deltas".
 
     All numbers are finite and held as read-only float64 arrays. Raises ProblemError.
@@ -41,6 +44,8 @@ class Problem:
     y: Array
     loss: Choice
     reduction: str
+    sample_weights: Array | None
+    penalty: Choice | None
     wants: tuple[str, ...]
 
     def __init__(
@@ -53,6 +58,8 @@ class Problem:
         biases: Sequence[Any] | None = None,
         loss: Any = "half_squared_error",
         reduction: str = "sum",
+        sample_weights: Any = None,
+        penalty: Any = None,
         wants: Sequence[str] = (),
     ) -> None:
         listed = {"weights": weights, "activations": activations} | ({} if biases is None else {"biases": biases})
@@ -67,7 +74,7 @@ class Problem:
                 raise ProblemError(f"{name} has {len(given)} entries for {layers} layers: expected one for each layer, {layers}")
         try:
             chosen = tuple(normal_choice(ACTIVATIONS, a, "activation", f"layer {i}: ") for i, a in enumerate(activations, 1))
-            chosen_loss = normal_choice(LOSSES, loss, "loss")
+            chosen_loss, self.penalty = normal_choice(LOSSES, loss, "loss"), normal_penalty(penalty)
         except ValueError as error:
             raise ProblemError(str(error)) from None
         if reduction not in REDUCTIONS:
@@ -79,6 +86,7 @@ class Problem:
         self.biases = tuple(None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(listed_biases, 1))
         self.activations, self.loss, self.reduction = chosen, chosen_loss, reduction
         self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
+        self.sample_weights = None if sample_weights is None else _numbers(sample_weights, 1, "sample_weights")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
         self._check_shapes()
         behind, last = row_of(LOSSES, self.loss).behind, self.activations[-1]
@@ -103,6 +111,18 @@ class Problem:
             samples = len(self.x)
             given = f"y has shape {self.y.shape}, but x has {samples} samples and {giver} gives {outputs} outputs"
             raise ProblemError(f"{given}: expected ({samples}, {outputs})")
+        if self.sample_weights is not None:
+            self._check_sample_weights(self.sample_weights)
+
+    def _check_sample_weights(self, weights: Array) -> None:
+        samples = len(self.x)
+        if weights.shape != (samples,):
+            raise ProblemError(f"sample_weights has shape {weights.shape}, but x has {samples} samples: expected ({samples},)")
+        if (weights < 0).any():
+            worst = int(np.argmin(weights))
+            raise ProblemError(f"sample_weights[{worst}] is {weights[worst]}: expected numbers that are not negative")
+        if self.reduction == "mean" and not 0 < weights.sum() < np.inf:
+            raise ProblemError(f"sample_weights add up to {weights.sum()}, over which no mean can be taken: expected one that is not 0")
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
@@ -118,6 +138,27 @@ class Problem:
     def depth(self) -> int:
         """L, the number of layers that have weights."""
         return len(self.weights)
+
+    @cached_property
+    def total_weight(self) -> Any:
+        """What a mean is taken over: the number of samples, or the sum of their weights; of a stack with weights (stack,)."""
+        return self.batch if self.sample_weights is None else self.sample_weights.sum(axis=-1)
+
+    @cached_property
+    def shares(self) -> Any:
+        """What each sample's C_0 counts in C: a number, or (..., batch, 1) where samples have weights."""
+        over = self.total_weight if self.reduction == "mean" else 1
+        return 1 / over if self.sample_weights is None else self.sample_weights[..., None] / np.asarray(over)[..., None, None]
+
+    @cached_property
+    def penalised(self) -> Penalty | None:
+        """The row of the penalty."""
+        return None if self.penalty is None else row_of(PENALTIES, self.penalty)
+
+    def of_samples(self, chosen: Any) -> "Problem":
+        """The problem of some of its samples: anything that x can be indexed by."""
+        weights = None if self.sample_weights is None else self.sample_weights[chosen]
+        return self.replaced(x=self.x[chosen], y=self.y[chosen], sample_weights=weights)
 
     @staticmethod
     def unchecked(**parts: Any) -> "Problem":
@@ -137,6 +178,7 @@ class Problem:
             "biases": tuple([None if b is None else b[index] for b in self.biases]),
             "x": self.x[index],
             "y": self.y[index],
+            "sample_weights": None if self.sample_weights is None else self.sample_weights[index],
         }
         return Problem.unchecked(**{name: arrays.get(name, getattr(self, name)) for name in PARTS})
 
@@ -157,22 +199,26 @@ class Problem:
         fresh.activations = tuple(a if isinstance(a, str) else (a[0], dict(a[1])) for a in self.activations)
         fresh.loss = self.loss if isinstance(self.loss, str) else (self.loss[0], dict(self.loss[1]))
         fresh.x, fresh.y = given(self.x), given(self.y)
+        fresh.sample_weights = None if self.sample_weights is None else given(self.sample_weights)
+        fresh.penalty = self.penalty if self.penalty is None or isinstance(self.penalty, str) else (self.penalty[0], dict(self.penalty[1]))
         fresh.reduction, fresh.wants = self.reduction, self.wants
         return fresh
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Each array with its name: "layer 1: weight", ..., "x", "y"."""
+        """Each array with its name: "layer 1: weight", ..., "x", "y", "sample_weights"."""
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             yield f"layer {i}: weight", weight
             if bias is not None:
                 yield f"layer {i}: bias", bias
         yield "x", self.x
         yield "y", self.y
+        if self.sample_weights is not None:
+            yield "sample_weights", self.sample_weights
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Problem):
             return NotImplemented
-        plain = ("activations", "loss", "reduction", "wants")
+        plain = ("activations", "loss", "reduction", "penalty", "wants")
         mine, theirs = dict(self.arrays()), dict(other.arrays())
         return (
             all(getattr(self, name) == getattr(other, name) for name in plain)
@@ -191,6 +237,10 @@ class Problem:
             parts.append(f"loss={self.loss!r}")
         if self.reduction != "sum":
             parts.append(f"reduction={self.reduction!r}")
+        if self.sample_weights is not None:
+            parts.append(f"sample_weights={self.sample_weights.tolist()!r}")
+        if self.penalty is not None:
+            parts.append(f"penalty={self.penalty!r}")
         if len(self.wants) > 2:
             parts.append(f"wants={list(self.wants[2:])!r}")
         return f"Problem({', '.join(parts)})"
@@ -232,12 +282,13 @@ class Problem:
             raise ProblemError(f"{path}: {error}") from None
 
 
-PARTS = ("weights", "biases", "activations", "x", "y", "loss", "reduction", "wants")
+PARTS = ("weights", "biases", "activations", "x", "y", "loss", "reduction", "sample_weights", "penalty", "wants")
 
 
 def _numbers(given: Any, dimensions: int, name: str) -> Array:
     """A read-only float64 copy of what was given, in which -0.0 is 0.0."""
-    shape = "(batch, width)" if name in "xy" else "(outputs, inputs)" if dimensions == 2 else "(outputs,)"
+    one = "(batch,)" if name == "sample_weights" else "(outputs,)"
+    shape = "(batch, width)" if name in "xy" else "(outputs, inputs)" if dimensions == 2 else one
     try:
         raw = np.asarray(given)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -12,12 +12,16 @@ from reference.gradient import Gradient
 
 @dataclass(frozen=True)
 class Factored:
-    """V of dC/dW, summed + shared (dC/dW)^2 + constant: rows of it are computed when they are asked for."""
+    """V of dC/dW, summed + shared (dC/dW)^2 + constant: rows of it are computed when they are asked for.
+
+    penalty: what is added for a penalty's own part of it, (n_l, n_{l-1}), or None.
+    """
 
     summed: Product
     exact: Product
     shared: float
     constant: float
+    penalty: AnyArray | None = None
 
     @property
     def dtype(self) -> Any:
@@ -31,6 +35,8 @@ class Factored:
         squared *= self.shared
         variance += squared
         variance += self.constant
+        if self.penalty is not None:
+            variance += self.penalty[some]
         return variance
 
     def __getitem__(self, rows: slice | AnyArray) -> AnyArray:

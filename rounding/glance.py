@@ -13,13 +13,14 @@ import numpy as np
 from reference.arrays import Array
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.passes import Passes
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.arithmetic import K, WorstCaseRounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.scales import ElementwiseRounding
-from rounding.worst_case import INFLATION
+from rounding.worst_case import INFLATION, largest_total, share_roundings
 
 GRID = np.concatenate([-np.geomspace(1e6, 1e-6, 241), [0.0], np.geomspace(1e-6, 1e6, 241)])
 """Where the largest value of a function is looked for."""
@@ -67,10 +68,13 @@ class _Layer:
 
 
 def at_a_glance(passed: Passes, model: WorstCaseRounding) -> Glance | None:
-    """Both bounds; None where they take more than a glance: a softmax, functions or sums kept apart, a pre-activation near a kink."""
-    if model.function_unit is not None or model.sum_unit is not None:
-        return None
+    """Both bounds; None where they take more than a glance: a softmax, functions or sums kept apart, a pre-activation near a kink,
+    weights of samples that the precision does not hold.
+    """
     problem = passed.problem
+    apart = model.function_unit is not None or model.sum_unit is not None
+    if apart or (problem.sample_weights is not None and _input_error(problem.sample_weights, model)):
+        return None
     layers: list[_Layer] = []
     a, a_error = _largest(problem.x), _input_error(problem.x, model)
     for index in range(problem.depth):
@@ -110,10 +114,16 @@ def _backward(passed: Passes, layers: list[_Layer], output_error: float, model: 
     problem, back, unit, eta, batch = passed.problem, passed.backward, model.unit, model.underflow, passed.problem.batch
     rounded = row_of(ROUNDED_LOSSES, problem.loss).derivative_error
     e_error = _largest(rounded(passed.forward.activations[-1], problem.y, np.asarray(output_error), model))
-    if problem.reduction == "mean":
+    if problem.sample_weights is not None:
+        # by the largest share, and the largest derivative of which a share was made
+        shares, over = _largest(problem.shares), float(problem.total_weight) if problem.reduction == "mean" else 1.0
+        derivative = _largest(row_of(LOSSES, problem.loss).derivative(passed.forward.activations[-1], problem.y)) + e_error
+        e_error = shares * e_error + model.sum(share_roundings(problem)) * (_largest(back.errors[-1]) + shares * e_error)
+        e_error += eta * (1 + 1 / over + derivative)
+    elif problem.reduction == "mean":
         e_error = e_error / batch + 3 * unit * (_largest(back.errors[-1]) + e_error / batch) + eta
     glance, th = Glance([], [], []), model.sum(batch)
-    widest = model.largest / (4 * problem.widths[-1] * batch)
+    widest = model.largest / (4 * problem.widths[-1] * max(batch, float(largest_total(problem))))
     e_own: Array | float = 0.0
     for index, layer in reversed(list(enumerate(layers))):
         e, delta, envelope, n = np.abs(back.errors[index]), np.abs(back.deltas[index]), layer.envelope, len(layer.absolute)
@@ -121,9 +131,11 @@ def _backward(passed: Passes, layers: list[_Layer], output_error: float, model: 
         slope_error = layer.reach * (envelope.bend * layer.z_error + K * unit * envelope.slope_scale + eta * envelope.underflow_scale)
         delta_error = most_e * (slope_error + unit * (slope + slope_error)) + slope * e_error + eta
         a, carried = layer.inputs + layer.input_error, float(layer.absolute.sum(axis=0).max())
-        if not most_e * layer.reach * n * batch * (1 + slope + a + carried) < widest:
+        penalty = 0.0 if problem.penalised is None else problem.penalised.rate(batch) * _largest(layer.absolute)
+        if not (most_e * layer.reach * n * batch * (1 + slope + a + carried) + (batch + 1) * penalty) < widest:
             return None
         weight_error = batch * ((th * (most_delta + delta_error) + delta_error) * a + most_delta * layer.input_error)
+        weight_error += model.sum(batch + 4) * penalty
         glance.widest.insert(0, INFLATION * (weight_error + eta * (1 + th) * (2 * (batch + 1) + batch * (most_delta + a))))
         # what the slope, the products and the sum over samples round, and what is brought down of that
         own = unit * delta + (K * unit) * (e * envelope.rounding.derivative_scales.right(passed.forward.pre_activations[index]))

@@ -75,8 +75,7 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
             up = up @ problem.weights[above].T
         found.slopes[above] = up * back.errors[above]
         up = found.errors[above] = up * back.slopes[above]
-    share = problem.batch if problem.reduction == "mean" else 1
-    down = row_of(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) / share
+    down = row_of(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) * problem.shares
     for below in reversed(range(depth)):
         found.activations[below + 1] = down
         moved = down * back.slopes[below]
@@ -225,9 +224,9 @@ class Projections:
     def _ways(self, found: Influences) -> Array:
         """By the ways in which functions of the loss may be off on the whole."""
         problem, outputs = self.passed.problem, self.passed.forward.activations[-1]
-        share = problem.batch if problem.reduction == "mean" else 1
-        size = FUNCTION_ERROR * float(np.sqrt(self.noise.functions)) / share
-        return size * np.array([np.vdot(found.errors[-1], way) for way in row_of(ROUNDED_LOSSES, problem.loss).common(outputs, problem.y)])
+        size = FUNCTION_ERROR * float(np.sqrt(self.noise.functions))
+        ways = row_of(ROUNDED_LOSSES, problem.loss).common(outputs, problem.y)
+        return size * np.array([np.vdot(found.errors[-1], way * problem.shares) for way in ways])
 
     def _own(self, layer: int, row: int | None) -> float:
         """V(f) by the sums of a layer's dC/dW, in units of v."""
@@ -272,8 +271,11 @@ def _parts(z: Array) -> Array:
 
 
 def _of_constants(problem: Problem) -> float:
-    """How far rounded constants shift f, in units of u."""
+    """How far rounded constants shift f, in units of u, and the sum of the weights of samples."""
     constants = row_of(ROUNDED_LOSSES, problem.loss).constants(problem.widths[-1])
     if problem.reduction == "mean":
-        constants = [problem.batch, *constants]
-    return CONSTANTS if any(np.frexp(constant)[0] != 0.5 for constant in constants) else 0.0
+        constants = [problem.total_weight, *constants]
+    if problem.penalised is not None:
+        constants = [problem.penalised.rate(problem.batch), *constants]
+    by_weights = MANY * np.sqrt(problem.batch) / 3 if problem.sample_weights is not None and problem.reduction == "mean" else 0.0
+    return by_weights + (CONSTANTS if any(np.frexp(constant)[0] != 0.5 for constant in constants) else 0.0)

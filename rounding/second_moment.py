@@ -213,12 +213,12 @@ class Variances(Sums):
             a_variance = SHARED_OUTPUTS * a_variance
         batch = alike or (self.outputs_alike if self.noise.functions_apart else problem.batch)
         variance = loss.derivative_variance(output, problem.y, v * a_variance.astype(np.float64), v, batch) / v
-        if problem.reduction == "mean":
-            variance = variance / problem.batch**2
+        if problem.sample_weights is not None or problem.reduction == "mean":
+            variance = variance * np.square(problem.shares)
         for end, rounded in zip(loss.ends, (self.noise.underflow, self.noise.unit), strict=False):
             variance = np.where(np.abs(output - end) <= K * rounded, np.inf, variance)
         e = self.passed.backward.errors[-1]
-        variance = variance + 4 * self.outputs_alike * e * e + self.least
+        variance = variance + (4 * self.outputs_alike + self.of_total_weight) * e * e + self.least
         return variance.astype(self.dtype)
 
     def loss(self, a_variance: AnyArray) -> Array:
@@ -228,11 +228,14 @@ class Variances(Sums):
         values = np.abs(loss.value(output, problem.y))
         if not 2 * values.sum() < self.noise.largest:
             return np.asarray(np.inf)
-        sizes = values.mean() if problem.reduction == "mean" else values.sum()
+        sizes = np.sum(values * np.broadcast_to(problem.shares, (problem.batch, 1))[:, 0])
+        if problem.penalised is not None:
+            sizes = sizes + problem.penalised.value(problem.weights, problem.batch)
         moved = np.sum(np.abs(self.passed.backward.errors[-1]) * np.sqrt(a_variance, dtype=np.float64))
-        terms = np.sum(1 + np.abs(output)) + np.sum(loss.terms(output, problem.y))
-        rounded = terms / (problem.batch if problem.reduction == "mean" else 1)
-        return np.asarray(moved**2 + (output.size / 3 + SHARED) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
+        terms = (1 + np.abs(output)).sum(axis=1, keepdims=True) + loss.terms(output, problem.y)[:, None]
+        rounded = np.sum(terms * problem.shares)
+        count = output.size + (sum(map(np.size, problem.weights)) if problem.penalised is not None else 0)
+        return np.asarray(moved**2 + (count / 3 + SHARED + self.of_total_weight) * sizes**2 + 4 * FUNCTION_ERROR**2 * rounded**2)
 
     def _bend(self, activation: Elementwise, z: Array, reach: AnyArray) -> AnyArray:
         """sup |g''| within reach of z."""

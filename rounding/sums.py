@@ -55,6 +55,9 @@ class Sums:
         """How many samples are alike, by the layer whose inputs or deltas they are."""
         self.outputs_alike = max(samples[depth], samples[-1])
         """What comes to one output is off by the same, whatever is expected of it."""
+        weighted_mean = self.problem.sample_weights is not None and self.problem.reduction == "mean"
+        self.of_total_weight = noise.sums * self.problem.batch / 3 + SHARED if weighted_mean else 0.0
+        """The squared relative error that a mean by weights gives to all samples alike: that of the sum of the weights."""
 
     def rounding_forward(self, layer: int) -> AnyArray:
         """V(z) of exact inputs: what rounding does to the sums of one layer alone. Terms that are 0 are added exactly, and do not count."""
@@ -82,13 +85,16 @@ class Sums:
         rounded = self._rounded(alike, batch) * squared
         rounded += d_variance
         a_squared = self.inputs_squared[layer]
-        shared = noise.sums * batch / 3 + SHARED + 3 * noise.apart
+        shared = noise.sums * batch / 3 + SHARED + 3 * noise.apart + self.of_total_weight
         lost = self._lost(batch, float(rounded.max()), float(a_squared.max()))
         if layer:
             summed = Product(np.concatenate([rounded, squared]), np.concatenate([a_squared, a_variance]))
         else:
             summed = Product(rounded, a_squared)  # the inputs are exact
-        weight = Factored(summed, back.products[layer], alike * shared, lost)
+        # what a penalty adds is rounded itself, and in the sum with the rest: as one term of it, or in parts with each sample
+        added, terms = back.products[layer].added, alike * (noise.sums * (batch + SHARED) + 3 * noise.apart)
+        penalty = None if added is None else (terms * np.square(added)).astype(self.dtype)
+        weight = Factored(summed, back.products[layer], alike * shared, lost, penalty)
         alike = max(alike, self.deltas[layer].alike)
         if layer == self.problem.depth - 1 and self._coarse(self.problem.y):
             alike = max(alike, self.outputs_alike)  # a - y has the low bits of a

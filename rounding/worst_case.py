@@ -17,6 +17,7 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.passes import Passes
+from reference.problem import Problem
 from reference.quantities import SINGLE
 from rounding.activations import ROUNDED_ACTIVATIONS, elementwise
 from rounding.arithmetic import WorstCaseRounding
@@ -187,7 +188,7 @@ def _backward_bound(
     problem = passed.problem
     batch = problem.batch
     # a target may take means after its sums, so the sums must fit without them
-    widest = model.largest / (2 * problem.widths[-1] * (batch if problem.reduction == "mean" else 1))
+    widest = (model.largest / (2 * problem.widths[-1]) / largest_total(problem))[..., None, None]
     errors = [_output_error_bound(passed, a_errors[-1], model)]
     weights, biases, deltas, slopes = [], [], [], []
     for layer in reversed(range(problem.depth)):
@@ -210,12 +211,16 @@ def _backward_bound(
         deltas.append(delta_error * INFLATION)
         a, a_error = np.abs(passed.forward.activations[layer]), a_errors[layer]
         turned, turned_error = np.swapaxes(delta, -1, -2), np.swapaxes(delta_error, -1, -2)
-        weight_error = _product_bound(turned, turned_error, a + a_error, batch, batch, model) + turned @ a_error
+        penalised = problem.penalised is not None
+        weight_error = _product_bound(turned, turned_error, a + a_error, batch + penalised, batch, model) + turned @ a_error
         size = (turned + turned_error) @ (a + a_error)
+        if penalised:
+            weight_error = weight_error + _penalty_bound(passed, layer, model)
+            size = size + np.abs(_added(passed, layer)) * (batch + 1)
         weights.append(_claimed(weight_error, size > widest) * INFLATION)
         size = delta + delta_error
         bias_error = np.sum(model.sum(batch) * size + delta_error, axis=-2) + 2 * batch * (1 + model.sum(batch)) * model.underflow
-        biases.append(_claimed(bias_error, size.sum(axis=-2) > widest) * INFLATION)
+        biases.append(_claimed(bias_error, size.sum(axis=-2) > widest[..., 0]) * INFLATION)
         absolute = np.abs(problem.weights[layer])
         terms = absolute.shape[-2]
         error = _product_bound(delta, delta_error, absolute, terms, terms, model)
@@ -249,20 +254,89 @@ def _output_error_bound(passed: Passes, a_error: Array, model: WorstCaseRounding
     problem, e = passed.problem, np.abs(passed.backward.errors[-1])
     output = passed.forward.activations[-1]
     error = row_of(ROUNDED_LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
-    if problem.reduction == "mean":
+    if problem.sample_weights is not None:
+        error = _weighted(passed, error, model)
+    elif problem.reduction == "mean":
         error = error / problem.batch + 3 * model.unit * (e + error / problem.batch) + model.underflow
     size = np.abs(output) + a_error + np.abs(problem.y)
     return _claimed(error, 2 * size > model.largest)
 
 
+def largest_total(problem: Problem) -> Array:
+    """By how much sums may be larger than what is asked for, where a mean is taken after them; of a stack with weights, for each."""
+    return np.asarray(np.maximum(problem.total_weight, 1.0) if problem.reduction == "mean" else 1.0)
+
+
+def share_roundings(problem: Problem) -> int:
+    """How often a sample's C_0 is rounded by its weight: by the product, by the mean, and in the sum of all weights; 1 without."""
+    return problem.batch + 2 if problem.reduction == "mean" and problem.sample_weights is not None else 1
+
+
+def _weighted(passed: Passes, error: Array, model: WorstCaseRounding) -> Array:
+    """E of a loss's derivative times its sample's share, which is rounded itself; error: E of the derivative."""
+    problem, e, th = passed.problem, np.abs(passed.backward.errors[-1]), model.sum(share_roundings(passed.problem))
+    derivative = np.abs(row_of(LOSSES, problem.loss).derivative(passed.forward.activations[-1], problem.y)) + error
+    mean = problem.reduction == "mean"
+    over = np.asarray(problem.total_weight if mean else 1.0)[..., None, None]
+    # the product, or the weight over the sum of all, may underflow before the other is taken
+    lost = model.underflow * (1 + 1 / over + derivative)
+    held = np.asarray(model.input_error(np.asarray(problem.sample_weights)))
+    if held.any():
+        lost = lost + (1 + th) * derivative * (held[..., None] + mean * problem.shares * held.sum(axis=-1)[..., None, None]) / over
+    return problem.shares * error + th * (e + problem.shares * error) + lost
+
+
+def _added(passed: Passes, layer: int) -> AnyArray:
+    """What a penalty adds to dC/dW of a layer."""
+    added = passed.backward.products[layer].added
+    assert added is not None
+    return added
+
+
+def _penalty_bound(passed: Passes, layer: int, model: WorstCaseRounding) -> Array:
+    """E of what a penalty adds to dC/dW, whole or in parts sample by sample, and of its sum with the rest."""
+    problem, added = passed.problem, np.abs(_added(passed, layer))
+    penalty = problem.penalised
+    assert penalty is not None
+    rate = penalty.rate(problem.batch)
+    held = rate * np.asarray(model.input_error(problem.weights[layer]))
+    return model.sum(problem.batch + 4) * (added + held) + held + 2 * (problem.batch + 1) * (1 + rate) * model.underflow
+
+
 def _loss_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Array:
     problem, output = passed.problem, passed.forward.activations[-1]
     errors = row_of(ROUNDED_LOSSES, problem.loss).value_error(output, problem.y, a_error, model)
-    sizes = np.abs(row_of(LOSSES, problem.loss).value(output, problem.y)) + errors
-    summed = np.sum(errors + model.sum(problem.batch + 1) * sizes, axis=-1)
-    bound = summed / problem.batch + 3 * model.unit * sizes.mean(axis=-1) if problem.reduction == "mean" else summed
-    too_large = sizes.sum(axis=-1) * 2 * problem.widths[-1] > model.largest
-    return _claimed(bound + 2 * problem.batch * model.underflow, too_large) * INFLATION
+    sizes: Array = np.abs(row_of(LOSSES, problem.loss).value(output, problem.y)) + errors
+    mean, lost = problem.reduction == "mean", np.asarray(2 * problem.batch * model.underflow)
+    largest = np.asarray(model.largest / (2 * problem.widths[-1]))
+    if problem.sample_weights is not None:
+        shares, over = problem.shares[..., 0], np.asarray(problem.total_weight if mean else 1.0)[..., None]
+        held = np.asarray(model.input_error(problem.sample_weights))
+        held = (held + mean * shares * held.sum(axis=-1, keepdims=True)) / over
+        errors, sizes = errors * shares + sizes * held, sizes * (shares + held)
+        lost, largest = lost * np.max(1 + 1 / over, axis=-1), largest / largest_total(problem)
+    bound = np.sum(errors + model.sum(problem.batch + share_roundings(problem)) * sizes, axis=-1)
+    if mean and problem.sample_weights is None:
+        bound = bound / problem.batch + 3 * model.unit * sizes.mean(axis=-1)
+    total = sizes.sum(axis=-1)
+    if problem.penalised is not None:
+        added, error = _penalty_value_bound(problem, model)
+        bound = bound + error + model.unit * (total + added)
+        total = total + added
+    return _claimed(bound + lost, total > largest) * INFLATION
+
+
+def _penalty_value_bound(problem: Problem, model: WorstCaseRounding) -> tuple[Array, Array]:
+    """What a penalty adds to C, at most, and E of it."""
+    penalty = problem.penalised
+    assert penalty is not None
+    half, terms = penalty.rate(problem.batch) / 2, sum(weight.shape[-1] * weight.shape[-2] for weight in problem.weights)
+    added = penalty.value(problem.weights, problem.batch)
+    held = np.zeros(())
+    for weight in problem.weights:
+        error = model.input_error(weight) + np.zeros_like(weight)
+        held = held + half * np.sum((2 * np.abs(weight) + error) * error, axis=(-2, -1))
+    return added + held, model.sum(terms + 5) * (added + held) + held + 2 * terms * (1 + half) * model.underflow
 
 
 def _claimed(error: Array, overflows: AnyArray) -> Array:

@@ -15,6 +15,7 @@ from properties.laws.law import Cadence
 from properties.laws.table import LAWS
 from properties.verdict import Verdict
 
+AGREES = ["it_agrees_with_the_exact_gradient"]
 SMALL = {"depth": 3, "width": 4, "batch": 3, "losses": ["half_squared_error"], "activations": ["tanh", "identity"]}
 
 
@@ -57,7 +58,7 @@ def test_what_shows_seldom_is_found_shrunk_and_replayed():
 
 
 def test_the_problem_that_failed_can_be_had_again():
-    report = check(rarely_wrong, max_examples=2500, seed=4, shrink_seconds=0, **SMALL)
+    report = check(rarely_wrong, max_examples=2500, seed=4, shrink_seconds=0, laws=AGREES, **SMALL)
     (finding,) = report.findings
     assert problem_at(finding.index, finding.seed, precision=report.precision, **SMALL) == finding.problem
     assert shows(finding.problem)
@@ -70,11 +71,11 @@ def test_a_run_poses_the_problems_by_their_index():
 
 
 def test_many_at_once_are_counted_as_one_by_one():
-    report = check(gradient, max_examples=1500, seed=5, **SMALL)
+    report = check(gradient, max_examples=700, seed=5, **SMALL)
     counts = report.laws
     for name in ("it_answers", "shapes_and_dtypes_are_right", "inputs_are_left_alone"):
         assert (counts[name].held, counts[name].not_applicable) == (report.examples, 0)
-    assert counts["it_agrees_with_the_exact_gradient"].held == report.judged == 1500
+    assert counts["it_agrees_with_the_exact_gradient"].held == report.judged == 700
     # of 128 single problems each is asked twice, of the others one in four
     assert report.examples / 4 < counts["two_calls_agree"].held < report.examples / 2
     assert 5 < report.audited < 50
@@ -91,9 +92,10 @@ def test_a_fault_in_the_middle_of_a_block_is_found(name):
 
     def later(problem):
         calls[0] += 1
-        return fault(problem) if calls[0] > 700 else gradient(problem)
+        return fault(problem) if calls[0] > 300 else gradient(problem)
 
-    report = check(later, max_examples=250, seed=6, shrink_seconds=0, **SMALL)
+    laws = ["two_calls_agree", "inputs_are_left_alone", *AGREES]
+    report = check(later, max_examples=250, seed=6, shrink_seconds=0, laws=laws, **SMALL)
     assert not report.passed
     assert report.findings[0].index > 128
 
@@ -103,10 +105,10 @@ def test_noise_that_comes_late_is_unstable():
 
     def noisy(problem):
         calls[0] += 1
-        answer, noise = gradient(problem), 1e-9 * calls[0] if calls[0] > 700 else 0.0
+        answer, noise = gradient(problem), 1e-9 * calls[0] if calls[0] > 300 else 0.0
         return [weight * (1 + noise) for weight in answer.weights], answer.biases
 
-    report = check(noisy, max_examples=300, seed=6, shrink_seconds=0, **SMALL)
+    report = check(noisy, max_examples=300, seed=6, shrink_seconds=0, laws=["two_calls_agree", *AGREES], **SMALL)
     assert Verdict.UNSTABLE in {finding.verdict for finding in report.findings}
 
 
@@ -116,15 +118,15 @@ def test_what_was_answered_before_an_interrupt_is_judged(wrong_before):
 
     def target(problem):
         calls[0] += 1
-        if calls[0] == 1500:
+        if calls[0] == 1100:
             raise KeyboardInterrupt
         answer = gradient(problem)
-        return [1.5 * weight for weight in answer.weights] if 1500 - wrong_before <= calls[0] else answer.weights, answer.biases
+        return [1.5 * weight for weight in answer.weights] if 1100 - wrong_before <= calls[0] else answer.weights, answer.biases
 
     report = check(target, max_examples=5000, seed=7, **SMALL)
     assert report.interrupted
     assert report.findings
-    assert report.laws["it_answers"].held == report.examples > 500
+    assert report.laws["it_answers"].held == report.examples > 300
 
 
 def test_an_interrupt_in_a_law_that_asks_further_loses_no_failure_of_the_block():
@@ -246,7 +248,7 @@ def test_a_slow_target_is_judged_as_it_goes():
         time.sleep(0.01)
         return gradient(problem)
 
-    report = check(slow, max_examples=300, seed=9, max_seconds=4, progress=lambda *step: told.append(step), **SMALL)
+    report = check(slow, max_examples=300, seed=9, max_seconds=2, progress=lambda *step: told.append(step), **SMALL)
     assert report.judged < 300
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
     assert report.seconds < 10
@@ -297,7 +299,7 @@ def a_row_is_stale(problem):
 
 def test_what_shows_at_real_sizes_alone_is_found_there_and_shrunk():
     assert check(a_row_is_stale, max_examples=100, seed=1, width=20).passed
-    report = check(a_row_is_stale, max_examples=15, seed=1, sizes="real", shrink_seconds=15, laws=["it_agrees_with_the_exact_gradient"])
+    report = check(a_row_is_stale, max_examples=15, seed=1, sizes="real", shrink_seconds=15, laws=AGREES)
     (finding,) = report.findings
     assert finding.verdict == "wrong"
     assert finding.judgement.entry.startswith("layer 1: dC/dW[20,")
@@ -323,7 +325,7 @@ def test_a_suspicion_that_does_not_show_again_accuses_nobody():
             weights[0][0, 0] += 1e-3
         return [weight.astype(np.float32) for weight in weights], [None if b is None else b.astype(np.float32) for b in answer.biases]
 
-    report = check(off_once, max_examples=1, seed=3, laws=["it_agrees_with_the_exact_gradient"], widths=[80, 10])
+    report = check(off_once, max_examples=1, seed=3, laws=AGREES, widths=[80, 10])
     (reason,) = [reason for count in report.laws.values() for reason in count.reasons if "suspicion" in reason]
     assert "did not show again" in reason
     assert report.passed

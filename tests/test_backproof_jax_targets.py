@@ -125,6 +125,31 @@ def test_the_stack_of_a_tree_is_found_and_told(apply, params, told):
     assert from_jax(apply, params).notes == (f"the stack that was found in it: {told}{by_values}",)
 
 
+def equinox_network(dtype):
+    equinox = pytest.importorskip("equinox")
+    return equinox.nn.MLP(3, 2, 4, 1, activation=jnp.tanh, dtype=dtype, key=jax.random.PRNGKey(0))
+
+
+def test_a_module_of_equinox_is_a_target_as_it_is(dtype):
+    report = check(equinox_network(getattr(jnp, dtype)), **QUICK)
+    assert report.passed, str(report)
+    assert report.target == "MLP"
+    assert report.precision.split("/")[0] == dtype
+    assert "the stack that was found in it: 3, 4 tanh, 2 identity; known by" in report.notes[0]
+
+
+def test_a_mistake_in_a_module_of_equinox_is_found():
+    equinox = pytest.importorskip("equinox")
+
+    @jax.custom_vjp
+    def silu(z):
+        return z * jax.nn.sigmoid(z)
+
+    silu.defvjp(lambda z: (silu(z), z), lambda z, upstream: (upstream * jax.nn.sigmoid(z),))
+    network = equinox.nn.MLP(3, 2, 4, 1, activation=silu, key=jax.random.PRNGKey(0))
+    assert check(network, **QUICK).verdict == "wrong"
+
+
 def test_activations_may_be_said():
     target = from_jax(of_pairs, pairs(), activations=["tanh", "identity"])
     assert target.notes == ("the stack that was found in it: 3, 4 tanh, 2 identity",)

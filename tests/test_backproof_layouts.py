@@ -74,7 +74,7 @@ IDS = [form[0].__name__ for form in FORMS]
 
 @pytest.mark.parametrize(("f", "layout", "supports"), FORMS, ids=IDS)
 def test_a_form_is_adapted(f, layout, supports):
-    report = check(adapt(f, activations=False, supports=supports, **layout), max_examples=30, seed=1, shrink_seconds=0)
+    report = check(adapt(f, activations=False, supports=supports, **layout), max_examples=15, seed=1, shrink_seconds=0)
     assert report.verdict == "right", str(report)
 
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_in_a_form_is_told(f, layout, supports):
         *parts, y = given
         return f(*parts, 1.001 * y, **rate)
 
-    report = check(adapt(with_wrong_y, activations=False, supports=supports, **layout), max_examples=30, seed=1, shrink_seconds=0)
+    report = check(adapt(with_wrong_y, activations=False, supports=supports, **layout), max_examples=10, seed=1, shrink_seconds=0)
     assert report.findings[0].verdict == "wrong"
 
 

@@ -38,15 +38,28 @@ def network(problem, dtype=torch.bfloat16, slopes=True, mean=True):
 
 
 network.supports = {"activations": list(ACTIVATIONS), "losses": ["squared_error"]}
+"""
+
+ARRAYS_TARGET = """
+import ml_dtypes
+import backproof
+
+
+def network(problem):
+    answer = backproof.gradient(problem)
+    weights, biases = answer.weights, answer.biases
+    return [w.astype(ml_dtypes.bfloat16) for w in weights], [None if b is None else b.astype(ml_dtypes.bfloat16) for b in biases]
 
 
 def faulty(problem):
-    return network(problem, slopes=False)
+    weights, biases = network(problem)
+    return [2 * weight for weight in weights], biases
 
 
-faulty.supports = network.supports
+network.supports = faulty.supports = {"activations": ["tanh", "relu", "sigmoid"], "losses": ["squared_error"]}
 faulty.precision = "bfloat16/float32"
 """
+"""As quick to start as NumPy is, which PyTorch is not."""
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +92,11 @@ def torch_target(network, storage, **mistakes):
     ],
 )
 def test_pytorch_is_right_in_16_bits(torch_network, storage, precision):
-    report = check(torch_target(torch_network, storage), precision=precision, max_examples=40, seed=2, shrink_seconds=0)
+    report = check(torch_target(torch_network, storage), precision=precision, max_examples=20, seed=2, shrink_seconds=0)
     assert report.passed, str(report)
     assert report.verdict in ("right", "lossy")
     assert report.precision == (precision or storage)
-    assert report.judged == 40
+    assert report.judged == 20
 
 
 MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
@@ -93,7 +106,7 @@ MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
 @pytest.mark.parametrize("storage", ["bfloat16", "float16"])
 def test_a_mistake_in_pytorch_is_found_in_16_bits(torch_network, storage, mistakes):
     target = torch_target(torch_network, storage, **mistakes)
-    report = check(target, precision=f"{storage}/float32", max_examples=60, seed=3, shrink_seconds=1)
+    report = check(target, precision=f"{storage}/float32", max_examples=20, seed=3, shrink_seconds=0.3)
     assert (report.verdict, report.passed) == ("wrong", False)
     finding = report.findings[0]
     assert finding.law == "it_agrees_with_the_exact_gradient"
@@ -118,9 +131,9 @@ def by_hand(kind, name):
 
 @pytest.mark.parametrize("name", [name for name in PRECISIONS if name not in ("float64", "float32")])
 def test_a_pass_by_hand_is_right_in_every_precision_and_wrong_without_slopes(name):
-    right = check(by_hand(Stored, name), precision=name, max_examples=40, seed=4, shrink_seconds=0)
+    right = check(by_hand(Stored, name), precision=name, max_examples=20, seed=4, shrink_seconds=0)
     assert (right.verdict, right.precision, right.findings) == ("right", name, ())
-    assert check(by_hand(Slopeless, name), precision=name, max_examples=20, seed=4, shrink_seconds=0).verdict == "wrong"
+    assert check(by_hand(Slopeless, name), precision=name, max_examples=10, seed=4, shrink_seconds=0).verdict == "wrong"
 
 
 def test_tf32_is_not_float32():
@@ -133,12 +146,13 @@ def test_tf32_is_not_float32():
 @pytest.mark.slow
 def test_a_process_of_its_own_answers_in_bfloat16(tmp_path):
     pytest.importorskip("torch")
-    path = tmp_path / "networks.py"
-    path.write_text(TORCH_TARGET)
-    right = check(f"{path}:network", precision="bfloat16/float32", max_examples=20, seed=6, shrink_seconds=0)
+    (tmp_path / "of_torch.py").write_text(TORCH_TARGET)
+    right = check(f"{tmp_path / 'of_torch.py'}:network", precision="bfloat16/float32", max_examples=10, seed=6, shrink_seconds=0)
     assert right.passed, str(right)
+    path = tmp_path / "of_arrays.py"
+    path.write_text(ARRAYS_TARGET)
     # the target says what it computes in
-    report = check(f"{path}:faulty", max_examples=20, seed=6, shrink_seconds=1)
+    report = check(f"{path}:faulty", max_examples=20, seed=6, shrink_seconds=0.5)
     assert (report.verdict, report.precision) == ("wrong", "bfloat16/float32")
     finding = finding_of(report.findings[0].to_json())
     assert json.loads(finding.to_json())["answer"]["dtype"] == "bfloat16"
@@ -176,14 +190,14 @@ def test_an_adapted_function_may_answer_in_bfloat16(samples):
 
     supports = {"activations": ["identity"], "depth": 1, "biases": True, "losses": ["half_squared_error"]}
     target = adapt(f, samples=samples, weights="in_out", supports=supports | ({"reductions": ["sum", "mean"]} if samples == "one" else {}))
-    report = check(target, precision="bfloat16/float32", max_examples=40, seed=7)
+    report = check(target, precision="bfloat16/float32", max_examples=20, seed=7)
     assert (report.verdict, report.precision) == ("right", "bfloat16/float32"), str(report)
 
 
 # ---- real sizes ----
 
 
-def network_of_real_size(activation, storage, loss="softmax_cross_entropy", widths=(784, 512, 512, 10), batch=64):
+def network_of_real_size(activation, storage, loss="softmax_cross_entropy", widths=(784, 128, 96, 10), batch=64):
     """A problem whose numbers the storage holds, with a mean over samples."""
     rng = np.random.default_rng(5)
     held = PRECISIONS[storage].held
@@ -286,7 +300,7 @@ def test_a_mistake_in_one_place_is_not_taken_for_tf32():
     weights[1][7, 5] += np.float32(0.01) * np.sqrt(np.mean(np.square(weights[1])))
     judged = verify(problem, (weights, biases))
     assert (judged.verdict, judged.meets) == ("wrong", "")
-    assert "layer 2: dC/dW: 1 of 262144, in row 7 and column 5" in judged.reason
+    assert "layer 2: dC/dW: 1 of 12288, in row 7 and column 5" in judged.reason
 
 
 def test_what_the_bound_knows_nothing_of_is_inconclusive():

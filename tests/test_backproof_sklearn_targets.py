@@ -46,9 +46,10 @@ def test_a_fitted_network_passes_as_it_is(make, told, loss):
     name = type(network).__name__
     assert report.notes == (
         f"the stack that was found in it: {told}",
-        f"the gradient is that of {name}._backprop, a private method, with alpha = 0 in place of 0.0001",
+        f"the gradient is that of {name}._backprop, a private method, with alpha = 0.0001 and with none, as asked",
     )
     assert target_of(network).supports["losses"] == [loss]
+    assert target_of(network).supports["penalties"] == [("l2_over_batch", 0.0001), None]
     assert report.precision == network.coefs_[0].dtype.name
 
 
@@ -90,8 +91,21 @@ def as_of(kind):
     return network
 
 
+class PenaltyNotAveraged(MLPRegressor):
+    def _backprop(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
+        loss, coefficients, intercepts = super()._backprop(X, y, sample_weight, activations, deltas, coef_grads, intercept_grads)
+        more = self.alpha * (1 - 1 / len(X))
+        return loss, [matrix + more * weight for matrix, weight in zip(coefficients, self.coefs_, strict=True)], intercepts
+
+
 def test_a_mistake_is_found():
     assert check(as_of(Mistaken), **QUICK).verdict == "wrong"
+
+
+def test_a_mistake_of_the_penalty_is_found_where_there_is_one():
+    report = check(as_of(PenaltyNotAveraged), **QUICK)
+    assert report.verdict == "wrong"
+    assert report.findings[0].problem.penalty == ("l2_over_batch", {"factor": 0.0001})
 
 
 REFUSED = {

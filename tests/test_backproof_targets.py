@@ -220,14 +220,14 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("f", "layout"), [row[1:] for row in LAYOUTS], ids=[row[0] for row in LAYOUTS])
 def test_a_layout_is_adapted(f, layout):
-    report = check(adapt(f, **layout), max_examples=30, seed=1)
+    report = check(adapt(f, **layout), max_examples=15, seed=1)
     assert report.verdict == "right"
     assert report.target == f.__qualname__
 
 
 @pytest.mark.parametrize("layout", [row[2] for row in LAYOUTS[1:]], ids=[row[0] for row in LAYOUTS[1:]])
 def test_a_wrong_layout_is_not_right(layout):
-    report = check(adapt(network, **layout), max_examples=40, seed=1, shrink_seconds=0)
+    report = check(adapt(network, **layout), max_examples=15, seed=1, shrink_seconds=0)
     assert not report.passed
 
 

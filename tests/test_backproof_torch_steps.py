@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 
+import backproof
 from backproof import ProblemError, TargetError, gradient, problem_from, verify_step
 
 torch = pytest.importorskip("torch")
@@ -109,6 +110,33 @@ def test_ignored_samples_are_left_out_exactly(digits, reduction):
     problem = problem_from(model, x, y, loss=ignoring)
     assert problem == problem_from(model, x[kept], y[kept], loss=nn.CrossEntropyLoss(reduction=reduction))
     assert ignoring(model(x), y).item() == pytest.approx(float(gradient(problem).loss), rel=1e-13)
+
+
+WEIGHED = {
+    "classes": ({}, False),
+    "classes, one of them ignored": ({"ignore_index": 3}, False),
+    "classes, smoothed": ({"label_smoothing": 0.1}, False),
+    "probabilities": ({}, True),
+    "probabilities, smoothed": ({"label_smoothing": 0.25}, True),
+}
+
+
+@pytest.mark.parametrize(("options", "soft"), WEIGHED.values(), ids=WEIGHED)
+@pytest.mark.parametrize("reduction", MEAN_AND_SUM)
+def test_weights_of_classes_are_those_of_samples(digits, options, soft, reduction):
+    x, y = step(digits, torch.float64, 24)
+    of_classes = torch.tensor([0.5, 1, 2, 3, 0.25, 0, 1.5, 1, 0.1, 4], dtype=torch.float64)
+    loss = nn.CrossEntropyLoss(weight=of_classes, reduction=reduction, **options)
+    y = torch.softmax(torch.randn(24, 10, dtype=torch.float64), dim=1) if soft else y
+    model = network(torch.float64)
+    problem = problem_from(model, x, y, loss=loss)
+    assert loss(model(x), y).item() == pytest.approx(float(gradient(problem).loss), rel=1e-13)
+    judgement = verify_step(model, x, y, loss=loss)
+    assert judgement.passed, str(judgement)
+    unweighed = problem.replaced(sample_weights=None)
+    assert backproof.verify(unweighed, gradient(problem)).verdict == "wrong"
+    wrong = nn.Sequential(model[0], WithoutSlope(), model[2])
+    assert verify_step(wrong, x, y, loss=loss).verdict == "wrong"
 
 
 def test_smoothed_labels_near_a_minimum_are_no_mistake_of_the_network(digits):
@@ -221,11 +249,15 @@ def test_the_model_and_its_gradients_are_left_as_they_were(digits):
 
 REFUSED = {
     "class weights": (
-        nn.CrossEntropyLoss(weight=torch.ones(10)),
+        nn.CrossEntropyLoss(weight=torch.ones(3)),
         None,
-        "CrossEntropyLoss has weights, which a problem cannot hold, as it has none of classes or samples: leave them out",
+        "CrossEntropyLoss has weights for 3 classes: expected one for each output, 10",
     ),
-    "weights of the positive": (nn.BCEWithLogitsLoss(pos_weight=torch.ones(10)), None, "BCEWithLogitsLoss has weights, which a problem"),
+    "weights of the positive": (
+        nn.BCEWithLogitsLoss(pos_weight=torch.ones(10)),
+        None,
+        "BCEWithLogitsLoss has weights for outputs, where a problem has",
+    ),
     "no reduction": (nn.MSELoss(reduction="none"), None, "MSELoss has reduction='none': expected mean or sum"),
     "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, NLLLoss, MSELoss, BCEWithLogitsLoss, BCELoss, "),
     "an unknown name": ("l1", None, "loss 'l1' is not known: expected one of half_squared_error"),

@@ -64,7 +64,7 @@ RIGHT = [
 @pytest.mark.parametrize("precision", NARROW)
 @pytest.mark.parametrize(("f", "rate"), RIGHT, ids=[f.__name__ for f, _ in RIGHT])
 def test_right_updates_are_right(f, rate, precision):
-    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=60, seed=2, precision=precision, shrink_seconds=0)
+    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=20, seed=2, precision=precision, shrink_seconds=0)
     assert report.verdict == "right", str(report)
 
 
@@ -96,7 +96,7 @@ def biases_never_trained(weights, biases, activations, x, y, lr=0.1):
     ids=["upwards", "biases never trained", "biases never trained at a fixed rate", "off by 1e-13", "off by 2e-6 at a fixed rate"],
 )
 def test_wrong_updates_are_wrong(f, rate):
-    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=60, seed=2, shrink_seconds=0)
+    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=20, seed=2, shrink_seconds=0)
     assert "wrong" in {finding.verdict for finding in report.findings}
 
 

@@ -102,8 +102,7 @@ def test_activations_agree_in_16_bits_with_sums_in_float32(answer, choice, dtype
     assert outside(answer(problem, dtype=dtype).gradient, problem, f"{dtype}/float32") == []
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize(("dtype", "reduction"), [("float16", "sum"), ("bfloat16", "mean")])
 @pytest.mark.parametrize("choice", [*LOSSES, *MORE_LOSSES], ids=str)
 def test_losses_agree_in_16_bits_with_sums_in_float32(answer, choice, reduction, dtype):
     problem = problem_of_loss(choice, reduction)

@@ -18,6 +18,9 @@ from rounding.precisions import PRECISIONS
 ALONE = [name for name in EDGES if name not in ("tanh_becomes_one", "erf_becomes_one", "exp_is_lost_beside_one", "bell_vanishes")]
 """The edges in float64 to which hardly any other problem comes."""
 
+WITHIN = {"lost_beside_one": 400} | dict.fromkeys(("exp_is_lost_beside_one", "bell_vanishes", "square_overflows"), 200)
+"""Within how many problems of a run a mistake at an edge is found, where that is more than a hundred."""
+
 QUICK = {"laws": ["it_agrees_with_the_exact_gradient"], "shrink_seconds": 0}
 """What a run of check needs to find a mistake at an edge, and no more."""
 
@@ -102,7 +105,7 @@ def test_what_is_wrong_at_one_edge_alone_is_found(name):
     options = {"activations": ["identity"], "losses": ["half_squared_error"], **QUICK}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of numbers that leave the range nobody is told
-        report = check(wrong_at(name), max_examples=400 if name == "lost_beside_one" else 200, seed=1, **options)
+        report = check(wrong_at(name), max_examples=WITHIN.get(name, 100), seed=1, **options)
     assert report.verdict == "wrong"
 
 
@@ -197,8 +200,8 @@ def test_what_needs_a_long_batch_is_shrunk_to_the_least_of_plain_numbers():
     def target(problem):
         return answer_of(problem, batch=whole(problem.batch, 8))
 
-    options = {"activations": ["identity"], "losses": ["half_squared_error"], "shrink_seconds": 20}
-    (finding,) = check(target, max_examples=600, seed=1, **options).findings
+    options = {"activations": ["identity"], "losses": ["half_squared_error"], **QUICK, "shrink_seconds": 20}
+    (finding,) = check(target, max_examples=300, seed=1, **options).findings
     assert (finding.problem.batch, finding.problem.widths, finding.shrunk) == (9, (1, 1), "in full")
     assert all(float(value).is_integer() for _, array in finding.problem.arrays() for value in array.ravel())
 
@@ -235,4 +238,4 @@ def test_a_real_network_of_whole_blocks_that_is_wrong_is_found():
         return answer_of(problem, rows=lambda rows: rows - 1 if rows > 8 and rows % 16 == 0 else rows)
 
     options = {"activations": ["tanh"], "losses": ["half_squared_error"], "depth": 2, **QUICK}
-    assert check(target, max_examples=60, seed=1, sizes="real", **options).verdict == "wrong"
+    assert check(target, max_examples=25, seed=1, sizes="real", **options).verdict == "wrong"

@@ -169,7 +169,7 @@ FOLDED = [
 @pytest.mark.parametrize(("f", "layout", "verdict"), [row[1:] for row in FOLDED], ids=[row[0] for row in FOLDED])
 @pytest.mark.parametrize("biases", [True, None])
 def test_a_folded_bias_is_adapted(f, layout, verdict, biases):
-    report = check(adapt(f, supports={"biases": biases}, **layout), max_examples=30, seed=1, shrink_seconds=0)
+    report = check(adapt(f, supports={"biases": biases}, **layout), max_examples=15, seed=1, shrink_seconds=0)
     assert report.verdict == verdict
 
 

@@ -12,7 +12,10 @@ from properties.problems.blocks import draw_problems
 from properties.problems.support import Support
 
 IN_TURN = [law for law in LAWS.values() if law.cadence is Cadence.ROTATED]
-NEEDS = {"softmax_deltas_sum_to_zero": {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]}}
+NEEDS = {
+    "equal_sample_weights_are_a_factor": {"sample_weights": None},
+    "softmax_deltas_sum_to_zero": {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]},
+}
 """What a law's problems are drawn from, where few others would do."""
 
 CORNER = Problem(
@@ -41,9 +44,8 @@ CORNER = Problem(
 @pytest.mark.parametrize("target", [gradient, Network()], ids=["reference", "network"])
 @pytest.mark.parametrize("law", IN_TURN, ids=lambda law: law.name)
 def test_a_law_holds_on_an_honest_target(law, target, times, seed_of_the_run):
-    session = InProcess(target)
-    problems = draw_problems(60 * times, seed_of_the_run, Support.of(NEEDS.get(law.name)))
-    fared = [(law.on(Case(problem, session)), problem) for problem in problems]
+    session, support = InProcess(target), Support.of(NEEDS.get(law.name))
+    fared = [(law.on(Case(problem, session, support=support)), problem) for problem in draw_problems(40 * times, seed_of_the_run, support)]
     assert [(outcome.message, problem) for outcome, problem in fared if outcome.status is Status.BROKEN] == []
     assert any(outcome.status is Status.HELD for outcome, _ in fared)
 

@@ -89,9 +89,9 @@ def test_what_is_right_for_moderate_numbers_alone_is_told_so():
 
 
 def test_what_is_wrong_is_wrong_for_moderate_numbers_too():
-    report = check(fragile(1.001), max_examples=100, seed=1, shrink_seconds=2)
+    report = check(fragile(1.001), max_examples=100, seed=1, shrink_seconds=0.5)
     assert "right for moderate numbers" not in str(report)
-    report = check(fragile(1.001), max_examples=100, seed=1, values="tame", shrink_seconds=2)
+    report = check(fragile(1.001), max_examples=100, seed=1, values="tame", shrink_seconds=0.5)
     assert report.verdict == "wrong"
     assert are_tame(report.findings[0].problem)
     assert report.findings[0].drawn_by == "--values tame"

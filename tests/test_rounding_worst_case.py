@@ -51,9 +51,8 @@ def test_holds_honest_passes(kind, precision, formulas):
 
 
 @pytest.mark.parametrize("formulas", ["accurate", "textbook"])
-@pytest.mark.parametrize("sign", [1, -1, 0])
 @pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "float64"])
-def test_holds_the_largest_errors_that_the_model_allows(precision, sign, formulas):
+def test_holds_the_largest_errors_that_the_model_allows(precision, formulas):
     # in the range of float64
     row, float64 = PRECISIONS[precision], PRECISIONS["float64"]
     model = replace(
@@ -68,10 +67,11 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, sign, formula
         for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
             problem = random_problem(seed, kind)
             truth, bound = judged(problem, model)
-            for mean in ("first", "last") if problem.reduction == "mean" else ("first",):
+            means = ("first", "last") if problem.reduction == "mean" else ("first",)
+            for sign, mean in itertools.product((1, -1, 0), means):
                 target = Adverse(**units, sign=sign, mean=mean, formulas=formulas).gradient(problem)
                 found = outside(target, truth, bound)
-                assert not found, f"{found} on {problem!r}"
+                assert not found, f"{found} by sign {sign} on {problem!r}"
 
 
 def test_holds_a_pass_in_long_double():

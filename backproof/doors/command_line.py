@@ -22,7 +22,7 @@ from backproof.findings.saved import file_name, load_finding, save_finding
 from backproof.findings.schema import SCHEMAS
 from backproof.findings.schema import schema as schema_of
 from backproof.findings.text import printable
-from backproof.reports.terminal import finding_view, judgement_view, report_view, stored_view
+from backproof.reports.terminal import explained_view, finding_view, judgement_view, report_view, stored_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
 from backproof.runs.check import replay as run_replay
@@ -198,6 +198,16 @@ def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict
             _show(stored_view(finding, judgement, _width()))
     _write_json(json_file, dump(told))
     raise Failure(message)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def explain(file: Path) -> None:
+    """Explain a finding, saved in FILE: where the target is wrong and why, and the chain of equations of its problem.
+
+    The target's own numbers stand beside the exact ones, from the loss down. The target is not asked.
+    """
+    _show(explained_view(_run(lambda: load_finding(file)), _width()))
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "Check TARGET on random problems.",
     "compare": "Check several TARGETS on the same problems: one table.",
     "draw": "Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.",
+    "explain": "Explain a finding, saved in FILE: where the target is wrong and why, and the chain of equations of its problem.",
     "laws": "List the laws that every right target obeys.",
     "losses": "List the losses, with their parameters and formulas.",
     "oracles": "List the oracles: versions, how far each may be trusted, and how to install what is missing.",

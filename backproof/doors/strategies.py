@@ -26,6 +26,8 @@ def problems(
     batch: int | tuple[int, int] | None = None,
     wants: Sequence[str] | None = None,
     values: str | None = None,
+    sample_weights: bool | None = None,
+    penalties: Sequence[Any] | None = None,
     precision: str | None = None,
     supports: Any = None,
 ) -> st.SearchStrategy[Problem]:
@@ -34,8 +36,9 @@ def problems(
     activations, losses: names, or (name, parameters); None for all. output_activations: those of the last layer, None for the same.
     reductions: over samples, "sum" or "mean". biases: True for always, False for never, None for both.
     depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
-    "pre_activations", "activations", "deltas". values: "any", or "tame" for moderate numbers alone. precision: the numbers are exact in
-    it; float64 if None. supports: what a target supports.
+    "pre_activations", "activations", "deltas". values: "any", or "tame" for moderate numbers alone. sample_weights: whether samples have
+    weights; penalties: on large weights, each None, "l2" or ("l2", factor). precision: the numbers are exact in it; float64 if None.
+    supports: what a target supports.
     Raises SupportError.
     """
     precision = precision or "float64"
@@ -52,6 +55,8 @@ def problems(
         batch=batch,
         wants=wants,
         values=values,
+        sample_weights=sample_weights,
+        penalties=penalties,
     )
     return problems_of(support, precision).filter(lambda problem: _can_be_judged(problem, precision))
 

@@ -6,8 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from backproof.findings.diagnosed import diagnosis_data, diagnosis_of, diagnosis_rows
 from backproof.findings.text import counted
 from backproof.version import VERSION
+from properties.diagnosis.diagnosis import Diagnosis
 from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
 from reference.errors import ProblemError
@@ -33,7 +35,8 @@ class Finding:
     seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
     drawn_in: the precision in which that problem's numbers are exact; drawn_by: which problems were asked for, as --sizes real;
     shrunk: "in full", "cut short" (by its time limit) or "not at all";
-    fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call.
+    fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call;
+    diagnoses: of each mistake that the run found in the target, the output-most first, in the run's first finding alone.
     """
 
     target: str
@@ -52,6 +55,57 @@ class Finding:
     oracles: tuple[str, ...] = ()
     fresh: bool = True
     drawn_by: str = ""
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """The first diagnosis: where and why, None where none was made."""
+        return self.diagnoses[0] if self.diagnoses else None
+
+    @property
+    def layer(self) -> int | None:
+        """The layer that is wrong, from 1; None where none is meant, or known."""
+        return self.diagnosis.layer if self.diagnosis else None
+
+    @property
+    def equation(self) -> int | None:
+        """The equation of the note that is wrong; None where it is none, or not known."""
+        return self.diagnosis.equation if self.diagnosis else None
+
+    @property
+    def equations(self) -> tuple[int, ...]:
+        """All the equations that the mistake may sit in."""
+        return self.diagnosis.equations if self.diagnosis else ()
+
+    @property
+    def cause(self) -> str | None:
+        """The mistake by its name, where it is certain."""
+        return self.diagnosis.cause if self.diagnosis else None
+
+    @property
+    def shows_when(self) -> str:
+        """When the mistake shows, in words."""
+        return self.diagnosis.shows_when if self.diagnosis else ""
+
+    @property
+    def explanation(self) -> str:
+        """Where and why, in one to three sentences."""
+        return self.diagnosis.explanation if self.diagnosis else ""
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The network as a row of boxes, and the factor that was read beside the exact one."""
+        return self.diagnosis.evidence if self.diagnosis else {}
+
+    @property
+    def same_as(self) -> tuple[str, ...]:
+        """What gives the same numbers as the cause."""
+        return self.diagnosis.same_as if self.diagnosis else ()
+
+    @property
+    def reproduced(self) -> tuple[int, int]:
+        """How many answers a network with the causes gives, of how many."""
+        return self.diagnosis.reproduced if self.diagnosis else (0, 0)
 
     @property
     def disagreement(self) -> bool:
@@ -63,6 +117,7 @@ class Finding:
         rows = [("law", self.law), ("why", self.message)]
         if self.judgement is not None:
             rows += [row for row in self.judgement.rows() if row != ("why", self.message)]
+        rows += [row for diagnosis in self.diagnoses for row in diagnosis_rows(diagnosis)]
         rows.append(("problem", problem_text(self.problem)))
         more = " (--shrink-seconds allows more)" if self.shrunk == "cut short" else ""
         rows.append(("shrunk", f"{self.shrunk}{more}; seen in {counted(self.seen, 'problem')} of the run"))
@@ -106,6 +161,7 @@ class Finding:
             "fresh": self.fresh,
             "oracles": list(self.oracles),
             "judgement": None if self.judgement is None else judgement_data(self.judgement),
+            "diagnoses": [diagnosis_data(diagnosis) for diagnosis in self.diagnoses],
             "problem": problem_data(self.problem),
             "answer": None if self.answer is None else gradient_data(self.answer),
         }
@@ -150,6 +206,8 @@ def finding_of(text: str) -> Finding:
             oracles=tuple(str(name) for name in data["oracles"]),
             fresh=bool(data["fresh"]),
             drawn_by=_text(data, "drawn_by"),
+            # those that were written before there were any have none
+            diagnoses=tuple(diagnosis_of(each) for each in data.get("diagnoses", ())),
         )
     except ProblemError:
         raise

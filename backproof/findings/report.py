@@ -135,16 +135,16 @@ class Report:
         return dump(self.data())
 
     def laws_told(self) -> list[tuple[str, str]]:
-        """How many laws were held, and of the others how each fared: broken, or never applicable, and why; each with its status."""
+        """How many laws were held, and how the others fared: broken, or never applicable, those with one reason together; with a status."""
         held = [name for name, count in self.laws.items() if count.status == "held"]
         told = [("held", f"{len(held)} of {len(self.laws)} laws held wherever they applied")]
+        alike: dict[str, list[str]] = {}
         for name, count in self.laws.items():
             if count.broken:
                 told.append((count.status, f"{count.status}: {name}, in {count.broken} of {count.held + count.broken} problems"))
             elif not count.held:
-                why = "; ".join(count.reasons) or "no problem came to it"
-                told.append((count.status, f"{count.status}: {name}: {why}"))
-        return told
+                alike.setdefault("; ".join(count.reasons) or "no problem came to it", []).append(name)
+        return told + [("not applicable", f"not applicable: {', '.join(names)}: {why}") for why, names in alike.items()]
 
     def summary(self) -> list[str]:
         """What the run rests on, what it would have seen, and where it is blind: a line each."""

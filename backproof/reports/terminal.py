@@ -9,13 +9,14 @@ from rich.text import Text
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.report import Report
 from backproof.findings.text import label, printable
+from backproof.reports.explained import explained
 from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
 
 STYLES = {Verdict.RIGHT: "bold green", Verdict.LOSSY: "bold yellow", Verdict.INCONCLUSIVE: "bold yellow"}
 
-COPIED = ("problem", "seed", "replay", "got", "exact")
-"""The rows of a finding that are copied, and so stay in one line however long."""
+COPIED = ("problem", "seed", "replay", "got", "exact", "")
+"""The rows of a finding that stay in one line however long: what is copied, and the lines of a table."""
 
 CONTINUED, LEAST_ROOM = 4, 20
 """How far a line is indented that goes on with the one before, and how many columns text has in the narrowest terminal."""
@@ -67,6 +68,12 @@ def judgement_view(judgement: Judgement, width: int | None = None) -> Renderable
     """The judgement of one answer."""
     headline = Text.assemble((judgement.verdict.value, _style(judgement.verdict)), (f" ({judgement.verdict.meaning})", "dim"))
     return Group(_wrapped(headline, width), _lines(judgement.rows(), width))
+
+
+def explained_view(finding: Finding, width: int | None = None) -> RenderableType:
+    """A finding explained: where and why, and its equations one by one."""
+    headline = Text.assemble((finding.verdict.value, _style(finding.verdict)), f": {printable(finding.target)}")
+    return Group(_wrapped(headline, width), _lines(explained(finding), width))
 
 
 def stored_view(finding: Finding, judgement: Judgement, width: int | None = None) -> RenderableType:

@@ -50,9 +50,12 @@ def check(
     sizes: str | None = None,
     widths: Sequence[int] | None = None,
     values: str | None = None,
+    sample_weights: bool | None = None,
+    penalties: Sequence[Any] | None = None,
     precision: str | None = None,
     strict: bool = False,
     oracles: Sequence[str] = (),
+    no_diagnosis: bool = False,
     laws: Sequence[str] | None = None,
     max_seconds: float | None = None,
     time_limit: float = 10.0,
@@ -70,9 +73,12 @@ def check(
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
         No law poses others, and what fails is shrunk to smaller ones only from beyond 6; never where the target's own supports say widths.
     values: "any", or "tame" for moderate numbers alone: is the gradient right, whether or not the code is robust beyond them?
+    sample_weights: samples with weights, or without; penalties: on large weights, each None, "l2", ("l2", factor) or ("l2_over_batch",
+        factor); a target is asked neither, unless it supports them or they are said here.
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
         computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
+    no_diagnosis: do not put a target that fails to a diagnosis, which asks it some 600 further problems: where it is wrong, and why.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
     max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; load_limit: for the first call of
         a process, where that is more; shrink_seconds: for shrinking all findings. progress: told how the run goes on.
@@ -93,6 +99,8 @@ def check(
         "sizes": sizes,
         "widths": widths,
         "values": values,
+        "sample_weights": sample_weights,
+        "penalties": penalties,
     }
     chosen = laws_for(oracles, laws)
     session = _session(target, precision, time_limit, load_limit)
@@ -102,7 +110,7 @@ def check(
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
-        return run.report(tuple(oracles))
+        return run.report(tuple(oracles), diagnoses=not no_diagnosis)
     finally:
         session.close()
 
@@ -118,8 +126,8 @@ def problem_at(
     """The problem with an index, from 0, in the run of a seed: a pure function, so that any problem of any run can be had again.
 
     target, limits: as check was told, activations, output_activations, losses, reductions, biases, depth, width, batch, wants, sizes,
-    widths and values; precision: what the finding says that it was drawn in, None for the target's own or float64. Raises SupportError,
-    TargetError.
+    widths, values, sample_weights and penalties; precision: what the finding says that it was drawn in, None for the target's own or
+    float64. Raises SupportError, TargetError.
     """
     _check_number("index", index, 0)
     _check_number("seed", seed, 0)

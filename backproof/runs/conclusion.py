@@ -14,11 +14,15 @@ from backproof.runs.sight import Sight
 from backproof.runs.tally import Tally
 from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
+from properties.diagnosis.diagnosis import Diagnosis, diagnose
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
 from properties.problems.tame import are_tame
 from properties.verdict import Verdict
 from rounding.precisions import PRECISIONS
+
+LARGEST_READ = 2_000
+"""Numbers of a finding's problem that is read beside small ones."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,23 @@ class Conclusion:
     started: float
     interrupted: bool
 
-    def report(self, oracles: tuple[str, ...]) -> Report:
-        """What the run found; oracles: those that it asked, so that a replay asks them too."""
+    def report(self, oracles: tuple[str, ...], diagnoses: bool = True) -> Report:
+        """What the run found; oracles: those that it asked, so that a replay asks them too; diagnoses: whether it is said where and why."""
         told = list(self.failures.told().values())
         meets, said = self._meets(told)
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
         tame = self._right_if_tame(told)
+        findings = [self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)]
+        undiagnosed = ""
+        if findings and diagnoses and not meets:
+            try:
+                findings[0] = replace(findings[0], diagnoses=self._diagnoses(told))
+            except Exception as error:  # what was found is worth more than why, and is not to be lost with it
+                undiagnosed = f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
-            findings=tuple(self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)),
+            findings=tuple(findings),
             laws=self.tally.laws,
             seed=self.seed,
             examples=self.tally.examples,
@@ -54,7 +65,7 @@ class Conclusion:
             strict=self.failures.strict,
             interrupted=self.interrupted,
             seconds=time.monotonic() - self.started,
-            notes=(*self._notes(said), *([tame] if tame else [])),
+            notes=(*self._notes(said), *(note for note in (tame, undiagnosed) if note)),
             right_if_tame=bool(tame),
             doubts=self.tally.doubts.total(),
             sees={} if self.interrupted else self.sight.smallest_seen(),
@@ -62,6 +73,23 @@ class Conclusion:
             blind=self.sight.blind_spots(precision, self.failures.strict) if self.tally.judged_by and not self.interrupted else (),
             unjudged=self.tally.unjudged,
             tally=self.tally.to_data(),
+        )
+
+    def _diagnoses(self, told: list[Failure]) -> tuple[Diagnosis, ...]:
+        """Where the target is wrong, and why, of a run that fails; () where it cannot be asked any more, or nothing is off."""
+        failing = [one for one in told if self.failures.fails(one.outcome) and not one.disagreement]
+        readable = [one for one in failing if one.outcome.verdict is not Verdict.TIMES_OUT]
+        if not readable or self.interrupted or self.inquiry.session.deaths:
+            return ()
+        found = [one.problem for one in readable if one.law.name == JUDGES and one.problem.size <= LARGEST_READ]
+        return diagnose(
+            self.inquiry.session,
+            self.inquiry.small,
+            precision=self.inquiry.precision,
+            drawn_in=self.drawn_in,
+            found=found,
+            seed=self.seed,
+            strict=self.failures.strict,
         )
 
     def _meets(self, told: list[Failure]) -> tuple[str, str]:

@@ -79,6 +79,14 @@ def _yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
+def _penalties(text: str) -> list[Any]:
+    parts = [name.partition(":") for name in _names(text)]
+    try:
+        return [None if name == "none" else (name, float(factor)) if colon else name for name, colon, factor in parts]
+    except ValueError:
+        raise ValueError(f"{text!r} is no list of penalties, such as none,l2:0.1 or l2_over_batch:0.5") from None
+
+
 def _precisions() -> Iterable[str]:
     from rounding.precisions import PRECISIONS
 
@@ -113,6 +121,13 @@ LIMITS: dict[str, Option] = {
     ),
     "values": _limit(
         str | None, str, "any|tame", "tame: moderate numbers alone, for whether the gradient is right, not whether the code is robust"
+    ),
+    "sample_weights": _limit(bool | None, _yes_or_no, "yes|no", "samples with weights, or without: C = sum of w_s C_s"),
+    "penalties": _limit(
+        Sequence[Any] | None,
+        _penalties,
+        "NAMES",
+        "only these penalties on weights: none, l2:FACTOR or l2_over_batch:FACTOR, separated by commas",
     ),
 }
 """The options that say which problems are drawn, within what the target supports."""
@@ -150,6 +165,13 @@ OPTIONS: dict[str, Option] = {
         metavar="NAME",
         text="ask this oracle as well (repeatable): see `backproof oracles`",
         doors=CHECKS,
+    ),
+    "no_diagnosis": Option(
+        type=bool,
+        read=bool,
+        default=False,
+        text="say that a target is wrong, and not where and why, which takes some 600 further calls",
+        doors=(Door.CHECK, Door.CHECK_COMMAND),
     ),
     "laws": Option(
         type=NAMES,
@@ -215,9 +237,14 @@ def arguments_of(door: Door, options: Mapping[str, Any]) -> list[str]:
 
 
 def _in_words(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], (int, float)):
+        return f"{value[0]}:{value[1]!r}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        words = [_in_words(item) if isinstance(item, (int, str)) else "" for item in value]
+        plain = (int, str, tuple, type(None))
+        words = [_in_words(item) if isinstance(item, plain) else "" for item in value]
         return ",".join(words) if all(words) else ""
     return str(value)

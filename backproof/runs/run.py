@@ -79,8 +79,8 @@ class Run:
         shrinkage.shrink_all(seconds)
         self.interrupted = shrinkage.interrupted
 
-    def report(self, oracles: tuple[str, ...]) -> Report:
-        """What the run found."""
+    def report(self, oracles: tuple[str, ...], diagnoses: bool = True) -> Report:
+        """What the run found; diagnoses: whether a target that fails is asked further problems, which say where and why."""
         return Conclusion(
             self.inquiry,
             self.tally,
@@ -91,7 +91,7 @@ class Run:
             self.drawn_in,
             self.started,
             self.interrupted,
-        ).report(oracles)
+        ).report(oracles, diagnoses)
 
     def _block_at(self, index: int) -> Block:
         return block_at(index, self.seed, self.inquiry.support, self.drawn_in)

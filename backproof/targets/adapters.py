@@ -32,6 +32,8 @@ def adapt(
     order: str = "layers_first",
     activations: bool = True,
     learning_rate: Any = None,
+    penalty: Any = None,
+    sample_weights: str = "",
     supports: Mapping[str, Any] | None = None,
 ) -> Target:
     """A target from a function f(weights, biases, activations, x, y) in a layout of its own.
@@ -53,6 +55,9 @@ def adapt(
     order: "layers_first" if x and y come last, "samples_first" if they come first.
     activations: whether f is told the activations, after the weights and biases.
     learning_rate: of returns="updated": the name of f's parameter, or {its name: the rate that you use}; or a number that is fixed in f.
+    penalty: what f's loss has for large weights: ("l2", lambda) where it adds lambda W to dC/dW, ("l2_over_batch", lambda) where it is
+        lambda W over the number of samples; biases are left out. All problems have it then.
+    sample_weights: the name of f's parameter that takes weights of samples, (batch,), for C = sum of w_s C_s; "" if it has none.
     supports: what f can do, f.supports if not given. As f is told no loss, its losses are half_squared_error (softmax_cross_entropy where
         expected is "class_index") and its reductions sum, unless said there; with samples="one", a mean over samples is taken here.
     Raises TargetError.
@@ -75,11 +80,16 @@ def adapt(
         )
     if learning_rate is not None and returns != "updated":
         raise TargetError(f"adapt: learning_rate is {learning_rate!r}, but returns is {returns!r}: expected 'updated'")
+    if samples == "one" and (penalty is not None or sample_weights):
+        raise TargetError(
+            "adapt: samples is 'one', and penalty or sample_weights is given: a sample alone has neither, so adapt what takes the batch"
+        )
     rate = rate_of(learning_rate, f, _parameters(f)) if returns == "updated" else None
     layout, said = Layout(**words, activations=activations), getattr(f, "supports", None) if supports is None else supports
-    taken = taken_by(f, _parameters(f), layout, rate.name if rate else "", dict(said or {}))
+    by_name = [name for name in (rate.name if rate else "", sample_weights) if name]
+    taken = taken_by(f, _parameters(f), layout, by_name, dict(said or {}))
     layout = replace(layout, by_turns=taken.by_turns)
-    as_said = _adapted(f, layout, rate)
+    as_said = _adapted(f, layout, rate, sample_weights)
 
     def target(problem: Problem) -> Gradient:
         try:
@@ -87,13 +97,17 @@ def adapt(
         except (Malformed, Declined):
             raise
         except Exception as error:
-            if options := _answers_by(f, layout, rate, problem):
+            if options := _answers_by(f, layout, rate, problem, sample_weights):
                 error.add_note(f"with {options} it answers: say backproof.adapt(f, {options})")
             raise
 
     usual: dict[str, Any] = {"losses": ["half_squared_error"], "reductions": ["sum"]}
     if expected == "class_index":
         usual |= {"losses": ["softmax_cross_entropy"], "expected": "one_hot"}
+    if penalty is not None:
+        usual |= {"penalties": [penalty]}
+    if sample_weights:
+        usual |= {"sample_weights": True}
     target.supports = {**usual, **taken.supports, **(said or {})}  # type: ignore[attr-defined]
     target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
     target.notes = (*([taken.note] if taken.note else []), *([rate.note] if rate else []))  # type: ignore[attr-defined]
@@ -108,32 +122,34 @@ def _parameters(f: Callable[..., Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, problem: Problem) -> str:
+def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, problem: Problem, counts: str) -> str:
     """The options of adapt by which f answers a problem that it raises at, with arrays of the right shapes; or ""."""
     with suppress(Exception):
-        _adapted(f, layout, rate)(problem)
+        _adapted(f, layout, rate, counts)(problem)
         return ""  # it raised once, for another reason
     changes: list[dict[str, Any]] = [{name: value} for name in ("samples", "weights", "biases", "order") for value in LAYOUTS[name]]
     pairs = [{**one, **other} for one, other in combinations(changes, 2) if one.keys() != other.keys()]
     for change in changes + pairs:
         with suppress(Exception):
-            answer = _adapted(f, replace(layout, **change), rate)(problem)
+            answer = _adapted(f, replace(layout, **change), rate, counts)(problem)
             if [np.shape(weight) for weight in answer.weights] == [weight.shape for weight in problem.weights]:
                 return ", ".join(f'{name}="{value}"' for name, value in change.items() if getattr(layout, name) != value)
     return ""
 
 
-def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None) -> Callable[[Problem], Gradient]:
-    """What asks f by a layout."""
+def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None, counts: str) -> Callable[[Problem], Gradient]:
+    """What asks f by a layout. counts: the name of its parameter that takes weights of samples, or ""."""
     names = positional(_parameters(f))
 
-    def asked(problem: Problem, given: Given, x: AnyArray, y: Any, **rates: float) -> Any:
+    def asked(problem: Problem, given: Given, x: AnyArray, y: Any, **named: Any) -> Any:
+        if counts:
+            named[counts] = problem.sample_weights
         told = (list(problem.activations),) if layout.activations else ()
         arguments = layout.arguments(given.held, told, x, y)
-        for name, chosen in rates.items():
-            if (place := names.index(name) if name in names else len(arguments)) < len(arguments):
-                return f(*arguments[:place], chosen, *arguments[place:])
-        return f(*arguments, **rates)
+        for place, name in enumerate(names):
+            if name in named and place < len(arguments):
+                arguments.insert(place, named.pop(name))
+        return f(*arguments, **named)
 
     def answered(problem: Problem, x: AnyArray, y: Any) -> Gradient:
         given = layout.given(problem)

@@ -8,8 +8,8 @@ from backproof.targets.target import Target, TargetError, told_of
 
 
 def target_of(given: Any) -> Target:
-    """The target of what is given: itself where it is a function of a problem; of a torch module, a network of scikit-learn, or a function
-    without arguments that makes one, the target that asks it.
+    """The target of what is given: itself where it is a function of a problem; of a torch module, one of scikit-learn or Equinox, or of
+    a function without arguments that makes one, the target that asks it.
 
     No framework is imported here: what is one's has imported it. Raises TargetError.
     """
@@ -34,6 +34,12 @@ def _framework(given: Any) -> Target | None:
         from backproof.targets.sklearn_network import SklearnNetwork
 
         return SklearnNetwork(given)
+    if isinstance(given, _named("equinox", "Module")):
+        from backproof.targets.jax_network import from_jax
+
+        target = from_jax(lambda network, x: network(x), given)
+        target.__qualname__ = type(given).__qualname__
+        return target
     return None
 
 

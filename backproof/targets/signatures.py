@@ -33,12 +33,14 @@ def positional(parameters: Mapping[str, Any]) -> list[str]:
     return [name for name, p in parameters.items() if p.kind in POSITIONAL]
 
 
-def taken_by(f: Callable[..., Any], parameters: Mapping[str, Any], layout: Layout, rate: str, said: Mapping[str, Any]) -> Taken:
-    """What f takes by its signature, where it has one that says. rate: its parameter that is the learning rate; said: its `supports`.
+def taken_by(
+    f: Callable[..., Any], parameters: Mapping[str, Any], layout: Layout, by_name: Sequence[str], said: Mapping[str, Any]
+) -> Taken:
+    """What f takes by its signature, where it has one that says. by_name: its parameters given by name; said: its `supports`.
 
     Raises TargetError where it cannot be called by the layout.
     """
-    names = [name for name in positional(parameters) if name != rate]
+    names = [name for name in positional(parameters) if name not in by_name]
     if not names or layout.layers == "numbers":
         return Taken()
     needed = [name for name in names if parameters[name].default is inspect.Parameter.empty]

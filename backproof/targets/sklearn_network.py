@@ -29,7 +29,7 @@ LOSSES: dict[tuple[str, str], Choice] = {
 
 
 class SklearnNetwork:
-    """A target: a fitted network as it is, which is left as it was. Its penalty is set to 0 while it is asked."""
+    """A target: a fitted network as it is, which is left as it was. Its alpha is what the problem's penalty says while it is asked."""
 
     def __init__(self, network: Any) -> None:
         self.network, self.__qualname__ = network, type(network).__name__
@@ -47,11 +47,12 @@ class SklearnNetwork:
         self.precision = network.coefs_[0].dtype.name
         if self.precision not in ("float64", "float32"):
             raise TargetError(f"{name} has weights of {self.precision}: expected float64 or float32")
-        self.supports = self.stack.supports([self.loss], reductions=["mean"], wants=[])
+        penalties = [("l2_over_batch", float(network.alpha)), None] if network.alpha else [None]
+        self.supports = self.stack.supports([self.loss], reductions=["mean"], wants=[], penalties=penalties)
         self._prove()
         self.notes = (
             self.stack.told,
-            f"the gradient is that of {name}._backprop, a private method, with alpha = 0 in place of {network.alpha:g}",
+            f"the gradient is that of {name}._backprop, a private method, with alpha = {network.alpha:g} and with none, as asked",
         )
 
     @staticmethod
@@ -85,7 +86,8 @@ class SklearnNetwork:
         layers = problem.depth
         with self._as_it_was() as network:
             network.coefs_ = [np.ascontiguousarray(weight.T) for weight in problem.weights]
-            network.intercepts_, network.alpha = list(problem.biases), 0.0
+            network.intercepts_ = list(problem.biases)
+            network.alpha = 0.0 if problem.penalised is None else problem.penalised.factor
             places: list[list[Any]] = [[None] * layers for _ in range(3)]
             _, coefficients, intercepts = network._backprop(problem.x, problem.y, None, [problem.x] + [np.empty(0)] * layers, *places)
         return Gradient([matrix.T for matrix in coefficients], list(intercepts))

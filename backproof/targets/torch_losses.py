@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Terms:
     """A loss as a problem has it.
 
     y: (batch, n_L), of the samples that count alone; kept: which these are; value: C of PyTorch's own, of the outputs of all samples;
-    smoothed: whether PyTorch makes y of label_smoothing itself, and rounds it alike for all samples.
+    smoothed: whether PyTorch makes y of label_smoothing itself, and rounds it alike for all samples; sample_weights: (batch,), or None.
     """
 
     loss: Choice
@@ -39,6 +39,17 @@ class Terms:
     kept: AnyArray
     value: Callable[[Any], Any]
     smoothed: bool = False
+    sample_weights: Array | None = None
+
+
+class Read(NamedTuple):
+    """What a module comes to: the loss, y of the samples that count, which these are, their weights, and the reduction with these."""
+
+    loss: Choice
+    y: Array
+    kept: AnyArray
+    sample_weights: Array | None = None
+    reduction: str | None = None
 
 
 def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int, logs: bool = False) -> Terms:
@@ -66,9 +77,10 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int,
         raise ProblemError(f"loss is {kind}: expected one of {', '.join(MODULES)}, or a name, any of {', '.join(LOSSES)}")
     if loss.reduction not in ("mean", "sum"):
         raise ProblemError(f"{kind} has reduction={loss.reduction!r}: expected mean or sum")
-    if getattr(loss, "weight", None) is not None or getattr(loss, "pos_weight", None) is not None:
-        raise ProblemError(f"{kind} has weights, which a problem cannot hold, as it has none of classes or samples: leave them out")
-    choice, numbers, kept = MODULES[kind](loss, y, batch, outputs)
+    by_output = kind not in ("CrossEntropyLoss", "NLLLoss") and getattr(loss, "weight", None) is not None
+    if by_output or getattr(loss, "pos_weight", None) is not None:
+        raise ProblemError(f"{kind} has weights for outputs, where a problem has such for samples and classes: leave them out")
+    read = MODULES[kind](loss, y, batch, outputs)
     given: Any = y if isinstance(y, torch.Tensor) else torch.as_tensor(y)
     by_class = kind in ("CrossEntropyLoss", "NLLLoss") and not given.is_floating_point()
 
@@ -76,7 +88,9 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int,
         there = given.to(output.device)
         return loss(output, there if by_class else there.to(output.dtype).view(output.shape))
 
-    return Terms(choice, str(loss.reduction), numbers, kept, value, bool(getattr(loss, "label_smoothing", 0)))
+    weighed_rows = read.reduction is not None
+    smoothed = bool(getattr(loss, "label_smoothing", 0)) or weighed_rows
+    return Terms(read.loss, read.reduction or str(loss.reduction), read.y, read.kept, value, smoothed, read.sample_weights)
 
 
 def _of_name(loss: Any, reduction: str, y: Any, batch: int, outputs: int) -> Terms:
@@ -105,9 +119,13 @@ def _same_shape(y: Any, batch: int, outputs: int) -> Array:
     return numbers.reshape(batch, outputs)
 
 
-def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
-    """Classes become rows with a 1, smoothed labels what they are; ignored samples are left out, of a mean too, as PyTorch does it."""
-    given, kept = as_array(y), np.ones(batch, dtype=bool)
+def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> Read:
+    """Classes become rows with a 1, smoothed labels what they are; ignored samples are left out, of a mean too, as PyTorch does it.
+
+    Weights of classes are those of samples: of the class of each; of rows with several, C_0 is the sum of w_j y_j times that of the row
+    w_j y_j over it, and a mean is taken over the weights of the classes, or over the batch where y are probabilities.
+    """
+    given, kept, classes = as_array(y), np.ones(batch, dtype=bool), None
     if given.dtype.kind in "iu" or type(loss).__name__ == "NLLLoss":
         if given.shape != (batch,):
             raise ProblemError(
@@ -123,32 +141,43 @@ def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice,
     else:
         numbers = _same_shape(y, batch, outputs)
     smoothing = float(getattr(loss, "label_smoothing", 0.0))
-    return "softmax_cross_entropy", numbers if not smoothing else (1 - smoothing) * numbers + smoothing / outputs, kept
+    rows = numbers if not smoothing else (1 - smoothing) * numbers + smoothing / outputs
+    if loss.weight is None:
+        return Read("softmax_cross_entropy", rows, kept)
+    of_classes = as_array(loss.weight).astype(np.float64)
+    if of_classes.shape != (outputs,):
+        raise ProblemError(f"{type(loss).__name__} has weights for {of_classes.size} classes: expected one for each output, {outputs}")
+    if classes is not None and not smoothing:
+        return Read("softmax_cross_entropy", rows, kept, of_classes[classes])
+    counts = rows @ of_classes
+    over = 1.0 if loss.reduction == "sum" else float(batch if classes is None else of_classes[classes].sum())
+    weighed = np.divide(rows * of_classes, counts[:, None], out=rows.copy(), where=counts[:, None] > 0)
+    return Read("softmax_cross_entropy", weighed, kept, counts / over, "sum")
 
 
-def _squared(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+def _squared(loss: Any, y: Any, batch: int, outputs: int) -> Read:
     choice = "mean_squared_error" if loss.reduction == "mean" else "squared_error"
-    return choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
+    return Read(choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool))
 
 
-def _binary(name: str) -> Callable[..., tuple[Choice, Array, AnyArray]]:
+def _binary(name: str) -> Callable[..., Read]:
     """Binary cross-entropy, whose reduction is over outputs too."""
 
-    def terms(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+    def terms(loss: Any, y: Any, batch: int, outputs: int) -> Read:
         choice = name if loss.reduction == "mean" else f"summed_{name}"
-        return choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
+        return Read(choice, _same_shape(y, batch, outputs), np.ones(batch, dtype=bool))
 
     return terms
 
 
-def _mean_over_outputs(choose: Callable[[Any], Choice]) -> Callable[..., tuple[Choice, Array, AnyArray]]:
+def _mean_over_outputs(choose: Callable[[Any], Choice]) -> Callable[..., Read]:
     """Of a loss that a problem takes the mean of over outputs: a sum over several has no name."""
 
-    def terms(loss: Any, y: Any, batch: int, outputs: int) -> tuple[Choice, Array, AnyArray]:
+    def terms(loss: Any, y: Any, batch: int, outputs: int) -> Read:
         if loss.reduction == "sum" and outputs > 1:
             kind = type(loss).__name__
             raise ProblemError(f"{kind} with reduction='sum' adds up over {outputs} outputs, where a problem's has the mean: say 'mean'")
-        return choose(loss), _same_shape(y, batch, outputs), np.ones(batch, dtype=bool)
+        return Read(choose(loss), _same_shape(y, batch, outputs), np.ones(batch, dtype=bool))
 
     return terms
 
@@ -166,7 +195,7 @@ def _smooth(loss: Any) -> Choice:
     return "huber"
 
 
-MODULES: Mapping[str, Callable[..., tuple[Choice, Array, AnyArray]]] = {
+MODULES: Mapping[str, Callable[..., Read]] = {
     "CrossEntropyLoss": _cross_entropy,
     "NLLLoss": _cross_entropy,
     "MSELoss": _squared,
@@ -175,4 +204,4 @@ MODULES: Mapping[str, Callable[..., tuple[Choice, Array, AnyArray]]] = {
     "HuberLoss": _mean_over_outputs(_huber),
     "SmoothL1Loss": _mean_over_outputs(_smooth),
 }
-"""PyTorch's modules -> the loss, the expected outputs of the samples that count, and which these are."""
+"""PyTorch's modules -> what each comes to."""

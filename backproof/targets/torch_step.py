@@ -24,8 +24,9 @@ def problem_from(model: Any, x: Any, y: Any, *, loss: Any, reduction: str | None
     """The problem that a torch module, one batch and a loss are.
 
     model: a stack of linear layers and activations, in any form, with the parameters that it has; x: (batch, ...), a tensor or an array;
-    y: as the loss takes it. loss: a module of torch.nn, such as CrossEntropyLoss(label_smoothing=0.1), a function of torch.nn.functional,
-    or a name of ours; reduction: of a name, "mean" where nothing is said. Of samples that ignore_index leaves out the problem has none.
+    y: as the loss takes it. loss: a module of torch.nn, such as CrossEntropyLoss(weight, label_smoothing=0.1), a function of
+    torch.nn.functional, or a name of ours; reduction: of a name, "mean" where nothing is said. Of samples that ignore_index leaves out the
+    problem has none.
     Raises TargetError where the module is no such stack, and ProblemError.
     """
     found, given = _found(model, x)
@@ -75,14 +76,15 @@ def _by_parts(problem: Problem, answer: Gradient, outputs: AnyArray, upstream: A
     what the samples add up to, and is no mistake of the network. outputs, upstream: a^L and dC/da^L, (batch, n_L).
     """
     width = outputs.shape[1]
-    of_loss = Problem([np.eye(width)], activations=["identity"], x=outputs, y=problem.y, loss=problem.loss, reduction=problem.reduction)
+    same = {name: getattr(problem, name) for name in ("y", "loss", "reduction", "sample_weights")}
+    of_loss = Problem([np.eye(width)], activations=["identity"], x=outputs, **same)
     exact = Exact(of_loss)
     right = [np.asarray(weight) for weight in exact.reference.weights]
     with np.errstate(all="ignore"):
         judged = judge(exact, Gradient(right, [None], x=upstream), precision_named(precision))
     if judged.verdict not in (Verdict.RIGHT, Verdict.LOSSY):
         return None
-    of_network = problem.replaced(y=upstream, loss="upstream", reduction="sum")
+    of_network = problem.replaced(y=upstream, loss="upstream", reduction="sum", sample_weights=None)
     return verify(of_network, replace(answer, loss=None), precision=precision, strict=strict)
 
 
@@ -117,4 +119,5 @@ def _leaf(given: Any) -> Any:
 
 def _problem(found: FoundStack, given: Any, terms: Terms) -> Problem:
     x: AnyArray = as_array(given).astype(np.float64)
-    return found.problem_of(x[terms.kept], terms.y, loss=terms.loss, reduction=terms.reduction)
+    problem = found.problem_of(x[terms.kept], terms.y, loss=terms.loss, reduction=terms.reduction)
+    return problem if terms.sample_weights is None else problem.replaced(sample_weights=terms.sample_weights)

@@ -20,7 +20,7 @@ from oracles.balls.functions import BALL_ACTIVATIONS, BALL_LOSSES
 from oracles.oracle import Reply
 from reference.arrays import AnyArray, Array
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import row_of
+from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -175,7 +175,11 @@ def _passes(problem: Problem, near: Sequence[Array] | None, rows: Sequence[AnyAr
         reached = z[layer] if near is None or not kinks else _reaching(z[layer], near[layer], kinks)
         delta = _by_rows(row_of(BALL_ACTIVATIONS, problem.activations[layer]).pullback, reached, error)
         turned = delta.transpose()
-        weights.append((turned if rows is None else _rows(turned, rows[layer].tolist())) * a[layer])
+        product = (turned if rows is None else _rows(turned, rows[layer].tolist())) * a[layer]
+        if problem.penalty is not None:
+            chosen = problem.weights[layer] if rows is None else problem.weights[layer][rows[layer]]
+            product = product + _balls(chosen) * _rate(problem)
+        weights.append(product)
         biases.append(ones * delta)
         deltas.append(delta)
         error = _times(delta, problem.weights[layer])
@@ -204,13 +208,30 @@ def _reaching(z: arb_mat, near: Array, kinks: Sequence[float]) -> arb_mat:
 
 
 def _loss(problem: Problem, output: arb_mat) -> tuple[arb_mat, arb_mat]:
-    """C as a matrix (1, 1) and equation 2, dC/da^L (batch, n_L): the sum or mean over samples."""
+    """C as a matrix (1, 1) and equation 2, dC/da^L (batch, n_L): the sum or mean over samples, each with its weight, and the penalty."""
+    from flint import arb
+
     loss = row_of(BALL_LOSSES, problem.loss)
     samples = list(zip(output.tolist(), _balls(problem.y).tolist(), strict=True))
-    share = problem.batch if problem.reduction == "mean" else 1
+    counts = [arb(weight) for weight in (np.ones(problem.batch) if problem.sample_weights is None else problem.sample_weights).tolist()]
+    share = sum(counts, arb(0)) if problem.reduction == "mean" else arb(1)
     values = _matrix(1, [loss.value(a, y) for a, y in samples])
-    slopes = _matrix(problem.batch, [slope for a, y in samples for slope in loss.derivative(a, y)])
-    return values * _balls(np.ones((problem.batch, 1))) / share, slopes / share
+    weighed = zip(counts, samples, strict=True)
+    slopes = _matrix(problem.batch, [count * slope for count, (a, y) in weighed for slope in loss.derivative(a, y)])
+    total = values * _matrix(problem.batch, counts) / share
+    if problem.penalty is not None:
+        squares = sum((arb(w) ** 2 for weight in problem.weights for w in weight.ravel().tolist()), arb(0))
+        total = total + _matrix(1, [_rate(problem) * squares / 2])
+    return total, slopes / share
+
+
+def _rate(problem: Problem) -> arb:
+    """lambda of a penalty lambda / 2 sum W^2, over the batch size where it is said so."""
+    from flint import arb
+
+    name, parameters = name_and_parameters(problem.penalty or "")
+    factor = arb(parameters.get("factor", 1.0))
+    return factor / problem.batch if name == "l2_over_batch" else factor
 
 
 def _times(balls: arb_mat, matrix: Array) -> arb_mat:

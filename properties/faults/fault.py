@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,7 @@ UNUSED = "a_node_without_outgoing_weights_changes_nothing"
 NO_ERROR = "a_sample_without_error_adds_nothing"
 IDENTITY = "an_inserted_identity_layer_changes_nothing"
 LINE = "the_loss_changes_as_the_gradient_says"
+EQUAL_WEIGHTS = "equal_sample_weights_are_a_factor"
 LAYOUT = "the_memory_layout_does_not_matter"
 BEFORE = "the_problem_before_does_not_matter"
 
@@ -119,9 +119,12 @@ def activation(p: Passes, layer: int) -> Array:
 
 
 def loss(p: Passes) -> Any:
-    """C, the sum or the mean over samples."""
-    losses = row_of(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y)
-    return losses.mean() if p.averages else losses.sum()
+    """C, the sum or the mean over samples, each with its weight, and what a penalty adds."""
+    losses, row = row_of(LOSSES, p.problem.loss).value(p.a[p.depth], p.problem.y), p.problem.penalised
+    if p.problem.sample_weights is not None:
+        losses = losses * p.problem.sample_weights
+    total = losses.sum() / p.problem.total_weight if p.averages else losses.sum()
+    return total if row is None else total + row.value(p.problem.weights, p.batch)
 
 
 def output_error(p: Passes) -> Array:
@@ -131,7 +134,9 @@ def output_error(p: Passes) -> Array:
 
 def reduction(p: Passes, error: Array) -> Array:
     """Equation 2 for a batch: dC/da^L from dC_0/da^L."""
-    return error / p.batch if p.averages else error
+    if p.problem.sample_weights is not None:
+        error = error * p.problem.sample_weights[:, None]
+    return error / p.problem.total_weight if p.averages else error
 
 
 def slope(p: Passes, layer: int) -> Array:
@@ -150,6 +155,12 @@ def weight_gradient(p: Passes, layer: int) -> Array:
     """Equations 4 and 10, summed over samples: dC/dW^l = (delta^l)^T a^{l-1}."""
     product: Array = p.deltas[layer].T @ p.a[layer - 1]
     return product
+
+
+def penalty(p: Passes, layer: int) -> Array:
+    """What a penalty adds to dC/dW^l."""
+    row = p.problem.penalised
+    return np.zeros_like(p.weight(layer)) if row is None else row.derivative(p.weight(layer), p.batch)
 
 
 def bias_gradient(p: Passes, layer: int) -> Array:
@@ -189,6 +200,7 @@ STEPS: dict[str, Step] = {
         slope,
         delta,
         weight_gradient,
+        penalty,
         bias_gradient,
         error_below,
         answer,
@@ -210,23 +222,44 @@ class Network:
     memory: dict[Any, Any] = field(default_factory=dict)
 
     def __call__(self, problem: Problem) -> Gradient:
-        do = SimpleNamespace(**(STEPS | dict(self.changed)))
         with np.errstate(all="ignore"):
-            p = Passes(do.posed(problem), self.memory)
-            p.a[0] = p.problem.x
-            for layer in range(1, p.depth + 1):
-                p.z[layer] = do.pre_activation(p, layer)
-                p.a[layer] = do.activation(p, layer)
-            p.loss = do.loss(p)
-            p.errors[p.depth] = do.reduction(p, do.output_error(p))
-            for layer in range(p.depth, 0, -1):
-                p.slopes[layer] = do.slope(p, layer)
-                p.deltas[layer] = do.delta(p, layer)
-                p.weights[layer] = do.weight_gradient(p, layer)
-                p.biases[layer] = do.bias_gradient(p, layer)
-                p.errors[layer - 1] = do.error_below(p, layer)
-            given: Gradient = do.answer(p)
+            given: Gradient = self.step("answer")(self.passed(problem))
         return Gradient(**{f.name: getattr(given, f.name) for f in fields(given) if f.name in {*self.answers, *problem.wants}})
+
+    def step(self, name: str) -> Step:
+        """How it does a step."""
+        return self.changed.get(name, STEPS[name])
+
+    def passed(self, problem: Problem) -> Passes:
+        """Both passes, but for the answer."""
+        with np.errstate(all="ignore"):
+            return self.carried_back(self.carried_forward(problem))
+
+    def carried_forward(self, problem: Problem) -> Passes:
+        """The forward pass."""
+        pre_activation, activation = self.step("pre_activation"), self.step("activation")
+        p = Passes(self.step("posed")(problem), self.memory)
+        p.a[0] = p.problem.x
+        for layer in range(1, p.depth + 1):
+            p.z[layer] = pre_activation(p, layer)
+            p.a[layer] = activation(p, layer)
+        p.loss = self.step("loss")(p)
+        return p
+
+    def carried_back(self, p: Passes) -> Passes:
+        """The backward pass, after the forward pass."""
+        slope, delta, error_below = self.step("slope"), self.step("delta"), self.step("error_below")
+        weight_gradient, bias_gradient = self.step("weight_gradient"), self.step("bias_gradient")
+        p.errors[p.depth] = self.step("reduction")(p, self.step("output_error")(p))
+        for layer in range(p.depth, 0, -1):
+            p.slopes[layer] = slope(p, layer)
+            p.deltas[layer] = delta(p, layer)
+            p.weights[layer] = weight_gradient(p, layer)
+            if p.problem.penalty is not None:
+                p.weights[layer] = p.weights[layer] + self.step("penalty")(p, layer)
+            p.biases[layer] = bias_gradient(p, layer)
+            p.errors[layer - 1] = error_below(p, layer)
+        return p
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def averaged_the_loss_and_summed_the_gradient(p: Passes) -> Any:
 @fault("loss", laws=(EXACT, LINE))
 def answered_the_loss_of_the_last_sample(p: Passes) -> Any:
     """The loss is overwritten in a loop over samples, in place of added up: it shows in batches of two or more."""
-    return loss(Passes(p.problem.replaced(x=p.problem.x[-1:], y=p.problem.y[-1:]), {}, a={p.depth: p.a[p.depth][-1:]}))
+    return loss(Passes(p.problem.of_samples(slice(-1, None)), {}, a={p.depth: p.a[p.depth][-1:]}))
 
 
 FAULTS_OF_LOSSES = faults_among(vars())

@@ -6,6 +6,7 @@ from properties.faults.of_batches import FAULTS_OF_BATCHES
 from properties.faults.of_conduct import FAULTS_OF_CONDUCT
 from properties.faults.of_layers import FAULTS_OF_LAYERS
 from properties.faults.of_losses import FAULTS_OF_LOSSES
+from properties.faults.of_penalties import FAULTS_OF_PENALTIES
 from properties.faults.of_rounding import FAULTS_OF_ROUNDING
 from properties.faults.of_slopes import FAULTS_OF_SLOPES
 
@@ -17,6 +18,7 @@ FAULTS: dict[str, Fault] = {
         *FAULTS_OF_ACTIVATIONS,
         *FAULTS_OF_LAYERS,
         *FAULTS_OF_BATCHES,
+        *FAULTS_OF_PENALTIES,
         *FAULTS_OF_ROUNDING,
         *FAULTS_OF_CONDUCT,
     )

@@ -23,6 +23,7 @@ from reference.gradient import Gradient, Place
 from reference.passes import Passes
 from reference.problem import Problem
 from rounding.precisions import Precision
+from rounding.worst_case import largest_total
 
 LARGE = 64
 """A network with a layer as wide as this, or a batch as large, is judged by this bound: there it is sharper, and costs less."""
@@ -163,7 +164,7 @@ def posed_again(problem: Problem, precision: Precision) -> Problem:
     weights = [weight[np.ix_(orders[i + 1], orders[i])] for i, weight in enumerate(problem.weights)]
     biases = [None if bias is None else bias[orders[i + 1]] for i, bias in enumerate(problem.biases)]
     x = rounded(problem.x[np.ix_(samples, orders[0])] * 1.015625, precision.name)
-    return problem.replaced(weights=weights, biases=biases, x=x, y=problem.y[samples])
+    return problem.of_samples(samples).replaced(weights=weights, biases=biases, x=x)
 
 
 def says_nothing(exact: Exact, precision: Precision) -> str:
@@ -176,23 +177,26 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
     arrays = [*forward.pre_activations, *forward.activations, *back.errors, *back.deltas]
     if not all(math.isfinite(squares.sum()) for squares in passed.squares.all) and not all(np.isfinite(array).all() for array in arrays):
         return "nothing can be said: a number of the exact passes leaves the range of float64"
-    share = problem.batch if problem.reduction == "mean" else 1
-    if any(2 * max(_largest_sums(passed, share, sizes)) < precision.largest for sizes in (_norms, _longest)):
+    total = float(largest_total(problem))
+    if any(2 * max(_largest_sums(passed, total, sizes)) < precision.largest for sizes in (_norms, _longest)):
         return ""
     return f"nothing can be said: a needed sum or product may leave the range of {precision.name}"
 
 
-def _largest_sums(passed: Passes, share: int, sizes: Callable[[Passes, int], tuple[Pair, Pair, Pair]]) -> Iterator[float]:
+def _largest_sums(passed: Passes, total: float, sizes: Callable[[Passes, int], tuple[Pair, Pair, Pair]]) -> Iterator[float]:
     """How large sums of products may be: at most the product of two norms, along rows or columns.
 
-    sizes: those of a, delta and W of a layer, each of the longest row and the longest column, or more.
+    total: by how much they may be larger, where a mean is taken after them; sizes: those of a, delta and W of a layer, each of the longest
+    row and the longest column, or more.
     """
+    penalty = passed.problem.penalised
     for layer in range(passed.problem.depth):
         a, delta, weight = sizes(passed, layer)
         yield a[0] * weight[0]
-        yield delta[0] * weight[1] * share
+        yield delta[0] * weight[1] * total
         ones = math.sqrt(passed.problem.batch) if passed.problem.biases[layer] is not None else 0.0
-        yield delta[1] * max(a[1], ones) * share
+        added = 0.0 if penalty is None else penalty.rate(passed.problem.batch) * max(weight)
+        yield delta[1] * max(a[1], ones) * total + passed.problem.batch * added
 
 
 def _norms(passed: Passes, layer: int) -> tuple[Pair, Pair, Pair]:

@@ -10,8 +10,9 @@ from rounding.precisions import Precision
 
 
 def of_one_sample(problem: Problem) -> Problem:
-    """A problem of the first sample alone: each row of a layer's dC/dW is a multiple of the layer's inputs then."""
-    return problem.replaced(x=problem.x[:1], y=problem.y[:1])
+    """A problem of one sample alone, the first that counts: each row of a layer's dC/dW is a multiple of the layer's inputs then."""
+    first = 0 if problem.sample_weights is None else int(np.argmax(problem.sample_weights > 0))
+    return problem.of_samples([first])
 
 
 def layer_that_loses(problem: Problem, answer: Gradient, precision: Precision) -> int | None:
@@ -20,6 +21,8 @@ def layer_that_loses(problem: Problem, answer: Gradient, precision: Precision) -
     In the order of computation: the first pre-activation or activation that is outside, where the answer gives them; else the first
     layer's inputs that dC/dW is no multiple of, which the layer below has computed; else the last layer whose derivatives are outside.
     """
+    if problem.penalty is not None:
+        return None  # no row of dC/dW is a multiple of the inputs then
     exact = Exact(problem)
     bound, forward = exact.bound(precision, None), exact.passes.forward
     outside = {entry.place for entry in measured(answer, exact.reference, exact.reference, bound) if entry.outside.any()}

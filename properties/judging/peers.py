@@ -93,18 +93,22 @@ class _Pass:
 
         self.problem = problem
         self.x, self.y = held(problem.x[samples]), held(problem.y[samples])
+        weights = problem.sample_weights
+        self.sample_weights = None if weights is None else held(weights[samples])[:, None]
         self.weights = [held(w[np.ix_(orders[i + 1], orders[i])]) for i, w in enumerate(problem.weights)]
         self.biases = [None if b is None else held(b[orders[i + 1]]) for i, b in enumerate(problem.biases)]
 
     def answer(self) -> Gradient:
         """All that a gradient may hold."""
-        problem, mean = self.problem, self.problem.reduction == "mean"
+        problem, mean, penalty = self.problem, self.problem.reduction == "mean", self.problem.penalised
         a, z = [self.x], []
         for weight, bias, choice in zip(self.weights, self.biases, problem.activations, strict=True):
             summed = self._product(a[-1], weight.T)
             z.append(summed if bias is None else self._rounded(summed + bias))
             a.append(self._value(choice, z[-1]))
         error = self._output_error(a[-1])
+        if self.sample_weights is not None:
+            error = self._rounded(error * self.sample_weights)
         if mean and not self.peer.mean_last:
             error = self._shared(error)
         weights: list[AnyArray] = []
@@ -118,16 +122,18 @@ class _Pass:
             error = self._product(delta, self.weights[layer])
             if mean and self.peer.mean_last:
                 of_weight, of_bias, delta = (self._shared(array) for array in (of_weight, of_bias, delta))
+            if penalty is not None:
+                rate = self._rounded(np.asarray(penalty.rate(problem.batch), delta.dtype))
+                of_weight = self._rounded(of_weight + self._rounded(rate * self.weights[layer]))
             rows, columns = self.back[layer + 1], self.back[layer]
             weights.insert(0, of_weight[np.ix_(rows, columns)])
             biases.insert(0, of_bias[rows])
             deltas.insert(0, self._in_order(delta, layer + 1))
-        losses = self._rounded(np.asarray(row_of(LOSSES, problem.loss).value(a[-1], self.y), a[-1].dtype))
         return Gradient(
             weights,
             biases,
             x=self._in_order(self._shared(error) if mean and self.peer.mean_last else error, 0),
-            loss=self._rounded(losses.mean() if mean else losses.sum()),
+            loss=self._loss(a[-1]),
             pre_activations=[self._in_order(array, i + 1) for i, array in enumerate(z)],
             activations=[self._in_order(array, i + 1) for i, array in enumerate(a[1:])],
             deltas=deltas,
@@ -137,8 +143,25 @@ class _Pass:
         """Samples and nodes as they stand in the problem."""
         return array[np.ix_(self.samples, self.back[layer])]
 
+    def _loss(self, output: AnyArray) -> AnyArray:
+        """C, of which each sample's part is rounded, and the whole."""
+        problem = self.problem
+        losses = self._rounded(np.asarray(row_of(LOSSES, problem.loss).value(output, self.y), output.dtype))
+        if self.sample_weights is not None:
+            losses = self._rounded(losses * self.sample_weights[:, 0])
+        total = losses.sum() / losses.dtype.type(self._total_weight()) if problem.reduction == "mean" else losses.sum()
+        if problem.penalised is not None:
+            total = total + problem.penalised.value(tuple(self.weights), problem.batch).astype(losses.dtype)
+        return self._rounded(total)
+
+    def _total_weight(self) -> Any:
+        """What a mean is taken over, as the peer adds it up."""
+        if self.sample_weights is None:
+            return self.problem.batch
+        return self._product(self.sample_weights.T, np.ones_like(self.sample_weights))[0, 0]
+
     def _shared(self, array: AnyArray) -> AnyArray:
-        return self._rounded(array / array.dtype.type(self.problem.batch))
+        return self._rounded(array / array.dtype.type(self._total_weight()))
 
     def _product(self, left: AnyArray, right: AnyArray) -> AnyArray:
         """left @ right, its terms added up in the peer's order and the precision's format of sums."""
@@ -205,6 +228,8 @@ class _Pass:
         difference = self._rounded(a - self.y)
         if name_and_parameters(self.problem.loss)[0] == "binary_cross_entropy_of_probabilities":
             difference = self._rounded(difference / a.dtype.type(a.shape[1]))
+        if self.sample_weights is not None:
+            difference = self._rounded(difference * self.sample_weights)
         return self._shared(difference) if self.problem.reduction == "mean" and not self.peer.mean_last else difference
 
     def _rounded(self, array: Any, systematic: bool = False) -> AnyArray:

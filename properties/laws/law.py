@@ -159,6 +159,7 @@ class Law:
     cadence: EVERY_PROBLEM; SAMPLED, for a law that asks once more, so that of many problems alike only some pay for it;
         ROTATED, for a law that asks the target further problems, so that a run judges only some of them on each; AUDIT, for a sample
         of the right answers;
+    with_penalty: whether it holds where a penalty is added to dC/dW as well;
     unless: laws without which this one proves nothing: it compares calls, and where one of these is broken too, it is not applicable;
     at_once: of which of many answers it holds, with no more to say; of all others judge decides, one by one. None where it decides on each.
     """
@@ -166,6 +167,7 @@ class Law:
     judge: Callable[[Case], Outcome]
     needs_answer: bool = True
     cadence: Cadence = Cadence.EVERY_PROBLEM
+    with_penalty: bool = True
     unless: tuple[Callable[[Case], Outcome], ...] = ()
     at_once: Callable[[Answered], Sequence[bool]] | None = None
 
@@ -182,6 +184,8 @@ class Law:
         """How the law fares on one case."""
         if self.needs_answer and case.answer.gradient is None:
             return not_applicable("the target gave no answer that can be judged")
+        if case.problem.penalty is not None and not self.with_penalty:
+            return not_applicable("with a penalty on the weights it does not hold")
         try:
             with np.errstate(all="ignore"):
                 outcome = replace(self.judge(case), answer=case.answer.gradient)

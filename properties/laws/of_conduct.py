@@ -1,12 +1,13 @@
 """Laws of conduct: a target answers, in the right shape, leaves its inputs alone and says the same twice."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from properties.judging.judgement import measured
 from properties.laws.law import HELD, Answered, Case, NotPosable, Outcome, broken, not_applicable
-from properties.laws.related_problems import own_rounding
+from properties.laws.related_problems import own_rounding, samples
 from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from properties.verdict import Verdict
 from reference.gradient import Gradient
@@ -101,7 +102,8 @@ def the_problem_before_does_not_matter(case: Case) -> Outcome:
     problem = case.problem
     others = [problem.replaced(x=-problem.x)]
     if problem.batch > 1:
-        others.append(problem.replaced(x=problem.x[:-1], y=problem.y[:-1]))
+        with suppress(NotPosable):
+            others.append(samples(problem, range(problem.batch - 1)))
     posed = [other for other in others if not case.support.refusal(other)]
     if not posed:
         raise NotPosable("it needs another problem that the target supports")

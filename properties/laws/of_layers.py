@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from properties.laws.law import Case, NotPosable, Outcome
-from properties.laws.related_problems import Entries, Posed, Side, agree, entries_of, first, pose, zeros_like
+from properties.laws.related_problems import Entries, Posed, Side, agree, entries_of, first, pose, samples, zeros_like
 from properties.problems.values import rounded
 from reference.arrays import Array
 from reference.forward import forward
@@ -190,7 +190,7 @@ def _no_kink_between(points: list[Posed]) -> None:
 
 def _one_sample(case: Case) -> Posed:
     problem = case.problem
-    return first(case) if problem.batch == 1 else pose(case, problem.replaced(x=problem.x[:1], y=problem.y[:1]))
+    return first(case) if problem.batch == 1 else pose(case, samples(problem, [0]))
 
 
 def _places(quantity: str, posed: Posed) -> Iterator[tuple[int, Place]]:

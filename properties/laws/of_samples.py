@@ -3,7 +3,7 @@
 import numpy as np
 
 from properties.laws.law import Case, NotPosable, Outcome
-from properties.laws.related_problems import Entries, Side, agree, first, pose, times, total
+from properties.laws.related_problems import Entries, Side, agree, first, pose, samples, times, total
 from properties.problems.values import rounded
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
@@ -19,20 +19,20 @@ def batch_gradients_add(case: Case) -> Outcome:
     if problem.batch < 2:
         raise NotPosable("it needs two samples")
     half = problem.batch // 2
-    parts = [pose(case, _samples(problem, range(half))), pose(case, _samples(problem, range(half, problem.batch)))]
-    shares = [_share(problem, part.problem.batch) for part in parts]
+    parts = [pose(case, samples(problem, range(half))), pose(case, samples(problem, range(half, problem.batch)))]
+    shares = [_share(problem, part.problem) for part in parts]
     whole = total(times(share, part.side) for share, part in zip(shares, parts, strict=True))
     return agree(first(case).side, whole, "the gradient of the batch is not that of its two halves")
 
 
 def the_mean_is_the_sum_over_the_batch_size(case: Case) -> Outcome:
-    """The gradient of the mean over samples, times their number, is that of the sum.
+    """The gradient of the mean over samples, times their number or the sum of their weights, is that of the sum.
 
     Cannot see: what is wrong with both. Needs: a target that supports both reductions.
     """
     problem = case.problem
     other = pose(case, problem.replaced(reduction="sum" if problem.reduction == "mean" else "mean"))
-    factor = problem.batch if problem.reduction == "sum" else 1 / problem.batch
+    factor = float(problem.total_weight if problem.reduction == "sum" else 1 / problem.total_weight)
     return agree(first(case).side, times(factor, other.side), "mean and sum differ by more than the number of samples")
 
 
@@ -42,9 +42,9 @@ def a_duplicated_sample_counts_twice(case: Case) -> Outcome:
     Cannot see: what is wrong with each sample alone. Needs: a target that takes one more sample, and one alone.
     """
     problem = case.problem
-    more = pose(case, _samples(problem, [*range(problem.batch), 0]))
-    alone = pose(case, _samples(problem, [0]))
-    expected = total([times(_share(more.problem, problem.batch), first(case).side), times(_share(more.problem, 1), alone.side)])
+    more = pose(case, samples(problem, [*range(problem.batch), 0]))
+    alone = pose(case, samples(problem, [0]))
+    expected = total([times(_share(more.problem, problem), first(case).side), times(_share(more.problem, alone.problem), alone.side)])
     return agree(more.side, expected, "a sample that stands twice does not add its gradient once more")
 
 
@@ -56,7 +56,7 @@ def the_order_of_samples_does_not_matter(case: Case) -> Outcome:
     problem = case.problem
     if problem.batch < 2:
         raise NotPosable("it needs two samples")
-    turned = pose(case, _samples(problem, range(problem.batch - 1, -1, -1)))
+    turned = pose(case, samples(problem, range(problem.batch - 1, -1, -1)))
     return agree(turned.side, first(case).side, "the samples in reverse order have another gradient")
 
 
@@ -72,19 +72,29 @@ def a_sample_without_error_adds_nothing(case: Case) -> Outcome:
     output = first(case).exact.passes.forward.activations[-1][:1]
     if not np.isfinite(output).all():
         raise NotPosable("its output leaves the range")
-    x, y = np.vstack([problem.x, problem.x[:1]]), np.vstack([problem.y, rounded(output, case.precision.name)])
-    more = pose(case, problem.replaced(x=x, y=y))
-    share = _share(more.problem, problem.batch)
+    y = np.vstack([problem.y, rounded(output, case.precision.name)])
+    more = pose(case, problem.of_samples([*range(problem.batch), 0]).replaced(y=y))
+    share = _share(more.problem, problem)
     return agree(_twice(more.side), _twice(times(share, first(case).side)), "a sample without an error adds to the gradient")
 
 
-def _samples(problem: Problem, chosen: list[int] | range) -> Problem:
-    return problem.replaced(x=problem.x[list(chosen)], y=problem.y[list(chosen)])
+def equal_sample_weights_are_a_factor(case: Case) -> Outcome:
+    """Where all samples have the same weight, a sum over them is that many times as large, and a mean is the mean without weights.
+
+    Cannot see: weights that are given to the wrong samples. Needs: a target that takes samples with weights and without.
+    """
+    problem = case.problem
+    if problem.sample_weights is None:
+        raise NotPosable("its samples have no weights")
+    equal = pose(case, problem.replaced(sample_weights=np.full(problem.batch, 2.0)))
+    without = pose(case, problem.replaced(sample_weights=None))
+    factor = 1.0 if problem.reduction == "mean" else 2.0
+    return agree(equal.side, times(factor, without.side), "equal weights of samples are not a factor of a sum, or change a mean")
 
 
-def _share(whole: Problem, samples: int) -> float:
+def _share(whole: Problem, part: Problem) -> float:
     """How much some samples count in the loss of a whole batch."""
-    return samples / whole.batch if whole.reduction == "mean" else 1.0
+    return float(part.total_weight / whole.total_weight) if whole.reduction == "mean" else 1.0
 
 
 def _twice(side: Side) -> Side:

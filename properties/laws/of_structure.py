@@ -115,7 +115,7 @@ def a_split_network_chains(case: Case) -> Outcome:
         raise NotPosable("dC/dx leaves the range")
     error = np.asarray(upper.gradient.x, dtype=np.float64)
     expected = rounded(joint - error, case.precision.name)
-    lower = pose(case, _layers(problem, 0, at).replaced(y=expected, loss="half_squared_error", reduction="sum"))
+    lower = pose(case, _layers(problem, 0, at).replaced(y=expected, loss="half_squared_error", reduction="sum", sample_weights=None))
     apart = _apart(upper.given[Place("x", None)].allowed, joint, error, expected, case)
     bound = rounding_bound(lower.exact.passes, worst_case_rounding(case.precision, None), apart=apart)
     parts = {place: entries for place, entries in lower.entries(bound).items() if place.quantity in ("weights", "biases")}

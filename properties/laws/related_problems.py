@@ -4,7 +4,7 @@ No exact gradient is needed: each answer may be off by the rounding bound of its
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -135,6 +135,14 @@ def pose(case: Case, problem: Problem) -> Posed:
     if answer.gradient is None:
         raise NotAnswered(answer)
     return Posed(problem, answer.gradient, case.precision, Exact(problem))
+
+
+def samples(problem: Problem, chosen: Sequence[int]) -> Problem:
+    """Some of a problem's samples. Raises NotPosable where they have no weight, so that there is no mean of them."""
+    counts = problem.sample_weights
+    if problem.reduction == "mean" and counts is not None and not counts[list(chosen)].any():
+        raise NotPosable("it needs samples whose weights are not all 0")
+    return problem.of_samples(list(chosen))
 
 
 def first(case: Case) -> Posed:

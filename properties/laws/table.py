@@ -34,6 +34,7 @@ from properties.laws.of_samples import (
     a_duplicated_sample_counts_twice,
     a_sample_without_error_adds_nothing,
     batch_gradients_add,
+    equal_sample_weights_are_a_factor,
     the_mean_is_the_sum_over_the_batch_size,
     the_order_of_samples_does_not_matter,
 )
@@ -43,6 +44,18 @@ from properties.laws.of_structure import (
     an_inserted_identity_layer_changes_nothing,
     permuted_nodes_permute_the_gradient,
 )
+
+COMPARE_CALLS = (two_calls_agree, the_problem_before_does_not_matter)
+"""Without these, laws that compare calls prove nothing."""
+
+HOLD_WITH_PENALTY = (
+    the_order_of_samples_does_not_matter,
+    permuted_nodes_permute_the_gradient,
+    a_split_network_chains,
+    the_loss_changes_as_the_gradient_says,
+    the_memory_layout_does_not_matter,
+)
+"""Of the laws of related problems: a penalty does not grow with samples, nor is it the same for another network of the same function."""
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -54,7 +67,7 @@ LAWS: dict[str, Law] = {
         Law(it_agrees_with_the_exact_gradient, at_once=beyond_all_suspicion),
         Law(what_is_right_stands_an_audit, cadence=Cadence.AUDIT),
         *(
-            Law(judge, cadence=Cadence.ROTATED, unless=(two_calls_agree, the_problem_before_does_not_matter))
+            Law(judge, cadence=Cadence.ROTATED, unless=COMPARE_CALLS, with_penalty=judge in HOLD_WITH_PENALTY)
             for judge in (
                 batch_gradients_add,
                 the_mean_is_the_sum_over_the_batch_size,
@@ -67,10 +80,11 @@ LAWS: dict[str, Law] = {
                 a_split_network_chains,
                 the_loss_changes_as_the_gradient_says,
                 the_memory_layout_does_not_matter,
+                equal_sample_weights_are_a_factor,
             )
         ),
         *(
-            Law(judge, cadence=Cadence.ROTATED)
+            Law(judge, cadence=Cadence.ROTATED, with_penalty=False)
             for judge in (
                 a_weight_gradient_is_an_outer_product,
                 a_bias_gradient_is_delta,

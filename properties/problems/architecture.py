@@ -19,6 +19,7 @@ class Architecture:
     """Widths n_0 to n_L, batch, and for each layer its activation and whether it has biases.
 
     labels: of n outputs the rows that y is drawn from, in place of what the loss says; None for that.
+    weighted: whether samples have weights; penalty: None for none.
     """
 
     widths: tuple[int, ...]
@@ -28,6 +29,8 @@ class Architecture:
     loss: Choice
     reduction: str
     labels: Labels | None = None
+    weighted: bool = False
+    penalty: Choice | None = None
 
 
 class Picker(Protocol):
@@ -67,7 +70,10 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
         picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)
     ]
     reduction = picker.pick("reduction", support.reductions)
-    return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction, EXPECTED[support.expected])
+    weighted = picker.pick("weighted", {None: (False, True), True: (True,), False: (False,)}[support.sample_weights])
+    penalty = picker.pick("penalty", support.penalties)
+    labels = EXPECTED[support.expected]
+    return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction, labels, weighted, penalty)
 
 
 def _pick_sizes(picker: Picker, support: Support, depth: int) -> tuple[int, tuple[int, ...]]:
@@ -92,8 +98,9 @@ def _pick_sizes(picker: Picker, support: Support, depth: int) -> tuple[int, tupl
 
 def architecture_of(problem: Problem) -> Architecture:
     """The structure of a problem."""
-    biased = tuple(b is not None for b in problem.biases)
-    return Architecture(problem.widths, problem.batch, problem.activations, biased, problem.loss, problem.reduction)
+    biased, weighted = tuple(b is not None for b in problem.biases), problem.sample_weights is not None
+    parts = (problem.widths, problem.batch, problem.activations, biased, problem.loss, problem.reduction)
+    return Architecture(*parts, weighted=weighted, penalty=problem.penalty)
 
 
 def answers_of(architecture: Architecture) -> dict[Hashable, Any]:
@@ -105,6 +112,8 @@ def answers_of(architecture: Architecture) -> dict[Hashable, Any]:
         "biases": "all" if all(biased) else "some" if any(biased) else "none",
         "loss": architecture.loss,
         "reduction": architecture.reduction,
+        "weighted": architecture.weighted,
+        "penalty": architecture.penalty,
         **{("width", i): width for i, width in enumerate(architecture.widths)},
         **{("activation", i): activation for i, activation in enumerate(architecture.activations)},
         **{("biased", i): b for i, b in enumerate(biased)},

@@ -43,13 +43,13 @@ def _simpler(problem: Problem, support: Support) -> Iterator[Problem]:
 
 def _changes(problem: Problem, support: Support) -> Iterator[dict[str, Any]]:
     for half in (np.arange(problem.batch // 2), np.arange(problem.batch // 2, problem.batch)) if problem.batch > MANY else ():
-        yield {"x": problem.x[half], "y": problem.y[half]}
+        yield _without_samples(problem, half)
     for layer, width in enumerate(problem.widths):
         for half in (np.arange(width // 2), np.arange(width // 2, width)) if width > MANY else ():
             yield _without_node(problem, layer, half)
     if problem.batch > support.drawn("batch")[0]:
         for s in range(problem.batch):
-            yield {"x": np.delete(problem.x, s, 0), "y": np.delete(problem.y, s, 0)}
+            yield _without_samples(problem, s)
     if problem.depth > support.drawn("depth")[0]:
         yield from _without_layers(problem)
     for layer, width in enumerate(problem.widths):
@@ -61,6 +61,12 @@ def _changes(problem: Problem, support: Support) -> Iterator[dict[str, Any]]:
         for i, bias in enumerate(problem.biases):
             if bias is not None:
                 yield {"biases": _with(problem.biases, i, None)}
+
+
+def _without_samples(problem: Problem, left_out: Any) -> dict[str, Any]:
+    """One sample less, or some."""
+    arrays = {name: getattr(problem, name) for name in ("x", "y", "sample_weights")}
+    return {name: None if array is None else np.delete(array, left_out, 0) for name, array in arrays.items()}
 
 
 def _without_layers(problem: Problem) -> Iterator[dict[str, Any]]:
@@ -109,9 +115,13 @@ def _simpler_choices(problem: Problem, support: Support) -> Iterator[dict[str, A
         yield {"loss": loss}
     for reduction in _before(problem.reduction, support.reductions):
         yield {"reduction": reduction}
+    for penalty in _before(problem.penalty, support.penalties):
+        yield {"penalty": penalty}
+    if problem.sample_weights is not None:
+        yield {"sample_weights": None}
 
 
-def _before(chosen: Choice | str, options: tuple[Any, ...]) -> tuple[Any, ...]:
+def _before(chosen: Choice | None, options: tuple[Any, ...]) -> tuple[Any, ...]:
     """The options that are simpler than the one that is chosen."""
     return options[: options.index(chosen)] if chosen in options else ()
 

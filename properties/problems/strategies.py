@@ -101,9 +101,11 @@ def _free(picker: Picker, architecture: Architecture) -> Problem:
         y = np.array([picker.pick(("label", i), options) for i in range(rows)]).reshape(batch, widths[-1])
     else:
         y = array("y", batch, widths[-1])
-    return Problem(
-        weights, biases=biases, activations=architecture.activations, x=x, y=y, loss=architecture.loss, reduction=architecture.reduction
-    )
+    counts = np.abs(array("sample_weights", batch)) if architecture.weighted else None
+    if counts is not None and not 0 < counts.sum() < np.inf:
+        counts = np.ones(batch)
+    same: dict[str, Any] = {name: getattr(architecture, name) for name in ("activations", "loss", "reduction", "penalty")}
+    return Problem(weights, biases=biases, x=x, y=y, sample_weights=counts, **same)
 
 
 @st.composite

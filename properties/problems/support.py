@@ -10,6 +10,7 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.expected_outputs import Labels, one_hot
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, normal_choice, row_of
+from reference.functions.penalties import PENALTIES, normal_penalty
 from reference.problem import REDUCTIONS, WANTS, Problem
 
 PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
@@ -28,7 +29,7 @@ SIZES = {
 
 
 CHOSEN = ("activations", "output_activations", "losses", "reductions")
-LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths", "values")
+LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths", "values", "sample_weights", "penalties")
 """What a run may ask for, within what the target supports."""
 
 
@@ -57,6 +58,8 @@ class Support:
     sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone; outputs: (least, most) of n_L, None for any;
     expected: a key of EXPECTED, what y may be beside what the loss says;
     values: "any" numbers, or those that are "tame" (properties/problems/tame.py);
+    sample_weights: whether samples have weights: True for always, False for never, None for both;
+    penalties: what is added for large weights, each None for nothing, "l2", ("l2", factor) or ("l2_over_batch", factor);
     layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
     """
 
@@ -77,6 +80,8 @@ class Support:
     layer_activations: tuple[Choice, ...] | None = None
     layer_biases: tuple[bool, ...] | None = None
     values: str = "any"
+    sample_weights: bool | None = False
+    penalties: tuple[Choice | None, ...] = (None,)
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -118,6 +123,8 @@ class Support:
                 changes |= {"widths": wanted, "sizes": _sizes_of(wanted)}
             elif name == "sizes":
                 changes[name] = wanted
+            elif name in ("sample_weights", "penalties"):
+                changes[name] = self._asked(name, wanted)
             elif name == "values":
                 if wanted != "tame" and self.values == "tame":
                     raise SupportError(f"values is {wanted!r}, but the target supports only 'tame'")
@@ -127,6 +134,16 @@ class Support:
         if "losses" in changes and "output_activations" not in changes and not (self.activations or self.output_activations):
             changes |= {} if self.layer_activations else _outputs_of(changes["losses"])
         return replace(self, **changes)._consistent()
+
+    def _asked(self, name: str, wanted: Any) -> Any:
+        """sample_weights or penalties as a run asks for them: of a target that says nothing of them whatever is asked."""
+        mine = getattr(self, name)
+        if mine == getattr(Support(), name) or mine == wanted or (name == "sample_weights" and mine is None):
+            return wanted
+        both = tuple(choice for choice in wanted if choice in mine) if name == "penalties" else None
+        if not both:
+            raise SupportError(f"{name} is {_listed(wanted)}, but the target supports only {_listed(mine)}")
+        return both
 
     def _narrowed(self, name: str, wanted: Any) -> Any:
         """biases, depth, width or batch as a run asks for it, where the target says nothing of it; what both allow, where it does."""
@@ -202,6 +219,11 @@ class Support:
             return f"the activations {', '.join(map(str, problem.activations))}"
         if problem.reduction not in self.reductions:
             return f"the reduction {problem.reduction}"
+        weighted = problem.sample_weights is not None
+        if self.sample_weights not in (None, weighted):
+            return "weights of samples" if weighted else "samples without weights"
+        if problem.penalty not in self.penalties:
+            return "no penalty" if problem.penalty is None else f"the penalty {problem.penalty}"
         *hidden, last = problem.activations
         choices = [(self.loss_choices, problem.loss)]
         if self.layer_activations is None:
@@ -262,7 +284,24 @@ def _all_choices(table: Mapping[str, Any]) -> tuple[Choice, ...]:
     return tuple((name, dict(chosen)) if chosen else name for name in table for chosen in PARAMETERS.get(name, ({},)))
 
 
+def _listed(given: Any) -> Any:
+    return list(given) if isinstance(given, tuple) else given
+
+
+def _penalties(value: Any) -> tuple[Choice | None, ...]:
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence) or not value:
+        raise SupportError(f"penalties is {value!r}: expected a list of None, {', '.join(PENALTIES)}, or a name and a factor: ['l2', 0.1]")
+    try:
+        return tuple(normal_penalty(item) for item in value)
+    except ValueError as error:
+        raise SupportError(f"penalties: {error}") from None
+
+
 def _field(name: str, value: Any) -> Any:
+    if name == "penalties" and value is not None:
+        return _penalties(value)
+    if name == "sample_weights" and value is None:
+        return None
     if value is None:
         return getattr(Support(), name)
     if name == "layer_biases":
@@ -309,5 +348,5 @@ def _field(name: str, value: Any) -> Any:
             raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")
         return tuple(value)
     if not isinstance(value, bool):
-        raise SupportError(f"{name} is {value!r}: expected True, False{' or None' if name == 'biases' else ''}")
+        raise SupportError(f"{name} is {value!r}: expected True, False{' or None' if name in ('biases', 'sample_weights') else ''}")
     return value

@@ -12,7 +12,7 @@ from reference.arrays import AnyArray, Array
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import row_of
-from reference.problem import Problem
+from reference.problem import PARTS, Problem
 
 DRAWN = 8.0
 """Pre-activations of drawn problems are at most so large: sigmoid and tanh have slopes that are seen there."""
@@ -67,16 +67,16 @@ def with_better(stack: Problem, other: Problem, better: AnyArray) -> Problem:
     def chosen(mine: Array, theirs: Array) -> Array:
         return np.where(better.reshape(-1, *(1 for _ in mine.shape[1:])), theirs, mine)
 
-    pairs = zip(stack.biases, other.biases, strict=True)
+    pairs, mine, theirs = zip(stack.biases, other.biases, strict=True), stack.sample_weights, other.sample_weights
     return _with(
         stack,
-        weights=tuple(chosen(mine, theirs) for mine, theirs in zip(stack.weights, other.weights, strict=True)),
-        biases=tuple(None if mine is None or theirs is None else chosen(mine, theirs) for mine, theirs in pairs),
+        weights=tuple(chosen(a, b) for a, b in zip(stack.weights, other.weights, strict=True)),
+        biases=tuple(None if a is None or b is None else chosen(a, b) for a, b in pairs),
         x=chosen(stack.x, other.x),
         y=chosen(stack.y, other.y),
+        sample_weights=None if mine is None or theirs is None else chosen(mine, theirs),
     )
 
 
 def _with(stack: Problem, **changes: Any) -> Problem:
-    same = {name: getattr(stack, name) for name in ("weights", "biases", "activations", "x", "y", "loss", "reduction", "wants")}
-    return Problem.unchecked(**(same | changes))
+    return Problem.unchecked(**({name: getattr(stack, name) for name in PARTS} | changes))

@@ -70,7 +70,9 @@ def held_in(problem: Problem, precision: str) -> Problem:
     """The problem whose numbers are the nearest that a precision holds."""
     weights = [rounded(weight, precision) for weight in problem.weights]
     biases = [None if bias is None else rounded(bias, precision) for bias in problem.biases]
-    return problem.replaced(weights=weights, biases=biases, x=rounded(problem.x, precision), y=rounded(problem.y, precision))
+    counts = None if problem.sample_weights is None else rounded(problem.sample_weights, precision)
+    x, y = rounded(problem.x, precision), rounded(problem.y, precision)
+    return problem.replaced(weights=weights, biases=biases, x=x, y=y, sample_weights=counts)
 
 
 def problem_of_seed(architecture: Architecture, plan: ValuePlan, seed: int, precision: str = "float64") -> Problem:
@@ -105,8 +107,9 @@ def problems_of_seed(
         "biases": tuple(None if b is None else rounded(b, precision) for b in biases),
         "x": rounded(x, precision),
         "y": rounded(y, precision),
+        "sample_weights": sample_weights(rng, (count, batch)) if architecture.weighted else None,
     }
-    same: dict[str, Any] = {name: getattr(architecture, name) for name in ("activations", "loss", "reduction")}
+    same: dict[str, Any] = {name: getattr(architecture, name) for name in ("activations", "loss", "reduction", "penalty")}
     asked = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
     stack = Problem.unchecked(wants=asked, **same, **parts)
     with np.errstate(all="ignore"):
@@ -152,7 +155,7 @@ def without_near_kinks(problem: Problem, precision: str) -> Problem:
             return problem
         if near.sum() > problem.batch / 2:
             break
-        problem = problem.replaced(x=problem.x[~near], y=problem.y[~near])
+        problem = problem.of_samples(~near)
     return problem
 
 
@@ -222,6 +225,13 @@ def expected_outputs(architecture: Architecture, rng: np.random.Generator, draw:
     options = np.array(labels(outputs))
     columns = outputs // options.shape[1]
     return options[rng.integers(len(options), size=(count, batch, columns))].reshape(count, batch, outputs)
+
+
+def sample_weights(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Weights of samples of a stack, (count, batch): a mask, or sixteenths around 1, exact in every precision; never all 0."""
+    weights: Array = np.where(rng.integers(0, 2, (shape[0], 1)), rng.integers(0, 2, shape), rng.integers(0, 33, shape) / 16)
+    weights[:, 0] += weights.sum(axis=1) == 0
+    return weights
 
 
 def _labels(architecture: Architecture) -> Labels | None:

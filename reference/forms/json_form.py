@@ -30,7 +30,8 @@ def problem_data(problem: Any) -> dict[str, Any]:
     data = problem_without_arrays(problem)
     for layer, weight, bias in zip(data["layers"], problem.weights, problem.biases, strict=True):
         layer |= {"weights": numbers(weight), "biases": None if bias is None else numbers(bias)}
-    return data | {"x": numbers(problem.x), "y": numbers(problem.y)}
+    data |= {"x": numbers(problem.x), "y": numbers(problem.y)}
+    return data if problem.sample_weights is None else data | {"sample_weights": numbers(problem.sample_weights)}
 
 
 def problem_without_arrays(problem: Any) -> dict[str, Any]:
@@ -42,12 +43,12 @@ def problem_without_arrays(problem: Any) -> dict[str, Any]:
         "loss": choice_data(problem.loss),
         "reduction": problem.reduction,
         "wants": list(problem.wants),
-    }
+    } | ({} if problem.penalty is None else {"penalty": choice_data(problem.penalty)})
 
 
 def problem_parts(data: Any) -> dict[str, Any]:
     """What Problem takes, of plain data. Raises ProblemError."""
-    _check(data, PROBLEM, ("layers", "x", "y"), ("loss", "reduction", "wants"))
+    _check(data, PROBLEM, ("layers", "x", "y"), ("loss", "reduction", "sample_weights", "penalty", "wants"))
     layers = data["layers"]
     if not isinstance(layers, list):
         raise ProblemError(f"layers is {_kind(layers)}: expected a list with one object for each layer")
@@ -65,6 +66,8 @@ def problem_parts(data: Any) -> dict[str, Any]:
         "y": _array(data["y"], "y"),
         "loss": choice_of(data.get("loss", "half_squared_error"), "loss"),
         "reduction": data.get("reduction", "sum"),
+        "sample_weights": None if data.get("sample_weights") is None else _array(data["sample_weights"], "sample_weights"),
+        "penalty": None if data.get("penalty") is None else choice_of(data["penalty"], "penalty"),
         "wants": wants,
     }
 
@@ -191,12 +194,12 @@ def _written(item: Any) -> str:
 
 
 def choice_data(choice: Choice) -> Any:
-    """An activation or a loss as plain data."""
+    """An activation, a loss or a penalty as plain data."""
     return choice if isinstance(choice, str) else {"name": choice[0], **choice[1]}
 
 
 def choice_of(data: Any, what: str) -> Any:
-    """The activation or loss of plain data. Raises ProblemError."""
+    """The activation, loss or penalty of plain data. Raises ProblemError."""
     if isinstance(data, str):
         return data
     if not isinstance(data, dict) or "name" not in data:

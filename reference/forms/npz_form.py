@@ -30,7 +30,8 @@ def save_problem(problem: Any, file: File) -> None:
     """Write a Problem."""
     arrays = {f"layer {i}: weights": weight for i, weight in enumerate(problem.weights, 1)}
     arrays |= {f"layer {i}: biases": bias for i, bias in enumerate(problem.biases, 1) if bias is not None}
-    _save(file, problem_without_arrays(problem), arrays | {"x": problem.x, "y": problem.y})
+    arrays |= {name: getattr(problem, name) for name in ("x", "y", "sample_weights") if getattr(problem, name) is not None}
+    _save(file, problem_without_arrays(problem), arrays)
 
 
 def problem_parts(file: File) -> dict[str, Any]:
@@ -57,6 +58,8 @@ def problem_parts(file: File) -> dict[str, Any]:
         "y": arrays["y"],
         "loss": loss,
         "reduction": form["reduction"],
+        "sample_weights": arrays.get("sample_weights"),
+        "penalty": None if form.get("penalty") is None else choice_of(form["penalty"], "penalty"),
         "wants": form["wants"],
     }
 

@@ -4,7 +4,7 @@ import inspect
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 Choice: TypeAlias = str | tuple[str, dict[str, float]]
@@ -13,7 +13,12 @@ Row = TypeVar("Row")
 
 def defaults(make: Callable[..., Any]) -> dict[str, float]:
     """The parameters of a table's row, with their default values."""
-    return {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
+    return dict(_defaults(make))
+
+
+@cache
+def _defaults(make: Callable[..., Any]) -> tuple[tuple[str, float], ...]:
+    return tuple((name, parameter.default) for name, parameter in inspect.signature(make).parameters.items())
 
 
 CROSS_ENTROPY = "'cross_entropy_of_probabilities', where the last layer is a softmax, or 'softmax_cross_entropy', of logits"

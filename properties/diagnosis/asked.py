@@ -1,0 +1,261 @@
+"""What was asked of a target and what it answered, beside what is exact, and how far a prediction of its answer may be off."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from properties.answers.answer import Answer, Malformed, as_gradient, expected
+from properties.diagnosis.ladder import Rung
+from properties.diagnosis.variant import FORWARD
+from properties.faults.fault import Network, Passes, Step
+from properties.judging.judge import judge
+from properties.judging.judgement import Exact
+from properties.verdict import Verdict
+from reference.arrays import Array
+from reference.gradient import Gradient, Place
+from rounding.precisions import Precision
+
+SAFETY = 4.0
+"""A target with a mistake rounds as the right one does, but for other numbers: so many times the bound is allowed for a prediction."""
+
+DIGITS_LEFT = 2.0**23
+"""However bad an entry's bound is, a prediction must agree to as many units of u: a factor in the ninth digit is seen in float64."""
+
+APART = 1e3
+"""Two predictions are told apart that differ by so many bounds."""
+
+_FLOAT = np.dtype(np.float64)
+
+Ask = Callable[..., Answer]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What a network answers: all its numbers in a row, or None, the verdict and the message where it raises or is malformed."""
+
+    numbers: Array | None
+    verdict: Verdict | None = None
+    message: str = ""
+
+
+class Asked:
+    """One problem of the ladder, put to the target.
+
+    places, got, right, allowed: of all arrays that were answered, one after the other: the target's numbers, the exact ones, and how far
+    honest rounding may be off; relative: the largest such distance of an array over its numbers. strict: whether formulas that lose digits
+    are off as well.
+    """
+
+    def __init__(self, rung: Rung, answer: Answer, precision: Precision, strict: bool = False) -> None:
+        self.rung, self.answer, self.precision = rung, answer, precision
+        self.problem = rung.problem
+        self.formulas: frozenset[str] | None = frozenset() if strict else None
+        self.gradient = answer.gradient
+        self._forward: dict[Any, Passes] = {}
+
+    @property
+    def refused(self) -> bool:
+        """Whether it raised, or gave what is no gradient."""
+        return self.gradient is None and not self.answer.declined
+
+    @property
+    def structure(self) -> tuple[Any, ...]:
+        """What is alike in problems that are of one kind."""
+        return self.problem.widths, self.problem.batch, self.problem.activations, self.problem.loss
+
+    @cached_property
+    def exact(self) -> Exact:
+        return Exact(self.problem)
+
+    @cached_property
+    def bound(self) -> Gradient:
+        """E, by whatever formulas unless strictly; on the other side of a kink too, but where kinks are hit by intent."""
+        return self.exact.bound(self.precision, self.formulas, jumps=not self.rung.special)
+
+    @cached_property
+    def places(self) -> list[Place]:
+        assert self.gradient is not None
+        return [place for place, _ in self.gradient.arrays()]
+
+    @cached_property
+    def got(self) -> Array:
+        assert self.gradient is not None
+        return _in_a_row(array for _, array in self.gradient.arrays())
+
+    @cached_property
+    def right(self) -> Array:
+        arrays = dict(self.exact.reference.arrays())
+        return _in_a_row(arrays[place] for place in self.places)
+
+    @property
+    def _fails(self) -> tuple[Verdict, ...]:
+        """The verdicts that are off."""
+        return (Verdict.WRONG, Verdict.NONFINITE) if self.formulas is None else (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
+
+    @cached_property
+    def _with_jumps(self) -> Array:
+        """E, on the other side of a kink too."""
+        bounds = dict(self.exact.bound(self.precision, self.formulas, jumps=True).arrays())
+        return _in_a_row(bounds[place] for place in self.places)
+
+    @cached_property
+    def _allowances(self) -> tuple[Array, Array]:
+        bounds, exact = dict(self.bound.arrays()), dict(self.exact.reference.arrays())
+        allowed: list[Array] = []
+        relative: list[Array] = []
+        none: list[bool] = []
+        cap = DIGITS_LEFT * self.precision.unit if self.precision.unit < 1e-12 else 64 * self.precision.unit
+        for place in self.places:
+            limits, sizes = np.ravel(bounds[place]), np.abs(np.ravel(exact[place]))
+            known = np.isfinite(limits) & (sizes > 0)
+            with np.errstate(all="ignore"):
+                worst = float(np.max(limits[known] / sizes[known], initial=0.0)) if known.any() else 0.0
+            none.append(not known.any())
+            allowed.append(limits)
+            relative.append(np.full(limits.shape, min(worst, cap)))
+        # of an array that is 0 by itself no scale can be taken
+        others = max(
+            (float(r[0]) for r, nothing in zip(relative, none, strict=True) if not nothing and r.size), default=64 * self.precision.unit
+        )
+        relative = [np.full(r.shape, others) if nothing else r for r, nothing in zip(relative, none, strict=True)]
+        return np.concatenate(allowed), np.concatenate(relative)
+
+    @cached_property
+    def is_off(self) -> bool:
+        """Whether the answer is further from the exact one than honest rounding explains."""
+        if self.gradient is None:
+            return False
+        allowed, _ = self._allowances
+        with np.errstate(all="ignore"):
+            outside = np.isfinite(allowed) & ~(np.abs(self.got - self.right) <= allowed)
+            # what is beyond the jump of every kink is off without a trial
+            if self.rung.special and bool(outside.any()) and bool((np.abs(self.got - self.right) <= self._with_jumps).all()):
+                return judge(self.exact, self.gradient, self.precision, peers=False).verdict in self._fails
+        return bool(outside.any())
+
+    @cached_property
+    def differs_from_right(self) -> bool:
+        """Whether the right network answers otherwise."""
+        return not self.agrees(self.simulate({}))
+
+    def agrees(self, simulated: Simulated) -> bool:
+        """Whether a prediction is what the target answered, as far as rounding tells."""
+        if self.gradient is None or simulated.numbers is None:
+            same = self.gradient is None and simulated.numbers is None and self.answer.verdict is simulated.verdict
+            # what a wrong step raises is said in words of its own
+            return same and (simulated.verdict is not Verdict.MALFORMED or simulated.message == self.answer.message)
+        predicted = simulated.numbers
+        if predicted.shape != self.got.shape:
+            return False
+        allowed, relative = self._allowances
+        with np.errstate(all="ignore"):
+            distance = np.abs(self.got - predicted)
+            near = distance <= SAFETY * (allowed + relative * np.abs(predicted))
+        if near.all():
+            return True
+        near |= (self.got == predicted) | (np.isnan(self.got) & np.isnan(predicted)) | np.isinf(allowed)
+        if near.all():
+            return True
+        if self.rung.special and not self.is_off:
+            # at a kink every legal slope is right: a prediction that is right as well says the same
+            with np.errstate(all="ignore"):
+                return bool((np.abs(predicted - self.right) <= self._with_jumps).all())
+        return False
+
+    def near(self, one: Array, other: Array) -> bool:
+        """Whether two rows of numbers are the same, as far as rounding tells."""
+        allowed, relative = self._allowances
+        with np.errstate(all="ignore"):
+            return bool((np.abs(one - other) <= SAFETY * (allowed + relative * np.abs(other)) + SAFETY * allowed).all())
+
+    def apart(self, one: Simulated, other: Simulated) -> bool:
+        """Whether two predictions are told apart by this problem."""
+        if one.numbers is None or other.numbers is None or one.numbers.shape != other.numbers.shape:
+            return one.verdict is not other.verdict or (one.numbers is None) != (other.numbers is None)
+        allowed, relative = self._allowances
+        with np.errstate(all="ignore"):
+            size = allowed + relative * np.maximum(np.abs(one.numbers), np.abs(other.numbers))
+            differ = ~(np.abs(one.numbers - other.numbers) <= APART * size)
+            same = (one.numbers == other.numbers) | (np.isnan(one.numbers) & np.isnan(other.numbers))
+        return bool((differ & ~same & np.isfinite(allowed)).any())
+
+    def simulate(self, changed: Mapping[str, Step], key: Any = None) -> Simulated:
+        """What a network with some steps changed answers; key: of the changes of its forward pass, so that it is computed once."""
+        network = Network(changed)
+        try:
+            with np.errstate(all="ignore"):
+                p = self.forward(changed, key)
+                given = network.step("answer")(network.carried_back(p))
+                numbers = self._numbers(given)
+                if numbers is None:
+                    as_gradient(given, self.problem)
+                    return Simulated(None, Verdict.MALFORMED)
+        except Malformed as error:
+            return Simulated(None, Verdict.MALFORMED, str(error))
+        except Exception:  # what a network with a wrong step raises is its answer
+            return Simulated(None, Verdict.RAISES)
+        return Simulated(numbers)
+
+    def _numbers(self, given: Gradient) -> Array | None:
+        """What a network answers at the places that the target answers, in a row; None where it does not fit."""
+        parts = []
+        for place, shape in self._shapes:
+            listed = getattr(given, place.quantity)
+            if place.layer is None:
+                array = listed
+            elif listed is None or len(listed) != self.problem.depth:
+                return None
+            else:
+                array = listed[place.layer - 1]
+            if np.shape(array) != shape or getattr(array, "dtype", _FLOAT).kind != "f":
+                return None
+            parts.append(array)
+        return _in_a_row(parts)
+
+    @cached_property
+    def _shapes(self) -> list[tuple[Place, tuple[int, ...]]]:
+        """What is compared, in order, with the shape that it must have; of one that was refused, what a gradient must hold."""
+        if self.gradient is not None:
+            return [(place, np.shape(array)) for place, array in self.gradient.arrays()]
+        shapes, wanted = expected(self.problem)
+        return [(place, shapes[place]) for place in wanted]
+
+    def forward(self, changed: Mapping[str, Step], key: Any = None) -> Passes:
+        """The forward pass of a network with some steps changed, fresh dicts each time."""
+        if key is None:
+            key = tuple((name, changed[name]) for name in FORWARD if name in changed)
+        if key not in self._forward:
+            self._forward[key] = Network(changed).carried_forward(self.problem)
+        p = self._forward[key]
+        empty: dict[str, Any] = {name: {} for name in ("errors", "slopes", "deltas", "weights", "biases", "memory")}
+        return replace(p, z=dict(p.z), a=dict(p.a), **empty)
+
+
+def _in_a_row(arrays: Any) -> Array:
+    return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for array in arrays])
+
+
+def asked_all(
+    ask: Ask, rungs: Sequence[Rung], precision: Callable[[Gradient], Precision], more: Callable[[], bool], strict: bool = False
+) -> list[Asked]:
+    """The answers to the rungs, in their order, as long as there is time for more; without those that the target declines."""
+    found: list[Asked] = []
+    known: Precision | None = None
+    for rung in rungs:
+        if not more():
+            break
+        answer = ask(rung.problem)
+        if answer.declined:
+            continue
+        if answer.gradient is not None:
+            known = precision(answer.gradient)
+        if known is not None:
+            found.append(Asked(rung, answer, known, strict))
+        elif answer.gradient is None:
+            found.append(Asked(rung, answer, precision(Gradient([np.zeros(1)])), strict))
+        if answer.gone or answer.verdict is Verdict.TIMES_OUT:
+            break
+    return found

@@ -1,0 +1,336 @@
+"""A diagnosis: where a target is wrong and why. The read-out proposes, the table of wrong steps names, reproduction disposes.
+
+A cause is told only where a network with that mistake gives every answer of the target, failing and passing, and those to fresh problems
+too. Else the place is told, and that the cause is not known.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from properties.diagnosis.asked import Ask, Asked, asked_all
+from properties.diagnosis.conduct import Conduct, conduct
+from properties.diagnosis.explanation import Layer, Reading
+from properties.diagnosis.ladder import Rung, ladder
+from properties.diagnosis.placing import boxes, place, place_of
+from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
+from properties.diagnosis.reproduction import reproduces_all, together
+from properties.diagnosis.search import Search
+from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
+from properties.diagnosis.steps import Table
+from properties.diagnosis.variant import OF_DELTA, Variant
+from properties.judging.judgement import precision_of
+from properties.problems.support import Support
+from reference.problem import Problem
+from rounding.precisions import PRECISIONS
+
+FAILING, STRUCTURES = 5, 2
+"""A cause is certain only where it gives so many wrong answers as well, to problems of so many structures."""
+
+FURTHER = 6
+"""Of what shows seldom so many further ladders are drawn, for the rungs alone that show it."""
+
+CALLS = {False: 600, True: 1200}
+"""How many calls a diagnosis may make of a target: of one with one loss, and of one with several."""
+
+
+SECONDS = 5.0
+"""So long a slow target may take for its answers; a fast one has given all in a fraction of a second."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Where a target is wrong, and why, as plain data.
+
+    layer: from 1, in the problem that the evidence is of, None where no one is meant; equation: of the note, None where it breaks none;
+    equations: all that it may sit in; cause: the variant's name, where it is certain, else None; shows_when: in words, "" where unknown;
+    explanation: one to three sentences; evidence: plain data, {"boxes": [[name, "ok", "X" or "?"], ...], "tables": [...]};
+    same_as: what gives the same numbers; reproduced: (answers that a network with the causes gives, of how many).
+    """
+
+    layer: int | None
+    equation: int | None
+    equations: tuple[int, ...]
+    cause: str | None
+    shows_when: str
+    explanation: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    same_as: tuple[str, ...] = ()
+    reproduced: tuple[int, int] = (0, 0)
+
+
+def diagnose(
+    ask: Ask,
+    support: Support,
+    *,
+    precision: str | None = None,
+    drawn_in: str | None = None,
+    found: Sequence[Problem] = (),
+    seed: int = 0,
+    seconds: float = SECONDS,
+    strict: bool = False,
+    without: Collection[str] = (),
+) -> tuple[Diagnosis, ...]:
+    """What is wrong with a target: a diagnosis of each mistake, the output-most first; () where nothing is off.
+
+    ask: the target; support: what it may be asked; precision: what its answers are judged by, None for what their dtype says; drawn_in:
+    that which all numbers are exact in, if it is another one; found: those of a run's findings; seconds: how long its answers may take;
+    strict: whether formulas that lose digits are off; without: names of variants that are not told.
+    """
+    held = drawn_in or precision or "float64"
+    examination = Examination(ask, support, held, seed, seconds, precision, strict)
+    with np.errstate(all="ignore"):
+        return examination.diagnosed(found, without)
+
+
+@dataclass
+class Examination:
+    """One diagnosis of a target: what was asked, and what was found out.
+
+    drawn_in: the precision that all numbers are exact in; seconds: how long its answers may take in all; calls, not_asked: how many
+    problems were asked, and how many were not for want of time; search: what was found, None before anything was.
+    """
+
+    ask: Ask
+    support: Support
+    drawn_in: str
+    seed: int
+    seconds: float
+    precision: str | None
+    strict: bool = False
+    calls: int = 0
+    not_asked: int = 0
+    search: Search | None = None
+
+    def __post_init__(self) -> None:
+        self.most = CALLS[len(self.support.loss_choices) > 1]
+
+    def asks(self, problem: Problem, *layout: str) -> Any:
+        """The target's answer, counted."""
+        self.calls += 1
+        began = time.monotonic()
+        try:
+            return self.ask(problem, *layout)
+        finally:
+            self.seconds -= time.monotonic() - began
+
+    def asked(self, rungs: Sequence[Rung], share: float) -> list[Asked]:
+        """The answers to some rungs, within a share of the time and the calls that are left."""
+        kept = (1 - share) * max(self.seconds, 0)
+        numbers = count()
+
+        def more() -> bool:
+            return (self.seconds > kept or next(numbers) < 20) and self.calls < self.most
+
+        before = self.calls
+        answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict)
+        self.not_asked += len(rungs) - (self.calls - before)
+        return answers
+
+    def diagnosed(self, found: Sequence[Problem], without: Collection[str] = ()) -> tuple[Diagnosis, ...]:
+        """A diagnosis of each mistake; found: the problems of findings; without: names of variants that are not told."""
+        rungs = ladder(self.support, self.seed, self.drawn_in, found)
+        if conducted := conduct(self.asks, rungs, PRECISIONS[self.drawn_in]):
+            return (_of_conduct(conducted),)
+        asked = self.asked(rungs, 0.5)
+        self.search = search = Search(Table(without), asked)
+        if search.gives.all():
+            return ()
+        search.run()
+        return self._told(search)
+
+    def _told(self, search: Search) -> tuple[Diagnosis, ...]:
+        certain, fresh = False, list[Asked]()
+        if search.causes and search.complete:
+            fresh = self._fresh(search)
+            certain = self._is_certain(search, fresh)
+        if certain:
+            return self._of_causes(search, fresh)
+        return (self._of_place(search),)
+
+    def _fresh(self, search: Search) -> list[Asked]:
+        """The same ladder with other numbers, and of the rungs that show what is wrong more, where they are few."""
+        fresh = self.asked(ladder(self.support, self.seed + 1, self.drawn_in)[self.seed % 2 :: 2], 0.7)
+        wrong = [one for one, off in zip(search.asked, search.wrong, strict=True) if off]
+        if len(wrong) >= 2 * FAILING:
+            return fresh
+        kinds = {_kind(one.rung) for one in wrong}
+        for further in range(2, 2 + FURTHER):
+            rungs = [rung for rung in ladder(self.support, self.seed + further, self.drawn_in) if _kind(rung) in kinds]
+            fresh += self.asked(rungs, 0.5)
+        return fresh
+
+    def _is_certain(self, search: Search, fresh: Sequence[Asked]) -> bool:
+        """Whether every answer to fresh problems is given too, and enough wrong ones are, of problems that are not all alike."""
+        changed = together(search.causes)
+        wrong_answers = bool((search.wrong & search.answered).any())
+        of_fresh = [one for one in fresh if one.gradient is not None or not wrong_answers]
+        if not of_fresh or not reproduces_all(of_fresh, changed):
+            return False
+        wrong = [
+            one for one, off in zip(search.asked, search.wrong, strict=True) if off and (one.gradient is not None or not wrong_answers)
+        ]
+        wrong += [one for one in of_fresh if one.differs_from_right]
+        return len(wrong) >= FAILING and len({str(one.structure) for one in wrong}) >= STRUCTURES
+
+    def _of_causes(self, search: Search, fresh: Sequence[Asked]) -> tuple[Diagnosis, ...]:
+        given = [one for one in (*search.asked, *fresh) if one.gradient is not None]
+        wrong = int((search.wrong & search.answered).sum()) + sum(one.differs_from_right for one in fresh if one.gradient is not None)
+        refused = sum(one.refused for one in (*search.asked, *fresh))
+        found = []
+        for k, row in enumerate(search.causes):
+            same = search.same_numbers(k, fresh)
+            read = place_of(row, search.readings)
+            at = read[2] if read else None
+            layer = None if read is None else read[1].layer
+            others = [f'"{other.name}"' for other in search.causes if other is not row]
+            shows = row.where or row.shows_when
+            named = where(row.step, row.equations, layer, read[0] if read else None)
+            said = of_cause(row, named, shows, (len(given), wrong, refused), others)
+            diagnosis = Diagnosis(
+                layer,
+                row.equations[0] if row.equations else None,
+                row.equations,
+                row.name,
+                shows,
+                said,
+                self._evidence(search, row.step, read, at),
+                tuple(same),
+                (len(given), len(given)),
+            )
+            # from the loss down; what is no factor of the backward pass last
+            depth = read[0].asked.problem.depth if read else 0
+            found.append(
+                ((0, depth - layer, OF_DELTA.index(row.step) if row.step in OF_DELTA else 9) if layer is not None else (1, 0, 0), diagnosis)
+            )
+        return tuple(diagnosis for _, diagnosis in sorted(found, key=lambda each: each[0]))
+
+    def _of_place(self, search: Search) -> Diagnosis:
+        wrong = search.wrong & search.answered
+        of = int(wrong.sum())
+        refused = sum(one.refused for one in search.asked)
+        at = place(search.asked, search.readings)
+        if at.reading is None and not at.step:
+            quantity = _beside_the_gradient(search)
+            said = f"{quantity} is off, and the gradient is right. Cause not known." if quantity else of_nothing_read(of, refused)
+            return Diagnosis(
+                None,
+                None,
+                (),
+                None,
+                "",
+                said,
+                self._evidence(search, "", None, None),
+                (),
+                (int(search.gives[search.answered].sum()), int(search.answered.sum())),
+            )
+        hint = _hint(search, of)
+        layer = next((each for each in at.reading.layers if each.layer == at.layer), None) if at.reading is not None else None
+        named = where(at.step, at.equations, at.layer, at.reading)
+        read = (at.reading, layer, 0) if at.reading is not None and layer is not None else None
+        return Diagnosis(
+            at.layer,
+            at.equations[0] if at.equations else None,
+            at.equations,
+            None,
+            at.shows_when,
+            of_place(at, named, hint),
+            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below")),
+            (),
+            (int(search.gives[search.answered].sum()), int(search.answered.sum())),
+        )
+
+    def _evidence(self, search: Search, step: str, read: tuple[Reading, Layer, int] | None, at: int | None) -> dict[str, Any]:
+        """The row of boxes, and the picture of the factor that is off."""
+        evidence: dict[str, Any] = {"boxes": [], "tables": []}
+        if self.not_asked:
+            evidence["not_asked"] = f"{self.not_asked} further problems were not asked for want of time or calls"
+        if read is None:
+            return evidence
+        reading, layer, _ = read
+        evidence["boxes"] = [list(box) for box in boxes(reading, step, at or layer.layer)]
+        one = reading.asked
+        pictured = _pictured(search.readings, step, one.problem.activations[layer.layer - 1]) if step in ("slope", "delta") else None
+        of, at_layer = pictured or (one, layer)
+        tables = [shown(of, at_layer, step, at_layer.error)]
+        if self.calls < self.most and self.seconds > 0:
+            if step == "reduction" and one.problem.batch > 1:
+                tables.insert(0, samples(self.asks, one.problem, one.precision))
+            elif step == "error_below":
+                square = next((each.problem for each in search.asked if _square(each.problem)), None)
+                tables.insert(0, None if square is None else matrix(self.asks, square, one.precision))
+        evidence["tables"] = [_data(table) for table in tables if table is not None]
+        return evidence
+
+
+def _pictured(readings: Sequence[Reading], step: str, activation: Any) -> tuple[Asked, Layer] | None:
+    """Of what was read the layer that shows a slope at most z."""
+    shown_by = [
+        (reading.asked, layer)
+        for reading in readings
+        for layer in reading.layers
+        if layer.delta == "off" and layer.own is not None and reading.asked.problem.activations[layer.layer - 1] == activation
+    ]
+
+    def points(each: tuple[Asked, Layer]) -> int:
+        return 0 if each[1].own is None else min(each[1].own.size, 2 * ROWS)
+
+    return max((each for each in shown_by if points(each) > 1), key=points, default=None)
+
+
+def _square(problem: Problem) -> bool:
+    return problem.depth == 2 and problem.batch == 1 and min(problem.widths) > 1 and len(set(problem.widths)) == 1
+
+
+def _kind(rung: Rung) -> str:
+    problem = rung.problem
+    widths = "" if "scan" in rung.kind else str(problem.widths)
+    return f"{rung.kind}{widths}{problem.activations}{problem.loss}{problem.reduction}{problem.batch}"
+
+
+def _data(table: ReadOut) -> dict[str, Any]:
+    return {
+        "kind": table.kind,
+        "caption": table.caption,
+        "columns": list(table.columns),
+        "rows": [list(row) for row in table.rows],
+        "error": table.error,
+        "note": table.note,
+    }
+
+
+def _of_conduct(found: Conduct) -> Diagnosis:
+    rows = [[float(i), ratio] for i, ratio in enumerate(found.ratios, 1)]
+    caption = "the same problem asked again and again: how large its answers are, over the first"
+    tables = [{"kind": "conduct", "caption": caption, "columns": ["call", "size"], "rows": rows, "error": 0.0, "note": ""}] if rows else []
+    return Diagnosis(None, None, (), found.cause, "", found.explanation, {"boxes": [], "tables": tables})
+
+
+def _hint(search: Search, of: int) -> tuple[Variant, int, int] | None:
+    """The variant that explains most of what was read, where that is more than half of all wrong answers."""
+    if search.causes:
+        explained = int((search.gives & search.wrong & search.answered).sum())
+        return (search.causes[0], explained, of) if len(search.causes) == 1 and 2 * explained > of else None
+    return None
+
+
+def _beside_the_gradient(search: Search) -> str:
+    """What is off where dC/dW and dC/db are right."""
+    names = {
+        "loss": "The answered loss",
+        "pre_activations": "What is answered as z",
+        "activations": "What is answered as a",
+        "deltas": "What is answered as delta",
+        "x": "dC/dx",
+    }
+    for one, off in zip(search.asked, search.wrong, strict=True):
+        if off and one.gradient is not None:
+            exact, bound = dict(one.exact.reference.arrays()), dict(one.bound.arrays())
+            for place_, array in one.gradient.arrays():
+                if not (np.abs(np.asarray(array, dtype=np.float64) - exact[place_]) <= bound[place_]).all():
+                    return names.get(place_.quantity, "")
+    return ""

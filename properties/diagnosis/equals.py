@@ -1,0 +1,54 @@
+"""Equals: what gives the same numbers on every problem, so that no answer tells them apart; written down before any measurement."""
+
+from collections.abc import Iterable
+
+from properties.diagnosis.variant import Variant
+
+PAIRS: tuple[tuple[str, str, str], ...] = (
+    ("doubled_the_error", "doubled_the_derivative", "the same in other words"),
+    ("turned_the_sign_of_the_error", "turned_the_sign_the_derivative", "the same in other words"),
+    ("doubled_the_error", "doubled_all_samples", "only the product of the loss's derivative and what a sample counts reaches delta"),
+    ("forgot_transpose", "reshaped_in_place_of_transposing", "on square layers, where alone W untransposed fits, it is W reshaped"),
+    ("forgot_transpose", "passed_the_error_through_w_transposed", "the same in other words"),
+    ("averaged_in_place_of_summing", "divided_by_the_batch_size_all_samples", "where only sums are asked for"),
+    ("averaged_in_place_of_summing", "averaged_the_answer", "a mean at the end is a mean at the start, where all else is linear"),
+    ("averaged_twice", "divided_by_the_batch_size_all_samples", "where only means are asked for"),
+    ("averaged_twice", "averaged_the_answer", "where only means are asked for"),
+    ("summed_in_place_of_averaging", "multiplied_by_the_batch_size_all_samples", "where only means are asked for"),
+    ("averaged_in_every_layer", "divided_by_the_batch_size_the_error_below", "where only means are asked for"),
+    ("summed_the_bias_gradient_twice", "doubled_db", "the same in other words"),
+    ("averaged_the_bias_gradient", "divided_by_the_batch_size_db", "the same in other words"),
+    ("averaged_over_the_nodes_of_the_layer_above", "divided_by_the_nodes_the_error_below", "the same in other words"),
+    ("divided_by_the_number_of_inputs", "divided_by_the_inputs_dw", "the same in other words"),
+    ("used_the_inputs_of_the_network", "multiplied_delta_and_x", "where all widths are one"),
+    ("used_the_pre_activations_of_the_layer_below", "multiplied_delta_and_the_pre_activations_below", "the same in other words"),
+    ("used_the_activations_of_the_layer_above", "multiplied_delta_and_the_outputs_of_the_layer", "the same in other words"),
+    ("used_the_weights_of_the_layer_above", "passed_the_error_through_w_of_the_layer_above", "the same in other words"),
+    ("used_the_weights_of_the_layer_below", "passed_the_error_through_w_of_the_layer_below", "the same in other words"),
+    ("answered_the_error_for_delta", "took_one_for_every_slope", "delta is dC/da times 1"),
+    ("answered_the_slope_for_delta", "dropped_the_incoming_error", "where all layers are relu or sigmoid"),
+    ("took_the_slope_of_sigmoid_for_tanh", "took_the_slope_of_sigmoid_for_every_activation", "where tanh is the only activation"),
+    ("took_the_sigmoid_for_the_slope_of_silu", "took_the_value_of_sigmoid_for_the_slope_of_silu", "the same in other words"),
+    ("took_the_sigmoid_for_the_slope_of_silu", "took_the_slope_of_softplus_for_silu", "softplus' is the sigmoid"),
+    ("took_the_sigmoid_for_the_slope_of_silu", "took_a_over_z_for_the_slope_of_silu", "silu is z s(z)"),
+    ("left_the_density_out_of_the_slope_of_gelu", "took_a_over_z_for_the_slope_of_gelu", "gelu is z times the distribution"),
+    ("let_relu_leak", "took_a_leak_of_a_hundredth_for_the_slope_of_relu", "the same in other words"),
+    ("let_relu_leak", "took_the_slope_of_leaky_relu_for_relu", "the default slope of leaky relu is 0.01"),
+    ("forgot_the_upper_kink_of_relu6", "took_the_slope_of_relu_for_relu6", "the same in other words"),
+    ("left_out_the_biases", "forgot_the_bias_in_the_forward_pass", "b that is 0 and b that is left out"),
+    ("dropped_the_last_sample", "dropped_the_last_sample_of_several", "where no problem has one sample alone"),
+    ("answered_transposed_weights", "transposed_dw_where_it_is_square", "where all layers are square"),
+    ("exchanged_the_indices_of_the_weight_gradient", "answered_transposed_weights", "where all layers are square"),
+)
+"""(the one, the other, why). Of sets with one activation, one loss, one reduction or one width many more are the same: these are found by
+trial, each time, and told as `same_as`."""
+
+
+def are_equal(one: str, other: str) -> bool:
+    """Whether two variants are written down as the same."""
+    return one == other or any({one, other} == {a, b} for a, b, _ in PAIRS)
+
+
+def written_equals(row: Variant) -> Iterable[str]:
+    """The variants that are written down as the same as one."""
+    return [b if a == row.name else a for a, b, _ in PAIRS if row.name in (a, b) and a != b]

@@ -1,0 +1,262 @@
+"""The search for causes: candidates from what is read and from what is tried, one mistake after the other, until all is reproduced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from properties.diagnosis.asked import Asked
+from properties.diagnosis.conditions import PLACES, Place, learnt
+from properties.diagnosis.equals import written_equals
+from properties.diagnosis.explanation import Reader, Reading
+from properties.diagnosis.fitted import fitted
+from properties.diagnosis.reproduction import conditioned, places_where_it_shows, reproduces, reproduces_all, together
+from properties.diagnosis.steps import Table
+from properties.diagnosis.variant import Variant
+from properties.faults.fault import Network
+from reference.arrays import AnyArray
+from reference.functions.parametrised import name_and_parameters
+
+READ = 40
+"""So many wrong answers are read, of each kind the simplest."""
+
+MISTAKES = 4
+"""So many mistakes are looked for, one after the other."""
+
+TRIED = 24
+"""So many candidates are tried on all problems: those that explain most."""
+
+
+@dataclass
+class Candidate:
+    """A variant that explains something.
+
+    at: the places where it explains what was read; gives: which answers a network with it, beside the mistakes known, gives.
+    """
+
+    row: Variant
+    at: list[tuple[int, int]] = field(default_factory=list)
+    gives: AnyArray | None = None
+
+    @property
+    def order(self) -> tuple[bool, int, str]:
+        """What is simplest to say comes first."""
+        return bool(self.row.where), self.row.rank, self.row.name
+
+
+@dataclass
+class Search:
+    """What was found out of the answers.
+
+    causes: the mistakes, the first found first; gives: which answers a network with all of them gives; readings: of wrong answers, beside
+    the right network; hint: the variant that explains most of what is wrong, where causes are not complete.
+    """
+
+    table: Table
+    asked: Sequence[Asked]
+    causes: list[Variant] = field(default_factory=list)
+    gives: AnyArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    readings: list[Reading] = field(default_factory=list)
+    rivals: dict[str, list[Variant]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.answered = np.array([one.gradient is not None for one in self.asked], dtype=bool)
+        self.gives = np.array([not one.differs_from_right for one in self.asked], dtype=bool)
+        self.wrong = ~self.gives
+
+    @property
+    def complete(self) -> bool:
+        """Whether every answer is reproduced; where none was wrong, every refusal too."""
+        wrong_answers = self.wrong & self.answered
+        return bool(self.gives[self.answered].all() if wrong_answers.any() else self.gives.all())
+
+    def run(self) -> None:
+        """Look for causes until all is reproduced, or nothing more is explained."""
+        while not self.complete and len(self.causes) < MISTAKES:
+            if not self._one_more():
+                break
+
+    def _one_more(self) -> bool:
+        base = together(self.causes)
+        chosen = _simplest_of_each_kind([int(i) for i in np.flatnonzero(~self.gives) if self.answered[i]], self.asked)
+        reader = Reader(self.table, Network(base))
+        readings = {i: reader.read(self.asked[i]) for i in chosen}
+        if not self.causes:
+            self.readings = list(readings.values())
+        candidates: dict[str, Candidate] = {}
+        for i, reading in readings.items():
+            for layer, row in reading.candidates():
+                places = candidates.setdefault(row.name, Candidate(row)).at
+                if (i, layer) not in places:
+                    places.append((i, layer))
+        tried = sorted(candidates.values(), key=lambda each: (-len(each.at), each.order))[:TRIED]
+        tried += self._whole(chosen)
+        tried += [Candidate(row, _where_off(row, readings)) for row in fitted(list(readings.values()))]
+        found: list[Candidate] = []
+        done = False
+        for each in tried:
+            # beside one that gives all answers, only others that do so matter
+            one = self._complete_too(each) if done else self._tried(each)
+            if one is not None:
+                found.append(one)
+                done = done or self._completes(one)
+        if not found:
+            return self._jointly(list(candidates.values()), readings)
+        best = min(found, key=lambda each: (-int(each.gives.sum()), each.order))  # type: ignore[union-attr]
+        assert best.gives is not None
+        complete = [each for each in found if each.gives is not None and np.array_equal(each.gives, best.gives)]
+        if not self._completes(best) and (joint := self._joint_rows(list(candidates.values()), readings)) is not None:
+            rows, gives = joint
+            if gives.sum() > best.gives.sum():
+                self.causes += rows
+                self.gives = gives
+                return True
+        self.causes.append(best.row)
+        self.rivals[best.row.name] = [each.row for each in complete if each is not best]
+        self.gives = best.gives
+        return True
+
+    def _completes(self, candidate: Candidate) -> bool:
+        assert candidate.gives is not None
+        return bool(candidate.gives[self.answered].all())
+
+    def _tried(self, candidate: Candidate) -> Candidate | None:
+        """A candidate that gives more answers, and loses none that are given already; by a condition, where it can only be so."""
+        if self._loses(candidate.row):
+            if not candidate.row.local or len(candidate.at) < PLACES:
+                return None
+            narrowed = self._conditioned(candidate)
+            if narrowed is None:
+                return None
+            candidate = Candidate(narrowed, candidate.at)
+            if self._loses(narrowed):
+                return None
+        gives = self._with(candidate.row)
+        if not gives[~self.gives].any():
+            return None
+        candidate.gives = gives
+        return candidate
+
+    def _complete_too(self, candidate: Candidate) -> Candidate | None:
+        """A candidate that gives all answers: the first that it does not give ends the comparison."""
+        changed = together([*self.causes, candidate.row])
+        if not reproduces_all(self._wrong_first(), changed):
+            return None
+        candidate.gives = self._with(candidate.row)
+        return candidate
+
+    def _wrong_first(self) -> list[Asked]:
+        """What was answered, the wrong answers before the right ones."""
+        order = np.argsort(self.gives, kind="stable")
+        return [self.asked[i] for i in order if self.answered[i]]
+
+    def _loses(self, row: Variant) -> bool:
+        """Whether it loses an answer that is given already."""
+        changed = together([*self.causes, row])
+        return any(not one.agrees(one.simulate(changed)) for one, given in zip(self.asked, self.gives, strict=True) if given)
+
+    def _with(self, row: Variant) -> AnyArray:
+        return reproduces(self.asked, together([*self.causes, row]))
+
+    def _conditioned(self, candidate: Candidate) -> Variant | None:
+        """The variant where it explains, and not where the target is right though it would show."""
+        row = candidate.row
+        where = [Place(self.asked[i].problem, layer) for i, layer in candidate.at]
+        right = [
+            one for one, given in zip(self.asked, self.gives, strict=True) if given and one.gradient is not None and not one.rung.special
+        ]
+        condition = learnt(where, places_where_it_shows(row, right, together(self.causes)))
+        return None if condition is None else conditioned(row, condition)
+
+    def _whole(self, chosen: Sequence[int]) -> list[Candidate]:
+        """The variants that cannot be read, where they explain one of the first wrong answers."""
+        looked_at = [self.asked[i] for i in chosen[:: max(len(chosen) // 8, 1)]] or [
+            self.asked[i] for i in np.flatnonzero(~self.gives)[:: max(int((~self.gives).sum()) // 8, 1)]
+        ]
+        present = {name_and_parameters(choice)[0] for one in looked_at for choice in one.problem.activations}
+        found = []
+        # what only raises is read nowhere, so that every row may be it
+        rows = self.table.whole if chosen else list(self.table.rows.values())
+        for row in rows:
+            if row.of and row.of not in present:
+                continue
+            changed = together([*self.causes, row])
+            hits = sum(one.agrees(one.simulate(changed)) for one in looked_at if not row.of or row.of in _activations(one))
+            if hits:
+                found.append((hits, Candidate(row)))
+        return [candidate for _, candidate in sorted(found, key=lambda each: (-each[0], each[1].order))[:TRIED]]
+
+    def _jointly(self, candidates: list[Candidate], readings: dict[int, Reading]) -> bool:
+        joint = self._joint_rows(candidates, readings)
+        if joint is None:
+            return False
+        rows, self.gives = joint
+        self.causes += rows
+        return True
+
+    def _joint_rows(self, candidates: list[Candidate], readings: dict[int, Reading]) -> tuple[list[Variant], AnyArray] | None:
+        """Several variants that together explain what was read, where none gives whole answers by itself."""
+        left = {(i, layer) for candidate in candidates for i, layer in candidate.at}
+        rows: list[Variant] = []
+        remaining = list(candidates)
+        while left and remaining and len(rows) < MISTAKES - len(self.causes):
+            best = min(remaining, key=lambda each: (-len(left.intersection(each.at)), each.order))
+            covered = left.intersection(best.at)
+            if not covered:
+                break
+            rows.append(best.row)
+            self.rivals[best.row.name] = [each.row for each in remaining if each is not best and covered <= set(each.at)]
+            left -= covered
+            remaining.remove(best)
+        best_rows: tuple[list[Variant], AnyArray] | None = None
+        # the last of them may explain no more than what was read amiss
+        for number in range(2, len(rows) + 1):
+            gives = reproduces(self.asked, together([*self.causes, *rows[:number]]))
+            more = gives.sum() > (self.gives if best_rows is None else best_rows[1]).sum()
+            if more and gives[self.gives].all():
+                best_rows = rows[:number], gives
+        return best_rows
+
+    def same_numbers(self, k: int, fresh: Sequence[Asked]) -> list[str]:
+        """The variants that give all answers as well in the place of a cause, on all problems."""
+        every = [one for one in (*self.asked, *fresh) if one.gradient is not None]
+        named = []
+        written = [self.table.rows[name] for name in written_equals(self.causes[k]) if name in self.table.rows]
+        rivals = {row.name: row for row in (*self.rivals.get(self.causes[k].name, []), *written)}
+        for row in rivals.values():
+            others = [*self.causes[:k], row, *self.causes[k + 1 :]]
+            if reproduces_all(every, together(others)):
+                named.append(row.name)
+        return named
+
+
+def _where_off(row: Variant, readings: dict[int, Reading]) -> list[tuple[int, int]]:
+    """The places where the part that a fitted variant is of is off, which it may explain."""
+    part = {"weight_gradient": "weights", "bias_gradient": "biases"}.get(row.step, "delta")
+    off = [
+        (i, layer.layer, layer.layer == reading.asked.problem.depth)
+        for i, reading in readings.items()
+        for layer in reading.layers
+        if getattr(layer, part) == "off"
+    ]
+    if row.step == "error_below":  # which is done at the layer above, and at none of the output's delta
+        return [(i, layer + 1) for i, layer, top in off if not top]
+    return [(i, layer) for i, layer, top in off if top or row.step != "output_error"]
+
+
+def _activations(one: Asked) -> set[str]:
+    return {name_and_parameters(choice)[0] for choice in one.problem.activations}
+
+
+def _simplest_of_each_kind(places: Sequence[int], asked: Sequence[Asked]) -> list[int]:
+    """Some of the wrong answers: by turns of each kind of problem, the simplest first."""
+    kinds: dict[object, list[int]] = {}
+    for i in places:
+        one = asked[i]
+        kinds.setdefault((one.rung.kind, str(one.problem.activations[-1]) if one.problem.depth == 1 else one.problem.widths), []).append(i)
+    chosen: list[int] = []
+    turn = 0
+    while len(chosen) < READ and any(turn < len(listed) for listed in kinds.values()):
+        chosen += [listed[turn] for listed in kinds.values() if turn < len(listed)]
+        turn += 1
+    return sorted(chosen[:READ])

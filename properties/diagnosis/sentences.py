@@ -1,0 +1,88 @@
+"""What is said of a diagnosis: one to three sentences that a student understands."""
+
+from collections.abc import Sequence
+
+from properties.diagnosis.explanation import Reading
+from properties.diagnosis.placing import Place
+from properties.diagnosis.variant import Variant
+from reference.functions.parametrised import name_and_parameters
+
+DEFINITIONS = {
+    "pre_activation": "the definition of z",
+    "activation": "the definition of a",
+    "posed": "what the network is given",
+    "loss": "the loss",
+}
+
+FACTORS = {
+    "output_error": "the derivative of the loss",
+    "reduction": "what the samples count",
+    "slope": "g', the derivative of the activation",
+    "delta": "delta, the product of dC/da and g'",
+    "error_below": "the error that is passed down, W^T delta",
+    "weight_gradient": "dC/dW, while delta is as it should be",
+    "bias_gradient": "dC/db, while delta is as it should be",
+    "pre_activation": "z, in the forward pass",
+    "activation": "a, in the forward pass",
+}
+
+
+def listed(equations: Sequence[int]) -> str:
+    """ "equation 3", "equations 7 and 11"."""
+    if len(equations) == 1:
+        return f"equation {equations[0]}"
+    return f"equations {', '.join(map(str, equations[:-1]))} and {equations[-1]}"
+
+
+def where(step: str, equations: Sequence[int], layer: int | None, reading: Reading | None) -> str:
+    """The place, in words: "equation 3, layer 2 (tanh)"."""
+    named = listed(equations) if equations else DEFINITIONS.get(step, "the answer as a whole" if step == "answer" else "the network")
+    if layer is None or not equations or step in ("output_error", "reduction", "answer"):
+        return named
+    activation = ""
+    if step in ("slope", "delta") and reading is not None and layer <= reading.asked.problem.depth:
+        activation = f" ({name_and_parameters(reading.asked.problem.activations[layer - 1])[0]})"
+    return f"{named}, layer {layer}{activation}"
+
+
+def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, int], others: Sequence[str]) -> str:
+    """A cause that is certain. answers: how many were given, how many of them were wrong, how many refused; others: further mistakes."""
+    given, wrong, refused = answers
+    condition = f", {row.where} alone" if row.where else ""
+    shows = f" It shows {shows_when.rstrip('.')}." if shows_when and not row.where else ""
+    if others:
+        end = f"With {' and '.join(others)} beside it, a network gives all {given} answers, the {wrong} wrong ones too."
+    elif wrong:
+        end = f"A network with this one mistake gives all {given} of its answers, the {wrong} wrong ones too."
+    else:
+        end = f"A network with this one mistake fails in the same way on the same {refused} problems, and no answer that it gives is wrong."
+    return f"{at}: {_sentence(row)}{condition}.{shows} {end}"
+
+
+def _sentence(row: Variant) -> str:
+    """The first sentence of what is said of a variant, without its stop."""
+    said = row.sentence.rstrip(".")
+    return (
+        said[0].lower() + said[1:] if said[:2].istitle() and not said.startswith(("ReLU", "SiLU", "GELU", "ELU", "SELU", "Huber")) else said
+    )
+
+
+def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None) -> str:
+    """A place without a cause. hint: a variant, how many wrong answers it explains, and of how many."""
+    what = FACTORS.get(found.step, "a factor that cannot be told apart from others")
+    shows = f" It shows in {found.shows_when}." if found.shows_when else ""
+    first = f"The first that is off, from the loss down, is {what}: {at}.{shows}"
+    if hint is None:
+        return f"{first} Cause not known: no mistake of the table gives all of its answers."
+    row, explained, of = hint
+    return (
+        f"{first} Cause not known; in part it is as if {_sentence(row)}: that explains {explained} of {of} wrong answers, and in the other "
+        f"{of - explained} something else is off as well."
+    )
+
+
+def of_nothing_read(wrong: int, refused: int) -> str:
+    """Where something is off, and no factor of it can be read."""
+    if wrong:
+        return f"{wrong} answers are wrong, and no factor of them can be read: what is off depends on more than one layer. Cause not known."
+    return f"It gives no answer to {refused} problems that it supports; those that it answers are right."

@@ -1,0 +1,142 @@
+"""A run that fails says where and why, in its first finding; one that passes, or is told not to, asks nothing more."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from backproof import Gradient, check, gradient
+from backproof.doors.command_line import cli
+from backproof.findings.diagnosed import diagnosis_data, diagnosis_of, diagnosis_rows
+from backproof.findings.finding import finding_of
+from backproof.findings.saved import save_finding
+from backproof.reports.terminal import report_text
+from backproof.runs import conclusion
+from properties.faults.table import FAULTS
+
+LIMITS = {"max_examples": 12, "seed": 1, "shrink_seconds": 0.2}
+SUPPORTS = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "reductions": ["sum"], "depth": 2}
+
+
+def supported(target):
+    target.supports = SUPPORTS
+    return target
+
+
+def mistaken(calls=None):
+    """A target with one mistake, which counts its calls."""
+    fault = FAULTS["used_activation_for_pre_activation"].answering(("weights", "biases"))
+
+    def target(problem):
+        if calls is not None:
+            calls.append(problem)
+        return fault(problem)
+
+    return supported(target)
+
+
+@pytest.fixture(scope="module")
+def report():
+    return check(mistaken(), **LIMITS)
+
+
+def test_the_first_finding_says_where_and_why(report):
+    first, *others = report.findings
+    assert (first.equation, first.equations, first.cause) == (3, (3,), "used_activation_for_pre_activation")
+    assert first.layer in (1, 2)
+    assert first.shows_when.startswith("for every activation whose slope changes")
+    assert first.explanation.startswith(f"equation 3, layer {first.layer} (tanh): g' is taken at a in place of z.")
+    given, of = first.reproduced
+    assert given == of > 50
+    assert first.evidence["tables"][0]["columns"] == ["z", "g'(z)", "read"]
+    assert isinstance(first.same_as, tuple)
+    assert all(other.diagnoses == () and other.cause is None and other.evidence == {} for other in others)
+
+
+def test_the_report_shows_boxes_sentences_and_a_small_table(report):
+    lines = report_text(report).splitlines()
+    said = {line[:11].strip(): line[11:] for line in lines if line.startswith("  ")}
+    assert "g'" in said["factors"]
+    assert said["factors"].startswith("loss ok | ")
+    assert " X" in said["factors"]
+    assert said["cause"] == report.findings[0].explanation
+    assert said["evidence"].startswith("what the target multiplies by in layer ")
+    place = next(i for i, line in enumerate(lines) if line.startswith("  evidence"))
+    assert lines[place + 1].split() == ["z", "g'(z)", "read"]
+    assert len(lines[place + 2].split()) == 3
+    assert lines[place + 1].startswith(" " * 11)
+
+
+def test_nothing_is_asked_where_it_is_told_so():
+    with_it, without = [], []
+    check(mistaken(with_it), **LIMITS)
+    told = check(mistaken(without), **LIMITS, no_diagnosis=True)
+    assert told.findings[0].diagnoses == ()
+    assert "factors" not in report_text(told)
+    assert len(without) < len(with_it) <= len(without) + 600
+
+
+def test_nothing_more_is_asked_of_what_passes():
+    counts = []
+    for no_diagnosis in (False, True):
+        calls = []
+        right = supported(lambda problem, calls=calls: calls.append(problem) or gradient(problem))
+        assert check(right, **LIMITS, no_diagnosis=no_diagnosis).passed
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+def test_conduct_is_told_in_words():
+    fault = FAULTS["added_to_the_gradient_of_the_call_before"].target
+    first = check(supported(lambda problem: fault(problem)), **LIMITS).findings[0]
+    assert first.cause == "adds_to_the_answer_before"
+    assert first.equation is None
+    assert "A buffer is never set to 0." in first.explanation
+
+
+def test_a_diagnosis_is_saved_and_read_again(report, tmp_path):
+    first = report.findings[0]
+    again = finding_of(save_finding(first, 0, tmp_path).read_text())
+    assert [diagnosis_data(one) for one in again.diagnoses] == [diagnosis_data(one) for one in first.diagnoses]
+    assert diagnosis_rows(again.diagnoses[0]) == diagnosis_rows(first.diagnoses[0])
+    assert diagnosis_of(json.loads(json.dumps(diagnosis_data(first.diagnoses[0])))) == again.diagnoses[0]
+
+
+def test_a_finding_from_before_there_were_diagnoses_is_read(report):
+    data = json.loads(report.findings[0].to_json())
+    del data["diagnoses"]
+    assert finding_of(json.dumps(data)).diagnoses == ()
+
+
+def test_a_saved_finding_is_explained(report, tmp_path):
+    path = save_finding(report.findings[0], 0, tmp_path)
+    done = CliRunner().invoke(cli, ["explain", str(path)])
+    assert done.exit_code == 0
+    assert "g' is taken at a in place of z" in " ".join(done.output.split())
+    assert "10: dC/dW" in done.output
+    assert "target" in done.output
+    lines = done.output.splitlines()
+    exact, own = (next(line for line in lines[i:] if word in line) for i, word in ((0, "10: dC/dW"), (0, "   target ")))
+    assert "exact" in exact
+    assert own.split("target")[1].strip()
+
+
+def test_a_finding_without_a_diagnosis_is_explained_by_its_equations(tmp_path):
+    def doubled(problem):
+        right = gradient(problem)
+        return Gradient([2 * w for w in right.weights], right.biases)
+
+    finding = check(supported(doubled), **LIMITS, no_diagnosis=True).findings[0]
+    done = CliRunner().invoke(cli, ["explain", str(save_finding(finding, 0, tmp_path))])
+    assert "this file holds no diagnosis" in done.output
+    assert "10: dC/dW" in done.output
+
+
+def test_a_mistake_of_our_own_loses_no_finding(monkeypatch):
+    def broken(*given, **options):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(conclusion, "diagnose", broken)
+    report = check(mistaken(), **LIMITS)
+    assert report.findings[0].verdict == "wrong"
+    assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"

@@ -1,0 +1,209 @@
+"""A planted mistake is named by its place and cause; a right target is told nothing; what is not in the table is never told as certain."""
+
+import numpy as np
+import pytest
+
+from backproof import Gradient
+from backproof.targets.target import InProcess
+from benchmarks.textbook import Textbook
+from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
+from properties.diagnosis.equals import PAIRS, are_equal
+from properties.diagnosis.reproduction import together
+from properties.diagnosis.steps import Table, all_variants, is_conduct
+from properties.faults.fault import STEPS, Network
+from properties.faults.table import FAULTS
+from properties.problems.support import Support
+
+SIMPLE = {"activations": ["tanh", "relu", "identity"], "losses": ["half_squared_error"], "reductions": ["sum"], "depth": 3}
+"""A target as a student writes one: its ladder is short."""
+
+LIMIT = 600.0
+"""Seconds, which no test comes to: what is asked must not depend on the machine."""
+
+
+def told_of(target, supports=SIMPLE, **options):
+    return diagnose(InProcess(target), Support.of(supports), seconds=LIMIT, **options)
+
+
+def network(*rows, answers=("weights", "biases")):
+    """A target that makes some mistakes at once."""
+    return Network(together(rows), answers)
+
+
+NAMED = {
+    # name -> supports, equation, layer
+    "doubled_the_error": (SIMPLE, 2, 1),
+    "forgot_transpose": (SIMPLE | {"width": (3, 3)}, 7, 1),
+    "used_activation_for_pre_activation": (SIMPLE, 3, 1),
+    "left_out_the_last_row": (SIMPLE, 10, 1),
+    "averaged_the_bias_gradient": (SIMPLE, 4, 1),
+    "dropped_the_last_sample": (SIMPLE, 2, 2),
+    "used_updated_weights": (SIMPLE, 7, 1),
+    "forgot_the_bias_in_the_forward_pass": (SIMPLE, None, None),
+    "answered_the_layers_in_reverse": (SIMPLE | {"width": (3, 3)}, None, None),
+    "forgot_the_label": (FAULTS["forgot_the_label"].supports, 2, 1),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_planted_fault_is_named_with_its_place(name):
+    supports, equation, layer = NAMED[name]
+    (diagnosis,) = told_of(FAULTS[name].answering(("weights", "biases")), supports)
+    assert diagnosis.cause == name or are_equal(diagnosis.cause, name)
+    assert (diagnosis.equation, diagnosis.layer) == (equation, layer)
+    given, of = diagnosis.reproduced
+    assert given == of > 50
+    assert f"gives all {given} of its answers, the " in diagnosis.explanation
+
+
+def test_a_variant_of_the_table_comes_back_or_nothing_is_certain(seed_of_the_run, times):
+    rows = list(all_variants().values())
+    for i in np.random.default_rng(seed_of_the_run).choice(len(rows), 4 * times, replace=False):
+        row = rows[i]
+        for diagnosis in told_of(network(row), SIMPLE | {"activations": ["tanh", "relu", "identity", "silu"]}):
+            assert diagnosis.cause is None or row.name in (diagnosis.cause, *diagnosis.same_as)
+
+
+@pytest.mark.parametrize(
+    "target", [Network(answers=("weights", "biases")), Network(), Textbook("float64")], ids=["gradient", "all", "textbook"]
+)
+def test_nothing_is_told_of_a_right_target(target):
+    assert told_of(target, SIMPLE | {"losses": ["half_squared_error", "softmax_cross_entropy"], "values": "tame"}) == ()
+
+
+def test_two_mistakes_are_both_named_the_output_most_first():
+    rows = all_variants()["doubled_the_error"], all_variants()["left_out_the_last_row"]
+    told = told_of(network(*rows))
+    assert [diagnosis.cause for diagnosis in told] == ["doubled_the_error", "left_out_the_last_row"]
+    assert '"left_out_the_last_row" beside it' in told[0].explanation
+
+
+LEFT_OUT = ["used_activation_for_pre_activation", "left_out_the_last_row", "forgot_transpose"]
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_not_in_the_table_is_placed_and_never_certain(name):
+    target, supports = FAULTS[name].answering(("weights", "biases")), SIMPLE | dict(FAULTS[name].supports)
+    (known,) = told_of(target, supports)
+    assert known.cause is not None
+    (diagnosis,) = told_of(target, supports, without=sorted({name, known.cause, *known.same_as}))
+    assert diagnosis.cause is None
+    assert diagnosis.same_as == ()
+    assert diagnosis.equation in FAULTS[name].equations
+    assert "Cause not known" in diagnosis.explanation
+    assert "X" in [said for _, said in diagnosis.evidence["boxes"]]
+
+
+def test_a_condition_is_learnt():
+    def doubled_in_the_first_layer(problem):
+        given = Network()(problem)
+        return Gradient([given.weights[0] * (2 if problem.depth > 1 else 1), *given.weights[1:]], given.biases)
+
+    (diagnosis,) = told_of(doubled_in_the_first_layer, without=[row for row in all_variants() if row.startswith("stopped")])
+    # of one layer it is right, so that no single condition holds: nothing is certain
+    assert diagnosis.cause is None
+    assert diagnosis.equation == 4
+
+    def doubled_below_the_output(problem):
+        given = Network()(problem)
+        return Gradient([*(2 * w for w in given.weights[:-1]), given.weights[-1]], given.biases)
+
+    (diagnosis,) = told_of(doubled_below_the_output)
+    assert diagnosis.cause == "doubled_dw"
+    assert diagnosis.shows_when == "in hidden layers"
+    assert "in hidden layers alone" in diagnosis.explanation
+
+
+CONDUCT = {
+    "added_to_the_gradient_of_the_call_before": "adds_to_the_answer_before",
+    "answered_the_problem_before": "answers_the_problem_before",
+    "kept_the_first_answer_for_the_same_inputs": "keeps_its_answers",
+    "updated_the_weights_in_place": "writes_to_its_inputs",
+    "returned_a_shared_buffer": "shares_memory_between_answers",
+    "left_dropout_on": "differs_from_call_to_call",
+    "read_fortran_order_as_c": "depends_on_the_memory_layout",
+}
+
+
+@pytest.mark.parametrize("name", CONDUCT)
+def test_conduct_is_told_first_and_ends_the_reading(name):
+    (diagnosis,) = told_of(FAULTS[name].target)
+    assert diagnosis.cause == CONDUCT[name]
+    assert diagnosis.equation is None
+    assert diagnosis.evidence["boxes"] == []
+
+
+def test_the_lines_of_a_cause():
+    (diagnosis,) = told_of(FAULTS["used_activation_for_pre_activation"].answering(("weights", "biases")))
+    assert diagnosis.explanation.startswith(
+        "equation 3, layer 1 (tanh): g' is taken at a in place of z. It shows for every activation whose slope "
+    )
+    assert ["g'1", "X"] in diagnosis.evidence["boxes"]
+    table = diagnosis.evidence["tables"][0]
+    assert table["columns"] == ["z", "g'(z)", "read"]
+    assert 0 < table["error"] < 1e-11
+    for z, right, read in table["rows"]:
+        assert right == pytest.approx(1 / np.cosh(z) ** 2)
+        assert read == pytest.approx(1 / np.cosh(np.tanh(z)) ** 2)
+
+
+def test_no_more_calls_are_made_than_are_told():
+    for supports, most in ((SIMPLE, CALLS[False]), ({}, CALLS[True])):
+        calls = []
+
+        def counted(problem, calls=calls):
+            calls.append(problem)
+            return FAULTS["doubled_the_error"].target(problem)
+
+        assert told_of(counted, supports)
+        assert len(calls) <= most
+
+
+def test_what_was_not_asked_for_want_of_time_is_told():
+    target = InProcess(FAULTS["doubled_the_error"].target)
+    examination = Examination(target, Support.of(SIMPLE), "float64", 0, 0.0, None)
+    (diagnosis,) = examination.diagnosed(())
+    assert "were not asked for want of time or calls" in diagnosis.evidence["not_asked"]
+    assert examination.calls < 100
+
+
+def test_a_wrong_forward_pass_is_no_wrong_derivative():
+    def another_activation(problem):
+        changed = tuple("softsign" if a == "tanh" else a for a in problem.activations)
+        given = Network()(problem.replaced(activations=changed))
+        return Gradient(given.weights, given.biases)
+
+    same = [name for name in all_variants() if name.startswith("exchanged_tanh")]
+    (diagnosis,) = told_of(another_activation, SIMPLE | {"activations": ["tanh", "identity"]}, without=same)
+    assert diagnosis.cause is None
+    assert diagnosis.equation is None
+    assert "the definition of a" in diagnosis.explanation.lower()
+
+
+def test_the_table_holds_every_fault_of_a_step_and_much_more():
+    rows = all_variants()
+    assert {name for name, fault in FAULTS.items() if not is_conduct(fault)} <= set(rows)
+    assert len(rows) > 1000
+    assert all(set(row.changed) <= set(STEPS) for row in rows.values())
+    assert all(1 <= number <= 11 for row in rows.values() for number in row.equations)
+    assert all(row.sentence and not row.sentence.endswith(".") for row in rows.values())
+
+
+def test_equals_are_of_the_table():
+    assert [name for one, other, _ in PAIRS for name in (one, other) if name not in all_variants()] == []
+    assert all(one != other and why for one, other, why in PAIRS)
+
+
+def test_a_table_without_some_holds_all_others():
+    table = Table(["doubled_the_error"])
+    assert "doubled_the_error" not in table.rows
+    assert len(table.rows) == len(all_variants()) - 1
+
+
+def test_a_loss_of_differences_is_read_through_the_output():
+    (diagnosis,) = told_of(FAULTS["forgot_the_expected_outputs"].answering(("weights", "biases")))
+    table = diagnosis.evidence["tables"][0]
+    assert table["columns"] == ["a", "y", "dC/da", "read"]
+    for a, y, right, read in table["rows"]:
+        assert right == pytest.approx(a - y)
+        assert read == pytest.approx(a)
