@@ -9,7 +9,10 @@ import pytest
 from backproof import check
 from backproof.targets.target import InProcess
 from properties.faults.fault import Network
+from properties.judging.by_second_moment import judge_by_deviation
 from properties.judging.judge import verify
+from properties.judging.judgement import Exact
+from properties.judging.peers import ACCURATE, answers
 from properties.laws.law import Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems, one_of_each_block
@@ -18,6 +21,7 @@ from properties.problems.support import Support, SupportError
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 from tests.honest_passes import Honest
 
 BEHIND = {name: make().behind[0] for name, make in LOSSES.items() if make().behind}
@@ -151,3 +155,13 @@ def test_code_of_people_is_judged_as_it_stands(loss, share):
     assert report.verdict in ({"right", "lossy"} if share == 1 else {"wrong"})
     assert report.passed == (share == 1)
     assert row_of(LOSSES, loss).behind
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("loss", BEHIND)
+def test_peers_are_honest_where_samples_have_weights(loss, reduction):
+    problem = large(np.random.default_rng(2), loss, 1).replaced(reduction=reduction, sample_weights=np.arange(64) / 32)
+    precision = PRECISIONS["float32"]
+    for peer, answer in answers(problem, precision, ACCURATE):
+        judged = judge_by_deviation(Exact(problem), answer, precision, peers=False)
+        assert judged.verdict == "right", (peer, judged)
