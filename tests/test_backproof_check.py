@@ -60,7 +60,9 @@ def test_the_reference_is_right():
     assert report.audited > 0
     assert list(report.laws) == list(LAWS)
     assert all(sum(counted(report)[name]) == report.examples for name, law in LAWS.items() if law.cadence is Cadence.EVERY_PROBLEM)
-    in_turn = [counted(report)[name][0] for name, law in LAWS.items() if law.cadence is Cadence.ROTATED]
+    # no target is asked samples with weights unless it says so
+    rotated = [name for name, law in LAWS.items() if law.cadence is Cadence.ROTATED and name != "equal_sample_weights_are_a_factor"]
+    in_turn = [counted(report)[name][0] for name in rotated]
     assert 1.5 * report.examples < sum(in_turn) <= 2 * report.examples
     assert min(in_turn) > 0
     assert max(in_turn) <= 20
