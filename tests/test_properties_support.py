@@ -162,10 +162,12 @@ KEPT = {
         {"widths": [2, 3, 2], "layer_biases": [False, True]},
         lambda p: [bias is not None for bias in p.biases] == [False, True],
     ),
+    "sample_weights": ({"sample_weights": True}, lambda p: p.sample_weights is not None),
+    "penalties": ({"penalties": [("l2", 0.5)]}, lambda p: p.penalty == ("l2", {"factor": 0.5})),
 }
 """For each limit what a target says, and which problems are within it."""
 
-NO_LAW_LEAVES = ("biases", "values")
+NO_LAW_LEAVES = ("biases", "values", "penalties")
 """The limits that no law would leave where a target did not set them: shrinking would."""
 
 
