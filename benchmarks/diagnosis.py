@@ -75,7 +75,7 @@ def examined(
 
 def equations_of(fault: Fault) -> tuple[int, ...]:
     """Where a fault may rightly be placed; () for the definitions of z and a, and the answer as a whole."""
-    if fault.equations or len(fault.changed) > 1:
+    if fault.equations or "activation" in fault.changed:
         return fault.equations
     return EQUATIONS.get(next(iter(fault.changed)), ())
 
@@ -89,7 +89,7 @@ def same_numbers(one: Mapping[str, Step], other: Mapping[str, Step], supports: M
     """Whether two networks with wrong steps have the same numbers, on 200 problems of a support."""
     for problem in one_of_each_block(200, seed, Support.of(supports), "float64"):
         answers = [_answer(changed, problem) for changed in (one, other)]
-        if (answers[0] is None) != (answers[1] is None):
+        if (answers[0] is None) != (answers[1] is None) or np.shape(answers[0]) != np.shape(answers[1]):
             return False
         if answers[0] is not None and answers[1] is not None:
             with np.errstate(all="ignore"):

@@ -45,7 +45,7 @@ class Asked:
     """One problem of the ladder, put to the target.
 
     places, got, right, allowed: of all arrays that were answered, one after the other: the target's numbers, the exact ones, and how far
-    honest rounding may be off; relative: the largest such distance of an array over its numbers. strict: whether formulas that lose digits
+    honest rounding may be off; relative: that over each number. strict: whether formulas that lose digits
     are off as well.
     """
 
@@ -112,14 +112,14 @@ class Asked:
             limits, sizes = np.ravel(bounds[place]), np.abs(np.ravel(exact[place]))
             known = np.isfinite(limits) & (sizes > 0)
             with np.errstate(all="ignore"):
-                worst = float(np.max(limits[known] / sizes[known], initial=0.0)) if known.any() else 0.0
+                shares = np.minimum(limits / sizes, cap)
             none.append(not known.any())
             allowed.append(limits)
-            relative.append(np.full(limits.shape, min(worst, cap)))
+            # of an entry that is 0 by itself the largest of its array
+            relative.append(np.where(known, shares, np.max(shares[known], initial=0.0)))
         # of an array that is 0 by itself no scale can be taken
-        others = max(
-            (float(r[0]) for r, nothing in zip(relative, none, strict=True) if not nothing and r.size), default=64 * self.precision.unit
-        )
+        least = 64 * self.precision.unit
+        others = max((float(r.max()) for r, nothing in zip(relative, none, strict=True) if not nothing and r.size), default=least)
         relative = [np.full(r.shape, others) if nothing else r for r, nothing in zip(relative, none, strict=True)]
         return np.concatenate(allowed), np.concatenate(relative)
 
