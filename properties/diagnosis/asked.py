@@ -24,9 +24,6 @@ SAFETY = 4.0
 DIGITS_LEFT = 2.0**23
 """However bad an entry's bound is, a prediction must agree to as many units of u: a factor in the ninth digit is seen in float64."""
 
-APART = 1e3
-"""Two predictions are told apart that differ by so many bounds."""
-
 _FLOAT = np.dtype(np.float64)
 
 Ask = Callable[..., Answer]
@@ -170,17 +167,6 @@ class Asked:
         allowed, relative = self._allowances
         with np.errstate(all="ignore"):
             return bool((np.abs(one - other) <= SAFETY * (allowed + relative * np.abs(other)) + SAFETY * allowed).all())
-
-    def apart(self, one: Simulated, other: Simulated) -> bool:
-        """Whether two predictions are told apart by this problem."""
-        if one.numbers is None or other.numbers is None or one.numbers.shape != other.numbers.shape:
-            return one.verdict is not other.verdict or (one.numbers is None) != (other.numbers is None)
-        allowed, relative = self._allowances
-        with np.errstate(all="ignore"):
-            size = allowed + relative * np.maximum(np.abs(one.numbers), np.abs(other.numbers))
-            differ = ~(np.abs(one.numbers - other.numbers) <= APART * size)
-            same = (one.numbers == other.numbers) | (np.isnan(one.numbers) & np.isnan(other.numbers))
-        return bool((differ & ~same & np.isfinite(allowed)).any())
 
     def simulate(self, changed: Mapping[str, Step], key: Any = None) -> Simulated:
         """What a network with some steps changed answers; key: of the changes of its forward pass, so that it is computed once."""
