@@ -25,9 +25,9 @@ from backproof.targets.target import InProcess
 from benchmarks.textbook import MicroBatches, Textbook
 from properties.diagnosis.diagnosis import Diagnosis, Examination
 from properties.diagnosis.equals import are_equal
+from properties.diagnosis.planted import equations_of, is_placed, said_of_cause
 from properties.diagnosis.reproduction import together
 from properties.diagnosis.steps import all_variants, is_conduct
-from properties.diagnosis.variant import EQUATIONS
 from properties.faults.fault import Fault, Network, Step
 from properties.faults.table import FAULTS
 from properties.problems.blocks import one_of_each_block
@@ -36,20 +36,6 @@ from reference.problem import Problem
 
 SECONDS = 120.0
 """No limit, in effect: what is measured is what can be told, and the time is measured beside it."""
-
-CONDUCT = {
-    "left_dropout_on": "differs_from_call_to_call",
-    "differed_from_call_to_call": "differs_from_call_to_call",
-    "added_to_the_gradient_of_the_call_before": "adds_to_the_answer_before",
-    "answered_the_problem_before": "answers_the_problem_before",
-    "kept_the_first_answer_for_the_same_inputs": "keeps_its_answers",
-    "updated_the_weights_in_place": "writes_to_its_inputs",
-    "wrote_the_error_over_the_expected_outputs": "writes_to_its_inputs",
-    "returned_a_shared_buffer": "shares_memory_between_answers",
-    "read_fortran_order_as_c": "depends_on_the_memory_layout",
-    "ignored_the_strides": "depends_on_the_memory_layout",
-}
-"""What the faults of conduct do, as a diagnosis says it."""
 
 
 @dataclass
@@ -73,23 +59,11 @@ def examined(
     return Examined(diagnoses, examination, time.process_time() - began)
 
 
-def equations_of(fault: Fault) -> tuple[int, ...]:
-    """Where a fault may rightly be placed; () for the definitions of z and a, and the answer as a whole."""
-    if fault.equations or len(fault.changed) > 1:
-        return fault.equations
-    return EQUATIONS.get(next(iter(fault.changed)), ())
-
-
-def placed(diagnosis: Diagnosis, equations: tuple[int, ...]) -> bool:
-    """Whether a place is one of the right ones."""
-    return diagnosis.equation in equations if equations else diagnosis.equation is None
-
-
 def same_numbers(one: Mapping[str, Step], other: Mapping[str, Step], supports: Mapping[str, Any], seed: int) -> bool:
     """Whether two networks with wrong steps have the same numbers, on 200 problems of a support."""
     for problem in one_of_each_block(200, seed, Support.of(supports), "float64"):
         answers = [_answer(changed, problem) for changed in (one, other)]
-        if (answers[0] is None) != (answers[1] is None):
+        if (answers[0] is None) != (answers[1] is None) or np.shape(answers[0]) != np.shape(answers[1]):
             return False
         if answers[0] is not None and answers[1] is not None:
             with np.errstate(all="ignore"):
@@ -108,26 +82,17 @@ def _answer(changed: Mapping[str, Step], problem: Problem) -> Any:
         return None
 
 
-def verdict_on(fault: Fault, told: Examined, seed: int, names: Sequence[str]) -> tuple[str, bool]:
-    """What came of the cause, "right", "equal", "same numbers", "none" or "WRONG"; and whether the place is right."""
+def verdict_on(fault: Fault, told: Examined, seed: int) -> tuple[str, bool]:
+    """What came of the cause, "right", "equal", "same numbers", "none", "silent" or "WRONG"; and whether the place is right."""
     if not told.diagnoses:
         return "silent", False
-    first = told.diagnoses[0]
-    if is_conduct(fault):
-        right = first.cause == CONDUCT[fault.name]
-        return ("right" if right else "none" if first.cause is None else "WRONG"), right
-    place_is_right = placed(first, equations_of(fault))
-    if first.cause is None:
-        return "none", place_is_right
-    causes = [diagnosis.cause or "" for diagnosis in told.diagnoses]
-    if causes == list(names):
-        return "right", place_is_right
-    if len(causes) == 1 and are_equal(causes[0], fault.name):
-        return "equal", place_is_right
-    assert told.examination.search is not None
-    if same_numbers(together(told.examination.search.causes), fault.changed, fault.supports, seed):
-        return "same numbers", place_is_right
-    return "WRONG", place_is_right
+    placed, said = is_placed(told.diagnoses[0], fault), said_of_cause(told.diagnoses, fault)
+    if said != "other":
+        return said, placed
+    search = told.examination.search
+    if search is not None and same_numbers(together(search.causes), fault.changed, fault.supports, seed):
+        return "same numbers", placed
+    return "WRONG", placed
 
 
 def all_faults(faults: Sequence[Fault], seeds: int, leave_out: bool) -> bool:
@@ -143,7 +108,7 @@ def all_faults(faults: Sequence[Fault], seeds: int, leave_out: bool) -> bool:
                 known = {fault.name, *(name for one in told.diagnoses for name in (one.cause or "", *one.same_as))}
                 known |= {name for name in all_variants() if are_equal(name, fault.name)}
                 told = examined(fault.target, fault.supports, fault.precision, seed, sorted(known), fault.lossy)
-            cause, right = verdict_on(fault, told, seed, [fault.name])
+            cause, right = verdict_on(fault, told, seed)
             counts[cause] += 1
             placed_right += right
             seconds.append(told.seconds)

@@ -140,3 +140,17 @@ def test_a_mistake_of_our_own_loses_no_finding(monkeypatch):
     report = check(mistaken(), **LIMITS)
     assert report.findings[0].verdict == "wrong"
     assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
+
+
+def test_the_suite_tests_itself():
+    done = CliRunner().invoke(cli, ["faults", "--only", "forgot_the_bias_gradient"])
+    assert done.exit_code == 0, done.output
+    first, _, total = done.output.splitlines()
+    assert first.startswith("forgot_the_bias_gradient: caught, placed, cause right, ")
+    assert total == "1 of 1 caught; place right 1; cause, or its equal, 1; another cause 0"
+
+
+def test_a_fault_that_there_is_not_is_refused():
+    done = CliRunner().invoke(cli, ["faults", "--only", "nobody_did_this"])
+    assert done.exit_code == 2
+    assert "docs/faults.md lists them" in done.output

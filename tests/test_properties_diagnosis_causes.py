@@ -133,6 +133,18 @@ def test_conduct_is_told_first_and_ends_the_reading(name):
     assert diagnosis.evidence["boxes"] == []
 
 
+def test_what_changes_after_some_calls_is_told():
+    calls = []
+
+    def wrong_later(problem):
+        calls.append(problem)
+        given = Network()(problem)
+        return Gradient([w * (1 + (len(calls) > 40)) for w in given.weights], given.biases)
+
+    (diagnosis,) = told_of(wrong_later)
+    assert diagnosis.cause == "changes_after_some_calls"
+
+
 def test_the_lines_of_a_cause():
     (diagnosis,) = told_of(FAULTS["used_activation_for_pre_activation"].answering(("weights", "biases")))
     assert diagnosis.explanation.startswith(

@@ -29,8 +29,10 @@ from backproof.runs.check import replay as run_replay
 from backproof.runs.comparison import Compared, comparison_data, targets_of
 from backproof.runs.comparison import compare as compare_all
 from backproof.runs.options import Door
+from backproof.runs.self_test import Tested, all_tested
 from backproof.targets.target import TargetError
 from oracles.available import ORACLES, missing, version
+from properties.faults.table import FAULTS
 from properties.judging.judge import verify as judge_answer
 from properties.laws.of_agreement import ORACLE_LAWS
 from properties.laws.table import LAWS, LawError, OracleError
@@ -221,6 +223,34 @@ def draw(target: str, save: Path | None, **options: Any) -> None:
     """
     problem = _run(lambda: problem_at(target=target, **options))
     _write_json("-" if save is None else str(save), problem.to_json())
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option("--only", default="", metavar="WORD", help="Only the faults whose name holds this.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of the problems that are drawn.")
+def faults(only: str, seed: int) -> None:
+    """Test this suite itself: put each known mistake to a check, as a target.
+
+    For each: whether it is caught, under the problems that it shows in, and whether place and cause are told rightly; in all some twenty
+    minutes. Exits with 1 if one survives, or another cause is told for one.
+    """
+    chosen = {name: fault for name, fault in FAULTS.items() if only in name}
+    if not chosen:
+        raise Failure(f"no fault has {only!r} in its name: docs/faults.md lists them")
+
+    def told(one: Tested) -> None:
+        caught = "caught" if one.caught else "SURVIVES"
+        place, seen = "placed" if one.placed else "not placed", "" if one.by_defaults else "; not seen by a check that is told no limits"
+        click.echo(f"{one.name}: {caught}, {place}, cause {one.cause}, {one.calls} calls, {one.seconds:.1f} s{seen}")
+
+    done = all_tested(chosen, seed, told)
+    count = len(done)
+    click.echo(
+        f"\n{sum(one.caught for one in done)} of {count} caught; place right {sum(one.placed for one in done)}; "
+        f"cause, or its equal, {sum(one.cause in ('right', 'equal', 'same numbers') for one in done)}; "
+        f"another cause {sum(one.cause == 'other' for one in done)}"
+    )
+    sys.exit(RIGHT if all(one.caught and one.cause != "other" for one in done) else NOT_RIGHT)
 
 
 @cli.command()

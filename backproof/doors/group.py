@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "Check several TARGETS on the same problems: one table.",
     "draw": "Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.",
     "explain": "Explain a finding, saved in FILE: where the target is wrong and why, and the chain of equations of its problem.",
+    "faults": "Test this suite itself: put each known mistake to a check, as a target.",
     "laws": "List the laws that every right target obeys.",
     "losses": "List the losses, with their parameters and formulas.",
     "oracles": "List the oracles: versions, how far each may be trusted, and how to install what is missing.",

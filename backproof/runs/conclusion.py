@@ -46,12 +46,8 @@ class Conclusion:
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
         tame = self._right_if_tame(told)
         findings = [self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)]
-        undiagnosed = ""
-        if findings and diagnoses and not meets:
-            try:
-                findings[0] = replace(findings[0], diagnoses=self._diagnoses(told))
-            except Exception as error:  # what was found is worth more than why, and is not to be lost with it
-                undiagnosed = f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
+        made, undiagnosed = self._diagnoses(told) if findings and diagnoses and not meets else ((), "")
+        findings[:1] = [replace(first, diagnoses=made) for first in findings[:1]]
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -75,22 +71,30 @@ class Conclusion:
             tally=self.tally.to_data(),
         )
 
-    def _diagnoses(self, told: list[Failure]) -> tuple[Diagnosis, ...]:
-        """Where the target is wrong, and why, of a run that fails; () where it cannot be asked any more, or nothing is off."""
+    def _diagnoses(self, told: list[Failure]) -> tuple[tuple[Diagnosis, ...], str]:
+        """Where the target is wrong, and why, of a run that fails; or none, and a note that says why."""
         failing = [one for one in told if self.failures.fails(one.outcome) and not one.disagreement]
         readable = [one for one in failing if one.outcome.verdict is not Verdict.TIMES_OUT]
         if not readable or self.interrupted or self.inquiry.session.deaths:
-            return ()
+            return (), ""
         found = [one.problem for one in readable if one.law.name == JUDGES and one.problem.size <= LARGEST_READ]
-        return diagnose(
-            self.inquiry.session,
-            self.inquiry.small,
-            precision=self.inquiry.precision,
-            drawn_in=self.drawn_in,
-            found=found,
-            seed=self.seed,
-            strict=self.failures.strict,
-        )
+        try:
+            made = diagnose(
+                self.inquiry.session,
+                self.inquiry.small,
+                precision=self.inquiry.precision,
+                drawn_in=self.drawn_in,
+                found=found,
+                seed=self.seed,
+                strict=self.failures.strict,
+            )
+        except KeyboardInterrupt:
+            return (), "interrupted before it was found where and why: this is the report without"
+        except Exception as error:  # what was found is worth more than why, and is not to be lost with it
+            return (), f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
+        wrong = any(one.law.name == JUDGES for one in readable)
+        nothing = "no factor is off on small generic problems: what fails shows in problems as large, or as special, as the one found"
+        return made, "" if made or not wrong else nothing
 
     def _meets(self, told: list[Failure]) -> tuple[str, str]:
         """The narrower precision that the target meets, and what is said of it; "" unless all that was wrong in the run is right to one.

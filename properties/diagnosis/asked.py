@@ -24,9 +24,6 @@ SAFETY = 4.0
 DIGITS_LEFT = 2.0**23
 """However bad an entry's bound is, a prediction must agree to as many units of u: a factor in the ninth digit is seen in float64."""
 
-APART = 1e3
-"""Two predictions are told apart that differ by so many bounds."""
-
 _FLOAT = np.dtype(np.float64)
 
 Ask = Callable[..., Answer]
@@ -45,7 +42,7 @@ class Asked:
     """One problem of the ladder, put to the target.
 
     places, got, right, allowed: of all arrays that were answered, one after the other: the target's numbers, the exact ones, and how far
-    honest rounding may be off; relative: the largest such distance of an array over its numbers. strict: whether formulas that lose digits
+    honest rounding may be off; relative: that over each number. strict: whether formulas that lose digits
     are off as well.
     """
 
@@ -112,14 +109,14 @@ class Asked:
             limits, sizes = np.ravel(bounds[place]), np.abs(np.ravel(exact[place]))
             known = np.isfinite(limits) & (sizes > 0)
             with np.errstate(all="ignore"):
-                worst = float(np.max(limits[known] / sizes[known], initial=0.0)) if known.any() else 0.0
+                shares = np.minimum(limits / sizes, cap)
             none.append(not known.any())
             allowed.append(limits)
-            relative.append(np.full(limits.shape, min(worst, cap)))
+            # of an entry that is 0 by itself the largest of its array
+            relative.append(np.where(known, shares, np.max(shares[known], initial=0.0)))
         # of an array that is 0 by itself no scale can be taken
-        others = max(
-            (float(r[0]) for r, nothing in zip(relative, none, strict=True) if not nothing and r.size), default=64 * self.precision.unit
-        )
+        least = 64 * self.precision.unit
+        others = max((float(r.max()) for r, nothing in zip(relative, none, strict=True) if not nothing and r.size), default=least)
         relative = [np.full(r.shape, others) if nothing else r for r, nothing in zip(relative, none, strict=True)]
         return np.concatenate(allowed), np.concatenate(relative)
 
@@ -170,17 +167,6 @@ class Asked:
         allowed, relative = self._allowances
         with np.errstate(all="ignore"):
             return bool((np.abs(one - other) <= SAFETY * (allowed + relative * np.abs(other)) + SAFETY * allowed).all())
-
-    def apart(self, one: Simulated, other: Simulated) -> bool:
-        """Whether two predictions are told apart by this problem."""
-        if one.numbers is None or other.numbers is None or one.numbers.shape != other.numbers.shape:
-            return one.verdict is not other.verdict or (one.numbers is None) != (other.numbers is None)
-        allowed, relative = self._allowances
-        with np.errstate(all="ignore"):
-            size = allowed + relative * np.maximum(np.abs(one.numbers), np.abs(other.numbers))
-            differ = ~(np.abs(one.numbers - other.numbers) <= APART * size)
-            same = (one.numbers == other.numbers) | (np.isnan(one.numbers) & np.isnan(other.numbers))
-        return bool((differ & ~same & np.isfinite(allowed)).any())
 
     def simulate(self, changed: Mapping[str, Step], key: Any = None) -> Simulated:
         """What a network with some steps changed answers; key: of the changes of its forward pass, so that it is computed once."""

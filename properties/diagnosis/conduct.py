@@ -46,7 +46,8 @@ def told(cause: str, about: str = "", ratios: tuple[float, ...] = ()) -> Conduct
     return Conduct(cause, TABLE[cause].format(about=about), ratios)
 
 
-def _numbers(answer: Answer) -> Array | None:
+def numbers_of(answer: Answer) -> Array | None:
+    """All numbers of an answer in a row; None where there is none."""
     if answer.gradient is None:
         return None
     return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for _, array in answer.gradient.arrays()])
@@ -68,7 +69,7 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
     for answer in (first, again, third):
         if answer.changed:
             yield told("writes_to_its_inputs", f"it wrote to {', '.join(answer.changed)}")
-    numbers = [_numbers(answer) for answer in (first, again, third)]
+    numbers = [numbers_of(answer) for answer in (first, again, third)]
     one, two, three = numbers
     if one is None or two is None or three is None or one.shape != two.shape or one.shape != three.shape:
         return
@@ -88,20 +89,20 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
     if between.overwritten:
         yield told("shares_memory_between_answers", f"the next call overwrote {', '.join(between.overwritten)}")
     after = ask(problem)
-    numbers_between, numbers_after = _numbers(between), _numbers(after)
+    numbers_between, numbers_after = numbers_of(between), numbers_of(after)
     if numbers_between is not None and numbers_between.shape == one.shape and same(numbers_between, one):
         yield told("answers_the_problem_before", "another problem of the same shapes has the answer of the one before it")
     if numbers_after is not None and numbers_after.shape == one.shape and not same(numbers_after, one):
         yield told("answers_the_problem_before", "after another problem of the same shapes, the answer is another one")
     for what, changed in _with_one_change(problem):
-        kept = _numbers(ask(changed))
+        kept = numbers_of(ask(changed))
         if kept is not None and kept.shape == one.shape and np.array_equal(kept, one):
             exact = Asked(Rung(changed, "network"), first, precision)
             if exact.is_off:
                 yield told("keeps_its_answers", f"{what} changed")
     for layout in MEMORY_LAYOUTS:
         if layout != "contiguous":
-            arranged = _numbers(ask(problem, layout))
+            arranged = numbers_of(ask(problem, layout))
             if arranged is not None and arranged.shape == one.shape and not same(arranged, one):
                 yield told("depends_on_the_memory_layout", f"with inputs that are {layout} it is another one".replace("_", " "))
 

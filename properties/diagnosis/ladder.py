@@ -237,11 +237,11 @@ class _Drawing:
         """One layer, or a hidden one, whose nodes have these pre-activations."""
         n = len(z)
         if kind == "output scan":
-            biases = [np.zeros(n)] if self.support.biases else [None]
+            biases = [None] if self.support.biases is False else [np.zeros(n)]
             yield from self.rung(kind, -1, (1, n), 1, [choice], loss, None, None, weights=[z[:, None]], biases=biases, x=np.ones((1, 1)))
             return
         weights = [z[:, None], PRECISIONS[self.precision].held(self.number((1, n), 0.3, 1.2) * 1.3 / np.sqrt(n))]
-        biases = [np.zeros(n), self.number((1,), 0.1, 0.5)] if self.support.biases else [None, None]
+        biases = [None, None] if self.support.biases is False else [np.zeros(n), self.number((1,), 0.1, 0.5)]
         about = (1, n, 1), 1, [choice, self.linear], loss
         yield from self.rung(kind, -1, *about, None, None, weights=weights, biases=biases, x=np.ones((1, 1)))
 
@@ -355,7 +355,7 @@ class _Drawing:
                     for batch in (1, 2, 3):
                         n = 2 + batch
                         x, w = np.array([[1.0], [2.0**-7], [-(2.0**-5)]])[:batch], size / np.array([1.0, -2.0, 4.0, -8.0, 16.0])[:n, None]
-                        b = [np.zeros(n)] if self.support.biases else [None]
+                        b = [None] if self.support.biases is False else [np.zeros(n)]
                         held = PRECISIONS[self.precision].held(w)
                         yield from self.rung("edge", -1, (1, n), batch, [self.linear], loss, None, None, weights=[held], biases=b, x=x)
 

@@ -36,10 +36,9 @@ def place(asked: Sequence[Asked], readings: Sequence[Reading]) -> Place:
     if not off:
         return Place("", None, (), None)
     # without a bias a wrong delta and a wrong dC/dW may be one and the same
-    off = list(_with_bias(off))
-    top = [(reading, layer) for reading, layer in off if layer.delta == "off" and layer.layer == reading.asked.problem.depth]
-    if top:
-        return _of_top(asked, top)
+    every, off = off, list(_with_bias(off))
+    if any(layer.delta == "off" and _is_top(reading, layer) for reading, layer in off):
+        return _of_top(asked, [(reading, layer) for reading, layer in every if layer.delta == "off" and _is_top(reading, layer)])
     hidden = [(reading, layer) for reading, layer in off if layer.delta == "off"]
     if hidden:
         return _of_hidden(asked, hidden)
@@ -51,6 +50,10 @@ def place(asked: Sequence[Asked], readings: Sequence[Reading]) -> Place:
     unread = [(reading, layer) for reading, layer in off if layer.delta == "unread"]
     reading, layer = unread[0] if unread else off[0]
     return Place("", layer.layer, (), reading)
+
+
+def _is_top(reading: Reading, layer: Layer) -> bool:
+    return layer.layer == reading.asked.problem.depth
 
 
 Off = Sequence[tuple[Reading, Layer]]

@@ -194,9 +194,9 @@ def samples(ask: Ask, problem: Problem, precision: Precision) -> ReadOut | None:
             ]
             size = sum(float(r @ r) for _, r in listed)
             read.append(sum(float(g @ r) for g, r in listed) / size if size else np.nan)
-        counts.append((float(s), 1 / problem.batch if problem.reduction == "mean" else 1.0, *read))
+        counts.append((float(s), 1.0, *read))
         error = max(error, SAFETY * float(relative_errors(one, problem.depth).max()))
-    caption = "what each sample counts, where it alone has an error"
+    caption = "what each sample counts, where it alone has an error, over what it should count"
     return ReadOut("samples", caption, ("sample", "should be", "in dC/dW", "in dC/db"), tuple(counts), error)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.diagnosis.asked import Asked, Simulated
+from properties.diagnosis.asked import Asked
 from properties.diagnosis.conditions import Condition, Holds, Place
 from properties.diagnosis.variant import Variant
 from properties.faults.fault import STEPS, Network, Passes, Step
@@ -65,11 +65,6 @@ def _differs(one: Any, other: Any) -> bool:
             same = (np.abs(one - other) <= SHOWS * np.abs(other)) | (one == other) | (np.isnan(one) & np.isnan(other))
         return not same.all()
     return one is not other
-
-
-def simulated(asked: Sequence[Asked], changed: Mapping[str, Step]) -> list[Simulated]:
-    """What a network with these steps answers to all problems."""
-    return [one.simulate(changed) for one in asked]
 
 
 def reproduces(asked: Sequence[Asked], changed: Mapping[str, Step]) -> AnyArray:

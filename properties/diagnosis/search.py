@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from properties.diagnosis.asked import Asked
-from properties.diagnosis.conditions import PLACES, Place, learnt
+from properties.diagnosis.conditions import PLACES, Condition, Place, learnt
 from properties.diagnosis.equals import written_equals
 from properties.diagnosis.explanation import Reader, Reading
 from properties.diagnosis.fitted import fitted
@@ -39,9 +39,9 @@ class Candidate:
     gives: AnyArray | None = None
 
     @property
-    def order(self) -> tuple[bool, int, str]:
+    def order(self) -> tuple[bool, int, int]:
         """What is simplest to say comes first."""
-        return bool(self.row.where), self.row.rank, self.row.name
+        return bool(self.row.where), self.row.rank, self.row.number
 
 
 @dataclass
@@ -93,18 +93,18 @@ class Search:
         tried += self._whole(chosen)
         tried += [Candidate(row, _where_off(row, readings)) for row in fitted(list(readings.values()))]
         found: list[Candidate] = []
-        done = False
+        complete: Candidate | None = None
         for each in tried:
             # beside one that gives all answers, only others that do so matter
-            one = self._complete_too(each) if done else self._tried(each)
+            one = self._tried(each) if complete is None else self._complete_too(each, complete.row)
             if one is not None:
                 found.append(one)
-                done = done or self._completes(one)
+                complete = complete or (one if self._completes(one) else None)
         if not found:
             return self._jointly(list(candidates.values()), readings)
         best = min(found, key=lambda each: (-int(each.gives.sum()), each.order))  # type: ignore[union-attr]
         assert best.gives is not None
-        complete = [each for each in found if each.gives is not None and np.array_equal(each.gives, best.gives)]
+        alike = [each for each in found if each.gives is not None and np.array_equal(each.gives, best.gives)]
         if not self._completes(best) and (joint := self._joint_rows(list(candidates.values()), readings)) is not None:
             rows, gives = joint
             if gives.sum() > best.gives.sum():
@@ -112,7 +112,7 @@ class Search:
                 self.gives = gives
                 return True
         self.causes.append(best.row)
-        self.rivals[best.row.name] = [each.row for each in complete if each is not best]
+        self.rivals[best.row.name] = [each.row for each in alike if each is not best]
         self.gives = best.gives
         return True
 
@@ -137,13 +137,15 @@ class Search:
         candidate.gives = gives
         return candidate
 
-    def _complete_too(self, candidate: Candidate) -> Candidate | None:
-        """A candidate that gives all answers: the first that it does not give ends the comparison."""
-        changed = together([*self.causes, candidate.row])
-        if not reproduces_all(self._wrong_first(), changed):
-            return None
-        candidate.gives = self._with(candidate.row)
-        return candidate
+    def _complete_too(self, candidate: Candidate, other: Variant) -> Candidate | None:
+        """A candidate that gives all answers too, everywhere or where another one does; the first that it does not give ends it."""
+        rows = [candidate.row]
+        if other.condition is not None and candidate.row.local:
+            rows.append(conditioned(candidate.row, Condition(other.where, other.condition)))
+        for row in rows:
+            if reproduces_all(self._wrong_first(), together([*self.causes, row])):
+                return Candidate(row, candidate.at, self._with(row))
+        return None
 
     def _wrong_first(self) -> list[Asked]:
         """What was answered, the wrong answers before the right ones."""

@@ -1,6 +1,7 @@
 """The table of variants: the faults by their steps, and what loops make of each step's parts."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cache
 
 from properties.diagnosis.variant import EQUATIONS, Variant
@@ -51,7 +52,7 @@ def all_variants() -> dict[str, Variant]:
     """Every variant by its name; of two with one name the first."""
     table: dict[str, Variant] = {}
     for row in _rows():
-        table.setdefault(row.name, row)
+        table.setdefault(row.name, replace(row, number=len(table)))
     return table
 
 

@@ -54,7 +54,7 @@ class Variant:
     equations: those of the note that it sits in, the likeliest first; rank: of two with the same numbers the lower is said;
     of: the activation, or the loss, that it is a variant for, "" for any; shows_when: where it shows, "" where nothing is known of it.
     condition: of (passes, layer), where it is done so, if that was learnt; where: the same in words.
-    reaches: whether a step changes what other layers have, so that it cannot be read layer by layer.
+    number: its place in the table; reaches: whether a step changes what other layers have, so that it cannot be read layer by layer.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Variant:
     where: str = ""
     condition: Callable[..., bool] | None = None
     reaches: bool = False
+    number: int = 0
 
     @property
     def step(self) -> str:

@@ -1,0 +1,51 @@
+"""What a diagnosis must say of a planted fault: where it may be placed, and what may be told as its cause."""
+
+from collections.abc import Sequence
+
+from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.equals import are_equal
+from properties.diagnosis.steps import is_conduct
+from properties.diagnosis.variant import EQUATIONS
+from properties.faults.fault import Fault
+
+CONDUCT = {
+    "left_dropout_on": "differs_from_call_to_call",
+    "differed_from_call_to_call": "differs_from_call_to_call",
+    "added_to_the_gradient_of_the_call_before": "adds_to_the_answer_before",
+    "answered_the_problem_before": "answers_the_problem_before",
+    "kept_the_first_answer_for_the_same_inputs": "keeps_its_answers",
+    "updated_the_weights_in_place": "writes_to_its_inputs",
+    "wrote_the_error_over_the_expected_outputs": "writes_to_its_inputs",
+    "returned_a_shared_buffer": "shares_memory_between_answers",
+    "read_fortran_order_as_c": "depends_on_the_memory_layout",
+    "ignored_the_strides": "depends_on_the_memory_layout",
+}
+"""What the faults of conduct do, as a diagnosis says it."""
+
+
+def equations_of(fault: Fault) -> tuple[int, ...]:
+    """Where a fault may rightly be placed; () for the definitions of z and a, conduct, and the answer as a whole."""
+    if fault.equations or "activation" in fault.changed or is_conduct(fault):
+        return fault.equations
+    return EQUATIONS.get(next(iter(fault.changed)), ())
+
+
+def is_placed(diagnosis: Diagnosis, fault: Fault) -> bool:
+    """Whether the place is one of the right ones."""
+    equations = () if is_conduct(fault) else equations_of(fault)
+    return diagnosis.equation in equations if equations else diagnosis.equation is None
+
+
+def said_of_cause(diagnoses: Sequence[Diagnosis], fault: Fault) -> str:
+    """ "right", "equal" (written down so), "same numbers" (listed beside the cause), "none", or "other": one that is not the fault."""
+    if not diagnoses or diagnoses[0].cause is None:
+        return "none"
+    first = diagnoses[0]
+    cause = first.cause or ""
+    if len(diagnoses) > 1:
+        return "other"
+    if cause == CONDUCT.get(fault.name, fault.name):
+        return "right"
+    if are_equal(cause, fault.name):
+        return "equal"
+    return "same numbers" if fault.name in first.same_as else "other"

@@ -1,0 +1,167 @@
+"""The factors of right targets come back within the error of reading, those of wrong ones as they are; else nothing is read."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from backproof import Problem
+from backproof.targets.target import InProcess
+from properties.diagnosis.asked import Asked
+from properties.diagnosis.explanation import Reader, raw_delta
+from properties.diagnosis.ladder import Rung
+from properties.diagnosis.placing import boxes
+from properties.diagnosis.read_outs import crossing, matrix, own_delta, samples, shown
+from properties.diagnosis.steps import Table
+from properties.faults.fault import Network
+from properties.faults.table import FAULTS
+from rounding.precisions import PRECISIONS
+
+FLOAT64 = PRECISIONS["float64"]
+RIGHT = Network(answers=("weights", "biases"))
+
+
+def posed(*widths, batch=1, seed=1, activations=None, biased=True, **parts):
+    rng = np.random.default_rng(seed)
+    layers = list(pairwise(widths))
+    return Problem(
+        [rng.uniform(0.3, 1.2, (m, n)) * rng.choice([-1, 1], (m, n)) for n, m in layers],
+        biases=[rng.uniform(0.1, 0.5, m) if biased else None for _, m in layers],
+        activations=activations or [*["tanh"] * (len(layers) - 1), "identity"],
+        x=rng.uniform(0.3, 1.2, (batch, widths[0])),
+        y=rng.uniform(1.5, 2.5, (batch, widths[-1])),
+        **parts,
+    )
+
+
+def asked(target, problem):
+    return Asked(Rung(problem, "network"), InProcess(target)(problem), FLOAT64)
+
+
+def fault(name):
+    return FAULTS[name].answering(("weights", "biases"))
+
+
+def reading(target, problem, without=()):
+    return Reader(Table(without), Network()).read(asked(target, problem))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize("biased", [True, False])
+def test_delta_of_each_sample_is_read_off_the_products(batch, biased):
+    one = asked(RIGHT, posed(4, 3, 2, batch=batch, biased=biased))
+    for layer, exact in enumerate(one.exact.passes.backward.deltas, 1):
+        inputs = one.problem.widths[layer - 1]
+        read = own_delta(one, layer)
+        if inputs + biased > batch:
+            assert read == pytest.approx(exact, rel=1e-10)
+        else:
+            assert read is None
+
+
+def test_as_many_equations_as_samples_are_not_read():
+    # with as many, every dC/dW is explained by some delta: a wrong index in equation 4 would be read as a wrong delta
+    rng = np.random.default_rng(1)
+    a, delta = rng.normal(size=(3, 2)), rng.normal(size=(3, 2))
+    weights, bias = delta.T @ a, delta.sum(axis=0)
+    assert raw_delta(a, weights, bias, 1e-13) is None
+    assert raw_delta(a[:2], delta[:2].T @ a[:2], delta[:2].sum(axis=0), 1e-13) == pytest.approx(delta[:2])
+
+
+def test_products_that_no_delta_has_are_not_read_as_one():
+    rng = np.random.default_rng(1)
+    a, delta = rng.normal(size=(1, 3)), rng.normal(size=(1, 2))
+    weights = delta.T @ a
+    weights[0, 1] *= 1 + 1e-9
+    assert raw_delta(a, weights, delta[0], 1e-13) is None
+
+
+def test_the_matrix_of_a_right_target_is_w():
+    read = matrix(InProcess(RIGHT), posed(3, 3, 3), FLOAT64)
+    assert read.note == ""
+    assert 0 < read.error < 1e-10
+    assert all(abs(exact - got) <= read.error for _, _, exact, got in read.rows)
+
+
+def test_the_matrix_of_w_untransposed_is_its_transpose():
+    problem = posed(3, 3, 3)
+    read = matrix(InProcess(fault("forgot_transpose")), problem, FLOAT64)
+    assert len(read.rows) == 8
+    for j, k, _, got in read.rows:
+        assert got == pytest.approx(problem.weights[-1][int(k), int(j)], abs=read.error)
+
+
+def test_updated_weights_are_no_matrix():
+    assert matrix(InProcess(fault("used_updated_weights")), posed(3, 3, 3), FLOAT64).note.startswith("it is no matrix")
+
+
+def test_each_sample_of_a_right_target_counts_one():
+    for reduction in ("sum", "mean"):
+        read = samples(InProcess(RIGHT), posed(3, 3, 2, batch=4, reduction=reduction), FLOAT64)
+        assert [row[1:] for row in read.rows] == [pytest.approx((1.0, 1.0, 1.0), abs=1e-12)] * 4
+
+
+def test_a_dropped_sample_counts_nothing():
+    read = samples(InProcess(fault("dropped_the_last_sample")), posed(3, 3, 2, batch=4), FLOAT64)
+    assert [row[2] for row in read.rows] == pytest.approx([1, 1, 1, 0], abs=1e-12)
+
+
+def family(target, problem):
+    rng = np.random.default_rng(3)
+    others = [problem.replaced(y=problem.y + rng.uniform(0.2, 0.9, problem.y.shape)) for _ in range(2)]
+    return [asked(target, each) for each in (problem, *others)]
+
+
+def test_the_outputs_of_a_right_forward_pass_are_read_where_the_error_crosses_zero():
+    found = crossing(family(RIGHT, posed(3, 3, 2)))
+    assert found.linear
+    assert not found.off
+    assert found.read == pytest.approx(found.exact, rel=1e-10)
+    assert found.factors == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "off"), [("forgot_the_bias_in_the_forward_pass", True), ("doubled_the_error", False), ("forgot_transpose", False)]
+)
+def test_a_wrong_forward_pass_is_seen_and_a_wrong_factor_is_none(name, off):
+    found = crossing(family(fault(name), posed(3, 3, 3)))
+    assert found.linear
+    assert found.off == off
+
+
+def test_an_error_that_does_not_know_y_says_nothing_of_the_outputs():
+    found = crossing(family(fault("forgot_the_expected_outputs"), posed(3, 2)))
+    assert not found.linear
+    assert not found.off
+
+
+def test_what_lies_below_a_mistake_is_no_consequence():
+    read = reading(fault("doubled_the_error"), posed(3, 3, 3, 2, batch=2))
+    assert [layer.delta for layer in read.layers] == ["off", "ok", "ok"]
+    assert "doubled_the_error" in [row.name for row in read.layers[0].by_delta]
+    assert boxes(read, "output_error", 3)[:3] == [("loss", "X"), ("samples", "ok"), ("g'3", "ok")]
+
+
+def test_two_mistakes_separate_by_themselves():
+    network = Network(FAULTS["doubled_the_error"].changed | FAULTS["left_out_the_last_row"].changed, ("weights", "biases"))
+    read = reading(network, posed(3, 3, 2))
+    assert [(layer.delta, layer.weights, layer.biases) for layer in read.layers] == [("off", "off", "ok"), ("ok", "off", "ok")]
+
+
+def test_a_right_target_has_no_factor_that_is_off():
+    for batch in (1, 2, 3):
+        read = reading(RIGHT, posed(3, 4, 2, batch=batch, activations=["relu", "sigmoid"]))
+        assert read.off == 0
+        assert {said for _, said in boxes(read, "", 0)} == {"ok"}
+
+
+def test_what_no_variant_explains_is_read_by_itself():
+    problem = posed(3, 3, 2, activations=["tanh", "identity"])
+    changed = {"slope": lambda p, layer: np.cos(p.z[layer]) if layer == 1 else np.ones_like(p.z[layer])}
+    read = reading(Network(changed, ("weights", "biases")), problem)
+    hidden = read.layers[1]
+    assert (hidden.delta, hidden.by_delta) == ("off", [])
+    table = shown(read.asked, hidden, "slope", hidden.error)
+    for z, right, got in table.rows:
+        assert right == pytest.approx(1 / np.cosh(z) ** 2)
+        assert abs(got - np.cos(z)) <= table.error
