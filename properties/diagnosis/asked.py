@@ -82,6 +82,12 @@ class Asked:
         assert self.gradient is not None
         return _in_a_row(array for _, array in self.gradient.arrays())
 
+    def products(self, layer: int) -> Array:
+        """dC/dW of a layer that was answered, without what a penalty adds: what is left is (delta^l)^T a^{l-1}."""
+        assert self.gradient is not None
+        answered, penalty = np.asarray(self.gradient.weights[layer - 1], dtype=np.float64), self.problem.penalised
+        return answered if penalty is None else answered - penalty.derivative(self.problem.weights[layer - 1], self.problem.batch)
+
     @cached_property
     def right(self) -> Array:
         arrays = dict(self.exact.reference.arrays())

@@ -148,7 +148,7 @@ class Reader:
         assert asked.gradient is not None
         biases = asked.gradient.biases
         bias = None if biases is None else biases[layer - 1]
-        return _kept(asked.gradient.weights[layer - 1]), None if bias is None else _kept(bias)
+        return _kept(asked.products(layer)), None if bias is None else _kept(bias)
 
     def _options(self, asked: Asked, p: Passes, layer: int) -> list[Layer]:
         """What the layer's delta may be, the likeliest first; at least one, whose own is None where nothing can be read."""

@@ -49,7 +49,7 @@ def _numbers(reading: Reading, layer: Layer) -> Iterator[tuple[str, float]]:
         yield "updated", rate
     if layer.weights == "off":
         a = one.exact.passes.forward.activations[layer.layer - 1]
-        got, product = np.asarray(one.gradient.weights[layer.layer - 1], dtype=np.float64), own.T @ a
+        got, product = one.products(layer.layer), own.T @ a
         if (factor := _factor(got, product, relative)) is not None:
             yield "weight_gradient", factor
         if (decay := _factor(got - product, one.problem.weights[layer.layer - 1], 1e-9)) is not None:

@@ -84,6 +84,8 @@ class _Drawing:
         self.loss_turns = cycle(self.losses)
         self.biased = cycle([support.biases] if support.biases is not None else [True, True, False])
         self.fixed = support.widths
+        self.penalties = cycle(support.penalties)
+        self.weighted = cycle({None: (False, True), True: (True,), False: (False,)}[support.sample_weights])
 
     # what is drawn
 
@@ -112,7 +114,8 @@ class _Drawing:
         if self.support.layer_activations and len(self.support.layer_activations) == len(listed):
             listed = list(self.support.layer_activations)
         each: tuple[Any, ...] = self.support.layer_biases or (biased,) * len(listed)
-        problem = None
+        penalty, problem = next(self.penalties), None
+        counts = self.counts(batch) if next(self.weighted) else None
         for _ in range(30):
             weights: list[Array] = parts.get("weights") or [
                 PRECISIONS[self.precision].held(self.number((m, n), 0.3, 1.2) * 1.3 / np.sqrt(n)) for n, m in pairwise(widths)
@@ -128,6 +131,8 @@ class _Drawing:
                     y=self.expected(loss, np.zeros((batch, widths[-1]))),
                     loss=loss,
                     reduction=reduction,
+                    sample_weights=counts,
+                    penalty=penalty,
                 )
             except ProblemError:
                 return None
@@ -141,6 +146,12 @@ class _Drawing:
             return problem.replaced(y=y)
         except ProblemError:
             return None
+
+    def counts(self, batch: int) -> Array:
+        """Weights of samples, of three or more one that is 0."""
+        drawn = np.abs(self.number((batch,), 0.4, 2.0))
+        drawn[: int(batch > 2)] = 0.0
+        return drawn
 
     def expected(self, loss: Choice, a: Array) -> Array:
         """y of a loss: 0.4 to 1.1 beside a, or what it takes for labels."""

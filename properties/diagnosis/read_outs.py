@@ -58,7 +58,7 @@ def own_delta(asked: Asked, layer: int) -> Array | None:
     assert asked.gradient is not None
     a = asked.exact.passes.forward.activations[layer - 1]
     bias = None if asked.gradient.biases is None else asked.gradient.biases[layer - 1]
-    weights = np.asarray(asked.gradient.weights[layer - 1], dtype=np.float64)
+    weights = asked.products(layer)
     relative = SAFETY * float(relative_errors(asked, layer).max())
     return raw_delta(a, weights, None if bias is None else np.asarray(bias, dtype=np.float64), relative)
 
@@ -95,7 +95,7 @@ def product(asked: Asked, layer: int, delta: Array) -> ReadOut:
     """Equation 4: dC/dW beside the product of the target's own delta and a."""
     assert asked.gradient is not None
     a = asked.exact.passes.forward.activations[layer - 1]
-    got, right = np.asarray(asked.gradient.weights[layer - 1], dtype=np.float64), delta.T @ a
+    got, right = asked.products(layer), delta.T @ a
     j, k = _indices(got)
     with np.errstate(all="ignore"):
         worst = np.abs(got - right)

@@ -22,6 +22,7 @@ FACTORS = {
     "error_below": "the error that is passed down, W^T delta",
     "weight_gradient": "dC/dW, while delta is as it should be",
     "bias_gradient": "dC/db, while delta is as it should be",
+    "penalty": "what the penalty adds to dC/dW",
     "pre_activation": "z, in the forward pass",
     "activation": "a, in the forward pass",
 }

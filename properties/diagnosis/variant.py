@@ -23,6 +23,7 @@ EQUATIONS: dict[str, tuple[int, ...]] = {
     "delta": (3, 11),
     "weight_gradient": (4, 10),
     "bias_gradient": (4, 10),
+    "penalty": (10,),
     "error_below": (7, 11),
 }
 """Of a step the equations that it computes; none of the definitions of z and a, which have no number."""
