@@ -8,7 +8,6 @@ from properties.faults.fault import (
     EXACT,
     LINE,
     MEAN,
-    ORDER,
     TWICE,
     Passes,
     bias_gradient,
@@ -112,7 +111,7 @@ def divided_the_weighted_mean_by_the_batch_size(p: Passes, error: Array) -> Arra
     return reduction(p, error) if counts is None or not p.averages else error * counts[:, None] / p.batch
 
 
-@fault("reduction", equations=(2,), laws=(EXACT, LINE, TWICE, ORDER, ADD), supports=WEIGHTS)
+@fault("reduction", equations=(2,), laws=(EXACT, LINE, TWICE, ADD), supports=WEIGHTS)
 def weighed_the_wrong_samples(p: Passes, error: Array) -> Array:
     """The weights of samples are in another order than the samples: it shows in batches of two or more."""
     counts = p.problem.sample_weights
