@@ -8,8 +8,8 @@ from backproof.runs.check import assert_right, check, problem_at
 from backproof.targets.adapters import adapt
 from backproof.targets.classes import from_class
 from backproof.targets.jax_network import from_jax
+from backproof.targets.step import problem_from, verify_step
 from backproof.targets.target import TargetError
-from backproof.targets.torch_step import problem_from, verify_step
 from oracles.balls.enclosure import Enclosure, enclosure
 from properties.judging.judge import verify
 from properties.judging.judgement import Judgement

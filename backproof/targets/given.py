@@ -26,7 +26,7 @@ def _framework(given: Any) -> Target | None:
     if isinstance(given, type) or hasattr(given, "supports"):
         return None
     # the protocol's end of a process imports no more than it needs
-    if isinstance(given, _named("torch.nn", "Module")):
+    if is_torch_module(given):
         from backproof.targets.torch_module import TorchModule
 
         return TorchModule(given)
@@ -41,6 +41,11 @@ def _framework(given: Any) -> Target | None:
         target.__qualname__ = type(given).__qualname__
         return target
     return None
+
+
+def is_torch_module(given: Any) -> bool:
+    """Whether it is one; torch is not imported for it."""
+    return isinstance(given, _named("torch.nn", "Module"))
 
 
 def _named(module: str, name: str) -> tuple[type, ...]:

@@ -149,6 +149,26 @@ class JaxNetwork:
         params = jax.tree_util.tree_unflatten(self._tree, filled)
         return jax.vmap(lambda sample: self.apply(params, sample))(x) if self.one_by_one else self.apply(params, x)
 
+    def problem_of(self, x: Any, y: Any, loss: Any, reduction: str | None) -> Problem:
+        """The problem that its own parameters and one batch are. loss: a name of ours; y: (batch, n_L), or a class for each sample."""
+        if loss is None:
+            raise ProblemError(f"loss is None: say which one, any of {', '.join(JAX_LOSSES)}")
+        layers = self._matrices({place: _numbers(_asarray(self._leaves[place], self.dtype)) for place in self._places}, self.turned)
+        expected, width = as_array(y), self.stack.widths[-1]
+        if expected.ndim == 1 and expected.dtype.kind in "iu" and name_and_parameters(loss)[0] == "softmax_cross_entropy":
+            if (expected < 0).any() or (expected >= width).any():
+                raise ProblemError(f"y has the class {expected[(expected < 0) | (expected >= width)][0]}: expected 0 to {width - 1}")
+            expected = np.eye(width)[expected]
+        return Problem(
+            [weight for weight, _ in layers],
+            biases=[bias for _, bias in layers],
+            activations=self.stack.activations,
+            x=_numbers(_asarray(x, self.dtype)),
+            y=expected.astype(np.float64).reshape(len(expected), -1),
+            loss=loss,
+            reduction=reduction or "mean",
+        )
+
     def __call__(self, problem: Problem) -> Gradient:
         import jax
 

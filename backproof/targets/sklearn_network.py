@@ -9,6 +9,7 @@ import numpy as np
 
 from backproof.targets.stack import Stack, drawn_inputs, proved
 from backproof.targets.target import TargetError
+from reference.errors import ProblemError
 from reference.functions.parametrised import Choice
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -81,6 +82,23 @@ class SklearnNetwork:
             problem = Problem(weights, biases=biases, activations=activations, x=x, y=np.zeros((len(x), widths[-1])))
             outputs = network._forward_pass_fast(x.astype(self.precision), check_input=False)
         proved(problem, [*[None] * (problem.depth - 1), np.asarray(outputs).reshape(problem.y.shape)], self.precision, self.__qualname__)
+
+    def problem_of(self, x: Any, y: Any, loss: Any, reduction: str | None) -> Problem:
+        """The problem that its own parameters, its loss, its penalty and one batch are; y: as it is fitted with."""
+        if loss is not None or reduction is not None:
+            raise ProblemError(f"{self.__qualname__} has the loss {self.loss}, as a mean: leave loss and reduction out")
+        network, given = self.network, np.asarray(y)
+        expected = network._label_binarizer.transform(given) if hasattr(network, "_label_binarizer") else given
+        return Problem(
+            [matrix.T for matrix in network.coefs_],
+            biases=list(network.intercepts_),
+            activations=self.stack.activations,
+            x=np.asarray(x, dtype=self.precision),
+            y=np.asarray(expected, dtype=np.float64).reshape(len(given), -1),
+            loss=self.loss,
+            reduction="mean",
+            penalty=("l2_over_batch", float(network.alpha)) if network.alpha else None,
+        )
 
     def __call__(self, problem: Problem) -> Gradient:
         layers = problem.depth

@@ -20,28 +20,15 @@ from reference.gradient import Gradient
 from reference.problem import Problem
 
 
-def problem_from(model: Any, x: Any, y: Any, *, loss: Any, reduction: str | None = None) -> Problem:
-    """The problem that a torch module, one batch and a loss are.
-
-    model: a stack of linear layers and activations, in any form, with the parameters that it has; x: (batch, ...), a tensor or an array;
-    y: as the loss takes it. loss: a module of torch.nn, such as CrossEntropyLoss(weight, label_smoothing=0.1), a function of
-    torch.nn.functional, or a name of ours; reduction: of a name, "mean" where nothing is said. Of samples that ignore_index leaves out the
-    problem has none.
-    Raises TargetError where the module is no such stack, and ProblemError.
-    """
+def problem_from_module(model: Any, x: Any, y: Any, loss: Any, reduction: str | None) -> Problem:
+    """See backproof/targets/step.py."""
     found, given = _found(model, x)
     terms = terms_of(loss, reduction, y, len(given), found.stack.widths[-1], found.logs)
     return _problem(found, given, terms)
 
 
-def verify_step(
-    model: Any, x: Any, y: Any, *, loss: Any, reduction: str | None = None, precision: str | None = None, strict: bool = False
-) -> Judgement:
-    """Judge the gradient of one training step: the module's own forward pass, the loss given, backward(), and what .grad holds then.
-
-    model, x, y, loss, reduction: as for problem_from. precision, strict: as for verify; the precision is what the module computes in,
-    where nothing is said. The module is left as it was, .grad too. Raises as problem_from does.
-    """
+def verify_step_of_module(model: Any, x: Any, y: Any, loss: Any, reduction: str | None, precision: str | None, strict: bool) -> Judgement:
+    """See backproof/targets/step.py."""
     import torch
 
     found, given = _found(model, x)
