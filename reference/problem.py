@@ -122,7 +122,9 @@ class Problem:
             worst = int(np.argmin(weights))
             raise ProblemError(f"sample_weights[{worst}] is {weights[worst]}: expected numbers that are not negative")
         if self.reduction == "mean" and not 0 < weights.sum() < np.inf:
-            raise ProblemError(f"sample_weights add up to {weights.sum()}, over which no mean can be taken: expected one that is not 0")
+            raise ProblemError(
+                f"sample_weights add up to {weights.sum()}, over which no mean can be taken: expected a finite sum that is not 0"
+            )
 
     @cached_property
     def widths(self) -> tuple[int, ...]:

@@ -120,6 +120,8 @@ def _backward(passed: Passes, layers: list[_Layer], output_error: float, model: 
         derivative = _largest(row_of(LOSSES, problem.loss).derivative(passed.forward.activations[-1], problem.y)) + e_error
         e_error = shares * e_error + model.sum(share_roundings(problem)) * (_largest(back.errors[-1]) + shares * e_error)
         e_error += eta * (1 + 1 / over + derivative)
+        if not max(2 * over, derivative * max(_largest(problem.sample_weights), 1 / over)) < model.largest:
+            return None
     elif problem.reduction == "mean":
         e_error = e_error / batch + 3 * unit * (_largest(back.errors[-1]) + e_error / batch) + eta
     glance, th = Glance([], [], []), model.sum(batch)
@@ -135,7 +137,10 @@ def _backward(passed: Passes, layers: list[_Layer], output_error: float, model: 
         if not (most_e * layer.reach * n * batch * (1 + slope + a + carried) + (batch + 1) * penalty) < widest:
             return None
         weight_error = batch * ((th * (most_delta + delta_error) + delta_error) * a + most_delta * layer.input_error)
-        weight_error += model.sum(batch + 4) * penalty
+        rate = 0.0 if problem.penalised is None else problem.penalised.rate(batch)
+        weight_error += (model.sum(batch + 4) * (1 + rate) + rate) * (penalty + layer.weight_error) + eta * (1 + rate) * (
+            _largest(layer.absolute) + 2 * (batch + 1)
+        )
         glance.widest.insert(0, INFLATION * (weight_error + eta * (1 + th) * (2 * (batch + 1) + batch * (most_delta + a))))
         # what the slope, the products and the sum over samples round, and what is brought down of that
         own = unit * delta + (K * unit) * (e * envelope.rounding.derivative_scales.right(passed.forward.pre_activations[index]))

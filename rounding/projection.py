@@ -143,6 +143,10 @@ class Projections:
         # a . dC/dW for each sample and row
         along = (a @ a.T) @ delta if len(a) <= a.shape[1] else a @ (a.T @ delta)
         sizes: Array = np.einsum("ij,ij->j", along, delta)
+        if (added := self.passed.backward.products[layer].added) is not None:
+            more = a @ added.T
+            sizes = sizes + 2 * np.einsum("ij,ij->j", more, delta) + np.square(added).sum(axis=1)
+            along = along + more
         with np.errstate(all="ignore"):
             variances = found.variance.deltas[layer] if found.variance.deltas else np.zeros(())
             sigmas: Array = found.unit * np.sqrt(np.sum(np.square(along) * variances, axis=0)) / sizes

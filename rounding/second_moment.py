@@ -226,7 +226,8 @@ class Variances(Sums):
         problem, output = self.problem, self.passed.forward.activations[-1]
         loss = row_of(LOSSES, problem.loss)
         values = np.abs(loss.value(output, problem.y))
-        if not 2 * values.sum() < self.noise.largest:
+        squares = sum(self.sizes) if problem.penalised is not None else 0.0
+        if not 2 * max(values.sum(), squares) < self.noise.largest:
             return np.asarray(np.inf)
         sizes = np.sum(values * np.broadcast_to(problem.shares, (problem.batch, 1))[:, 0])
         if problem.penalised is not None:

@@ -255,7 +255,7 @@ def _output_error_bound(passed: Passes, a_error: Array, model: WorstCaseRounding
     output = passed.forward.activations[-1]
     error = row_of(ROUNDED_LOSSES, problem.loss).derivative_error(output, problem.y, a_error, model)
     if problem.sample_weights is not None:
-        error = _weighted(passed, error, model)
+        error = _claimed(*_weighted(passed, error, model))
     elif problem.reduction == "mean":
         error = error / problem.batch + 3 * model.unit * (e + error / problem.batch) + model.underflow
     size = np.abs(output) + a_error + np.abs(problem.y)
@@ -272,18 +272,26 @@ def share_roundings(problem: Problem) -> int:
     return problem.batch + 2 if problem.reduction == "mean" and problem.sample_weights is not None else 1
 
 
-def _weighted(passed: Passes, error: Array, model: WorstCaseRounding) -> Array:
-    """E of a loss's derivative times its sample's share, which is rounded itself; error: E of the derivative."""
+def _weighted(passed: Passes, error: Array, model: WorstCaseRounding) -> tuple[Array, AnyArray]:
+    """E of a loss's derivative times its sample's share, which is rounded itself, and where no claim is made.
+
+    error: E of the derivative.
+    """
     problem, e, th = passed.problem, np.abs(passed.backward.errors[-1]), model.sum(share_roundings(passed.problem))
     derivative = np.abs(row_of(LOSSES, problem.loss).derivative(passed.forward.activations[-1], problem.y)) + error
     mean = problem.reduction == "mean"
     over = np.asarray(problem.total_weight if mean else 1.0)[..., None, None]
     # the product, or the weight over the sum of all, may underflow before the other is taken
     lost = model.underflow * (1 + 1 / over + derivative)
-    held = np.asarray(model.input_error(np.asarray(problem.sample_weights)))
+    weights = np.asarray(problem.sample_weights)
+    held = np.asarray(model.input_error(weights)) + np.zeros_like(weights)
+    remains = over - mean * held.sum(axis=-1)[..., None, None]
     if held.any():
-        lost = lost + (1 + th) * derivative * (held[..., None] + mean * problem.shares * held.sum(axis=-1)[..., None, None]) / over
-    return problem.shares * error + th * (e + problem.shares * error) + lost
+        lost = lost + (1 + th) * derivative * (held[..., None] + mean * problem.shares * held.sum(axis=-1)[..., None, None]) / remains
+    # a target may divide by the sum of the weights first
+    largest = derivative * np.maximum(weights[..., None], mean / over)
+    overflows = (largest > model.largest) | (2 * over > model.largest) | (remains <= 0)
+    return problem.shares * error + th * (e + problem.shares * error) + lost, overflows
 
 
 def _added(passed: Passes, layer: int) -> AnyArray:
@@ -300,7 +308,9 @@ def _penalty_bound(passed: Passes, layer: int, model: WorstCaseRounding) -> Arra
     assert penalty is not None
     rate = penalty.rate(problem.batch)
     held = rate * np.asarray(model.input_error(problem.weights[layer]))
-    return model.sum(problem.batch + 4) * (added + held) + held + 2 * (problem.batch + 1) * (1 + rate) * model.underflow
+    # the rate is a number of the format too
+    lost = model.underflow * (np.abs(problem.weights[layer]) + 2 * (problem.batch + 1) * (1 + rate))
+    return _claimed(model.sum(problem.batch + 4) * (added + held) + held + lost, np.asarray(rate > model.largest))
 
 
 def _loss_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Array:
@@ -311,10 +321,11 @@ def _loss_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Arr
     largest = np.asarray(model.largest / (2 * problem.widths[-1]))
     if problem.sample_weights is not None:
         shares, over = problem.shares[..., 0], np.asarray(problem.total_weight if mean else 1.0)[..., None]
-        held = np.asarray(model.input_error(problem.sample_weights))
-        held = (held + mean * shares * held.sum(axis=-1, keepdims=True)) / over
+        held = np.asarray(model.input_error(problem.sample_weights)) + np.zeros_like(problem.sample_weights)
+        remains = over - mean * held.sum(axis=-1, keepdims=True)
+        held = np.where(remains > 0, (held + mean * shares * held.sum(axis=-1, keepdims=True)) / remains, np.inf)
         errors, sizes = errors * shares + sizes * held, sizes * (shares + held)
-        lost, largest = lost * np.max(1 + 1 / over, axis=-1), largest / largest_total(problem)
+        lost, largest = lost * np.max(1 + 1 / over, axis=-1), largest / np.maximum(largest_total(problem), over[..., 0])
     bound = np.sum(errors + model.sum(problem.batch + share_roundings(problem)) * sizes, axis=-1)
     if mean and problem.sample_weights is None:
         bound = bound / problem.batch + 3 * model.unit * sizes.mean(axis=-1)
@@ -322,8 +333,14 @@ def _loss_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Arr
     if problem.penalised is not None:
         added, error = _penalty_value_bound(problem, model)
         bound = bound + error + model.unit * (total + added)
-        total = total + added
+        # the squares may be added up before the rate is taken
+        total = total + np.maximum(added, _squares(problem))
     return _claimed(bound + lost, total > largest) * INFLATION
+
+
+def _squares(problem: Problem) -> Array:
+    """The sum of the squares of all weights."""
+    return np.asarray(sum(np.square(weight).sum(axis=(-2, -1)) for weight in problem.weights))
 
 
 def _penalty_value_bound(problem: Problem, model: WorstCaseRounding) -> tuple[Array, Array]:

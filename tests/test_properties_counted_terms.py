@@ -64,7 +64,8 @@ def test_all_kinds_are_drawn_and_none_of_them_by_default():
 @pytest.mark.parametrize(
     ("supports", "message"),
     [
-        ({"penalties": "l2"}, "penalties is 'l2': expected a list of None, l2, l2_over_batch, or a name and a factor: ['l2', 0.1]"),
+        ({"penalties": "l2"}, "penalties is 'l2': expected a list of None, l2, l2_over_batch, or a name and a factor: [('l2', 0.1)]"),
+        ({"penalties": ("l2", 0.1)}, "penalties is ('l2', 0.1): expected a list of None"),
         ({"penalties": []}, "penalties is []: expected a list of None"),
         ({"penalties": ["l1"]}, "penalties: penalty 'l1' is not known: expected one of l2, l2_over_batch"),
         ({"sample_weights": "yes"}, "sample_weights is 'yes': expected True, False or None"),

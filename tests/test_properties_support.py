@@ -199,7 +199,7 @@ def test_no_law_poses_what_a_target_does_not_support(name):
     assert [problem for problem in posed if not within(problem)] == []
     assert all(Support.of(supports).refusal(problem) == "" for problem in posed)
     # by the same laws, of a target that supports all
-    everything = {"wants": ["x"]} if name == "wants" else {}
+    everything = {"wants": ["x"]} if name == "wants" else {"sample_weights": None} if name == "sample_weights" else {}
     assert all(within(problem) for problem in posed_by_laws(supports, everything)) == (name in NO_LAW_LEAVES)
 
 

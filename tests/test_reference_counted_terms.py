@@ -102,7 +102,7 @@ REFUSED = {
     "a weight that is NaN": ({"sample_weights": [1, float("nan"), 0]}, "sample_weights[1] is nan: expected finite numbers"),
     "a mean over nothing": (
         {"sample_weights": [0, 0, 0], "reduction": "mean"},
-        "sample_weights add up to 0.0, over which no mean can be taken: expected one that is not 0",
+        "sample_weights add up to 0.0, over which no mean can be taken: expected a finite sum that is not 0",
     ),
     "an unknown penalty": ({"penalty": "l1"}, "penalty 'l1' is not known: expected one of l2, l2_over_batch"),
     "a negative factor": ({"penalty": ("l2", -1)}, "penalty 'l2': factor is -1.0, expected a number that is not negative"),

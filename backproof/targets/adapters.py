@@ -14,8 +14,10 @@ from backproof.targets.signatures import positional, taken_by
 from backproof.targets.target import Target, TargetError
 from backproof.targets.updates import Rate, allowed_for, rate_of, read_off, should_change
 from properties.answers.answer import Declined, Malformed
+from properties.problems.support import Support, SupportError
 from reference.arrays import AnyArray
 from reference.dtypes import as_array
+from reference.functions.penalties import normal_penalty
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -84,6 +86,12 @@ def adapt(
         raise TargetError(
             "adapt: samples is 'one', and penalty or sample_weights is given: a sample alone has neither, so adapt what takes the batch"
         )
+    if sample_weights and (known := _parameters(f)) and sample_weights not in known:
+        raise TargetError(f"adapt: sample_weights is {sample_weights!r}, but f takes {', '.join(known)}")
+    try:
+        penalty = normal_penalty(penalty)
+    except ValueError as error:
+        raise TargetError(f"adapt: {error}") from None
     rate = rate_of(learning_rate, f, _parameters(f)) if returns == "updated" else None
     layout, said = Layout(**words, activations=activations), getattr(f, "supports", None) if supports is None else supports
     by_name = [name for name in (rate.name if rate else "", sample_weights) if name]
@@ -92,6 +100,10 @@ def adapt(
     as_said = _adapted(f, layout, rate, sample_weights)
 
     def target(problem: Problem) -> Gradient:
+        if problem.sample_weights is not None and not sample_weights:
+            raise Declined("f is told no weights of samples: say adapt(f, sample_weights='...'), the name of its parameter")
+        if problem.penalty not in penalties:
+            raise Declined(f"f is said to have no penalty {problem.penalty}: say adapt(f, penalty=...)")
         try:
             return as_said(problem)
         except (Malformed, Declined):
@@ -109,6 +121,9 @@ def adapt(
     if sample_weights:
         usual |= {"sample_weights": True}
     target.supports = {**usual, **taken.supports, **(said or {})}  # type: ignore[attr-defined]
+    penalties: tuple[Any, ...] = (penalty,)
+    with suppress(SupportError):  # what cannot be understood is told where the target is asked
+        penalties = Support.of(target.supports).penalties  # type: ignore[attr-defined]
     target.precision = getattr(f, "precision", None)  # type: ignore[attr-defined]
     target.notes = (*([taken.note] if taken.note else []), *([rate.note] if rate else []))  # type: ignore[attr-defined]
     target.__qualname__ = getattr(f, "__qualname__", "adapted")
@@ -147,7 +162,7 @@ def _adapted(f: Callable[..., Any], layout: Layout, rate: Rate | None, counts: s
         told = (list(problem.activations),) if layout.activations else ()
         arguments = layout.arguments(given.held, told, x, y)
         for place, name in enumerate(names):
-            if name in named and place < len(arguments):
+            if name in named and place <= len(arguments):
                 arguments.insert(place, named.pop(name))
         return f(*arguments, **named)
 

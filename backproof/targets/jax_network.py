@@ -10,6 +10,7 @@ import numpy as np
 from backproof.targets.stack import TRIES, Stack, Undecided, activations_of, drawn, drawn_inputs, proved, without_cross_entropies
 from backproof.targets.target import Target, TargetError, told_of
 from oracles.jax_autodiff import JAX_LOSSES
+from properties.answers.answer import without_counted_terms
 from properties.problems.support import SupportError
 from reference.arrays import AnyArray, Array
 from reference.dtypes import DTYPES, as_array
@@ -172,6 +173,7 @@ class JaxNetwork:
     def __call__(self, problem: Problem) -> Gradient:
         import jax
 
+        without_counted_terms(problem, self.__qualname__)
         leaves: dict[int, Any] = {place: _asarray(self._leaves[place], self.dtype) for place in self._places}
         for layer, weight, bias in zip(self.layers, problem.weights, problem.biases, strict=True):
             leaves[layer.weight] = _asarray(weight.T if self.turned else weight, self.dtype)

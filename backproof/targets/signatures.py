@@ -1,6 +1,7 @@
 """What the signature of somebody's function says of the layout that it takes: told before it is called, where it cannot be called so."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,16 @@ def taken_by(
     held = needed[first:last]
     if not held:
         raise TargetError(f"adapt: f takes {', '.join(parameters)}: of the layers nothing is left beside x and y{_told(layout)}")
+    numbers = [[int(number) for number in re.findall(r"\d+", name)[-1:]] for name in held]
+    by_kind = [
+        [n for name, n in zip(held, numbers, strict=True) if n and name.lower().startswith("b") == biases] for biases in (True, False)
+    ]
+    if any(kind != sorted(kind) for kind in by_kind):
+        raise TargetError(f"adapt: f takes {', '.join(held)}: expected the layers in their order, the first one first")
+    if layout.is_folded:
+        networks = f"networks of {len(held)} {'layer' if len(held) == 1 else 'layers'} with biases"
+        limits = {"depth": (len(held), len(held)), "biases": True}
+        return Taken(True, limits, f"f takes {', '.join(held)}, with the biases in them: {networks} alone are posed")
     return _of(held, said)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from backproof.targets.stack import Stack, drawn_inputs, proved
 from backproof.targets.target import TargetError
+from properties.answers.answer import without_counted_terms
 from reference.errors import ProblemError
 from reference.functions.parametrised import Choice
 from reference.gradient import Gradient
@@ -53,7 +54,8 @@ class SklearnNetwork:
         self._prove()
         self.notes = (
             self.stack.told,
-            f"the gradient is that of {name}._backprop, a private method, with alpha = {network.alpha:g} and with none, as asked",
+            f"the gradient is that of {name}._backprop, a private method"
+            + (f", with alpha = {network.alpha:g} and with none, as asked" if network.alpha else ""),
         )
 
     @staticmethod
@@ -101,6 +103,8 @@ class SklearnNetwork:
         )
 
     def __call__(self, problem: Problem) -> Gradient:
+        if problem.sample_weights is not None:
+            without_counted_terms(problem, self.__qualname__)
         layers = problem.depth
         with self._as_it_was() as network:
             network.coefs_ = [np.ascontiguousarray(weight.T) for weight in problem.weights]

@@ -30,7 +30,8 @@ class Terms:
     """A loss as a problem has it.
 
     y: (batch, n_L), of the samples that count alone; kept: which these are; value: C of PyTorch's own, of the outputs of all samples;
-    smoothed: whether PyTorch makes y of label_smoothing itself, and rounds it alike for all samples; sample_weights: (batch,), or None.
+    smoothed: whether PyTorch makes y itself, of label_smoothing or of weights of classes, and rounds it alike for all samples;
+    sample_weights: (batch,), or None.
     """
 
     loss: Choice
@@ -147,6 +148,10 @@ def _cross_entropy(loss: Any, y: Any, batch: int, outputs: int) -> Read:
     of_classes = as_array(loss.weight).astype(np.float64)
     if of_classes.shape != (outputs,):
         raise ProblemError(f"{type(loss).__name__} has weights for {of_classes.size} classes: expected one for each output, {outputs}")
+    if not (np.isfinite(of_classes).all() and (of_classes >= 0).all() and of_classes.any()):
+        raise ProblemError(f"{type(loss).__name__} has the class weights {of_classes.tolist()}: expected none below 0, and not all 0")
+    if classes is not None and loss.reduction == "mean" and not of_classes[classes].any():
+        raise ProblemError(f"{type(loss).__name__} takes a mean over classes whose weights are all 0")
     if classes is not None and not smoothing:
         return Read("softmax_cross_entropy", rows, kept, of_classes[classes])
     counts = rows @ of_classes

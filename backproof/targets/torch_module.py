@@ -13,6 +13,7 @@ from backproof.targets.target import TargetError
 from backproof.targets.torch_calls import Recording, Unfollowed, recorded
 from backproof.targets.torch_stack import NO_STACK, Layer, ends_in_log_softmax, layers_of
 from oracles.torch_autograd import TORCH_LOSSES
+from properties.answers.answer import without_counted_terms
 from reference.arrays import AnyArray
 from reference.dtypes import DTYPES, as_array
 from reference.functions.parametrised import name_and_parameters
@@ -194,6 +195,7 @@ class TorchModule:
         import torch
         import torch.nn.functional as F
 
+        without_counted_terms(problem, self.__qualname__)
         found = self.found
         with as_it_was(found.parameters), torch.enable_grad():
             for layer, weight, bias in zip(found.layers, problem.weights, problem.biases, strict=True):

@@ -66,6 +66,12 @@ class Declined(Exception):
     """Raised by a target for a problem that it does not support; the message says what it cannot."""
 
 
+def without_counted_terms(problem: Problem, whose: str) -> None:
+    """Decline a problem with a penalty or weights of samples, which a network alone does not know. Raises Declined."""
+    if problem.sample_weights is not None or problem.penalty is not None:
+        raise Declined(f"{whose} is asked without weights of samples and penalties: they are no part of it")
+
+
 def as_gradient(given: Any, problem: Problem) -> Gradient:
     """What a target returned, as a Gradient of real floating-point arrays in the shapes that the problem asks for.
 

@@ -61,12 +61,17 @@ def _said(problem: Problem, place: Place, got: AnyArray, right: Array, allowed: 
 def _factors(problem: Problem) -> list[tuple[float, str]]:
     """The factors that mistakes have, and what they are."""
     batch, outputs = problem.batch, problem.widths[-1]
-    sizes = [(batch, "the batch size"), (outputs, "the number of outputs")]
+    sizes: list[tuple[float, str]] = [(batch, "the batch size"), (outputs, "the number of outputs")]
     if batch > 1 < outputs:
         sizes.append((batch * outputs, "the batch size times the number of outputs"))
-    named = [each for n, name in sizes if n > 1 for each in ((float(n), name), (1 / n, f"1 over {name}"))]
+    counted = problem.sample_weights is not None
+    if counted:
+        total = float(problem.total_weight)
+        sizes = [(total, "the sum of the weights of samples"), (total / batch, "the mean weight of samples"), *sizes]
+    named = [each for n, name in sizes if n > 0 and n != 1 for each in ((float(n), name), (1 / n, f"1 over {name}"))]
     # whoever takes the other reduction has no mistake, and has not said so
-    other = (float(batch), "sum", "mean") if problem.reduction == "mean" else (1 / batch, "mean", "sum")
+    over, name_of = (float(problem.total_weight), "weights of samples") if counted else (float(batch), "batch size")
+    other = (over, "sum", "mean") if problem.reduction == "mean" else (1 / max(over, 1e-300), "mean", "sum")
     told = f": that of a {other[1]} over samples, where the {other[2]} is asked for (the reductions of `supports`)"
-    named = [(value, name + told if value == other[0] and name.endswith("batch size") else name) for value, name in named]
+    named = [(value, name + told if value == other[0] and name.endswith(name_of) else name) for value, name in named]
     return [(0.0, "nothing is there"), (-1.0, "the other sign"), (2.0, ""), (0.5, ""), *named]

@@ -31,9 +31,13 @@ def the_mean_is_the_sum_over_the_batch_size(case: Case) -> Outcome:
     Cannot see: what is wrong with both. Needs: a target that supports both reductions.
     """
     problem = case.problem
+    if problem.sample_weights is not None and not 0 < problem.total_weight < np.inf:
+        raise NotPosable("it needs samples whose weights are not all 0")
     other = pose(case, problem.replaced(reduction="sum" if problem.reduction == "mean" else "mean"))
     factor = float(problem.total_weight if problem.reduction == "sum" else 1 / problem.total_weight)
-    return agree(first(case).side, times(factor, other.side), "mean and sum differ by more than the number of samples")
+    return agree(
+        first(case).side, times(factor, other.side), "mean and sum differ by more than the number of samples, or the sum of their weights"
+    )
 
 
 def a_duplicated_sample_counts_twice(case: Case) -> Outcome:

@@ -289,8 +289,11 @@ def _listed(given: Any) -> Any:
 
 
 def _penalties(value: Any) -> tuple[Choice | None, ...]:
-    if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence) or not value:
-        raise SupportError(f"penalties is {value!r}: expected a list of None, {', '.join(PENALTIES)}, or a name and a factor: ['l2', 0.1]")
+    slip = isinstance(value, Sequence) and len(value) == 2 and value[0] in list(PENALTIES) and isinstance(value[1], (int, float))
+    if slip or isinstance(value, (str, Mapping)) or not isinstance(value, Sequence) or not value:
+        raise SupportError(
+            f"penalties is {value!r}: expected a list of None, {', '.join(PENALTIES)}, or a name and a factor: [('l2', 0.1)]"
+        )
     try:
         return tuple(normal_penalty(item) for item in value)
     except ValueError as error:

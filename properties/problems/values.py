@@ -153,7 +153,8 @@ def without_near_kinks(problem: Problem, precision: str) -> Problem:
         near = near_kinks(passes(problem), noise)
         if not near.any():
             return problem
-        if near.sum() > problem.batch / 2:
+        counts = problem.sample_weights
+        if near.sum() > problem.batch / 2 or (counts is not None and not counts[~near].any()):
             break
         problem = problem.of_samples(~near)
     return problem

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,6 @@ def normal_penalty(choice: Any) -> Choice | None:
     """The one way to write a penalty: "l2", ("l2", {"factor": 0.1}) or ("l2", 0.1); None for none. Raises ValueError."""
     if choice is None:
         return None
-    if isinstance(choice, (tuple, list)) and len(choice) == 2 and isinstance(choice[1], (int, float)):
-        choice = (choice[0], {"factor": choice[1]})
+    if isinstance(choice, (tuple, list)) and len(choice) == 2 and isinstance(choice[1], Real) and not isinstance(choice[1], bool):
+        choice = (choice[0], {"factor": float(choice[1])})
     return normal_choice(PENALTIES, choice, "penalty")
