@@ -179,6 +179,21 @@ def test_what_was_not_asked_for_want_of_time_is_told():
     assert examination.calls < 100
 
 
+def test_answers_that_are_refused_are_a_mistake_of_their_own_or_said_to_be_unexplained():
+    rows = all_variants()["doubled_the_error"], all_variants()["answered_biases_as_columns"]
+    assert {diagnosis.cause for diagnosis in told_of(network(*rows))} == {row.name for row in rows}
+
+    def picky(problem):
+        if problem.batch == 2:
+            raise KeyError("two samples")
+        given = Network()(problem)
+        return Gradient([2 * w for w in given.weights], [None if b is None else 2 * b for b in given.biases])
+
+    (diagnosis,) = told_of(picky)
+    assert diagnosis.cause == "doubled_the_error"
+    assert "further problems it gives no answer that can be judged, which this does not explain." in diagnosis.explanation
+
+
 def test_a_wrong_forward_pass_is_no_wrong_derivative():
     def another_activation(problem):
         changed = tuple("softsign" if a == "tanh" else a for a in problem.activations)

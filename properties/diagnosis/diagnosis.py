@@ -198,6 +198,7 @@ class Examination:
         given = [one for one in (*search.asked, *fresh) if one.gradient is not None]
         wrong = int((search.wrong & search.answered).sum()) + sum(one.differs_from_right for one in fresh if one.gradient is not None)
         refused = sum(one.refused for one in (*search.asked, *fresh))
+        unexplained = int((~search.gives & ~search.answered).sum())
         found = []
         for k, row in enumerate(search.causes):
             same = search.same_numbers(k, fresh)
@@ -207,7 +208,7 @@ class Examination:
             others = [f'"{other.name}"' for other in search.causes if other is not row]
             shows = row.where or row.shows_when
             named = where(row.step, row.equations, layer, read[0] if read else None)
-            said = of_cause(row, named, shows, (len(given), wrong, refused), others)
+            said = of_cause(row, named, shows, (len(given), wrong, refused), others, unexplained)
             diagnosis = Diagnosis(
                 layer,
                 row.equations[0] if row.equations else None,
