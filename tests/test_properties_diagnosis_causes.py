@@ -6,9 +6,10 @@ import pytest
 from backproof import Gradient
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
-from properties.diagnosis.reproduction import together
+from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.steps import Table, all_variants, is_conduct
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
@@ -112,6 +113,15 @@ def test_a_condition_is_learnt():
     assert diagnosis.cause == "doubled_dw"
     assert diagnosis.shows_when == "in hidden layers"
     assert "in hidden layers alone" in diagnosis.explanation
+
+
+def test_a_condition_that_fits_the_ladder_alone_is_not_certain():
+    # the ladder has no square layer of relu by itself: a run draws some
+    row = all_variants()["multiplied_by_the_outputs_the_slope_of_relu"]
+    shown = Condition("", lambda problem, layer: problem.depth == 1 and problem.widths[0] != problem.widths[1])
+    (diagnosis,) = told_of(network(conditioned(row, shown)))
+    assert diagnosis.cause is None
+    assert diagnosis.equation == 3
 
 
 CONDUCT = {
