@@ -12,6 +12,7 @@ from backproof.findings.finding import finding_of
 from backproof.findings.saved import save_finding
 from backproof.reports.terminal import report_text
 from backproof.runs import conclusion
+from backproof.runs.check import replay
 from properties.faults.table import FAULTS
 
 LIMITS = {"max_examples": 12, "seed": 1, "shrink_seconds": 0.2}
@@ -100,6 +101,12 @@ def test_a_diagnosis_is_saved_and_read_again(report, tmp_path):
     assert [diagnosis_data(one) for one in again.diagnoses] == [diagnosis_data(one) for one in first.diagnoses]
     assert diagnosis_rows(again.diagnoses[0]) == diagnosis_rows(first.diagnoses[0])
     assert diagnosis_of(json.loads(json.dumps(diagnosis_data(first.diagnoses[0])))) == again.diagnoses[0]
+
+
+def test_a_replay_tells_nothing_that_was_found_of_the_target_before(report):
+    again = replay(report.findings[0], target=mistaken())
+    assert again.verdict == "wrong"
+    assert again.diagnoses == ()
 
 
 def test_a_finding_from_before_there_were_diagnoses_is_read(report):

@@ -6,9 +6,10 @@ import pytest
 from backproof import Gradient
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
-from properties.diagnosis.reproduction import together
+from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.steps import Table, all_variants, is_conduct
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
@@ -114,6 +115,15 @@ def test_a_condition_is_learnt():
     assert "in hidden layers alone" in diagnosis.explanation
 
 
+def test_a_condition_that_fits_the_ladder_alone_is_not_certain():
+    # the ladder has no square layer of relu by itself: a run draws some
+    row = all_variants()["multiplied_by_the_outputs_the_slope_of_relu"]
+    shown = Condition("", lambda problem, layer: problem.depth == 1 and problem.widths[0] != problem.widths[1])
+    (diagnosis,) = told_of(network(conditioned(row, shown)))
+    assert diagnosis.cause is None
+    assert diagnosis.equation == 3
+
+
 CONDUCT = {
     "added_to_the_gradient_of_the_call_before": "adds_to_the_answer_before",
     "answered_the_problem_before": "answers_the_problem_before",
@@ -177,6 +187,21 @@ def test_what_was_not_asked_for_want_of_time_is_told():
     (diagnosis,) = examination.diagnosed(())
     assert "were not asked for want of time or calls" in diagnosis.evidence["not_asked"]
     assert examination.calls < 100
+
+
+def test_answers_that_are_refused_are_a_mistake_of_their_own_or_said_to_be_unexplained():
+    rows = all_variants()["doubled_the_error"], all_variants()["answered_biases_as_columns"]
+    assert {diagnosis.cause for diagnosis in told_of(network(*rows))} == {row.name for row in rows}
+
+    def picky(problem):
+        if problem.batch == 2:
+            raise KeyError("two samples")
+        given = Network()(problem)
+        return Gradient([2 * w for w in given.weights], [None if b is None else 2 * b for b in given.biases])
+
+    (diagnosis,) = told_of(picky)
+    assert diagnosis.cause == "doubled_the_error"
+    assert "further problems it gives no answer that can be judged, which this does not explain." in diagnosis.explanation
 
 
 def test_a_wrong_forward_pass_is_no_wrong_derivative():

@@ -181,6 +181,8 @@ def replay(
             message=outcome.message,
             judgement=judgement,
             answer=outcome.answer,
+            # what was said of the target then, which may have been changed since
+            diagnoses=(),
         )
     finally:
         session.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from properties.answers.answer import Answer
 from properties.diagnosis.asked import Ask, Asked, asked_all
 from properties.diagnosis.conduct import Conduct, conduct, numbers_of, told
 from properties.diagnosis.explanation import Layer, Reading
@@ -21,9 +22,11 @@ from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
 from properties.diagnosis.reproduction import reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
-from properties.diagnosis.steps import Table
+from properties.diagnosis.steps import Table, all_variants
 from properties.diagnosis.variant import OF_DELTA, Variant
+from properties.faults.fault import Network
 from properties.judging.judgement import precision_of
+from properties.problems.blocks import one_of_each_block
 from properties.problems.support import Support
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
@@ -33,6 +36,11 @@ FAILING, STRUCTURES = 5, 2
 
 FURTHER = 6
 """Of what shows seldom so many further ladders are drawn, for the rungs alone that show it."""
+
+DRAWN, MOST_DRAWN = 400, 150
+"""Where a condition was learnt, so many problems are drawn, and so many posed at most of those in which it matters."""
+
+GRADIENT = ("weights", "biases")
 
 CALLS = {False: 600, True: 1200}
 """How many calls a diagnosis may make of a target: of one with one loss, and of one with several."""
@@ -164,6 +172,9 @@ class Examination:
         certain, fresh = False, list[Asked]()
         if search.causes and search.complete:
             fresh = self._fresh(search)
+            # a condition that was learnt may fit the structures of the ladder alone
+            if any(row.where for row in search.causes):
+                fresh += self._drawn(search)
             certain = self._is_certain(search, fresh)
         if certain:
             return self._of_causes(search, fresh)
@@ -180,6 +191,19 @@ class Examination:
             rungs = [rung for rung in ladder(self.support, self.seed + further, self.drawn_in) if _kind(rung) in kinds]
             fresh += self.asked(rungs, 0.5)
         return fresh
+
+    def _drawn(self, search: Search) -> list[Asked]:
+        """Problems of other structures, as a run draws them, in which what was learnt to show somewhere would show, there or elsewhere."""
+        stated = all_variants()
+        everywhere = together([stated.get(row.name, row) for row in search.causes])
+        rungs = []
+        number, tame = len(search.asked) if self.support.widths else DRAWN, self.support.limited(values="tame")
+        for problem in one_of_each_block(number, self.seed, tame, self.drawn_in):
+            with np.errstate(all="ignore"):
+                apart = Asked(Rung(problem, "network"), Answer(Network(answers=GRADIENT)(problem)), PRECISIONS[self.drawn_in])
+                if not apart.agrees(apart.simulate(everywhere)):
+                    rungs.append(Rung(problem, "network"))
+        return self.asked(rungs[:MOST_DRAWN], 0.9)
 
     def _is_certain(self, search: Search, fresh: Sequence[Asked]) -> bool:
         """Whether every answer to fresh problems is given too, and enough wrong ones are, of problems that are not all alike."""
@@ -198,6 +222,7 @@ class Examination:
         given = [one for one in (*search.asked, *fresh) if one.gradient is not None]
         wrong = int((search.wrong & search.answered).sum()) + sum(one.differs_from_right for one in fresh if one.gradient is not None)
         refused = sum(one.refused for one in (*search.asked, *fresh))
+        unexplained = int((~search.gives & ~search.answered).sum())
         found = []
         for k, row in enumerate(search.causes):
             same = search.same_numbers(k, fresh)
@@ -207,7 +232,7 @@ class Examination:
             others = [f'"{other.name}"' for other in search.causes if other is not row]
             shows = row.where or row.shows_when
             named = where(row.step, row.equations, layer, read[0] if read else None)
-            said = of_cause(row, named, shows, (len(given), wrong, refused), others)
+            said = of_cause(row, named, shows, (len(given), wrong, refused), others, unexplained)
             diagnosis = Diagnosis(
                 layer,
                 row.equations[0] if row.equations else None,

@@ -382,8 +382,7 @@ class _Drawing:
         yield row.held(self.rng.permutation(np.where(np.arange(n) % 2, 1.0, -1.0) * 2.0 ** -np.linspace(8, 0.45 * -row.least_exponent, n)))
 
     def kinks(self, choice: Choice) -> Iterator[Array]:
-        """Pre-activations on the kinks of an activation."""
-        kinks = [kink for kink, _ in row_of(ACTIVATIONS, choice).kinks]
-        if kinks:
-            for further in (1, 2, 3):
-                yield np.array([*kinks, *self.number((further,), 0.3, 0.9)])[: self.room()]
+        """Pre-activations on the kinks of an activation, and at 0, where a quotient has none."""
+        kinks = dict.fromkeys([*(kink for kink, _ in row_of(ACTIVATIONS, choice).kinks), 0.0])
+        for further in (1, 2, 3) if len(kinks) > 1 or row_of(ACTIVATIONS, choice).kinks else (1,):
+            yield np.array([*kinks, *self.number((further,), 0.3, 0.9)])[: self.room()]

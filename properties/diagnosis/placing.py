@@ -85,6 +85,10 @@ def _of_top(asked: Sequence[Asked], top: Off) -> Place:
         right_alone = any(one.gradient is not None and not one.is_off and one.problem.batch == 1 for one in asked)
         if right_alone:
             reading, layer = top[0]
+            if not any(_is_linear_at_top(each[0].asked) for each in top) and any(
+                one.gradient is not None and not one.is_off and one.problem.batch > 1 and _is_linear_at_top(one) for one in asked
+            ):
+                return Place("slope", layer.layer, (3, 2), reading, "batches of two samples or more, in layers that are not linear")
             means = all(each[0].asked.problem.reduction == "mean" for each in top)
             uneven = _uneven(reading, layer)
             placed = (10, 2) if uneven else (2, 10)
@@ -105,6 +109,10 @@ def _of_top(asked: Sequence[Asked], top: Off) -> Place:
     shown = {name_and_parameters(each[0].asked.problem.activations[-1])[0] for each in cases}
     equations: tuple[int, ...] = (3,) if known else (3, 2)
     return Place("slope", layer.layer, equations, reading, _among(shown, "layers of ", ""))
+
+
+def _is_linear_at_top(one: Asked) -> bool:
+    return one.problem.activations[-1] == "identity"
 
 
 def _linear_is_right(asked: Sequence[Asked]) -> bool:

@@ -72,7 +72,8 @@ class Search:
 
     def run(self) -> None:
         """Look for causes until all is reproduced, or nothing more is explained."""
-        while not self.complete and len(self.causes) < MISTAKES:
+        # what is refused may be a mistake of its own
+        while not self.gives.all() and len(self.causes) < MISTAKES:
             if not self._one_more():
                 break
 

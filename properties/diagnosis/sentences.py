@@ -46,8 +46,12 @@ def where(step: str, equations: Sequence[int], layer: int | None, reading: Readi
     return f"{named}, layer {layer}{activation}"
 
 
-def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, int], others: Sequence[str]) -> str:
-    """A cause that is certain. answers: how many were given, how many of them were wrong, how many refused; others: further mistakes."""
+def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, int], others: Sequence[str], unexplained: int = 0) -> str:
+    """A cause that is certain.
+
+    answers: how many were given, how many of them were wrong, how many refused; others: the names of further mistakes;
+    unexplained: how many refusals are not those of such a network.
+    """
     given, wrong, refused = answers
     condition = f", {row.where} alone" if row.where else ""
     shows = f" It shows {shows_when.rstrip('.')}." if shows_when and not row.where else ""
@@ -57,6 +61,8 @@ def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, in
         end = f"A network with this one mistake gives all {given} of its answers, the {wrong} wrong ones too."
     else:
         end = f"A network with this one mistake fails in the same way on the same {refused} problems, and no answer that it gives is wrong."
+    if unexplained:
+        end += f" To {unexplained} further problems it gives no answer that can be judged, which this does not explain."
     return f"{at}: {_sentence(row)}{condition}.{shows} {end}"
 
 

@@ -32,7 +32,7 @@ def _of_fault(fault: Fault) -> Variant:
     steps = sorted(fault.changed.items(), key=lambda each: each[0] in ("activation", "loss"))
     step = steps[0][0]
     whole = step in ("posed", "answer")
-    equations = fault.equations or (() if len(steps) > 1 else EQUATIONS.get(step, ()))
+    equations = fault.equations or (() if "activation" in fault.changed else EQUATIONS.get(step, ()))
     reaches = fault.name == "shared_one_buffer_between_layers"
     return Variant(fault.name, sentence, dict(steps), equations, 50 if whole else 0, shows_when=shows, reaches=reaches)
 
