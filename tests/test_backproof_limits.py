@@ -31,6 +31,8 @@ WORDS = {
     "sizes": ("real", "real"),
     "widths": ("4,3,2", [4, 3, 2]),
     "values": ("tame", "tame"),
+    "sample_weights": ("yes", True),
+    "penalties": ("none,l2:0.5,l2_over_batch", [None, ("l2", 0.5), "l2_over_batch"]),
 }
 OBEYED = {
     "activations": lambda p: set(p.activations) <= {"tanh", "relu"},
@@ -44,6 +46,8 @@ OBEYED = {
     "wants": lambda p: set(p.wants[2:]) <= {"x", "loss"},
     "sizes": lambda p: max(p.widths) >= 10,
     "widths": lambda p: p.widths == (4, 3, 2),
+    "sample_weights": lambda p: p.sample_weights is not None,
+    "penalties": lambda p: p.penalty in (None, ("l2", {"factor": 0.5}), "l2_over_batch"),
     "values": lambda p: np.abs(np.concatenate([z.ravel() for z in gradient(p).pre_activations])).max() <= 8,
 }
 each_limit = pytest.mark.parametrize("name", LIMITS_OF_A_RUN)

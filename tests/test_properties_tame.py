@@ -10,6 +10,7 @@ from properties.problems.tame import DRAWN, are_tame, tamed
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import row_of
+from reference.problem import PARTS
 
 SMOOTH = [name for name in ACTIVATIONS if not row_of(ACTIVATIONS, name).kinks]
 
@@ -54,14 +55,8 @@ def test_what_is_tame(posed, tame):
 def test_each_layer_is_halved_as_often_as_it_takes():
     big = Problem([[[32.0]], [[1.0]]], activations=["identity", "identity"], x=[[2.0]], y=[[1.0]])
     stack = Problem.unchecked(
-        weights=tuple(w[None] for w in big.weights),
-        biases=big.biases,
-        activations=big.activations,
-        x=big.x[None],
-        y=big.y[None],
-        loss=big.loss,
-        reduction=big.reduction,
-        wants=big.wants,
+        **{name: getattr(big, name) for name in PARTS}
+        | {"weights": tuple(w[None] for w in big.weights), "x": big.x[None], "y": big.y[None]}
     )
     # 32 * 2 = 64 is 8 times too large, and what follows is then 8
     assert [w.ravel().tolist() for w in tamed(stack).weights] == [[4.0], [1.0]]
