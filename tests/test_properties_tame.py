@@ -54,10 +54,8 @@ def test_what_is_tame(posed, tame):
 
 def test_each_layer_is_halved_as_often_as_it_takes():
     big = Problem([[[32.0]], [[1.0]]], activations=["identity", "identity"], x=[[2.0]], y=[[1.0]])
-    stack = Problem.unchecked(
-        **{name: getattr(big, name) for name in PARTS}
-        | {"weights": tuple(w[None] for w in big.weights), "x": big.x[None], "y": big.y[None]}
-    )
+    stacked = {"weights": tuple(w[None] for w in big.weights), "x": big.x[None], "y": big.y[None]}
+    stack = Problem.unchecked(**({name: getattr(big, name) for name in PARTS} | stacked))
     # 32 * 2 = 64 is 8 times too large, and what follows is then 8
     assert [w.ravel().tolist() for w in tamed(stack).weights] == [[4.0], [1.0]]
 
