@@ -88,9 +88,11 @@ def equal_sample_weights_are_a_factor(case: Case) -> Outcome:
     Cannot see: weights that are given to the wrong samples. Needs: a target that takes samples with weights and without.
     """
     problem = case.problem
-    if problem.sample_weights is None or not problem.sample_weights.any():
-        # where all count nothing, no call shows that two of them differ
+    if problem.sample_weights is None:
         raise NotPosable("its samples have no weights")
+    if not any(np.any(weight) for weight in case.gradient.weights):
+        # two calls that differ, by which all laws of related problems are held back, do not show where all is 0
+        raise NotPosable("it needs a gradient that is not 0")
     equal = pose(case, problem.replaced(sample_weights=np.full(problem.batch, 2.0)))
     without = pose(case, problem.replaced(sample_weights=None))
     factor = 1.0 if problem.reduction == "mean" else 2.0
