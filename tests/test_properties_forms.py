@@ -58,7 +58,7 @@ def triple(problem):
 
 
 def a_dict(problem):
-    return {"W1": parts(problem)[0][0]}
+    return {"grads": parts(problem)[0]}
 
 
 def columns(problem):
@@ -89,7 +89,7 @@ SEEN = [
     (folded_rows, "as where the bias is folded into the weights: split it off as dC/db"),
     (with_loss, "it begins with the loss: return backproof.Gradient(list of dC/dW, list of dC/db, loss=...)"),
     (triple, "it begins with the loss: return backproof.Gradient("),
-    (a_dict, f"it is a dict with the keys 'W1': {TWO_LISTS}, or a backproof.Gradient"),
+    (a_dict, f"it is a dict with the keys 'grads': {TWO_LISTS}, or a backproof.Gradient"),
     (columns, 'dC/db are columns or rows: return vectors, or say backproof.adapt(f, biases="column") or biases="row"'),
 ]
 ONLY_LARGER = [
@@ -108,6 +108,31 @@ def test_pairs_by_layer_are_read_as_jax_grad_gives_them(target):
     assert verify(without, [(dW, None) for dW in gradient(without).weights]).verdict == "right"
     columns_told = verify(PROBLEM, pairs_of_columns(PROBLEM)).reason
     assert "layer 1: dC/db has shape (3, 1), expected (3,)" in columns_told
+
+
+NAMED = {
+    "by letters": (lambda dW, db: {"W2": dW[1], "b2": db[1], "W1": dW[0], "b1": db[0]}),
+    "derivatives by letters": (lambda dW, db: {"dW1": dW[0], "dW2": dW[1], "db1": db[0], "db2": db[1]}),
+    "as torch names them": (lambda dW, db: {"0.weight": dW[0], "0.bias": db[0], "2.weight": dW[1], "2.bias": db[1]}),
+    "within a block": (lambda dW, db: {"body.0.weight": dW[0], "body.0.bias": db[0], "body.10.weight": dW[1], "body.10.bias": db[1]}),
+}
+
+
+@pytest.mark.parametrize("form", NAMED.values(), ids=NAMED)
+def test_a_dict_by_parameter_is_read(form):
+    dW, db = parts(PROBLEM)
+    assert verify(PROBLEM, form(dW, db)).verdict == "right"
+    assert verify(PROBLEM, form(dW, [db[0], 2 * db[1]])).verdict == "wrong"
+    without = PROBLEM.replaced(biases=None)
+    assert verify(without, {"W1": gradient(without).weights[0], "W2": gradient(without).weights[1]}).verdict == "right"
+
+
+def test_a_dict_whose_names_say_nothing_is_told_so():
+    (w1, w2), (b1, b2) = parts(PROBLEM)
+    for answer in ({"hidden": w1, "output": w2}, {"W1": w2, "W2": w1, "b1": b1, "b2": b2}, {"W1": w1, "W2": w2, "b1": b1}):
+        judged = verify(PROBLEM, answer)
+        assert judged.verdict == "malformed"
+        assert f"it is a dict with the keys {', '.join(map(repr, answer))}: return (list of dC/dW, list of dC/db)" in judged.reason
 
 
 @pytest.mark.parametrize(("target", "told"), [*SEEN, *ONLY_LARGER], ids=lambda row: getattr(row, "__name__", ""))

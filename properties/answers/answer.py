@@ -75,8 +75,8 @@ def without_counted_terms(problem: Problem, whose: str) -> None:
 def as_gradient(given: Any, problem: Problem) -> Gradient:
     """What a target returned, as a Gradient of real floating-point arrays in the shapes that the problem asks for.
 
-    given: a Gradient, a pair (list of dC/dW, list of dC/db or None), or a list with one (dC/dW, dC/db) for each layer, in arrays of any
-    framework. Raises Malformed.
+    given: a Gradient, a pair (list of dC/dW, list of dC/db or None), a list with one (dC/dW, dC/db) for each layer, or a dict by parameter,
+    {"W1": ..., "b1": ...}, in arrays of any framework. Raises Malformed.
     """
     try:
         return _read(given, problem)

@@ -1,5 +1,6 @@
 """Other forms in which people hold a gradient: what an answer that cannot be judged looks like, and what to do."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,12 +38,35 @@ def other_form(given: Any, weights: Sequence[Shape], biases: Sequence[Shape | No
 
 
 def by_layer(given: Any, weights: Sequence[Shape]) -> Any:
-    """(list of dC/dW, list of dC/db) of one (dC/dW, dC/db) for each layer, whose dC/dW fit; what is given, where it is another form."""
+    """(list of dC/dW, list of dC/db) of one (dC/dW, dC/db) for each layer, or of a dict by parameter, whose dC/dW fit; what is given, where
+    it is another form.
+    """
+    if isinstance(given, Mapping):
+        return _by_parameter(given, weights)
     if not isinstance(given, (tuple, list)) or len(given) != len(weights):
         return given
     if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in given) or shapes_of([pair[0] for pair in given]) != weights:
         return given
     return [pair[0] for pair in given], [pair[1] for pair in given]
+
+
+def _by_parameter(given: Mapping[Any, Any], weights: Sequence[Shape]) -> Any:
+    """(list of dC/dW, list of dC/db) of a dict by parameter, {"W1": ..., "b1": ...} or {"0.weight": ..., "0.bias": ...}, in the order of
+    its numbers; what is given, where its names do not say which array is whose.
+    """
+    if not all(isinstance(name, str) and re.search(r"\d", name) for name in given):
+        return given
+    named = sorted(given, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+    of_biases = [name for name in named if _names_a_bias(name)]
+    arrays = [given[name] for name in named if name not in of_biases]
+    if shapes_of(arrays) != list(weights) or len(of_biases) not in (0, len(arrays)):
+        return given
+    return arrays, [given[name] for name in of_biases] or None
+
+
+def _names_a_bias(name: str) -> bool:
+    last = re.sub(r"[^a-z]", "", re.split(r"[./]", name.lower())[-1])
+    return last.removeprefix("d").startswith("b") or "bias" in last
 
 
 class _Expected:
