@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backproof import Problem, SupportError, check, gradient
+from backproof import Problem, SupportError, check
 from backproof.targets.target import InProcess
 from oracles import finite_differences, jax_autodiff, torch_autograd
 from oracles.balls.enclosure import answer as by_balls
@@ -24,6 +24,7 @@ from rounding.arithmetic import worst_case_rounding
 from rounding.glance import at_a_glance
 from rounding.precisions import PRECISIONS
 from rounding.worst_case import rounding_bound
+from tests.test_oracles_finite_differences import beyond_its_error
 
 COUNTED = {"sample_weights": None, "penalties": [None, "l2", ["l2", 0.1], ["l2_over_batch", 3.0]]}
 PENALISED = {"sample_weights": None, "penalties": ["l2", ["l2_over_batch", 0.5]], "wants": ["x", "loss"]}
@@ -136,17 +137,16 @@ def test_peers_and_other_oracles_are_within_the_bounds(sizes, seed_of_the_run):
         assert exact.disagreement(PRECISIONS["float64"]) is None
 
 
-def test_finite_differences_know_of_them(seed_of_the_run):
+def test_finite_differences_know_of_them():
     answered = 0
-    for problem in draw_problems(30, seed_of_the_run, Support.of(COUNTED | {"width": 3, "depth": 2, "values": "tame"})):
+    # their error is an estimate: the same problems in every run
+    for problem in draw_problems(30, 3, Support.of(COUNTED | {"width": 3, "depth": 2, "values": "tame"})):
         try:
             reply = finite_differences.answer(problem)
         except NotApplicable:
             continue
         answered += 1
-        exact = dict(gradient(problem).arrays())
-        for (place, got), (_, error) in zip(reply.gradient.arrays(), reply.error.arrays(), strict=True):
-            assert (np.abs(got - exact[place]) <= error + 1e-13 * np.abs(exact[place])).all(), (place, problem)
+        assert beyond_its_error(problem, reply) == [], problem
     assert answered
 
 
