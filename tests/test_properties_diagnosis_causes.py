@@ -245,3 +245,16 @@ def test_a_loss_of_differences_is_read_through_the_output():
     for a, y, right, read in table["rows"]:
         assert right == pytest.approx(a - y)
         assert read == pytest.approx(a)
+
+
+def test_a_condition_is_learnt_where_every_network_shows_the_mistake():
+    """Each network has a first layer, so that no right answer tells where it is right: other layers of wrong ones do."""
+
+    def slope(p, layer):
+        return np.ones_like(p.z[layer]) if layer == 1 else STEPS["slope"](p, layer)
+
+    supports = SIMPLE | {"activations": ["tanh"]}
+    (diagnosis,) = told_of(Network({"slope": slope}, ("weights", "biases")), supports)
+    assert diagnosis.shows_when == "in the first layer"
+    assert diagnosis.equation == 3
+    assert "took_one_for_the_slope_of_tanh" in (diagnosis.cause, *diagnosis.same_as)

@@ -1,6 +1,6 @@
 """The search for causes: candidates from what is read and from what is tried, one mistake after the other, until all is reproduced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from properties.diagnosis.fitted import fitted
 from properties.diagnosis.reproduction import conditioned, places_where_it_shows, reproduces, reproduces_all, together
 from properties.diagnosis.steps import Table
 from properties.diagnosis.variant import Variant
-from properties.faults.fault import Network
+from properties.faults.fault import Network, Step
 from reference.arrays import AnyArray
 from reference.functions.parametrised import name_and_parameters
 
@@ -60,6 +60,7 @@ class Search:
     rivals: dict[str, list[Variant]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.latest: list[Reading] = []
         self.answered = np.array([one.gradient is not None for one in self.asked], dtype=bool)
         self.gives = np.array([not one.differs_from_right for one in self.asked], dtype=bool)
         self.wrong = ~self.gives
@@ -82,6 +83,7 @@ class Search:
         chosen = _simplest_of_each_kind([int(i) for i in np.flatnonzero(~self.gives) if self.answered[i]], self.asked)
         reader = Reader(self.table, Network(base))
         readings = {i: reader.read(self.asked[i]) for i in chosen}
+        self.latest = list(readings.values())
         if not self.causes:
             self.readings = list(readings.values())
         candidates: dict[str, Candidate] = {}
@@ -136,7 +138,15 @@ class Search:
         if not gives[~self.gives].any():
             return None
         candidate.gives = gives
-        return candidate
+        return candidate if self.gives.any() or self._completes(candidate) else self._narrowed(candidate)
+
+    def _narrowed(self, candidate: Candidate) -> Candidate:
+        """The same by a condition, where that gives more answers: of a target that is wrong in every network no right answer shows it."""
+        if not candidate.row.local or len(candidate.at) < PLACES or (narrowed := self._conditioned(candidate)) is None:
+            return candidate
+        gives = self._with(narrowed)
+        assert candidate.gives is not None
+        return Candidate(narrowed, candidate.at, gives) if gives.sum() > candidate.gives.sum() and gives[self.gives].all() else candidate
 
     def _complete_too(self, candidate: Candidate, other: Variant) -> Candidate | None:
         """A candidate that gives all answers too, everywhere or where another one does; the first that it does not give ends it."""
@@ -168,8 +178,19 @@ class Search:
         right = [
             one for one, given in zip(self.asked, self.gives, strict=True) if given and one.gradient is not None and not one.rung.special
         ]
-        condition = learnt(where, places_where_it_shows(row, right, together(self.causes)))
+        base = together(self.causes)
+        not_there = places_where_it_shows(row, right, base) if right else self._places_read_right(row, base)
+        condition = learnt(where, not_there)
         return None if condition is None else conditioned(row, condition)
+
+    def _places_read_right(self, row: Variant, base: Mapping[str, Step]) -> list[Place]:
+        """The layers of wrong answers of which all was read as right, though a variant would show there."""
+        found = []
+        for reading in self.latest:
+            fine = {layer.layer + (row.step == "error_below") for layer in reading.layers if not layer.off}
+            if fine and not reading.asked.rung.special:
+                found += [place for place in places_where_it_shows(row, [reading.asked], base) if place.layer in fine]
+        return found
 
     def _whole(self, chosen: Sequence[int]) -> list[Candidate]:
         """The variants that cannot be read, where they explain one of the first wrong answers."""
