@@ -96,8 +96,7 @@ def _noise(problem: Problem, passed: Forward, random: np.random.Generator) -> fl
     """How far C may be from its exact value: how far shaking moves it, and the rounding of the loss itself."""
     moved = np.abs(forward(_shaken(problem, random, (16,))).loss - passed.loss).max()
     # of log sum exp(a) - sum y a what both have in common is lost
-    shares = np.broadcast_to(problem.shares, (problem.batch, 1))[:, 0]
-    common = np.sum(row_of(LOSSES, problem.loss).terms(passed.activations[-1], problem.y) * shares)
+    common = np.sum(row_of(LOSSES, problem.loss).terms(passed.activations[-1], problem.y)[:, None] * problem.shares)
     if problem.penalised is not None:
         common = common + problem.penalised.value(problem.weights, problem.batch)
     # what underflows on the way to a may come back, times y

@@ -146,6 +146,11 @@ class Problem:
         """What a mean is taken over: the number of samples, or the sum of their weights; of a stack with weights (stack,)."""
         return self.batch if self.sample_weights is None else self.sample_weights.sum(axis=-1)
 
+    @property
+    def has_weighted_mean(self) -> bool:
+        """Whether C is a mean by weights of samples."""
+        return self.sample_weights is not None and self.reduction == "mean"
+
     @cached_property
     def shares(self) -> Any:
         """What each sample's C_0 counts in C: a number, or (..., batch, 1) where samples have weights."""

@@ -127,17 +127,17 @@ def _backward(passed: Passes, layers: list[_Layer], output_error: float, model: 
     glance, th = Glance([], [], []), model.sum(batch)
     widest = model.largest / (4 * problem.widths[-1] * max(batch, float(largest_total(problem))))
     e_own: Array | float = 0.0
+    rate = 0.0 if problem.penalised is None else problem.penalised.rate(batch)
     for index, layer in reversed(list(enumerate(layers))):
         e, delta, envelope, n = np.abs(back.errors[index]), np.abs(back.deltas[index]), layer.envelope, len(layer.absolute)
         most_e, most_delta, slope = float(e.max()) + e_error, float(delta.max()), layer.reach * envelope.slope
         slope_error = layer.reach * (envelope.bend * layer.z_error + K * unit * envelope.slope_scale + eta * envelope.underflow_scale)
         delta_error = most_e * (slope_error + unit * (slope + slope_error)) + slope * e_error + eta
         a, carried = layer.inputs + layer.input_error, float(layer.absolute.sum(axis=0).max())
-        penalty = 0.0 if problem.penalised is None else problem.penalised.rate(batch) * _largest(layer.absolute)
+        penalty = rate * _largest(layer.absolute)
         if not (most_e * layer.reach * n * batch * (1 + slope + a + carried) + (batch + 1) * penalty) < widest:
             return None
         weight_error = batch * ((th * (most_delta + delta_error) + delta_error) * a + most_delta * layer.input_error)
-        rate = 0.0 if problem.penalised is None else problem.penalised.rate(batch)
         weight_error += (model.sum(batch + 4) * (1 + rate) + rate) * (penalty + layer.weight_error) + eta * (1 + rate) * (
             _largest(layer.absolute) + 2 * (batch + 1)
         )

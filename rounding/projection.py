@@ -281,5 +281,5 @@ def _of_constants(problem: Problem) -> float:
         constants = [problem.total_weight, *constants]
     if problem.penalised is not None:
         constants = [problem.penalised.rate(problem.batch), *constants]
-    by_weights = MANY * np.sqrt(problem.batch) / 3 if problem.sample_weights is not None and problem.reduction == "mean" else 0.0
+    by_weights = MANY * np.sqrt(problem.batch) / 3 if problem.has_weighted_mean else 0.0
     return by_weights + (CONSTANTS if any(np.frexp(constant)[0] != 0.5 for constant in constants) else 0.0)

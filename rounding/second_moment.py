@@ -229,7 +229,7 @@ class Variances(Sums):
         squares = sum(self.sizes) if problem.penalised is not None else 0.0
         if not 2 * max(values.sum(), squares) < self.noise.largest:
             return np.asarray(np.inf)
-        sizes = np.sum(values * np.broadcast_to(problem.shares, (problem.batch, 1))[:, 0])
+        sizes = np.sum(values[:, None] * problem.shares)
         if problem.penalised is not None:
             sizes = sizes + problem.penalised.value(problem.weights, problem.batch)
         moved = np.sum(np.abs(self.passed.backward.errors[-1]) * np.sqrt(a_variance, dtype=np.float64))

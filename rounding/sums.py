@@ -55,8 +55,7 @@ class Sums:
         """How many samples are alike, by the layer whose inputs or deltas they are."""
         self.outputs_alike = max(samples[depth], samples[-1])
         """What comes to one output is off by the same, whatever is expected of it."""
-        weighted_mean = self.problem.sample_weights is not None and self.problem.reduction == "mean"
-        self.of_total_weight = noise.sums * self.problem.batch / 3 + SHARED if weighted_mean else 0.0
+        self.of_total_weight = noise.sums * self.problem.batch / 3 + SHARED if self.problem.has_weighted_mean else 0.0
         """The squared relative error that a mean by weights gives to all samples alike: that of the sum of the weights."""
 
     def rounding_forward(self, layer: int) -> AnyArray:

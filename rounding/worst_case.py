@@ -15,6 +15,7 @@ from reference.functions.activation import largest_between
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, name_and_parameters, row_of
+from reference.functions.penalties import squares
 from reference.gradient import Gradient
 from reference.passes import Passes
 from reference.problem import Problem
@@ -269,7 +270,7 @@ def largest_total(problem: Problem) -> Array:
 
 def share_roundings(problem: Problem) -> int:
     """How often a sample's C_0 is rounded by its weight: by the product, by the mean, and in the sum of all weights; 1 without."""
-    return problem.batch + 2 if problem.reduction == "mean" and problem.sample_weights is not None else 1
+    return problem.batch + 2 if problem.has_weighted_mean else 1
 
 
 def _weighted(passed: Passes, error: Array, model: WorstCaseRounding) -> tuple[Array, AnyArray]:
@@ -334,13 +335,8 @@ def _loss_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Arr
         added, error = _penalty_value_bound(problem, model)
         bound = bound + error + model.unit * (total + added)
         # the squares may be added up before the rate is taken
-        total = total + np.maximum(added, _squares(problem))
+        total = total + np.maximum(added, squares(problem.weights))
     return _claimed(bound + lost, total > largest) * INFLATION
-
-
-def _squares(problem: Problem) -> Array:
-    """The sum of the squares of all weights."""
-    return np.asarray(sum(np.square(weight).sum(axis=(-2, -1)) for weight in problem.weights))
 
 
 def _penalty_value_bound(problem: Problem, model: WorstCaseRounding) -> tuple[Array, Array]:

@@ -95,7 +95,7 @@ def adapt(
     rate = rate_of(learning_rate, f, _parameters(f)) if returns == "updated" else None
     layout, said = Layout(**words, activations=activations), getattr(f, "supports", None) if supports is None else supports
     by_name = [name for name in (rate.name if rate else "", sample_weights) if name]
-    taken = taken_by(f, _parameters(f), layout, by_name, dict(said or {}))
+    taken = taken_by(_parameters(f), layout, by_name, dict(said or {}))
     layout = replace(layout, by_turns=taken.by_turns)
     as_said = _adapted(f, layout, rate, sample_weights)
 

@@ -16,6 +16,7 @@ from reference.arrays import AnyArray, Array
 from reference.dtypes import DTYPES, as_array
 from reference.errors import ProblemError
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.expected_outputs import rows_of_classes
 from reference.functions.parametrised import Choice, name_and_parameters, normal_choice
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -155,11 +156,9 @@ class JaxNetwork:
         if loss is None:
             raise ProblemError(f"loss is None: say which one, any of {', '.join(JAX_LOSSES)}")
         layers = self._matrices({place: _numbers(_asarray(self._leaves[place], self.dtype)) for place in self._places}, self.turned)
-        expected, width = as_array(y), self.stack.widths[-1]
+        expected = as_array(y)
         if expected.ndim == 1 and expected.dtype.kind in "iu" and name_and_parameters(loss)[0] == "softmax_cross_entropy":
-            if (expected < 0).any() or (expected >= width).any():
-                raise ProblemError(f"y has the class {expected[(expected < 0) | (expected >= width)][0]}: expected 0 to {width - 1}")
-            expected = np.eye(width)[expected]
+            expected = rows_of_classes(expected, self.stack.widths[-1])
         return Problem(
             [weight for weight, _ in layers],
             biases=[bias for _, bias in layers],

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,9 +34,7 @@ def positional(parameters: Mapping[str, Any]) -> list[str]:
     return [name for name, p in parameters.items() if p.kind in POSITIONAL]
 
 
-def taken_by(
-    f: Callable[..., Any], parameters: Mapping[str, Any], layout: Layout, by_name: Sequence[str], said: Mapping[str, Any]
-) -> Taken:
+def taken_by(parameters: Mapping[str, Any], layout: Layout, by_name: Sequence[str], said: Mapping[str, Any]) -> Taken:
     """What f takes by its signature, where it has one that says. by_name: its parameters given by name; said: its `supports`.
 
     Raises TargetError where it cannot be called by the layout.
@@ -63,9 +61,7 @@ def taken_by(
     if any(kind != sorted(kind) for kind in by_kind):
         raise TargetError(f"adapt: f takes {', '.join(held)}: expected the layers in their order, the first one first")
     if layout.is_folded:
-        networks = f"networks of {len(held)} {'layer' if len(held) == 1 else 'layers'} with biases"
-        limits = {"depth": (len(held), len(held)), "biases": True}
-        return Taken(True, limits, f"f takes {', '.join(held)}, with the biases in them: {networks} alone are posed")
+        return _posed(f"{', '.join(held)}, with the biases in them", len(held), biased=True, by_turns=True)
     return _of(held, said)
 
 
@@ -83,9 +79,13 @@ def _of(held: Sequence[str], said: Mapping[str, Any]) -> Taken:
         depth, by_turns = half, False
     else:
         raise TargetError(f"adapt: f takes {', '.join(held)} for its layers: expected names as W1, b1, W2, b2 or W1, W2, b1, b2, or W1, W2")
-    biased = any(are_biases)
+    return _posed(", ".join(held), depth, biased=any(are_biases), by_turns=by_turns)
+
+
+def _posed(held: str, depth: int, *, biased: bool, by_turns: bool) -> Taken:
+    """That networks of one depth alone are posed, as what f takes for its layers says."""
     networks = f"networks of {depth} {'layer' if depth == 1 else 'layers'} {'with' if biased else 'without'} biases"
-    return Taken(by_turns, {"depth": (depth, depth), "biases": biased}, f"f takes {', '.join(held)}: {networks} alone are posed")
+    return Taken(by_turns, {"depth": (depth, depth), "biases": biased}, f"f takes {held}: {networks} alone are posed")
 
 
 def _way_in(names: Sequence[str], layout: Layout) -> str:

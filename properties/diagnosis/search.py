@@ -60,7 +60,6 @@ class Search:
     rivals: dict[str, list[Variant]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.latest: list[Reading] = []
         self.answered = np.array([one.gradient is not None for one in self.asked], dtype=bool)
         self.gives = np.array([not one.differs_from_right for one in self.asked], dtype=bool)
         self.wrong = ~self.gives
@@ -83,7 +82,6 @@ class Search:
         chosen = _simplest_of_each_kind([int(i) for i in np.flatnonzero(~self.gives) if self.answered[i]], self.asked)
         reader = Reader(self.table, Network(base))
         readings = {i: reader.read(self.asked[i]) for i in chosen}
-        self.latest = list(readings.values())
         if not self.causes:
             self.readings = list(readings.values())
         candidates: dict[str, Candidate] = {}
@@ -186,7 +184,7 @@ class Search:
     def _places_read_right(self, row: Variant, base: Mapping[str, Step]) -> list[Place]:
         """The layers of wrong answers of which all was read as right, though a variant would show there."""
         found = []
-        for reading in self.latest:
+        for reading in self.readings:
             fine = {layer.layer + (row.step == "error_below") for layer in reading.layers if not layer.off}
             if fine and not reading.asked.rung.special:
                 found += [place for place in places_where_it_shows(row, [reading.asked], base) if place.layer in fine]

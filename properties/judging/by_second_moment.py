@@ -177,7 +177,7 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
     arrays = [*forward.pre_activations, *forward.activations, *back.errors, *back.deltas]
     if not all(math.isfinite(squares.sum()) for squares in passed.squares.all) and not all(np.isfinite(array).all() for array in arrays):
         return "nothing can be said: a number of the exact passes leaves the range of float64"
-    weight = float(problem.total_weight) if problem.sample_weights is not None and problem.reduction == "mean" else 1.0
+    weight = float(problem.total_weight) if problem.has_weighted_mean else 1.0
     if not precision.least_normal / precision.unit <= weight <= precision.largest / 2:
         return f"nothing can be said: a mean over weights of samples that add up to {weight:.3g}, in {precision.name}"
     rate = 0.0 if problem.penalised is None else problem.penalised.rate(problem.batch)

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from reference.arrays import Array
+from reference.arrays import AnyArray, Array
+from reference.errors import ProblemError
 
 Labels: TypeAlias = Callable[[int], Sequence[tuple[float, ...]]]
 """Of n outputs rows of n for a whole sample, or of one number for each output; simplest first."""
@@ -40,6 +41,15 @@ def _no_distribution(y: Array) -> str:
 def one_hot(n: int) -> list[tuple[float, ...]]:
     """The rows that say one class of n."""
     return [tuple(row.tolist()) for row in np.eye(n)]
+
+
+def rows_of_classes(classes: AnyArray, n: int) -> Array:
+    """One-hot y, (batch, n), of a class from 0 for each sample. Raises ProblemError."""
+    outside = classes[(classes < 0) | (classes >= n)]
+    if outside.size:
+        raise ProblemError(f"y has the class {outside[0]}: expected 0 to {n - 1}")
+    rows: Array = np.eye(n)[classes]
+    return rows
 
 
 def _distributions(n: int) -> list[tuple[float, ...]]:

@@ -31,12 +31,16 @@ class Penalty:
 
     def value(self, weights: tuple[Array, ...], batch: int) -> Array:
         """What is added to C. weights: each (..., n_l, n_{l-1})."""
-        squares = [np.square(weight).sum(axis=(-2, -1)) for weight in weights]
-        return np.asarray(self.rate(batch) / 2 * sum(squares))
+        return np.asarray(self.rate(batch) / 2 * squares(weights))
 
     def derivative(self, weight: Array, batch: int) -> Array:
         """What is added to dC/dW of a layer, (..., n_l, n_{l-1})."""
         return self.rate(batch) * weight
+
+
+def squares(weights: tuple[Array, ...]) -> Array:
+    """The sum of the squares of all weights, each (..., n_l, n_{l-1})."""
+    return np.asarray(sum(np.square(weight).sum(axis=(-2, -1)) for weight in weights))
 
 
 PENALTIES: Mapping[str, Callable[..., Penalty]] = {
