@@ -78,10 +78,17 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
     def same(a: Array, b: Array) -> bool:
         return bool(np.array_equal(a, b, equal_nan=True)) or asked.near(a, b)
 
+    def stays(changed: Array) -> bool:
+        """Whether the same problem, asked once more, still has the answer that it did not have at first."""
+        now = numbers_of(ask(problem))
+        return now is not None and now.shape == changed.shape and same(now, changed)
+
     if not (same(one, two) and same(two, three)):
         step, further = two - one, three - two
         if same(step, further) and not same(step, 0 * step):
             yield told("adds_to_the_answer_before", ratios=_ratios(one, two, three))
+        if same(two, three) or (same(one, two) and stays(three)):
+            yield told("changes_after_some_calls", "2" if same(one, two) else "1", _ratios(one, two, three))
         yield told("differs_from_call_to_call", ratios=_ratios(one, two, three))
         return
     other = problem.replaced(x=problem.x[:, ::-1] * 0.75 + 0.125, weights=[w[::-1] * 0.875 for w in problem.weights])
@@ -93,6 +100,8 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
     if numbers_between is not None and numbers_between.shape == one.shape and same(numbers_between, one):
         yield told("answers_the_problem_before", "another problem of the same shapes has the answer of the one before it")
     if numbers_after is not None and numbers_after.shape == one.shape and not same(numbers_after, one):
+        if stays(numbers_after):
+            yield told("changes_after_some_calls", "4", _ratios(one, numbers_after))
         yield told("answers_the_problem_before", "after another problem of the same shapes, the answer is another one")
     for what, changed in _with_one_change(problem):
         kept = numbers_of(ask(changed))
@@ -100,11 +109,15 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
             exact = Asked(Rung(changed, "network"), first, precision)
             if exact.is_off:
                 yield told("keeps_its_answers", f"{what} changed")
-    for layout in MEMORY_LAYOUTS:
+    for calls, layout in enumerate(MEMORY_LAYOUTS, 7):
         if layout != "contiguous":
             arranged = numbers_of(ask(problem, layout))
             if arranged is not None and arranged.shape == one.shape and not same(arranged, one):
+                if stays(arranged):
+                    yield told("changes_after_some_calls", str(calls), _ratios(one, arranged))
                 yield told("depends_on_the_memory_layout", f"with inputs that are {layout} it is another one".replace("_", " "))
+    if not stays(one):
+        yield told("changes_after_some_calls", "some ten")
 
 
 def _with_one_change(problem: Problem) -> Iterator[tuple[str, Problem]]:

@@ -14,6 +14,7 @@ CONDUCT = {
     "added_to_the_gradient_of_the_call_before": "adds_to_the_answer_before",
     "answered_the_problem_before": "answers_the_problem_before",
     "kept_the_first_answer_for_the_same_inputs": "keeps_its_answers",
+    "was_right_for_the_first_ten_calls": "changes_after_some_calls",
     "updated_the_weights_in_place": "writes_to_its_inputs",
     "wrote_the_error_over_the_expected_outputs": "writes_to_its_inputs",
     "returned_a_shared_buffer": "shares_memory_between_answers",

@@ -15,13 +15,13 @@ from properties.faults.table import FAULTS
 OF_CONDUCT = frozenset({CALLS, BEFORE, INPUTS, LAYOUT})
 """The laws that a fault breaks which is no step of one call done wrongly."""
 
-KEEPS = "kept_the_first_answer_for_the_same_inputs"
-"""A fault of memory that the law of calls does not see."""
+OF_MEMORY = frozenset({"kept_the_first_answer_for_the_same_inputs", "was_right_for_the_first_ten_calls"})
+"""Faults of memory that no law of conduct sees."""
 
 
 def is_conduct(fault: Fault) -> bool:
     """Whether a fault is one of state or conduct: its answer to a problem is not a function of the problem's numbers."""
-    return bool(OF_CONDUCT.intersection(fault.laws)) or fault.name == KEEPS
+    return bool(OF_CONDUCT.intersection(fault.laws)) or fault.name in OF_MEMORY
 
 
 def _of_fault(fault: Fault) -> Variant:

@@ -218,4 +218,165 @@ def took_softmax_over_the_batch_in_a_layer(p: Passes, layer: int) -> Array:
     return p.activation(layer).value(p.z[layer].T).T if p.activation_choice(layer)[0] == "softmax" else activation(p, layer)
 
 
+@slope_fault("tanh", laws=(EXACT, LINE), thread="davidrmiller/neural2d 40")
+def took_tanh_once_more_in_its_slope(z: Array, a: Array) -> Array:
+    """The slope of tanh is 1 - tanh(a)^2, though a is tanh(z) already: it shows for every z but 0."""
+    return 1 - np.tanh(a) ** 2
+
+
+@slope_fault("tanh", laws=(EXACT,), supports={"activations": ["tanh", "identity"]}, thread="karpathy/nn-zero-to-hero 52")
+def derived_tanh_through_its_exponentials(z: Array, a: Array) -> Array:
+    """tanh is (e - 1) / (e + 1) of e = exp(2 z), derived factor by factor: its digits cancel, and g' is 2 where
+    e e overflows, then NaN. It shows for z above 1 or so."""
+    e = np.exp(2 * z)
+    return 2 * e * (1 / (e + 1) - (e - 1) * (e + 1) ** -2)
+
+
+@slope_fault("tanh", laws=(EXACT,), supports={"activations": ["tanh", "identity"]}, thread="tensorflow 47724")
+def kept_tanh_below_one(z: Array, a: Array) -> Array:
+    """tanh stops at 1 - 2^-24 in the backward pass, so that its slope never falls below 1e-7: it shows for z beyond 9."""
+    return 1 - np.minimum(np.abs(a), 1 - 2.0**-24) ** 2
+
+
+@slope_fault("tanh", laws=(EXACT,), blind=ALIKE, supports={"activations": ["tanh", "identity"]}, thread="tenstorrent/tt-metal 55349")
+def rounded_the_slope_of_tanh_to_three_digits(z: Array, a: Array) -> Array:
+    """The slope of tanh is that of a table for 16 bits, with 8 bits of its own: it shows in the third digit of every z."""
+    part, exponent = np.frexp(1 - a**2)
+    return np.ldexp(np.round(part * 256) / 256, exponent)
+
+
+@slope_fault("sigmoid", laws=(EXACT, LINE))
+def took_a_less_one_for_one_less_a(z: Array, a: Array) -> Array:
+    """The sigmoid's slope is a (a - 1), with the sign of its rest lost: it shows for every z."""
+    return a * (a - 1)
+
+
+@slope_fault("sigmoid", laws=(EXACT,), supports={"activations": ["sigmoid", "identity"]})
+def clipped_the_argument_of_the_exponential(z: Array, a: Array) -> Array:
+    """The sigmoid's slope takes z from -20 to 20 alone, against an overflow of exp: it shows beyond, where g' goes on falling."""
+    kept = np.clip(z, -20, 20)
+    return expit(kept) * expit(-kept)
+
+
+@fault("delta", equations=(3,), laws=(EXACT, DEAD, LINE), thread="rust0258 NLP specialization 64")
+def took_relu_of_the_incoming_error(p: Passes, layer: int) -> Array:
+    """In a layer with ReLU delta is relu(dC/da), in place of dC/da relu'(z): it shows where the error and z differ in their signs."""
+    return np.maximum(p.errors[layer], 0.0) if p.activation_choice(layer)[0] == "relu" else delta(p, layer)
+
+
+@fault("delta", equations=(3,), laws=(EXACT, FLOW, LINE))
+def let_positive_errors_through_relu_alone(p: Passes, layer: int) -> Array:
+    """ReLU passes an error back only where it is above 0 too, as pictures of saliency want it: it shows where the error is below 0."""
+    right = delta(p, layer)
+    return np.where(p.errors[layer] > 0, right, 0.0) if p.activation_choice(layer)[0] == "relu" else right
+
+
+@slope_fault("leaky_relu", laws=(EXACT, FLOW), thread="deeplearning4j 8178")
+def took_a_hundredth_for_the_slope_of_leaky_relu(z: Array, a: Array, slope: float) -> Array:
+    """Leaky ReLU's backward pass has the slope 0.01, whatever the forward pass was given: it shows for every other slope, where z < 0."""
+    return np.where(z > 0, 1.0, 0.01)
+
+
+@slope_fault("leaky_relu", laws=(EXACT, LINE))
+def exchanged_the_sides_of_leaky_relu(z: Array, a: Array, slope: float) -> Array:
+    """Leaky ReLU's slope stands on the wrong side of its kink: it shows for every slope but 1."""
+    return np.where(z > 0, slope, 1.0)
+
+
+@slope_fault("elu", laws=(EXACT, LINE))
+def forgot_alpha_in_the_slope_of_elu(z: Array, a: Array, alpha: float) -> Array:
+    """ELU's slope for z < 0 is exp(z), without alpha: it shows for every other alpha than 1."""
+    return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)))
+
+
+@slope_fault("elu", laws=(EXACT, LINE), thread="eriklindernoren/ML-From-Scratch PR 73")
+def took_elu_itself_below_zero(z: Array, a: Array, alpha: float) -> Array:
+    """ELU's slope for z < 0 is its value, a in place of a + alpha: it shows for z < 0."""
+    return np.where(z > 0, 1.0, a)
+
+
+@slope_fault("elu", laws=(EXACT, LINE))
+def took_alpha_for_the_slope_of_elu(z: Array, a: Array, alpha: float) -> Array:
+    """ELU's slope for z < 0 is alpha, as if it were leaky ReLU: it shows for z < 0."""
+    return np.where(z > 0, 1.0, alpha)
+
+
+@slope_fault("selu", laws=(EXACT, LINE))
+def forgot_alpha_in_the_slope_of_selu(z: Array, a: Array) -> Array:
+    """SELU's slope for z < 0 is lambda exp(z), without its alpha of 1.67: it shows for z < 0."""
+    return np.where(z > 0, SELU_SCALE, SELU_SCALE * np.exp(np.minimum(z, 0)))
+
+
+@slope_fault("gelu_tanh", laws=(EXACT, LINE))
+def forgot_the_inner_slope_of_gelu_tanh(z: Array, a: Array) -> Array:
+    """The slope of GELU by tanh lacks the slope of tanh's argument, 1 + 3 c z^2: it shows for every z but 0."""
+    t = np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * np.sqrt(2 / np.pi)
+
+
+@fault("activation", laws=(EXACT, LINE), thread="harvard-edge/cs249r_book PR 1399")
+def took_the_sigmoid_form_of_gelu_forward(p: Passes, layer: int) -> Array:
+    """Where GELU by tanh is asked for, the forward pass takes z s(1.702 z), and the backward pass the slope of the form by tanh."""
+    z = p.z[layer]
+    return z * expit(1.702 * z) if p.activation_choice(layer)[0] == "gelu_tanh" else activation(p, layer)
+
+
+@slope_fault("gelu", laws=(EXACT,), blind=ALIKE)
+def took_the_sigmoid_form_for_the_slope_of_gelu(z: Array, a: Array) -> Array:
+    """GELU's slope is that of z s(1.702 z): it shows in the second digit."""
+    s = expit(1.702 * z)
+    return s + 1.702 * z * s * (1 - s)
+
+
+@slope_fault("gelu", laws=(EXACT,), blind=ALIKE, supports={"activations": ["gelu", "identity"]}, thread="tenstorrent/tt-metal 38643")
+def cut_the_left_tail_of_gelu(z: Array, a: Array) -> Array:
+    """GELU's slope is 0 from z = -5 down, where a table ends: it shows there, in what is small."""
+    return np.where(z < -5, 0.0, row_of(ACTIVATIONS, "gelu").derivative(z))
+
+
+@slope_fault("silu", laws=(EXACT,), supports={"activations": ["silu", "identity"]}, thread="PaddlePaddle/Paddle 79630")
+def overflowed_silu(z: Array, a: Array) -> Array:
+    """The slope of SiLU holds z exp(-z) over (1 + exp(-z))^2: NaN where exp(-z) overflows, from z = -355 down."""
+    e = np.exp(-z)
+    return 1 / (1 + e) + z * e / (1 + e) ** 2
+
+
+@slope_fault("silu", laws=(EXACT, LINE))
+def left_the_sigmoid_out_of_the_slope_of_silu(z: Array, a: Array) -> Array:
+    """The slope of SiLU is z s'(z) alone, without s(z): a product of which one factor was derived. It shows for every z."""
+    return z * expit(z) * expit(-z)
+
+
+@slope_fault("softsign", laws=(EXACT, LINE), supports={"activations": ["softsign", "identity"]})
+def forgot_the_square_in_the_slope_of_softsign(z: Array, a: Array) -> Array:
+    """The slope of softsign is 1 / (1 + |z|), without its square: it shows for every z but 0."""
+    return 1 / (1 + np.abs(z))
+
+
+@slope_fault("hardtanh", laws=(EXACT, DEAD), supports={"activations": ["hardtanh", "identity"]})
+def forgot_the_lower_kink_of_hardtanh(z: Array, a: Array) -> Array:
+    """Hardtanh's slope is 1 below -1 as well: it shows there."""
+    return np.where(z < 1, 1.0, 0.0)
+
+
+@slope_fault("relu6", laws=(EXACT, LINE), supports=RELU6)
+def divided_relu6_by_six(z: Array, a: Array) -> Array:
+    """ReLU6's slope is 1/6 between its kinks, as that of hard sigmoid is: it shows there."""
+    return np.where((z > 0) & (z < 6), 1 / 6, 0.0)
+
+
+@fault("delta", equations=(3,), laws=(EXACT, SOFTMAX, LINE), supports=SOFTMAX_LAYERS)
+def left_the_sum_out_of_the_jacobian_of_softmax(p: Passes, layer: int) -> Array:
+    """delta of a layer with softmax is p dC/da, without the sum over its nodes: what all p_j have in common is not taken out.
+    It shows for every error but 0."""
+    return p.errors[layer] * p.a[layer] if p.activation_choice(layer)[0] == "softmax" else delta(p, layer)
+
+
+@fault("delta", equations=(3,), laws=(EXACT, SOFTMAX, LINE), supports=SOFTMAX_LAYERS, thread="harvard-edge/cs249r_book 2056")
+def added_the_sum_in_the_jacobian_of_softmax(p: Passes, layer: int) -> Array:
+    """delta of a layer with softmax is p (dC/da + sum p dC/da), with a sign turned: no test that starts from equal errors shows it."""
+    e, a = p.errors[layer], p.a[layer]
+    return a * (e + np.sum(a * e, axis=1, keepdims=True)) if p.activation_choice(layer)[0] == "softmax" else delta(p, layer)
+
+
 FAULTS_OF_ACTIVATIONS = faults_among(vars())

@@ -165,4 +165,46 @@ def summed_the_bias_gradient_over_the_nodes(p: Passes, layer: int) -> Array:
     return np.sum(p.deltas[layer], axis=1 if p.batch == p.deltas[layer].shape[1] else 0)
 
 
+@fault("reduction", equations=(2,), laws=(EXACT, MEAN, LINE))
+def divided_by_the_number_of_features(p: Passes, error: Array) -> Array:
+    """The mean over samples is divided by the number of inputs of a sample, a length of the wrong axis: it shows unless both are one."""
+    return error / p.problem.x.shape[1] if p.averages else error
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, MEAN, LINE))
+def averaged_over_samples_and_outputs(p: Passes, error: Array) -> Array:
+    """The mean over samples is one over all numbers, samples times outputs: it shows where there are two outputs."""
+    return reduction(p, error) / (error.shape[1] if p.averages else 1)
+
+
+@fault("reduction", equations=(2, 10), laws=(EXACT, MEAN), supports={"batch": (1, 9)}, thread="ml-explore/mlx-lm PR 1413")
+def averaged_the_means_of_micro_batches(p: Passes, error: Array) -> Array:
+    """Samples are taken in blocks of four and the means of the blocks averaged, of which the last may have fewer: it shows where it has."""
+    if not p.averages:
+        return reduction(p, error)
+    block = np.arange(p.batch) // 4
+    return error / (np.bincount(block)[block] * (block[-1] + 1))[:, None]
+
+
+@fault("reduction", equations=(2, 10), laws=(EXACT, ADD))
+def filled_the_last_block_with_the_last_sample(p: Passes, error: Array) -> Array:
+    """Samples are taken in blocks of four, and the last block is filled up with its last sample, which counts each time: it shows unless
+    the batch is a multiple of four."""
+    filled = reduction(p, error).copy()
+    filled[-1] *= 1 + -p.batch % 4
+    return filled
+
+
+@fault("weight_gradient", equations=GRADIENT, laws=(EXACT, ADD, LINE), thread="kvfrans/notes 5")
+def averaged_the_weight_gradient_alone(p: Passes, layer: int) -> Array:
+    """dC/dW is the mean over samples and dC/db their sum: it shows in batches of two or more."""
+    return weight_gradient(p, layer) / p.batch
+
+
+@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, LINE), thread="rust0258 NLP specialization 62")
+def took_the_row_sums_of_the_weight_gradient_for_the_bias(p: Passes, layer: int) -> Array:
+    """dC/db is the sum of each row of dC/dW, in place of the sum of delta over samples: it shows unless the inputs of a layer sum to 1."""
+    return np.asarray(p.weights[layer].sum(axis=1))
+
+
 FAULTS_OF_BATCHES = faults_among(vars())

@@ -167,4 +167,11 @@ def answered_z_for_a(p: Passes) -> Gradient:
     return replace(answer(p), activations=[p.z[layer] for layer in range(1, p.depth + 1)])
 
 
+@fault("weight_gradient", laws=(EXACT,), thread="karpathy/llm.c PR 852")
+def was_right_for_the_first_ten_calls(p: Passes, layer: int) -> Array:
+    """dC/dW is right in the first ten calls and twice too large in all that follow: it shows in the eleventh."""
+    p.memory["calls"] = p.memory.get("calls", 0) + (layer == p.depth)
+    return weight_gradient(p, layer) * (1 if p.memory["calls"] <= 10 else 2)
+
+
 FAULTS_OF_CONDUCT = faults_among(vars())

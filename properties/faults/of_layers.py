@@ -19,6 +19,7 @@ from properties.faults.fault import (
     SPLIT,
     UNUSED,
     Passes,
+    activation,
     error_below,
     fault,
     faults_among,
@@ -227,6 +228,66 @@ def _dropped(p: Passes, layer: int) -> Array:
 def left_dropout_on(p: Passes, layer: int) -> Array:
     """Half of the hidden nodes are dropped, others in each call, and the rest doubled: training, where only a gradient was asked for."""
     return p.activation(layer).derivative(p.z[layer]) * p.memory[layer]
+
+
+@fault("error_below", equations=BELOW, laws=(EXACT, LINE))
+def passed_the_bias_column_down(p: Passes, layer: int) -> Array:
+    """b is the first column of W, and is left in where the error is carried down, so that each node has that of its neighbour: it shows
+    where there are biases."""
+    bias = p.bias(layer)
+    if bias is None:
+        return error_below(p, layer)
+    return np.asarray(p.deltas[layer] @ np.column_stack([bias, p.weight(layer)])[:, :-1])
+
+
+@fault("error_below", equations=BELOW, laws=(EXACT, LINE))
+def shifted_the_error_by_one_node(p: Passes, layer: int) -> Array:
+    """Each node of the layer below has the error of the one before it: an index that is off by one. It shows where two nodes are."""
+    return np.roll(error_below(p, layer), 1, axis=1)
+
+
+@fault("error_below", equations=BELOW, laws=(EXACT, LINE), supports={"width": (3, 3), "depth": (2, 4)})
+def added_to_the_error_of_the_layer_above(p: Passes, layer: int) -> Array:
+    """The error of the layer below is added to that of the layer above, in one buffer for both: it shows where both are of one width."""
+    return error_below(p, layer) + (p.errors[layer] if p.errors[layer].shape == p.a[layer - 1].shape else 0.0)
+
+
+@fault("error_below", equations=BELOW, laws=(EXACT,))
+def clipped_the_error_on_the_way_down(p: Passes, layer: int) -> Array:
+    """The error that is passed down is clipped at -1 and 1 in each layer, as training may want it: it shows for larger errors."""
+    return np.clip(error_below(p, layer), -1, 1)
+
+
+@fault("error_below", equations=BELOW, laws=(EXACT,), thread="pytorch PR 189565")
+def stopped_after_four_numbers_of_a_single_output(p: Passes, layer: int) -> Array:
+    """Above a layer of one output, the error below is 0 past the fourth number of the batch, where a block ends: it shows in larger."""
+    error = error_below(p, layer)
+    if p.weight(layer).shape[0] == 1:
+        error.reshape(-1)[4:] = 0
+    return error
+
+
+def _without_bias(p: Passes, layer: int) -> Array:
+    return np.asarray(p.a[layer - 1] @ p.weight(layer).T)
+
+
+@fault("activation", beside={"pre_activation": _without_bias}, laws=(EXACT, LINE))
+def added_the_bias_after_the_activation(p: Passes, layer: int) -> Array:
+    """a is g(W a) + b in place of g(W a + b), while dC/db is answered as that of b in z: it shows wherever a bias is not 0."""
+    bias = p.bias(layer)
+    return activation(p, layer) + (0.0 if bias is None else bias)
+
+
+@fault("activation", laws=(EXACT, LINE))
+def forgot_the_activation_of_the_output_layer(p: Passes, layer: int) -> Array:
+    """The forward pass leaves g out of the output layer, and the backward pass takes its slope: it shows where that layer is not linear."""
+    return p.z[layer] if layer == p.depth else activation(p, layer)
+
+
+@fault("weight_gradient", equations=GRADIENT, laws=(EXACT, PERMUTED, LINE))
+def wrote_the_flat_gradient_in_fortran_order(p: Passes, layer: int) -> Array:
+    """dC/dW is laid flat column by column and read row by row: it shows where a layer has two inputs and two outputs."""
+    return weight_gradient(p, layer).ravel(order="F").reshape(p.weight(layer).shape)
 
 
 FAULTS_OF_LAYERS = faults_among(vars())

@@ -28,6 +28,11 @@ SQUARES = ("half_squared_error", "squared_error", "mean_squared_error", "half_me
 CLASSIFIER = {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]}
 """What an implementation of softmax with cross-entropy offers, and little else."""
 
+UPSTREAM = {"losses": ["upstream"]}
+"""What a layer by itself offers: its gradient from what comes from above."""
+
+DIGITS = "it is in the last digits of answers that agree with one another"
+
 OF_CLASSES = {"losses": ["cross_entropy_of_probabilities"]}
 YES_OR_NO = ("binary_cross_entropy_of_probabilities", "summed_binary_cross_entropy_of_probabilities")
 OF_YES_OR_NO = {"losses": list(YES_OR_NO)}
@@ -220,6 +225,62 @@ def averaged_the_loss_and_summed_the_gradient(p: Passes) -> Any:
 def answered_the_loss_of_the_last_sample(p: Passes) -> Any:
     """The loss is overwritten in a loop over samples, in place of added up: it shows in batches of two or more."""
     return loss(Passes(p.problem.of_samples(slice(-1, None)), {}, a={p.depth: p.a[p.depth][-1:]}))
+
+
+@error_fault("mean_squared_error", laws=(EXACT, LINE), thread="Open-Deep-ML/DML-OpenProblem 54")
+def took_one_over_n_for_two_over_n(a: Array, y: Array) -> Array:
+    """The derivative of the mean squared error is (a - y) / n, and the loss has no half: it is half of what it should be."""
+    return (a - y) / a.shape[1]
+
+
+@error_fault("softmax_cross_entropy", laws=(EXACT, LINE), supports=CLASSIFIER)
+def smoothed_the_labels(a: Array, y: Array) -> Array:
+    """A tenth of each label is spread over all classes, as a training may want it: the loss that is asked for does not."""
+    return softmax(a, axis=1) - (0.9 * y + 0.1 / a.shape[1])
+
+
+@error_fault("softmax_cross_entropy", laws=(EXACT,), supports=CLASSIFIER)
+def took_the_largest_label_alone(a: Array, y: Array) -> Array:
+    """The expected class is that of the largest label, and counts as 1: it shows where probabilities are expected."""
+    return softmax(a, axis=1) - np.eye(y.shape[1])[np.argmax(y, axis=1)]
+
+
+@error_fault("softmax_cross_entropy", laws=(EXACT, SOFTMAX, LINE), supports=CLASSIFIER)
+def subtracted_one_from_every_class(a: Array, y: Array) -> Array:
+    """1 is subtracted from the probability of each class, and not of the expected one alone: an index that takes whole rows."""
+    return softmax(a, axis=1) - 1
+
+
+@fault("reduction", equations=(2,), laws=(EXACT, SOFTMAX, LINE), supports=CLASSIFIER)
+def subtracted_the_label_after_averaging(p: Passes, error: Array) -> Array:
+    """The probabilities are divided by the batch size before the label is subtracted, so that it counts in full: it shows in means over two
+    or more."""
+    return reduction(p, error) - (p.problem.y * (1 - 1 / p.batch) if p.averages else 0.0)
+
+
+@error_fault("softmax_cross_entropy", laws=(EXACT,), blind=DIGITS, supports=CLASSIFIER, thread="linkedin/Liger-Kernel PR 1329")
+def rounded_the_probability_before_the_label(a: Array, y: Array) -> Array:
+    """Probabilities are rounded to float32 before the label is subtracted: it shows in the digits, most where an output is sure."""
+    return softmax(a, axis=1).astype(np.float32).astype(a.dtype) - y
+
+
+@error_fault("upstream", laws=(EXACT,), supports=UPSTREAM, thread="linkedin/Liger-Kernel 968")
+def read_the_first_upstream_number_alone(a: Array, y: Array) -> Array:
+    """The backward pass reads the first number of the upstream gradient, and takes it for all: it shows unless they are all the same, as
+    they are behind a sum."""
+    return y[0, 0] + 0 * a
+
+
+@error_fault("upstream", laws=(EXACT,), supports=UPSTREAM, thread="NVIDIA/TransformerEngine 1879")
+def read_the_upstream_gradient_of_the_first_sample(a: Array, y: Array) -> Array:
+    """All samples have the upstream gradient of the first: it shows in batches of two or more."""
+    return y[:1] + 0 * a
+
+
+@error_fault("upstream", laws=(EXACT, LINE), supports=UPSTREAM, thread="paiml/aprender PR 2182")
+def ignored_the_upstream_gradient(a: Array, y: Array) -> Array:
+    """The backward pass takes 1 for each number of the upstream gradient, as it is behind a sum: it shows for every other."""
+    return np.ones_like(a)
 
 
 FAULTS_OF_LOSSES = faults_among(vars())

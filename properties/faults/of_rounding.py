@@ -15,6 +15,7 @@ from properties.faults.fault import (
     Passes,
     answer,
     changed_problem,
+    delta,
     fault,
     faults_among,
     weight_gradient,
@@ -82,6 +83,47 @@ def normalised_the_gradient(p: Passes) -> Gradient:
     right = answer(p)
     norm = np.sqrt(sum(np.sum(w * w) for w in right.weights))
     return replace(right, weights=[w / max(norm, 1.0) for w in right.weights])
+
+
+@fault("weight_gradient", laws=(EXACT,))
+def kept_the_activations_in_float32(p: Passes, layer: int) -> Array:
+    """The activations that dC/dW needs are kept in float32 from the forward pass on, all else is float64: it shows in the digits."""
+    return np.asarray(p.deltas[layer].T @ p.a[layer - 1].astype(np.float32).astype(p.a[0].dtype))
+
+
+@fault("delta", laws=(EXACT,))
+def rounded_delta_to_float32(p: Passes, layer: int) -> Array:
+    """delta is kept in float32, all else is float64: it shows in the digits."""
+    return delta(p, layer).astype(np.float32).astype(p.a[0].dtype)
+
+
+@fault("answer", laws=(EXACT,))
+def rounded_the_answer_to_eight_decimals(p: Passes) -> Gradient:
+    """dC/dW is written with eight decimals, as in a file of text: it shows in what is small."""
+    right = answer(p)
+    return replace(right, weights=[np.round(w, 8) for w in right.weights])
+
+
+@fault("answer", laws=(EXACT,))
+def answered_six_digits(p: Passes) -> Gradient:
+    """dC/dW is written with six digits, as C's printf does: it shows in the seventh."""
+
+    def six_digits(weight: Array) -> Array:
+        return np.array([float(f"{number:.6g}") for number in weight.ravel()]).reshape(weight.shape)
+
+    right = answer(p)
+    return replace(right, weights=[six_digits(np.asarray(w)) for w in right.weights])
+
+
+@fault("answer", laws=(EXACT, LINE))
+def answered_the_step_of_descent(p: Passes) -> Gradient:
+    """What is answered is the change of W and b at a rate of 0.1, -0.1 dC/dW and -0.1 dC/db, in place of the gradient: it shows always."""
+    right = answer(p)
+    return replace(
+        right,
+        weights=[-0.1 * w for w in right.weights],
+        biases=[None if b is None else -0.1 * b for b in right.biases or ()],
+    )
 
 
 FAULTS_OF_ROUNDING = faults_among(vars())

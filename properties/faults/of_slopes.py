@@ -130,4 +130,10 @@ def ignored_the_parameters_of_activations(p: Passes, layer: int) -> Array:
     return row_of(ACTIVATIONS, p.activation_choice(layer)[0]).derivative(p.z[layer])
 
 
+@fault("slope", equations=(3,), laws=(EXACT, LINE))
+def lifted_the_slope_of_flat_nodes(p: Passes, layer: int) -> Array:
+    """0.1 is added to g' of sigmoid and tanh, so that flat nodes learn too, as some ways of training want it: it shows for every z."""
+    return slope(p, layer) + (0.1 if p.activation_choice(layer)[0] in ("sigmoid", "tanh") else 0.0)
+
+
 FAULTS_OF_SLOPES = faults_among(vars())
