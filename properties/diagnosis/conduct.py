@@ -116,8 +116,6 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
                 if stays(arranged):
                     yield told("changes_after_some_calls", str(calls), _ratios(one, arranged))
                 yield told("depends_on_the_memory_layout", f"with inputs that are {layout} it is another one".replace("_", " "))
-    if not stays(one):
-        yield told("changes_after_some_calls", "some ten")
 
 
 def _with_one_change(problem: Problem) -> Iterator[tuple[str, Problem]]:

@@ -100,7 +100,7 @@ class Examination:
     """One diagnosis of a target: what was asked, and what was found out.
 
     drawn_in: the precision that all numbers are exact in; seconds: how long its answers may take in all; calls, not_asked: how many
-    problems were asked, and how many were not for want of time; search: what was found, None before anything was.
+    problems were asked, and how many were not for want of time; search: what was found, None before anything was; first: the first answer.
     """
 
     ask: Ask
@@ -113,6 +113,7 @@ class Examination:
     calls: int = 0
     not_asked: int = 0
     search: Search | None = None
+    first: Asked | None = None
 
     def __post_init__(self) -> None:
         self.most = CALLS[len(self.support.loss_choices) > 1]
@@ -122,9 +123,13 @@ class Examination:
         self.calls += 1
         began = time.monotonic()
         try:
-            return self.ask(problem, *layout)
+            answer = self.ask(problem, *layout)
         finally:
             self.seconds -= time.monotonic() - began
+        if self.first is None and answer.gradient is not None:
+            self.first = Asked(Rung(problem, "network"), answer, precision_of(answer.gradient, self.precision))
+            self.first.got.flags.writeable = False  # read now: what is answered may be written over
+        return answer
 
     def asked(self, rungs: Sequence[Rung], share: float) -> list[Asked]:
         """The answers to some rungs, within a share of the time and the calls that are left."""
@@ -148,25 +153,19 @@ class Examination:
         self.search = search = Search(Table(without), asked)
         if search.gives.all():
             return ()
-        if kept := self._changed_since(asked):
-            return (_of_conduct(kept),)
+        if self._changes():
+            return (_of_conduct(told("changes_after_some_calls", f"at most {self.calls - 1}")),)
         search.run()
         return self._told(search)
 
-    def _changed_since(self, asked: Sequence[Asked]) -> Conduct | None:
-        """What is told of a target whose first answer is another one after all the others."""
-        first = next((one for one in asked if one.gradient is not None), None)
-        if first is None:
-            return None
-        again = numbers_of(self.asks(first.problem))
-        if (
-            again is None
-            or again.shape != first.got.shape
-            or np.array_equal(again, first.got, equal_nan=True)
-            or first.near(again, first.got)
-        ):
-            return None
-        return told("changes_after_some_calls", str(len(asked)))
+    def _changes(self) -> bool:
+        """Whether the first problem has another answer after all the others."""
+        if self.first is None:
+            return False
+        again, first = numbers_of(self.asks(self.first.problem)), self.first.got
+        if again is None or again.shape != first.shape:
+            return False
+        return not np.array_equal(again, first, equal_nan=True) and not self.first.near(again, first)
 
     def _told(self, search: Search) -> tuple[Diagnosis, ...]:
         certain, fresh = False, list[Asked]()
