@@ -222,12 +222,14 @@ class Variances(Sums):
         return variance.astype(self.dtype)
 
     def loss(self, a_variance: AnyArray) -> Array:
-        """V(C): errors of all outputs may be alike; infinite where C may leave the range."""
+        """V(C): errors of all outputs may be alike; infinite where C may leave the range, or an output may be where C or dC/da does."""
         problem, output = self.problem, self.passed.forward.activations[-1]
         loss = row_of(LOSSES, problem.loss)
         values = np.abs(loss.value(output, problem.y))
         squares = sum(self.sizes) if problem.penalised is not None else 0.0
         if not 2 * max(values.sum(), squares) < self.noise.largest:
+            return np.asarray(np.inf)
+        if row_of(ROUNDED_LOSSES, problem.loss).ends and not np.isfinite(self.output_error(a_variance)).all():
             return np.asarray(np.inf)
         sizes = np.sum(values[:, None] * problem.shares)
         if problem.penalised is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from backproof import Problem
 from backproof.targets.target import InProcess
-from properties.faults.fault import STEPS, Fault, Network, fault
+from properties.faults.fault import STEPS, Fault, Network, changed_problem, fault
 from properties.faults.table import FAULTS
 from properties.laws.law import Case, Status
 from properties.laws.table import LAWS
@@ -99,6 +99,12 @@ def test_each_target_of_a_fault_has_a_memory_of_its_own():
     assert np.array_equal(first(PROBLEM).weights[0], right)
     assert np.array_equal(first(PROBLEM).weights[0], 2 * right)
     assert np.array_equal(second(PROBLEM).weights[0], right)
+
+
+def test_a_changed_problem_keeps_nothing_that_was_computed_of_the_old_one():
+    weighed = PROBLEM.replaced(sample_weights=[1.0, 3.0], reduction="mean")
+    assert weighed.total_weight == 4.0
+    assert changed_problem(weighed, sample_weights=None).total_weight == 2
 
 
 def test_a_step_that_there_is_not_is_refused():

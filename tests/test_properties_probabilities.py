@@ -8,6 +8,7 @@ import pytest
 
 from backproof import check
 from backproof.targets.target import InProcess
+from oracles import torch_autograd
 from properties.faults.fault import Network
 from properties.judging.by_second_moment import judge_by_deviation
 from properties.judging.judge import verify
@@ -165,3 +166,16 @@ def test_peers_are_honest_where_samples_have_weights(loss, reduction):
     for peer, answer in answers(problem, precision, ACCURATE):
         judged = judge_by_deviation(Exact(problem), answer, precision, peers=False)
         assert judged.verdict == "right", (peer, judged)
+
+
+@pytest.mark.parametrize("y", [[0.0, 0.5], [1.0, 0.5]])
+def test_nothing_is_claimed_where_a_probability_is_one_within_rounding(y):
+    """1 - 1e-4 is 1 in float16, so that the logarithm and the quotient of 1 - a are infinite there: C as well as its derivative."""
+    loss = "binary_cross_entropy_of_probabilities"
+    problem = Problem([[[-0.032562255859375], [0.0]]], activations=["sigmoid"], x=[[-283.0]], y=[y], loss=loss)
+    answer = torch_autograd.answer(problem, "float16").gradient
+    assert not np.isfinite(answer.weights[0]).all() or y[0] == 1.0
+    judgement = verify(problem, answer, precision="float16/float32")
+    assert judgement.verdict in ("right", "inconclusive"), judgement
+    wrong = answer.mapped(lambda place, array: np.where(np.isfinite(array), array + np.float16(1), array))
+    assert verify(problem, wrong, precision="float16/float32").verdict == "wrong"

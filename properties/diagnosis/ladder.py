@@ -322,6 +322,9 @@ class _Drawing:
             for reduction in self.support.reductions:
                 hidden = [next(self.turns) for _ in range(layers - 1)]
                 yield from self.rung("samples", -1, widths, batch, [*hidden, self.linear], self.loss, reduction)
+                if not self.fixed:
+                    # with more inputs than samples, delta of each sample is read; a support that has no such layer refuses it
+                    yield from self.rung("samples", -1, (batch + 2, min(widths)), batch, [self.linear], self.loss, reduction)
         for batch in (3, 4, 3):
             made = self.problem(widths, batch, [*[self.linear_hidden] * (layers - 1), self.linear], self.loss)
             if made is not None:

@@ -9,6 +9,7 @@ from properties.diagnosis.asked import Asked
 from properties.diagnosis.explanation import Layer, Reading
 from properties.diagnosis.read_outs import Crossing, crossing
 from properties.diagnosis.variant import Variant
+from reference.arrays import Array
 from reference.functions.parametrised import name_and_parameters
 
 
@@ -90,8 +91,7 @@ def _of_top(asked: Sequence[Asked], top: Off) -> Place:
             ):
                 return Place("slope", layer.layer, (3, 2), reading, "batches of two samples or more, in layers that are not linear")
             means = all(each[0].asked.problem.reduction == "mean" for each in top)
-            uneven = _uneven(reading, layer)
-            placed = (10, 2) if uneven else (2, 10)
+            placed = (10, 2) if _of_samples(top) else (2, 10)
             what = "means over two samples or more" if means else "batches of two samples or more"
             return Place("reduction", layer.layer, placed, reading, what)
     cases = single or list(top)
@@ -123,14 +123,29 @@ def _among(names: set[str], before: str, or_before: str) -> str:
     return f"{before or or_before}{', '.join(sorted(names))}" if len(names) <= 3 else ""
 
 
-def _uneven(reading: Reading, layer: Layer) -> bool:
-    """Whether the samples of a layer's own delta are off by different factors."""
-    if layer.own is None or layer.right is None:
+def _of_samples(top: Off) -> bool:
+    """Whether samples are off by factors of their own, one for all outputs of a sample: what each counts is wrong, and not what it is.
+
+    Where nothing is read, or all samples have one factor, that is not known.
+    """
+    layers = [(layer.own, layer.right) for _, layer in top]
+    read = [(own, right) for own, right in layers if own is not None and right is not None]
+    if not read:
         return True
-    with np.errstate(all="ignore"):
-        factors = layer.own / layer.right
-    factors = factors[np.isfinite(factors)]
-    return not factors.size or bool(np.ptp(factors) > 1e-6 * max(np.abs(factors).max(), 1e-300))
+    several = [each for each in read if each[0].shape[1] > 1] or read
+    factors = []
+    for own, right in several:
+        with np.errstate(all="ignore"):
+            found = own / right
+        if np.isfinite(found).all():
+            factors.append(found)
+    same = [found for found in factors if _spread(found, axis=1).max() <= 1e-6]
+    return len(same) == len(factors) and any(_spread(found, axis=None) > 1e-6 for found in same)
+
+
+def _spread(factors: Array, axis: int | None) -> Array:
+    """How far factors differ, over the largest."""
+    return np.asarray(np.ptp(factors, axis=axis) / np.maximum(np.abs(factors).max(axis=axis), 1e-300))
 
 
 def _is_linear(one: Asked) -> bool:

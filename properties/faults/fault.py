@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -352,6 +353,9 @@ def _named(faulty: Step, function: Step) -> Step:
 def changed_problem(problem: Problem, **parts: Any) -> Problem:
     """The problem with some parts in place of its own, as they are: neither checked nor copied."""
     other = copy.copy(problem)
+    for name, kept in vars(type(problem)).items():
+        if isinstance(kept, cached_property):  # computed of the old parts
+            vars(other).pop(name, None)
     for name, part in parts.items():
         setattr(other, name, part)
     return other

@@ -85,19 +85,19 @@ def left_the_penalty_out_of_the_loss(p: Passes) -> float:
     return float(loss(p) - (0.0 if row is None else row.value(p.problem.weights, p.batch)))
 
 
-@fault("posed", laws=(EXACT, EQUAL_WEIGHTS), supports=WEIGHTS)
+@fault("posed", equations=(2, 10), laws=(EXACT, EQUAL_WEIGHTS), supports=WEIGHTS)
 def forgot_the_sample_weights(problem: Problem) -> Problem:
     """The weights of samples are taken and left unused."""
     return changed_problem(problem, sample_weights=None)
 
 
-@fault("reduction", equations=(2,), laws=(EXACT, LINE), supports=WEIGHTS)
+@fault("reduction", equations=(2, 10), laws=(EXACT, LINE), supports=WEIGHTS)
 def weighed_the_loss_alone(p: Passes, error: Array) -> Array:
     """The loss has the weights of samples, and its derivative has not."""
     return error / p.problem.total_weight if p.averages else error
 
 
-@fault("reduction", equations=(2,), laws=(EXACT, LINE, EQUAL_WEIGHTS), supports=WEIGHTS)
+@fault("reduction", equations=(2, 10), laws=(EXACT, LINE, EQUAL_WEIGHTS), supports=WEIGHTS)
 def weighed_samples_twice(p: Passes, error: Array) -> Array:
     """Samples are weighed in the loss and once more in the gradient: it shows where a weight is neither 0 nor 1."""
     counts = p.problem.sample_weights
@@ -111,14 +111,14 @@ def divided_the_weighted_mean_by_the_batch_size(p: Passes, error: Array) -> Arra
     return reduction(p, error) if counts is None or not p.averages else error * counts[:, None] / p.batch
 
 
-@fault("reduction", equations=(2,), laws=(EXACT, LINE, TWICE, ADD), supports=WEIGHTS)
+@fault("reduction", equations=(2, 10), laws=(EXACT, LINE, TWICE, ADD), supports=WEIGHTS)
 def weighed_the_wrong_samples(p: Passes, error: Array) -> Array:
     """The weights of samples are in another order than the samples: it shows in batches of two or more."""
     counts = p.problem.sample_weights
     return reduction(p, error) if counts is None else error * counts[::-1, None] / (p.problem.total_weight if p.averages else 1)
 
 
-@fault("reduction", equations=(2,), laws=(EXACT, LINE), supports=WEIGHTS)
+@fault("reduction", equations=(2, 10), laws=(EXACT, LINE), supports=WEIGHTS)
 def took_sample_weights_for_a_mask(p: Passes, error: Array) -> Array:
     """A sample counts fully where its weight is not 0: it shows where weights are neither 0 nor 1."""
     counts = p.problem.sample_weights
