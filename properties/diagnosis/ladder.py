@@ -238,6 +238,8 @@ class _Drawing:
                 yield from self.rung("one layer", -1, (3, 3), 2, [choice], self.loss)
                 continue
             yield from self.scan("output scan", choice, self.clear_of_kinks(choice, self.z(low, high, self.room())), self.loss)
+            if choice != self.linear:
+                yield from self.of_one_family("one layer", (2, 2), 1, [choice], self.loss)
 
     def clear_of_kinks(self, choice: Choice, z: Array) -> Array:
         for kink, _ in row_of(ACTIVATIONS, choice).kinks:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from properties.diagnosis.asked import Asked
-from properties.diagnosis.explanation import Layer, Reading
+from properties.diagnosis.asked import SAFETY, Asked
+from properties.diagnosis.explanation import Layer, Reading, relative_errors
 from properties.diagnosis.read_outs import Crossing, crossing
 from properties.diagnosis.variant import Variant
 from reference.arrays import Array
@@ -38,6 +38,9 @@ def place(asked: Sequence[Asked], readings: Sequence[Reading]) -> Place:
         return Place("", None, (), None)
     # without a bias a wrong delta and a wrong dC/dW may be one and the same
     every, off = off, list(_with_bias(off))
+    by_delta = [each for each in off if each[1].delta == "off"]
+    if by_delta and all(_answers_right_delta(*each) for each in by_delta):
+        return _of_weights(by_delta)
     if any(layer.delta == "off" and _is_top(reading, layer) for reading, layer in off):
         return _of_top(asked, [(reading, layer) for reading, layer in every if layer.delta == "off" and _is_top(reading, layer)])
     hidden = [(reading, layer) for reading, layer in off if layer.delta == "off"]
@@ -51,6 +54,15 @@ def place(asked: Sequence[Asked], readings: Sequence[Reading]) -> Place:
     unread = [(reading, layer) for reading, layer in off if layer.delta == "unread"]
     reading, layer = unread[0] if unread else off[0]
     return Place("", layer.layer, (), reading)
+
+
+def _answers_right_delta(reading: Reading, layer: Layer) -> bool:
+    """Whether the target answers delta itself, and rightly, of a layer whose dC/dW and dC/db are those of another one."""
+    gradient, exact = reading.asked.gradient, reading.asked.exact.reference.deltas
+    if gradient is None or gradient.deltas is None or exact is None:
+        return False
+    got, right = np.asarray(gradient.deltas[layer.layer - 1], dtype=np.float64), np.asarray(exact[layer.layer - 1])
+    return bool((np.abs(got - right) <= SAFETY * relative_errors(reading.asked, layer.layer) * np.abs(right)).all())
 
 
 def _is_top(reading: Reading, layer: Layer) -> bool:

@@ -24,6 +24,9 @@ from reference.arrays import Array
 from reference.gradient import Gradient
 from reference.problem import Problem
 
+GRADIENT = (4, 10)
+"""dC/dW is computed by these, and what is done to it once it is answered looks the same."""
+
 
 @fault("weight_gradient", laws=(EXACT, OUTER))
 def added_noise_to_the_weight_gradient(p: Passes, layer: int) -> Array:
@@ -59,14 +62,14 @@ def rounded_the_weights_to_float32(problem: Problem) -> Problem:
     return changed_problem(problem, weights=tuple(w.astype(np.float32).astype(w.dtype) for w in problem.weights))
 
 
-@fault("answer", laws=(EXACT,), precision="float64")
+@fault("answer", equations=GRADIENT, laws=(EXACT,), precision="float64")
 def answered_in_float32(p: Passes) -> Gradient:
     """All is computed in float64, as was asked for, and dC/dW answered in float32."""
     right = answer(p)
     return replace(right, weights=[w.astype(np.float32) for w in right.weights])
 
 
-@fault("answer", laws=(EXACT, ADD))
+@fault("answer", equations=GRADIENT, laws=(EXACT, ADD))
 def clipped_the_gradient(p: Passes) -> Gradient:
     """Entries of the gradient beyond 10 are clipped, as training may want it: it shows for large gradients."""
 
@@ -77,7 +80,7 @@ def clipped_the_gradient(p: Passes) -> Gradient:
     return replace(right, weights=clipped(right.weights), biases=clipped(right.biases))
 
 
-@fault("answer", laws=(EXACT, ADD, BIAS, LINE))
+@fault("answer", equations=GRADIENT, laws=(EXACT, ADD, BIAS, LINE))
 def normalised_the_gradient(p: Passes) -> Gradient:
     """The gradient is scaled to norm 1 at most, as training may want it: it shows for larger ones."""
     right = answer(p)
@@ -91,20 +94,20 @@ def kept_the_activations_in_float32(p: Passes, layer: int) -> Array:
     return np.asarray(p.deltas[layer].T @ p.a[layer - 1].astype(np.float32).astype(p.a[0].dtype))
 
 
-@fault("delta", laws=(EXACT,))
+@fault("delta", equations=(3, 11, 2), laws=(EXACT,))
 def rounded_delta_to_float32(p: Passes, layer: int) -> Array:
     """delta is kept in float32, all else is float64: it shows in the digits."""
     return delta(p, layer).astype(np.float32).astype(p.a[0].dtype)
 
 
-@fault("answer", laws=(EXACT,))
+@fault("answer", equations=GRADIENT, laws=(EXACT,))
 def rounded_the_answer_to_eight_decimals(p: Passes) -> Gradient:
     """dC/dW is written with eight decimals, as in a file of text: it shows in what is small."""
     right = answer(p)
     return replace(right, weights=[np.round(w, 8) for w in right.weights])
 
 
-@fault("answer", laws=(EXACT,))
+@fault("answer", equations=GRADIENT, laws=(EXACT,))
 def answered_six_digits(p: Passes) -> Gradient:
     """dC/dW is written with six digits, as C's printf does: it shows in the seventh."""
 
@@ -115,7 +118,7 @@ def answered_six_digits(p: Passes) -> Gradient:
     return replace(right, weights=[six_digits(np.asarray(w)) for w in right.weights])
 
 
-@fault("answer", laws=(EXACT, LINE))
+@fault("answer", equations=GRADIENT, laws=(EXACT, LINE))
 def answered_the_step_of_descent(p: Passes) -> Gradient:
     """What is answered is the change of W and b at a rate of 0.1, -0.1 dC/dW and -0.1 dC/db, in place of the gradient: it shows always."""
     right = answer(p)

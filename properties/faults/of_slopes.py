@@ -114,7 +114,7 @@ def _softsign_for_tanh(p: Passes, layer: int) -> Array:
 CONSISTENT = "both passes are right for another activation: only the exact gradient knows which one was asked for"
 
 
-@fault("slope", beside={"activation": _softsign_for_tanh}, equations=(3,), laws=(EXACT,), blind=CONSISTENT)
+@fault("slope", beside={"activation": _softsign_for_tanh}, laws=(EXACT,), blind=CONSISTENT)
 def exchanged_tanh_for_softsign(p: Passes, layer: int) -> Array:
     """Where tanh is asked for, softsign and its slope are taken in both passes: a right gradient of another network."""
     return row_of(ACTIVATIONS, "softsign").derivative(p.z[layer]) if p.activation_choice(layer)[0] == "tanh" else slope(p, layer)
@@ -124,7 +124,7 @@ def _default_parameters(p: Passes, layer: int) -> Array:
     return row_of(ACTIVATIONS, p.activation_choice(layer)[0]).value(p.z[layer])
 
 
-@fault("slope", beside={"activation": _default_parameters}, equations=(3,), laws=(EXACT,), blind=CONSISTENT)
+@fault("slope", beside={"activation": _default_parameters}, laws=(EXACT,), blind=CONSISTENT)
 def ignored_the_parameters_of_activations(p: Passes, layer: int) -> Array:
     """The slope of leaky ReLU and alpha of ELU are the default in both passes, whatever was asked for: it shows for other parameters."""
     return row_of(ACTIVATIONS, p.activation_choice(layer)[0]).derivative(p.z[layer])
