@@ -23,6 +23,7 @@ import numpy as np
 
 from backproof.targets.target import InProcess
 from benchmarks.textbook import MicroBatches, Textbook
+from properties.answers.answer import as_gradient
 from properties.diagnosis.diagnosis import Diagnosis, Examination
 from properties.diagnosis.equals import are_equal
 from properties.diagnosis.planted import equations_of, is_placed, said_of_cause
@@ -60,7 +61,7 @@ def examined(
 
 
 def same_numbers(one: Mapping[str, Step], other: Mapping[str, Step], supports: Mapping[str, Any], seed: int) -> bool:
-    """Whether two networks with wrong steps have the same numbers, on 200 problems of a support."""
+    """Whether two networks with wrong steps have the same numbers, on 200 problems of a support; what is refused of both is the same."""
     for problem in one_of_each_block(200, seed, Support.of(supports), "float64"):
         answers = [_answer(changed, problem) for changed in (one, other)]
         if (answers[0] is None) != (answers[1] is None) or np.shape(answers[0]) != np.shape(answers[1]):
@@ -76,7 +77,7 @@ def same_numbers(one: Mapping[str, Step], other: Mapping[str, Step], supports: M
 
 def _answer(changed: Mapping[str, Step], problem: Problem) -> Any:
     try:
-        gradient = Network(changed, ("weights", "biases"))(problem.copy())
+        gradient = as_gradient(Network(changed, ("weights", "biases"))(problem.copy()), problem)
         return np.concatenate([np.ravel(array) for _, array in gradient.arrays()])
     except Exception:
         return None
@@ -145,7 +146,8 @@ def all_pairs(number: int, seed: int) -> bool:
             told.diagnoses[0].equation in equations or not equations or not all(map(equations_of, (one, other)))
         )
         first_right += right
-        wrong = causes - {""} and not same_numbers(together(told.examination.search.causes), steps, supports, tried)  # type: ignore[union-attr]
+        search = told.examination.search  # None where conduct is told, of which no fault of these is
+        wrong = bool(causes - {""}) and (search is None or not same_numbers(together(search.causes), steps, supports, tried))
         said = "WRONG" if wrong else f"{named} named" if causes - {""} else "none"
         counts[said] += 1
         print(f"{one.name} + {other.name}: {said}{'' if right else '  MISPLACED'} {sorted(causes)} {told.seconds:.1f} s", flush=True)

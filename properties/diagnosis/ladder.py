@@ -82,10 +82,11 @@ class _Drawing:
         self.turns = cycle(self.hidden)
         self.output_turns = cycle(self.outputs)
         self.loss_turns = cycle(self.losses)
-        self.biased = cycle([support.biases] if support.biases is not None else [True, True, False])
+        # of lengths without a common divisor, so that each comes with each
+        self.biased = cycle([support.biases] if support.biases is not None else [True, True, False, True, False])
         self.fixed = support.widths
         self.penalties = cycle(support.penalties)
-        self.weighted = cycle({None: (False, True), True: (True,), False: (False,)}[support.sample_weights])
+        self.weighted = cycle({None: (False, True, False, True, True, False, True), True: (True,), False: (False,)}[support.sample_weights])
 
     # what is drawn
 
@@ -253,9 +254,12 @@ class _Drawing:
             biases = [None] if self.support.biases is False else [np.zeros(n)]
             yield from self.rung(kind, -1, (1, n), 1, [choice], loss, None, None, weights=[z[:, None]], biases=biases, x=np.ones((1, 1)))
             return
-        weights = [z[:, None], PRECISIONS[self.precision].held(self.number((1, n), 0.3, 1.2) * 1.3 / np.sqrt(n))]
-        biases = [None, None] if self.support.biases is False else [np.zeros(n), self.number((1,), 0.1, 0.5)]
-        about = (1, n, 1), 1, [choice, self.linear], loss
+        # of one output alone the gradient of a softmax is 0
+        least, most = self.support.outputs or self.support.width or (1, 2)
+        outputs = min(max(2, least), most)
+        weights = [z[:, None], PRECISIONS[self.precision].held(self.number((outputs, n), 0.3, 1.2) * 1.3 / np.sqrt(n))]
+        biases = [None, None] if self.support.biases is False else [np.zeros(n), self.number((outputs,), 0.1, 0.5)]
+        about = (1, n, outputs), 1, [choice, self.linear], loss
         yield from self.rung(kind, -1, *about, None, None, weights=weights, biases=biases, x=np.ones((1, 1)))
 
     def hidden_scans(self, low: float = 0.12, high: float = 2.9) -> Iterator[Rung]:

@@ -10,7 +10,8 @@ from properties.diagnosis.explanation import Layer, Reading, relative_errors
 from properties.diagnosis.read_outs import Crossing, crossing
 from properties.diagnosis.variant import Variant
 from reference.arrays import Array
-from reference.functions.parametrised import name_and_parameters
+from reference.functions.losses import LOSSES
+from reference.functions.parametrised import name_and_parameters, row_of
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,35 @@ def _of_top(asked: Sequence[Asked], top: Off) -> Place:
     cases = single or list(top)
     linear = [each for each in cases if each[0].asked.problem.activations[-1] == "identity"]
     if linear:
-        factors = [np.ptp(found.factors) > 1e-6 * np.abs(found.factors).max() for one, found in _crossings(asked) if one.problem.depth == 1]
-        varied = bool(factors) and all(factors)
+        factors = [
+            np.ptp(found.factors) > 1e-6 * np.abs(found.factors).max()
+            for one, found in _crossings(asked)
+            if one.problem.depth == 1 and _is_linear_at_top(one)
+        ]
+        far = _linear_is_right(asked) and all(_largest_z(reading) > FAR for reading, _ in linear)
+        varied = far or (bool(factors) and all(factors))
         reading, layer = linear[0]
         if varied:
             return Place("slope", layer.layer, (3, 2), reading)
         losses = {name_and_parameters(each[0].asked.problem.loss)[0] for each in linear}
         return Place("output_error", layer.layer, (2,), reading, _among(losses, "", "the loss "))
     reading, layer = cases[0]
+    losses = {name_and_parameters(each[0].asked.problem.loss)[0] for each in cases}
+    if all(row_of(LOSSES, loss).behind for loss in losses):
+        # such a loss stands behind one activation alone, whose g' is seen to be right in hidden layers, if anywhere
+        return Place("output_error", layer.layer, (2, 3), reading, _among(losses, "", "the loss "))
     known = _linear_is_right(asked)
     shown = {name_and_parameters(each[0].asked.problem.activations[-1])[0] for each in cases}
     equations: tuple[int, ...] = (3,) if known else (3, 2)
     return Place("slope", layer.layer, equations, reading, _among(shown, "layers of ", ""))
+
+
+FAR = 3.2
+"""No pre-activation of a generic problem's output is as large, but those of scans and edges are."""
+
+
+def _largest_z(reading: Reading) -> float:
+    return float(np.abs(reading.asked.exact.passes.forward.pre_activations[-1]).max())
 
 
 def _is_linear_at_top(one: Asked) -> bool:
@@ -138,12 +156,12 @@ def _among(names: set[str], before: str, or_before: str) -> str:
 def _of_samples(top: Off) -> bool:
     """Whether samples are off by factors of their own, one for all outputs of a sample: what each counts is wrong, and not what it is.
 
-    Where nothing is read, or all samples have one factor, that is not known.
+    Where nothing is read that is not known, and where all samples have one factor it is no matter of samples.
     """
     layers = [(layer.own, layer.right) for _, layer in top]
     read = [(own, right) for own, right in layers if own is not None and right is not None]
     if not read:
-        return True
+        return False
     several = [each for each in read if each[0].shape[1] > 1] or read
     factors = []
     for own, right in several:

@@ -12,7 +12,7 @@ from properties.diagnosis.explanation import Reader, Reading
 from properties.diagnosis.fitted import fitted
 from properties.diagnosis.reproduction import conditioned, places_where_it_shows, reproduces, reproduces_all, together
 from properties.diagnosis.steps import Table
-from properties.diagnosis.variant import Variant
+from properties.diagnosis.variant import OF_DELTA, Variant
 from properties.faults.fault import Network, Step
 from reference.arrays import AnyArray
 from reference.functions.parametrised import name_and_parameters
@@ -22,6 +22,9 @@ READ = 40
 
 MISTAKES = 4
 """So many mistakes are looked for, one after the other."""
+
+LIKELY = 6
+"""Of several mistakes that are read at once so many are tried as the next one."""
 
 TRIED = 24
 """So many candidates are tried on all problems: those that explain most."""
@@ -37,6 +40,11 @@ class Candidate:
     row: Variant
     at: list[tuple[int, int]] = field(default_factory=list)
     gives: AnyArray | None = None
+
+    @property
+    def parts(self) -> set[tuple[int, int, str]]:
+        """What it explains: of a layer its delta, dC/dW and dC/db may be off each by itself."""
+        return {(i, layer, "delta" if self.row.step in OF_DELTA else self.row.step) for i, layer in self.at}
 
     @property
     def order(self) -> tuple[bool, int, int]:
@@ -76,6 +84,14 @@ class Search:
         while not self.gives.all() and len(self.causes) < MISTAKES:
             if not self._one_more():
                 break
+        self._leave_out_what_is_not_needed()
+
+    def _leave_out_what_is_not_needed(self) -> None:
+        """What was found first may explain nothing beside what was found later; what is the hardest to say goes first."""
+        for row in sorted(self.causes, key=lambda each: (each.rank, each.number), reverse=True):
+            others = [each for each in self.causes if each is not row]
+            if others and (gives := reproduces(self.asked, together(others))).sum() >= self.gives.sum():
+                self.causes, self.gives = others, gives
 
     def _one_more(self) -> bool:
         base = together(self.causes)
@@ -218,16 +234,17 @@ class Search:
 
     def _joint_rows(self, candidates: list[Candidate], readings: dict[int, Reading]) -> tuple[list[Variant], AnyArray] | None:
         """Several variants that together explain what was read, where none gives whole answers by itself."""
-        left = {(i, layer) for candidate in candidates for i, layer in candidate.at}
+        left = {each for candidate in candidates for each in candidate.parts}
         rows: list[Variant] = []
         remaining = list(candidates)
         while left and remaining and len(rows) < MISTAKES - len(self.causes):
-            best = min(remaining, key=lambda each: (-len(left.intersection(each.at)), each.order))
-            covered = left.intersection(best.at)
+            likely = sorted(remaining, key=lambda each: (-len(left & each.parts), each.order))[: LIKELY if rows else 1]
+            best = max(likely, key=lambda each: self._given_by([*rows, each.row])) if len(likely) > 1 else likely[0]
+            covered = left & best.parts
             if not covered:
                 break
             rows.append(best.row)
-            self.rivals[best.row.name] = [each.row for each in remaining if each is not best and covered <= set(each.at)]
+            self.rivals[best.row.name] = [each.row for each in remaining if each is not best and covered <= each.parts]
             left -= covered
             remaining.remove(best)
         best_rows: tuple[list[Variant], AnyArray] | None = None
@@ -238,6 +255,10 @@ class Search:
             if more and gives[self.gives].all():
                 best_rows = rows[:number], gives
         return best_rows
+
+    def _given_by(self, rows: Sequence[Variant]) -> int:
+        """How many answers are given with some variants beside the mistakes known."""
+        return int(reproduces(self.asked, together([*self.causes, *rows])).sum())
 
     def same_numbers(self, k: int, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""

@@ -101,7 +101,7 @@ def dropped_the_incoming_error(p: Passes, layer: int) -> Array:
     return p.slopes[layer] if p.activation_choice(layer)[0] in ("relu", "sigmoid") else delta(p, layer)
 
 
-@fault("delta", equations=(3, 11), laws=(EXACT,))
+@fault("delta", equations=(3, 11, 2), laws=(EXACT,))
 def flushed_small_deltas_to_zero(p: Passes, layer: int) -> Array:
     """A delta below 1e-6 counts as 0: it shows for small errors, and where activations saturate."""
     return np.where(np.abs(delta(p, layer)) < 1e-6, 0.0, delta(p, layer))
