@@ -149,10 +149,10 @@ def hips_check_grads(asked: Implementation) -> bool:
     from autograd.extend import defvjp, primitive
     from autograd.test_util import check_grads
 
-    loss = primitive(asked.flat_value)
-    defvjp(loss, lambda value, vector: lambda upstream: upstream * asked.flat_gradient(vector))
+    loss = primitive(asked.value)
+    defvjp(loss, lambda value, arrays: lambda upstream: tuple(upstream * np.asarray(array) for array in asked.gradient(arrays)))
     np.random.seed(0)  # it draws its direction from NumPy's global generator
-    check_grads(loss, modes=["rev"], order=1)(asked.flat_point)
+    check_grads(loss, modes=["rev"], order=1)(tuple(asked.point))
     return True
 
 
@@ -219,12 +219,14 @@ def backproof_verify(asked: Implementation) -> bool:
 class Checker:
     """question: of an implementation, whether it passes; what is raised is a refusal. dtypes: in which it may be asked.
 
-    package: what must be installed, where that is said. reads_all: whether it reads z, a and delta too, where they are answered.
+    package: what must be installed, where that is said. flat: whether it takes one vector, in which shapes are lost.
+    reads_all: whether it reads z, a and delta too, where they are answered.
     """
 
     question: Callable[[Implementation], bool]
     dtypes: tuple[str, ...] = DOUBLE
     package: str = "numpy"
+    flat: bool = False
     reads_all: bool = False
 
     @property
@@ -247,9 +249,9 @@ CHECKERS: dict[str, Checker] = {
     "gradcheck, fast": Checker(lambda asked: gradcheck(asked, fast=True), package="torch"),
     "JAX check_grads": Checker(jax_check_grads, BOTH, package="jax"),
     "HIPS check_grads": Checker(hips_check_grads, package="autograd"),
-    "SciPy check_grad < 1e-6": Checker(lambda asked: scipy_check_grad(asked, 1e-6)),
-    "SciPy check_grad < 1e-4": Checker(lambda asked: scipy_check_grad(asked, 1e-4)),
-    "CS231n rule": Checker(cs231n),
+    "SciPy check_grad < 1e-6": Checker(lambda asked: scipy_check_grad(asked, 1e-6), flat=True),
+    "SciPy check_grad < 1e-4": Checker(lambda asked: scipy_check_grad(asked, 1e-4), flat=True),
+    "CS231n rule": Checker(cs231n, flat=True),
     "torch assert_close": Checker(torch_assert_close, BOTH, package="torch"),
     "numpy assert_allclose": Checker(numpy_assert_allclose, package="torch"),
     "backproof verify": Checker(backproof_verify, BOTH, reads_all=True),

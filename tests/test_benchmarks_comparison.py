@@ -107,12 +107,22 @@ def test_each_kind_of_problem_has_right_answers_of_its_own(monkeypatch):
     assert set(SIZES) == {"hard", "small", "moderate"}
 
 
+def test_a_shape_is_nothing_that_one_vector_has():
+    names = ["SciPy check_grad < 1e-4", "HIPS check_grads", "torch assert_close"]
+    rows = [Row(name) for name in names]
+    faults_put(rows, [CHECKERS[name] for name in names], [FAULTS["answered_biases_as_columns"]], seed=1)
+    assert [bool(row.caught) for row in rows] == [False, True, True]
+    assert rows[0].unasked == ["answered_biases_as_columns"]
+
+
 def test_the_table_counts_what_the_rows_hold():
     row = Row("CS231n rule", caught=["a", "b"], missed=["c"], alarms={"trained, float64": [2, 9], "beside kinks, float64": [1, 3]})
-    last = Row(CHECK, caught=["a"], placed=1, caused=1, alarms={"runs of 200 problems, float64": [0, 5]})
-    table = markdown([row, last]).splitlines()
-    assert table[2].startswith("| CS231n rule | 2 | 1 | 0 | 3 of 12 | cannot be asked |")
-    assert table[3].startswith("| `backproof check` | 1 | 0 | 0 | 0 of 5 runs | cannot be asked |")
+    last = Row(CHECK, caught=["a"], placed=1, caused=1, alarms={"runs in float64": [0, 5], "runs in float32": [0, 2]})
+    head, _, first, second = markdown([row, last]).splitlines()
+    assert "| trained, of 9 | at kinks, of 3 |" in head
+    assert first.startswith("| CS231n rule | 2 | 1 | 0 |  | 2 | 1 |")
+    assert second.startswith("| `backproof check` | 1 | 0 | 0 | 0 of 7 runs |")
+    assert second.endswith("| 1, 1 |")
     assert "CS231n rule: missed c" in misses([row, last])
 
 
