@@ -1,5 +1,8 @@
 """The comparison is fair only if each checker sees what it is asked about: a wrong gradient is refused, and a right one passes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -133,3 +136,9 @@ def test_a_checker_that_is_not_installed_is_left_out_aloud(monkeypatch, capsys):
         monkeypatch.setattr(comparison, part, lambda *given: None)
     assert [row.name for row in comparison.compared([], 1, 1)] == [CHECK]
     assert "LEFT OUT: gone" in capsys.readouterr().err
+
+
+def test_the_readme_has_a_row_for_each_checker():
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for name in [*CHECKERS, CHECK]:
+        assert re.search(rf"^\| `?{re.escape(name)}`? \|", readme, re.MULTILINE), name
