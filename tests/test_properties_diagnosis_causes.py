@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backproof import Gradient
+from backproof import Gradient, adapt
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
 from properties.diagnosis.conditions import Condition
@@ -258,3 +258,36 @@ def test_a_condition_is_learnt_where_every_network_shows_the_mistake():
     assert diagnosis.shows_when == "in the first layer"
     assert diagnosis.equation == 3
     assert "took_one_for_the_slope_of_tanh" in (diagnosis.cause, *diagnosis.same_as)
+
+
+def test_a_slope_left_out_above_and_one_taken_at_a_below_are_both_named():
+    # of the rows that read the output's slope as 1 most make it 1 below as well
+    rows = all_variants()["forgot_the_slope_of_the_output_layer"], all_variants()["used_activation_for_pre_activation"]
+    told = told_of(network(*rows), SIMPLE | {"activations": ["tanh"], "depth": (2, 2), "biases": True})
+    assert [diagnosis.cause for diagnosis in told] == [row.name for row in rows]
+    # each has the picture of its own layer
+    above, below = (diagnosis.evidence["tables"][0] for diagnosis in told)
+    assert [read for _, _, read in above["rows"]] == pytest.approx([1.0] * len(above["rows"]))
+    assert [read for _, _, read in below["rows"]] == [pytest.approx(1 - np.tanh(np.tanh(z)) ** 2) for z, _, _ in below["rows"]]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_weights_that_each_sample_updates_by_itself_are_named_with_their_rate(reduction):
+    def step(weights, biases, activations, x, y, rate):
+        a, z = [x], []
+        for w, b in zip(weights, biases, strict=True):
+            z.append(w @ a[-1] + b)
+            a.append(z[-1] if len(z) == len(weights) else np.tanh(z[-1]))
+        delta = a[-1] - y
+        for l in reversed(range(len(weights))):
+            weights[l] -= rate * np.outer(delta, a[l])
+            biases[l] -= rate * delta
+            if l:
+                delta = weights[l].T @ delta / np.cosh(z[l - 1]) ** 2
+        return weights, biases
+
+    limits = {"activations": ["tanh"], "output_activations": ["identity"], "biases": True, "reductions": [reduction], "values": "tame"}
+    target = adapt(step, samples="one", returns="updated", learning_rate={"rate": 0.25}, supports=limits | {"depth": (2, 3)})
+    (diagnosis,) = told_of(target, target.supports)
+    assert diagnosis.cause == "used_weights_updated_by_each_sample_at_a_rate_of_0.25"
+    assert diagnosis.equations == (7, 11)
