@@ -1,10 +1,17 @@
-"""netweaver: layers with forward and backward, losses averaged over outputs, and an L2 term without the half."""
+"""netweaver: layers with forward and backward, losses averaged over outputs, and an L2 term without the half.
 
-from netweaver.activation_layers import ActivationReLU, ActivationSigmoid, ActivationSoftmax
-from netweaver.layers import LayerDense
-from netweaver.lossfunctions import LossBinaryCrossentropy, LossCategoricalCrossentropy, LossMeanSquaredError
+Only its plots need ipympl, which they ask matplotlib for as they are imported.
+"""
 
-from backproof import adapt
+import matplotlib
+
+matplotlib.use = lambda *backend: None
+
+from netweaver.activation_layers import ActivationReLU, ActivationSigmoid, ActivationSoftmax  # noqa: E402
+from netweaver.layers import LayerDense  # noqa: E402
+from netweaver.lossfunctions import LossBinaryCrossentropy, LossCategoricalCrossentropy, LossMeanSquaredError  # noqa: E402
+
+from backproof import adapt  # noqa: E402
 
 ACTIVATIONS = {"relu": ActivationReLU, "sigmoid": ActivationSigmoid, "softmax": ActivationSoftmax}
 L2 = 0.25

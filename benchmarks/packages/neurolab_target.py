@@ -12,7 +12,13 @@ from neurolab import error, tool, trans  # noqa: E402
 
 from backproof import adapt  # noqa: E402
 
-ACTIVATIONS = {"hardtanh": trans.SatLins, "identity": trans.PureLin, "sigmoid": trans.LogSig, "softmax": trans.SoftMax, "tanh": trans.TanSig}
+ACTIVATIONS = {
+    "hardtanh": trans.SatLins,
+    "identity": trans.PureLin,
+    "sigmoid": trans.LogSig,
+    "softmax": trans.SoftMax,
+    "tanh": trans.TanSig,
+}
 
 
 def answer(loss, weights, biases, activations, x, y):

@@ -8,12 +8,12 @@ from collections.abc import Hashable
 
 collections.Hashable = Hashable
 
-import numpy as np
-from numpy_ml.neural_nets.activations import ELU, SELU, Affine, LeakyReLU, ReLU, Sigmoid, SoftPlus, Tanh
-from numpy_ml.neural_nets.layers import FullyConnected, Softmax
-from numpy_ml.neural_nets.losses import CrossEntropy
+import numpy as np  # noqa: E402
+from numpy_ml.neural_nets.activations import ELU, SELU, Affine, LeakyReLU, ReLU, Sigmoid, SoftPlus, Tanh  # noqa: E402
+from numpy_ml.neural_nets.layers import FullyConnected, Softmax  # noqa: E402
+from numpy_ml.neural_nets.losses import CrossEntropy  # noqa: E402
 
-from backproof import adapt
+from backproof import adapt  # noqa: E402
 
 LEAKY = ("leaky_relu", {"slope": 0.3})
 ACTIVATIONS = {"elu": ELU, "identity": Affine, "leaky_relu": LeakyReLU, "relu": ReLU, "selu": SELU, "sigmoid": Sigmoid}

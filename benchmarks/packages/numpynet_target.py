@@ -38,6 +38,4 @@ SUPPORTS = {"losses": ["mean_squared_error"], "biases": True}
 
 relu_mean_squared = adapt(squared_step, supports=SUPPORTS | {"activations": ["relu", "identity"]}, **FORM)
 mean_squared = adapt(squared_step, supports=SUPPORTS | {"activations": ["identity", "relu", "sigmoid", "tanh"]}, **FORM)
-softmax_mean_squared = adapt(
-    squared_step, supports=SUPPORTS | {"activations": ["relu"], "output_activations": ["softmax"]}, **FORM
-)
+softmax_mean_squared = adapt(squared_step, supports=SUPPORTS | {"activations": ["relu"], "output_activations": ["softmax"]}, **FORM)

@@ -10,7 +10,15 @@ from backproof import adapt
 # the package has a class of the module's name in its place
 functions = import_module("pynnet.activation")
 
-NAMES = {"elu": "elu", "leaky_relu": "leaky_relu", "relu": "relu", "sigmoid": "sigmoid", "silu": "swish", "softplus": "softplus", "tanh": "tanh"}
+NAMES = {
+    "elu": "elu",
+    "leaky_relu": "leaky_relu",
+    "relu": "relu",
+    "sigmoid": "sigmoid",
+    "silu": "swish",
+    "softplus": "softplus",
+    "tanh": "tanh",
+}
 
 
 def answer(derivative, weights, biases, activations, x, y):

@@ -14,7 +14,7 @@ from backproof import adapt
 
 PROGRAM = Path(__file__).parent / "node" / "steps.mjs"
 FORM = {"samples": "one", "returns": "updated", "learning_rate": {"rate": 0.25}}
-SUPPORTS = {"activations": ["identity", "sigmoid", "tanh", "relu"], "depth": (2, 6), "biases": True, "values": "tame"}
+SUPPORTS = {"activations": ["identity", "sigmoid", "tanh", "relu"], "depth": (2, 6), "biases": True}
 LINEAR = {"output_activations": ["identity"]}
 SIGMOID = {"output_activations": ["sigmoid"], "losses": ["summed_binary_cross_entropy_of_probabilities"]}
 SQUARED_SIGMOID = {"output_activations": ["sigmoid"]}
@@ -32,7 +32,7 @@ def of(package, **limits):
         posed = {"weights": weights, "biases": biases, "activations": activations, "x": x, "y": y, "rate": rate}
         print(json.dumps(posed, default=np.ndarray.tolist), file=program.stdin, flush=True)
         answer = json.loads(program.stdout.readline())
-        return [[np.array(part) for part in answer[kind]] for kind in ("weights", "biases")]
+        return [[np.array(part, dtype=float) for part in answer[kind]] for kind in ("weights", "biases")]
 
     return adapt(step, supports=SUPPORTS | limits, **FORM)
 

@@ -34,6 +34,4 @@ def with_loss(loss, **limits):
 half_squared = with_loss(MSE, losses=["half_squared_error"])
 huber = with_loss(Huber, losses=["huber"], outputs=1)
 softmax_cross_entropy = with_loss(SoftmaxCrossEntropy, losses=["softmax_cross_entropy"], output_activations=["identity"])
-sigmoid_cross_entropy = with_loss(
-    SigmoidCrossEntropy, losses=["summed_binary_cross_entropy_with_logits"], output_activations=["identity"]
-)
+sigmoid_cross_entropy = with_loss(SigmoidCrossEntropy, losses=["summed_binary_cross_entropy_with_logits"], output_activations=["identity"])

@@ -1,9 +1,19 @@
 """toynet-ml: dense layers that add up gradients sample by sample; its softmax has 1 as its slope, for its cross-entropy alone.
 
-Its sigmoid is cut off at 1e-12 from 0 and 1, which moderate numbers do not reach.
+Its sigmoid is cut off at 1e-12 from 0 and 1, which moderate numbers (--values tame) do not reach.
 """
 
-from toynet import BinaryCrossEntropy, CategoricalCrossEntropy, Dense, Identity, MeanSquaredError, MultiLayerPerceptron, ReLU, Sigmoid, Softmax
+from toynet import (
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    Dense,
+    Identity,
+    MeanSquaredError,
+    MultiLayerPerceptron,
+    ReLU,
+    Sigmoid,
+    Softmax,
+)
 
 from backproof import adapt
 
@@ -21,7 +31,7 @@ def answer(loss, weights, biases, activations, x, y):
 
 def with_loss(loss, **limits):
     """A target of one of its losses."""
-    supports = {"activations": ["identity", "relu", "sigmoid"], "biases": True, "values": "tame"}
+    supports = {"activations": ["identity", "relu", "sigmoid"], "biases": True}
     form = {"samples": "one", "weights": "in_out", "biases": "row"}
     return adapt(lambda *problem: answer(loss, *problem), supports=supports | limits, **form)
 

@@ -11,7 +11,6 @@ const supports = {
   ...(last === "softmax" ? { expected: "one_hot" } : {}),
   reductions: ["sum"],
   biases: true,
-  values: "tame",
 };
 
 serve(supports, ({ layers, x, y }) => {

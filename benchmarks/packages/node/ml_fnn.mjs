@@ -15,7 +15,6 @@ const supports = {
   expected: "one_hot",
   reductions: ["sum"],
   biases: true,
-  values: "tame",
 };
 
 const transpose = (rows) => rows[0].map((_, j) => rows.map((row) => row[j]));

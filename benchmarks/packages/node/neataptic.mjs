@@ -13,7 +13,6 @@ const supports = {
   depth: [2, 6],
   reductions: ["sum"],
   biases: true,
-  values: "tame",
 };
 
 serve(supports, ({ layers, x, y }) => {

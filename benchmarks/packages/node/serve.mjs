@@ -12,7 +12,7 @@ export async function load(name) {
 }
 
 // JSON has no NaN and no infinities: they go as strings
-const say = (message) => console.log(JSON.stringify(message, (_, v) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v)));
+export const say = (message) => console.log(JSON.stringify(message, (_, v) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v)));
 
 /** Answer each problem by gradient(problem), the list of {weights, biases} of its layers. */
 export async function serve(supports, gradient, more = {}) {

@@ -2,7 +2,7 @@
 // as they are afterwards. The argument says whose step it is: "synaptic", "synaptic-optimized" or "neataptic".
 import { createInterface } from "node:readline";
 
-import { load } from "./serve.mjs";
+import { load, say } from "./serve.mjs";
 
 const SQUASH = { identity: "IDENTITY", sigmoid: "LOGISTIC", tanh: "TANH", relu: "RELU" };
 const [name, optimized] = process.argv[2].split("-");
@@ -41,5 +41,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   else network.propagate(rate, 0, true, y);
   if (optimized) network.restore();
   const after = weights.map((rows, l) => rows.map((row, i) => row.map((_, j) => join(layers[l][j], layers[l + 1][i]).weight)));
-  console.log(JSON.stringify({ weights: after, biases: biases.map((_, l) => layers[l + 1].map((node) => node.bias)) }));
+  say({ weights: after, biases: biases.map((_, l) => layers[l + 1].map((node) => node.bias)) });
 }

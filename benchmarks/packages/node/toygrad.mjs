@@ -13,7 +13,6 @@ const supports = {
   ...(last === "softmax" ? { expected: "one_hot" } : {}),
   reductions: ["sum"],
   biases: true,
-  values: "tame",
 };
 
 const tensor = (numbers) => new Tensor(1, 1, numbers.length, [...numbers]);
