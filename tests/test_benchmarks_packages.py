@@ -37,7 +37,9 @@ def test_without_node_its_packages_are_not_installed(monkeypatch, tmp_path):
 )
 def test_a_verdict_that_is_not_the_tables_is_told(made, told, version, monkeypatch, tmp_path, capsys):
     file = tmp_path / "target.py"
-    file.write_text(f"import backproof\n\ndef target(problem):\n    return {TARGETS[made]}\n", encoding="utf-8")
+    supports = {"activations": ["tanh"], "losses": ["half_squared_error"], "depth": 1, "biases": True}
+    lines = "import backproof", "def target(problem):", f"    return {TARGETS[made]}", f"target.supports = {supports}"
+    file.write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setattr("benchmarks.packages.__main__.metadata.version", lambda name: "looked at")
     package = Package("numpy", version, str(file), {"target": told})
     differs = made != told

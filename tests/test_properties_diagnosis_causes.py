@@ -279,11 +279,11 @@ def test_weights_that_each_sample_updates_by_itself_are_named_with_their_rate(re
             z.append(w @ a[-1] + b)
             a.append(z[-1] if len(z) == len(weights) else np.tanh(z[-1]))
         delta = a[-1] - y
-        for l in reversed(range(len(weights))):
-            weights[l] -= rate * np.outer(delta, a[l])
-            biases[l] -= rate * delta
-            if l:
-                delta = weights[l].T @ delta / np.cosh(z[l - 1]) ** 2
+        for layer in reversed(range(len(weights))):
+            weights[layer] -= rate * np.outer(delta, a[layer])
+            biases[layer] -= rate * delta
+            if layer:
+                delta = weights[layer].T @ delta / np.cosh(z[layer - 1]) ** 2
         return weights, biases
 
     limits = {"activations": ["tanh"], "output_activations": ["identity"], "biases": True, "reductions": [reduction], "values": "tame"}
