@@ -205,6 +205,20 @@ def test_answers_that_are_refused_are_a_mistake_of_their_own_or_said_to_be_unexp
     assert "further problems it gives no answer that can be judged, which this does not explain." in diagnosis.explanation
 
 
+@pytest.mark.parametrize(("answers", "said"), [(False, "to any of the"), (True, "those that it answers are right")])
+def test_of_what_gives_no_answer_nothing_is_said_to_be_right(answers, said):
+    def refuses(problem):
+        if problem.batch > 1 or not answers:
+            raise AttributeError("no such thing")
+        given = Network()(problem)
+        return Gradient(given.weights, given.biases)
+
+    (diagnosis,) = told_of(refuses)
+    assert diagnosis.cause is None
+    assert "It gives no answer to" in diagnosis.explanation
+    assert said in diagnosis.explanation
+
+
 def test_a_wrong_forward_pass_is_no_wrong_derivative():
     def another_activation(problem):
         changed = tuple("softsign" if a == "tanh" else a for a in problem.activations)

@@ -258,7 +258,11 @@ class Examination:
         at = place(search.asked, search.readings)
         if at.reading is None and not at.step:
             quantity = _beside_the_gradient(search)
-            said = f"{quantity} is off, and the gradient is right. Cause not known." if quantity else of_nothing_read(of, refused)
+            said = (
+                f"{quantity} is off, and the gradient is right. Cause not known."
+                if quantity
+                else of_nothing_read(of, refused, int(search.answered.sum()))
+            )
             return Diagnosis(
                 None,
                 None,

@@ -88,8 +88,10 @@ def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None) -> st
     )
 
 
-def of_nothing_read(wrong: int, refused: int) -> str:
-    """Where something is off, and no factor of it can be read."""
+def of_nothing_read(wrong: int, refused: int, answered: int) -> str:
+    """Where something is off, and no factor of it can be read: so many answers are wrong, or refused of so many that were given."""
     if wrong:
         return f"{wrong} answers are wrong, and no factor of them can be read: what is off depends on more than one layer. Cause not known."
+    if not answered:
+        return f"It gives no answer to any of the {refused} problems that it supports."
     return f"It gives no answer to {refused} problems that it supports; those that it answers are right."
