@@ -9,7 +9,9 @@ from benchmarks.textbook import Textbook
 from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
+from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together
+from properties.diagnosis.sentences import of_place
 from properties.diagnosis.steps import Table, all_variants, is_conduct
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
@@ -305,3 +307,10 @@ def test_weights_that_each_sample_updates_by_itself_are_named_with_their_rate(re
     (diagnosis,) = told_of(target, target.supports)
     assert diagnosis.cause == "used_weights_updated_by_each_sample_at_a_rate_of_0.25"
     assert diagnosis.equations == (7, 11)
+
+
+def test_what_explains_all_but_further_problems_leaves_no_answers_to_something_else():
+    row = all_variants()["doubled_the_error"]
+    found = Place("output_error", 1, (2,), None)
+    assert "explains 3 of 5 wrong answers, and in the other 2 something else is off" in of_place(found, "equation 2", (row, 3, 5))
+    assert "explains all 5 wrong answers, but not those to further problems" in of_place(found, "equation 2", (row, 5, 5))

@@ -82,6 +82,9 @@ def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None) -> st
     if hint is None:
         return f"{first} Cause not known: no mistake of the table gives all of its answers."
     row, explained, of = hint
+    if explained == of:
+        further = f"that explains all {of} wrong answers, but not those to further problems."
+        return f"{first} Cause not known; it is as if {_sentence(row)}: {further}"
     return (
         f"{first} Cause not known; in part it is as if {_sentence(row)}: that explains {explained} of {of} wrong answers, and in the other "
         f"{of - explained} something else is off as well."
