@@ -1,4 +1,4 @@
-"""learnneuralnet: dense layers, and a mean of squares or a binary cross-entropy that its own loss takes over samples and outputs."""
+"""learnneuralnet: dense layers, and the mean of squares over samples and outputs, here one output."""
 
 from nn.layers import Dense
 from nn.losses import get_loss

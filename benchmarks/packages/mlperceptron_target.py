@@ -1,7 +1,6 @@
 """mlperceptron: sigmoid layers with the bias as first column, class numbers, binary cross-entropy summed over classes, an L2 term.
 
-It finds the number of classes in the labels, so the labels are one-hot rows of as many samples as there are classes; here its own
-encoder is told to leave y as it is.
+It makes one-hot rows of class numbers itself; here its encoder is told to leave y as it is.
 """
 
 import numpy as np

@@ -74,7 +74,12 @@ PACKAGES = (
     Package(
         "numpynet", "0.1.0", "numpynet_target.py", {"relu_mean_squared": "right", "mean_squared": "wrong", "softmax_mean_squared": "right"}
     ),
-    Package("numpyneuron", "0.6", "numpyneuron_target.py", {"squared": "wrong", "tanh_squared": "wrong", "relu_logits": "right"}),
+    Package(
+        "numpyneuron",
+        "0.6",
+        "numpyneuron_target.py",
+        {"squared": "wrong", "tanh_squared": "wrong", "relu_logits": "right", "sigmoid_logits": "wrong"},
+    ),
     Package(
         "pynnet",
         "1.0.1",
