@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from backproof import Gradient
+from backproof import Gradient, adapt
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
 from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
+from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together
+from properties.diagnosis.sentences import of_place
 from properties.diagnosis.steps import Table, all_variants, is_conduct
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
@@ -208,6 +210,20 @@ def test_answers_that_are_refused_are_a_mistake_of_their_own_or_said_to_be_unexp
     assert "further problems it gives no answer that can be judged, which this does not explain." in diagnosis.explanation
 
 
+@pytest.mark.parametrize(("answers", "said"), [(False, "to any of the"), (True, "those that it answers are right")])
+def test_of_what_gives_no_answer_nothing_is_said_to_be_right(answers, said):
+    def refuses(problem):
+        if problem.batch > 1 or not answers:
+            raise AttributeError("no such thing")
+        given = Network()(problem)
+        return Gradient(given.weights, given.biases)
+
+    (diagnosis,) = told_of(refuses)
+    assert diagnosis.cause is None
+    assert "It gives no answer to" in diagnosis.explanation
+    assert said in diagnosis.explanation
+
+
 def test_a_wrong_forward_pass_is_no_wrong_derivative():
     def another_activation(problem):
         changed = tuple("softsign" if a == "tanh" else a for a in problem.activations)
@@ -261,3 +277,43 @@ def test_a_condition_is_learnt_where_every_network_shows_the_mistake():
     assert diagnosis.shows_when == "in the first layer"
     assert diagnosis.equation == 3
     assert "took_one_for_the_slope_of_tanh" in (diagnosis.cause, *diagnosis.same_as)
+
+
+def test_a_slope_left_out_above_and_one_taken_at_a_below_are_both_named():
+    # of the rows that read the output's slope as 1 most make it 1 below as well
+    rows = all_variants()["forgot_the_slope_of_the_output_layer"], all_variants()["used_activation_for_pre_activation"]
+    told = told_of(network(*rows), SIMPLE | {"activations": ["tanh"], "depth": (2, 2), "biases": True})
+    assert [diagnosis.cause for diagnosis in told] == [row.name for row in rows]
+    # each has the picture of its own layer
+    above, below = (diagnosis.evidence["tables"][0] for diagnosis in told)
+    assert [read for _, _, read in above["rows"]] == pytest.approx([1.0] * len(above["rows"]))
+    assert [read for _, _, read in below["rows"]] == [pytest.approx(1 - np.tanh(np.tanh(z)) ** 2) for z, _, _ in below["rows"]]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_weights_that_each_sample_updates_by_itself_are_named_with_their_rate(reduction):
+    def step(weights, biases, activations, x, y, rate):
+        a, z = [x], []
+        for w, b in zip(weights, biases, strict=True):
+            z.append(w @ a[-1] + b)
+            a.append(z[-1] if len(z) == len(weights) else np.tanh(z[-1]))
+        delta = a[-1] - y
+        for layer in reversed(range(len(weights))):
+            weights[layer] -= rate * np.outer(delta, a[layer])
+            biases[layer] -= rate * delta
+            if layer:
+                delta = weights[layer].T @ delta / np.cosh(z[layer - 1]) ** 2
+        return weights, biases
+
+    limits = {"activations": ["tanh"], "output_activations": ["identity"], "biases": True, "reductions": [reduction], "values": "tame"}
+    target = adapt(step, samples="one", returns="updated", learning_rate={"rate": 0.25}, supports=limits | {"depth": (2, 3)})
+    (diagnosis,) = told_of(target, target.supports)
+    assert diagnosis.cause == "used_weights_updated_by_each_sample_at_a_rate_of_0.25"
+    assert diagnosis.equations == (7, 11)
+
+
+def test_what_explains_all_but_further_problems_leaves_no_answers_to_something_else():
+    row = all_variants()["doubled_the_error"]
+    found = Place("output_error", 1, (2,), None)
+    assert "explains 3 of 5 wrong answers, and in the other 2 something else is off" in of_place(found, "equation 2", (row, 3, 5))
+    assert "explains all 5 wrong answers, but not those to further problems" in of_place(found, "equation 2", (row, 5, 5))

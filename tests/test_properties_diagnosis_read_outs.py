@@ -165,3 +165,20 @@ def test_what_no_variant_explains_is_read_by_itself():
     for z, right, got in table.rows:
         assert right == pytest.approx(1 / np.cosh(z) ** 2)
         assert abs(got - np.cos(z)) <= table.error
+
+
+def test_a_softmax_whose_jacobian_is_taken_as_diagonal_shows_what_is_lost():
+    # its diagonal alone would look right
+    problem = posed(2, 3, activations=["softmax"])
+    read = reading(fault("took_a_diagonal_jacobian_for_softmax"), problem)
+    table = shown(read.asked, read.layers[0], "slope", read.layers[0].error)
+    p, error = read.asked.exact.passes.forward.activations[1][0], read.asked.exact.passes.backward.errors[0][0]
+    order = np.argsort(read.asked.exact.passes.forward.pre_activations[0][0])
+    assert [right for _, right, _ in table.rows] == pytest.approx((p * (error - p @ error))[order])
+    assert [got for _, _, got in table.rows] == pytest.approx((p * (1 - p) * error)[order])
+
+
+def test_a_sample_without_an_error_is_given_one_to_show_what_it_counts():
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[0.0], [1.0]], y=[[0.0], [0.0]], biases=[[0.0]], reduction="mean")
+    read = samples(InProcess(fault("averaged_twice")), problem, FLOAT64)
+    assert [row[3] for row in read.rows] == pytest.approx([0.5, 0.5])

@@ -257,7 +257,11 @@ class Examination:
         at = place(search.asked, search.readings)
         if at.reading is None and not at.step:
             quantity = _beside_the_gradient(search)
-            said = f"{quantity} is off, and the gradient is right. Cause not known." if quantity else of_nothing_read(of, refused)
+            said = (
+                f"{quantity} is off, and the gradient is right. Cause not known."
+                if quantity
+                else of_nothing_read(of, refused, int(search.answered.sum()))
+            )
             return Diagnosis(
                 None,
                 None,
@@ -295,7 +299,7 @@ class Examination:
         reading, layer, _ = read
         evidence["boxes"] = [list(box) for box in boxes(reading, step, at or layer.layer)]
         one = reading.asked
-        pictured = _pictured(search.readings, step, one.problem.activations[layer.layer - 1]) if step in ("slope", "delta") else None
+        pictured = _pictured(search.readings, one.problem, layer.layer) if step in ("slope", "delta") else None
         of, at_layer = pictured or (one, layer)
         tables = [shown(of, at_layer, step, at_layer.error)]
         if self.calls < self.most and self.seconds > 0:
@@ -308,8 +312,9 @@ class Examination:
         return evidence
 
 
-def _pictured(readings: Sequence[Reading], step: str, activation: Any) -> tuple[Asked, Layer] | None:
-    """Of what was read the layer that shows a slope at most z."""
+def _pictured(readings: Sequence[Reading], problem: Problem, number: int) -> tuple[Asked, Layer] | None:
+    """Of what was read the layer that shows a slope at most z, of a layer's activation, and output or hidden as that one is."""
+    activation, top = problem.activations[number - 1], number == problem.depth
     shown_by = [
         (reading.asked, layer)
         for reading in readings
@@ -317,10 +322,12 @@ def _pictured(readings: Sequence[Reading], step: str, activation: Any) -> tuple[
         if layer.delta == "off" and layer.own is not None and reading.asked.problem.activations[layer.layer - 1] == activation
     ]
 
-    def points(each: tuple[Asked, Layer]) -> int:
-        return 0 if each[1].own is None else min(each[1].own.size, 2 * ROWS)
+    def points(each: tuple[Asked, Layer]) -> tuple[bool, int]:
+        of, layer = each
+        # of two mistakes one may be made in the output layer, and the other below it
+        return (layer.layer == of.problem.depth) == top, 0 if layer.own is None else min(layer.own.size, 2 * ROWS)
 
-    return max((each for each in shown_by if points(each) > 1), key=points, default=None)
+    return max((each for each in shown_by if points(each)[1] > 1), key=points, default=None)
 
 
 def _square(problem: Problem) -> bool:

@@ -45,8 +45,8 @@ def _numbers(reading: Reading, layer: Layer) -> Iterator[tuple[str, float]]:
     if layer.delta == "off" and (factor := _factor(own, right, relative)) is not None:
         yield ("output_error" if top else "error_below"), factor
         yield "slope", factor
-    if layer.delta == "off" and not top and (rate := _rate(reading, layer, relative)) is not None:
-        yield "updated", rate
+    if layer.delta == "off" and not top:
+        yield from _rates(reading, layer, relative)
     if layer.weights == "off":
         a = one.exact.passes.forward.activations[layer.layer - 1]
         got, product = one.products(layer.layer), own.T @ a
@@ -69,17 +69,28 @@ def _factor(got: Array, right: Array, relative: float) -> float | None:
     return factor if bool((np.abs(got - factor * right) <= 16 * relative * (np.abs(factor) + 1) * np.abs(right).max()).all()) else None
 
 
-def _rate(reading: Reading, layer: Layer, relative: float) -> float | None:
-    """eta, where the error was carried down by W - eta dC/dW."""
+def _rates(reading: Reading, layer: Layer, relative: float) -> Iterator[tuple[str, float]]:
+    """eta, where the error was carried down by W - eta dC/dW: of all samples, and of each sample by itself."""
     one, above = reading.asked, next((each for each in reading.layers if each.layer == layer.layer + 1), None)
     if above is None or above.own is None or layer.own is None or one.gradient is None:
-        return None
+        return
     number = above.layer - 1
-    down = above.own @ np.asarray(one.gradient.weights[number], dtype=np.float64)
     with np.errstate(all="ignore"):
         got = layer.own / one.exact.passes.backward.slopes[layer.layer - 1]
-    found = _factor(above.own @ one.problem.weights[number] - got, down, max(relative, 1e-11))
-    return found if found else None
+    lost = above.own @ one.problem.weights[number] - got
+    a, count = one.exact.passes.forward.activations[number], one.problem.batch if one.problem.reduction == "mean" else 1
+    steps = {
+        "updated": above.own @ np.asarray(one.gradient.weights[number], dtype=np.float64),
+        "updated_by_each_sample": _by_each_sample(above.own, a, count),
+    }
+    for kind, down in steps.items():
+        if rate := _factor(lost, down, max(relative, 1e-11)):
+            yield kind, rate
+
+
+def _by_each_sample(delta: Array, a: Array, count: int) -> Array:
+    """delta dC/dW with the dC/dW of each sample alone: a |delta|^2, (batch, n_{l-1}). count: delta is 1 over it of a mean."""
+    return np.asarray(a * (delta * delta).sum(axis=1, keepdims=True) * count)
 
 
 def _times(right: Callable[[Passes, int], Array], factor: float) -> Callable[[Passes, int], Array]:
@@ -131,6 +142,16 @@ MADE: dict[str, Made] = {
         f"the error is carried down by the weights after a step of {r:.10g} dC/dW, in place of those that made the output",
         lambda p, layer: np.asarray(p.deltas[layer] @ (p.weight(layer) - r * p.weights[layer])),
         rank=306,
+    ),
+    "updated_by_each_sample": lambda r: named(
+        "error_below",
+        f"used_weights_updated_by_each_sample_at_a_rate_of_{_text(r)}",
+        f"the error of each sample is carried down by the weights after that sample's own step of {r:.10g} dC/dW, in place of those that "
+        "made the output",
+        lambda p, layer: np.asarray(
+            p.deltas[layer] @ p.weight(layer) - r * _by_each_sample(p.deltas[layer], p.a[layer - 1], p.batch if p.averages else 1)
+        ),
+        rank=307,
     ),
 }
 """What is off by a number of its own -> the variant with that number."""

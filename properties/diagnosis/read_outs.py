@@ -12,6 +12,8 @@ from properties.diagnosis.asked import SAFETY, Ask, Asked
 from properties.diagnosis.explanation import Layer, raw_delta, relative_errors
 from properties.diagnosis.ladder import Rung
 from reference.arrays import Array
+from reference.functions.activation import Joint
+from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.problem import Problem
@@ -75,6 +77,20 @@ def slopes(asked: Asked, layer: int, error: Array, delta: Array) -> ReadOut:
     with np.errstate(all="ignore"):
         worst = np.abs(read - right)
     return ReadOut("slope", caption, ("z", "g'(z)", "read"), _rows(z, right, read, worst=worst), SAFETY * relative * largest)
+
+
+def joint_deltas(asked: Asked, layer: int, right: Array, delta: Array) -> ReadOut:
+    """Equation 3 with a Jacobian that is not diagonal, which has no slope of one node: delta beside that of the target's own dC/da.
+
+    right, delta: (batch, n_l).
+    """
+    z = asked.exact.passes.forward.pre_activations[layer - 1]
+    with np.errstate(all="ignore"):
+        worst = np.abs(delta - right)
+    relative = float(relative_errors(asked, layer).max())
+    largest = float(np.max(np.abs(delta[np.isfinite(delta)]), initial=0.0))
+    caption = f"dC/dz of layer {layer}, at each z, beside what the Jacobian makes of the target's own dC/da"
+    return ReadOut("slope", caption, ("z", "dC/dz", "read"), _rows(z, right, delta, worst=worst), SAFETY * relative * largest)
 
 
 def errors_of_outputs(asked: Asked, delta: Array) -> ReadOut:
@@ -177,7 +193,8 @@ def samples(ask: Ask, problem: Problem, precision: Precision) -> ReadOut | None:
     counts, error = [], 0.0
     for s in range(problem.batch):
         y = a.copy()
-        y[s] = problem.y[s]
+        # a sample without an error would not show what it counts
+        y[s] = problem.y[s] if (problem.y[s] != a[s]).any() else precision.held(a[s] + 1)
         posed = problem.replaced(y=y)
         answer = ask(posed)
         if answer.gradient is None:
@@ -257,6 +274,8 @@ def shown(asked: Asked, layer: Layer, step: str, error: Array | None) -> ReadOut
     if own is None or error is None:
         return None
     if step in ("slope", "delta"):
+        if right is not None and isinstance(row_of(ACTIVATIONS, asked.problem.activations[layer.layer - 1]), Joint):
+            return joint_deltas(asked, layer.layer, right, own)
         return slopes(asked, layer.layer, error, own)
     if step in ("output_error", "reduction"):
         return errors_of_outputs(asked, own)

@@ -23,8 +23,8 @@ READ = 40
 MISTAKES = 4
 """So many mistakes are looked for, one after the other."""
 
-LIKELY = 6
-"""Of several mistakes that are read at once so many are tried as the next one."""
+STARTS = 6
+"""So many candidates, those that explain most, are tried as the first of several mistakes."""
 
 TRIED = 24
 """So many candidates are tried on all problems: those that explain most."""
@@ -118,11 +118,11 @@ class Search:
                 found.append(one)
                 complete = complete or (one if self._completes(one) else None)
         if not found:
-            return self._jointly(list(candidates.values()), readings)
+            return self._jointly(list(candidates.values()))
         best = min(found, key=lambda each: (-int(each.gives.sum()), each.order))  # type: ignore[union-attr]
         assert best.gives is not None
         alike = [each for each in found if each.gives is not None and np.array_equal(each.gives, best.gives)]
-        if not self._completes(best) and (joint := self._joint_rows(list(candidates.values()), readings)) is not None:
+        if not self._completes(best) and (joint := self._joint_rows(list(candidates.values()))) is not None:
             rows, gives = joint
             if gives.sum() > best.gives.sum():
                 self.causes += rows
@@ -224,41 +224,48 @@ class Search:
                 found.append((hits, Candidate(row)))
         return [candidate for _, candidate in sorted(found, key=lambda each: (-each[0], each[1].order))[:TRIED]]
 
-    def _jointly(self, candidates: list[Candidate], readings: dict[int, Reading]) -> bool:
-        joint = self._joint_rows(candidates, readings)
+    def _jointly(self, candidates: list[Candidate]) -> bool:
+        joint = self._joint_rows(candidates)
         if joint is None:
             return False
         rows, self.gives = joint
         self.causes += rows
         return True
 
-    def _joint_rows(self, candidates: list[Candidate], readings: dict[int, Reading]) -> tuple[list[Variant], AnyArray] | None:
+    def _joint_rows(self, candidates: list[Candidate]) -> tuple[list[Variant], AnyArray] | None:
         """Several variants that together explain what was read, where none gives whole answers by itself."""
-        left = {each for candidate in candidates for each in candidate.parts}
+        best: tuple[list[Variant], AnyArray] | None = None
+        rivals: dict[str, list[Variant]] = {}
+        # of what explains as much as another one, and is made in other layers too, no network gives the answers
+        for first in sorted(candidates, key=lambda each: (-len(each.at), each.order))[:STARTS]:
+            rows, alike = self._covering(first, candidates)
+            # the last of them may explain no more than what was read amiss
+            for number in range(2, len(rows) + 1):
+                gives = reproduces(self.asked, together([*self.causes, *rows[:number]]))
+                more = gives.sum() > (self.gives if best is None else best[1]).sum()
+                if more and gives[self.gives].all():
+                    best, rivals = (rows[:number], gives), alike
+            if best is not None and best[1][self.answered].all():
+                break
+        self.rivals |= rivals
+        return best
+
+    def _covering(self, first: Candidate, candidates: Sequence[Candidate]) -> tuple[list[Variant], dict[str, list[Variant]]]:
+        """Variants that between them explain all places, one first and then each that explains most of the rest; and the rivals of each."""
+        left = {part for candidate in candidates for part in candidate.parts}
         rows: list[Variant] = []
+        rivals: dict[str, list[Variant]] = {}
         remaining = list(candidates)
         while left and remaining and len(rows) < MISTAKES - len(self.causes):
-            likely = sorted(remaining, key=lambda each: (-len(left & each.parts), each.order))[: LIKELY if rows else 1]
-            best = max(likely, key=lambda each: self._given_by([*rows, each.row])) if len(likely) > 1 else likely[0]
+            best = min(remaining, key=lambda each: (-len(left & each.parts), each.order)) if rows else first
             covered = left & best.parts
             if not covered:
                 break
             rows.append(best.row)
-            self.rivals[best.row.name] = [each.row for each in remaining if each is not best and covered <= each.parts]
+            rivals[best.row.name] = [each.row for each in remaining if each is not best and covered <= each.parts]
             left -= covered
             remaining.remove(best)
-        best_rows: tuple[list[Variant], AnyArray] | None = None
-        # the last of them may explain no more than what was read amiss
-        for number in range(2, len(rows) + 1):
-            gives = reproduces(self.asked, together([*self.causes, *rows[:number]]))
-            more = gives.sum() > (self.gives if best_rows is None else best_rows[1]).sum()
-            if more and gives[self.gives].all():
-                best_rows = rows[:number], gives
-        return best_rows
-
-    def _given_by(self, rows: Sequence[Variant]) -> int:
-        """How many answers are given with some variants beside the mistakes known."""
-        return int(reproduces(self.asked, together([*self.causes, *rows])).sum())
+        return rows, rivals
 
     def same_numbers(self, k: int, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""

@@ -82,14 +82,19 @@ def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None) -> st
     if hint is None:
         return f"{first} Cause not known: no mistake of the table gives all of its answers."
     row, explained, of = hint
+    if explained == of:
+        further = f"that explains all {of} wrong answers, but not those to further problems."
+        return f"{first} Cause not known; it is as if {_sentence(row)}: {further}"
     return (
         f"{first} Cause not known; in part it is as if {_sentence(row)}: that explains {explained} of {of} wrong answers, and in the other "
         f"{of - explained} something else is off as well."
     )
 
 
-def of_nothing_read(wrong: int, refused: int) -> str:
-    """Where something is off, and no factor of it can be read."""
+def of_nothing_read(wrong: int, refused: int, answered: int) -> str:
+    """Where something is off, and no factor of it can be read: so many answers are wrong, or refused of so many that were given."""
     if wrong:
         return f"{wrong} answers are wrong, and no factor of them can be read: what is off depends on more than one layer. Cause not known."
+    if not answered:
+        return f"It gives no answer to any of the {refused} problems that it supports."
     return f"It gives no answer to {refused} problems that it supports; those that it answers are right."
