@@ -115,7 +115,9 @@ def _of_top(asked: Sequence[Asked], top: Off) -> Place:
             for one, found in _crossings(asked)
             if one.problem.depth == 1 and _is_linear_at_top(one)
         ]
-        far = _linear_is_right(asked) and all(_largest_z(reading) > FAR for reading, _ in linear)
+        # a loss of differences has small ones there, where others look at a itself
+        of_differences = [one for one, _ in linear if row_of(LOSSES, one.asked.problem.loss).of_differences]
+        far = _linear_is_right(asked) and bool(of_differences) and all(_largest_z(one) > FAR for one in of_differences)
         varied = far or (bool(factors) and all(factors))
         reading, layer = linear[0]
         if varied:
