@@ -15,6 +15,7 @@ from backproof.runs.tally import Tally
 from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
 from properties.diagnosis.diagnosis import Diagnosis, diagnose
+from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
 from properties.problems.tame import are_tame
@@ -46,8 +47,13 @@ class Conclusion:
         precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
         tame = self._right_if_tame(told)
         findings = [self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)]
-        made, undiagnosed = self._diagnoses(told) if findings and diagnoses and not meets else ((), "")
-        findings[:1] = [replace(first, diagnoses=made) for first in findings[:1]]
+        formulas = self._formulas(sorted(told, key=_rank)) if diagnoses and not meets else []
+        # a formula that gives the digits is the cause
+        known = bool(formulas) and all(one.cause for found in formulas for one in found) and bool(formulas[0])
+        made, undiagnosed = self._diagnoses(told) if findings and diagnoses and not meets and not known else ((), "")
+        findings = [replace(each, diagnoses=found) for each, found in zip(findings, formulas or [()] * len(findings), strict=True)]
+        if any(one.cause for one in made) or (findings and not findings[0].diagnoses):
+            findings[:1] = [replace(first, diagnoses=made) for first in findings[:1]]
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -95,6 +101,18 @@ class Conclusion:
         wrong = any(one.law.name == JUDGES for one in readable)
         nothing = "no factor is off on small generic problems: what fails shows in problems as large, or as special, as the one found"
         return made, "" if made or not wrong else nothing
+
+    def _formulas(self, told: list[Failure]) -> list[tuple[Diagnosis, ...]]:
+        """Of a run of which nothing is worse than lossy, for each finding the formulas that lose digits there; [] of any other."""
+        lossy = [one for one in told if one.outcome.judgement is not None and one.outcome.verdict is Verdict.LOSSY]
+        if len(lossy) < len(told) or self.interrupted or self.inquiry.session.deaths:
+            return []
+        answers = [LossyAnswer(one.problem, one.outcome.judgement.functions, one.outcome.answer) for one in lossy if one.outcome.judgement]
+        inquiry = self.inquiry
+        try:
+            return diagnose_lossy(inquiry.session, inquiry.small, answers, precision=inquiry.precision, drawn_in=self.drawn_in)
+        except KeyboardInterrupt:
+            return []
 
     def _meets(self, told: list[Failure]) -> tuple[str, str]:
         """The narrower precision that the target meets, and what is said of it; "" unless all that was wrong in the run is right to one.
