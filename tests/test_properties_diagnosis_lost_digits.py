@@ -7,6 +7,7 @@ from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
 from properties.diagnosis.lost import digits_of, lost, sentences
+from properties.diagnosis.planted import steps_by
 from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
@@ -32,28 +33,8 @@ ELEMENTWISE = [name for name in ACTIVATIONS if not isinstance(row_of(ACTIVATIONS
 
 
 def planted(formula):
-    """A network that computes one quantity of one function by a formula, and all else as accurately as is known."""
-
-    def activation(p, layer):
-        name, given = p.activation_choice(layer)
-        return formula.as_it_stands(p.z[layer], **given) if name == formula.of else STEPS["activation"](p, layer)
-
-    def slope(p, layer):
-        name, given = p.activation_choice(layer)
-        return formula.as_it_stands(p.z[layer], **given) if name == formula.of else STEPS["slope"](p, layer)
-
-    def output_error(p):
-        name, given = p.loss_choice
-        return formula.as_it_stands(p.a[p.depth], p.problem.y, **given) if name == formula.of else STEPS["output_error"](p)
-
-    def behind_the_sigmoid(p, layer):
-        if layer < p.depth or p.loss_choice[0] != formula.of:
-            return STEPS["delta"](p, layer)
-        return formula.as_it_stands(p.z[layer], p.problem.y) / (p.batch if p.averages else 1)
-
-    step = {"value": ("activation", activation), "slope": ("slope", slope), "loss": ("output_error", output_error)}[formula.quantity]
-    step = ("delta", behind_the_sigmoid) if "of_probabilities" in formula.of else step
-    return Network(dict([step]), answers=("weights", "biases"))
+    """A network that computes by a formula."""
+    return Network(steps_by(formula), answers=("weights", "biases"))
 
 
 def read(target, function, support=None, precision=FLOAT64):

@@ -16,6 +16,7 @@ from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
 from properties.diagnosis.diagnosis import Diagnosis, diagnose
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
+from properties.diagnosis.nonfinite import diagnose_nonfinite, with_edges
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
 from properties.problems.tame import are_tame
@@ -94,6 +95,7 @@ class Conclusion:
                 seed=self.seed,
                 strict=self.failures.strict,
             )
+            made = self._with_range(made, readable)
         except KeyboardInterrupt:
             return (), "interrupted before it was found where and why: this is the report without"
         except Exception as error:  # what was found is worth more than why, and is not to be lost with it
@@ -101,6 +103,16 @@ class Conclusion:
         wrong = any(one.law.name == JUDGES for one in readable)
         nothing = "no factor is off on small generic problems: what fails shows in problems as large, or as special, as the one found"
         return made, "" if made or not wrong else nothing
+
+    def _with_range(self, made: tuple[Diagnosis, ...], readable: list[Failure]) -> tuple[Diagnosis, ...]:
+        """What was found, and, where something is not finite, of which function, from which number on."""
+        beyond = [one for one in readable if one.outcome.verdict is Verdict.NONFINITE and one.law.name == JUDGES]
+        if not beyond:
+            return made
+        inquiry = self.inquiry
+        problems = [one.problem for one in beyond]
+        seen = diagnose_nonfinite(inquiry.session, inquiry.small, problems, precision=inquiry.precision, drawn_in=self.drawn_in)
+        return with_edges(made, seen, alone=len(beyond) == len(readable))
 
     def _formulas(self, told: list[Failure]) -> list[tuple[Diagnosis, ...]]:
         """Of a run of which nothing is worse than lossy, for each finding the formulas that lose digits there; [] of any other."""

@@ -106,12 +106,10 @@ class AlongErrors:
         listed_y = [held(np.concatenate([[top * (1 - each)], rest])) for top in tops for each in apart]
         return np.array([a[0] - y[0] for a, y in zip(listed_a, listed_y, strict=True)]), listed_a, listed_y
 
-    def _asked(self, a: Array, y: Array) -> Array | None:
-        """dC/dz of each output that a target has; None where it has no answer, or the problem is not supported."""
+    def posed(self, a: Array, y: Array) -> Problem | None:
+        """One layer of one sample whose outputs are a, (outputs,), before the sigmoid where one is; None where it is not supported."""
         support = self.support
         inputs = support.widths[0] if support.widths else (support.width or (1, 1))[0]
-        if support.widths and len(support.widths) != 2:
-            return None
         weights, x = np.zeros((len(a), inputs)), np.zeros((1, inputs))
         weights[:, 0], x[0, 0] = a, 1.0
         bias = None if support.biases is False else np.zeros(len(a))
@@ -128,7 +126,10 @@ class AlongErrors:
             )
         except ProblemError:
             return None
-        if support.refusal(problem):
-            return None
-        answer = self.asks(problem)
-        return None if answer.gradient is None else np.asarray(answer.gradient.weights[0], dtype=np.float64)[:, 0]
+        return None if support.refusal(problem) else problem
+
+    def _asked(self, a: Array, y: Array) -> Array | None:
+        """dC/dz of each output that a target has; None where it has no answer, or the problem is not supported."""
+        problem = self.posed(a, y)
+        answer = None if problem is None else self.asks(problem)
+        return None if answer is None or answer.gradient is None else np.asarray(answer.gradient.weights[0], dtype=np.float64)[:, 0]

@@ -77,6 +77,18 @@ class AlongZ:
         z = np.full(max(self.room + self._anchors, 1), 0.75)
         return self._hidden(z) if self.hidden else self._last(z, 0.5)
 
+    def posed_beside(self, z: float) -> Problem | None:
+        """A problem of one z, with y beside the output, so that nothing above is large where the output is."""
+        many = np.full(self.support.widths[1 if self.hidden else -1] if self.support.widths else 1, ANCHOR)
+        many[0] = z
+        problem = self._hidden(many) if self.hidden else self._last(many, 0.5)
+        if problem is None or not self.hidden or self.support.labels(problem.loss) is not None:
+            return problem
+        with np.errstate(all="ignore"):
+            a = forward(problem).activations[-1]
+        y = self.precision.held(a - 0.75)
+        return problem.replaced(y=y) if np.isfinite(y).all() else None
+
     @property
     def room(self) -> int:
         """How many z are read by one call."""
