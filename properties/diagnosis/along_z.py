@@ -10,7 +10,7 @@ import numpy as np
 from properties.answers.answer import Answer
 from properties.diagnosis.ladder import Drawing
 from properties.problems.support import Support
-from reference.arrays import Array
+from reference.arrays import AnyArray, Array
 from reference.forward import forward
 from reference.functions.activation import Joint
 from reference.functions.activations import ACTIVATIONS
@@ -37,7 +37,7 @@ class Read:
     value: Array
     slope: Array
     error: float
-    answered: Array
+    answered: AnyArray
 
 
 @dataclass
@@ -62,12 +62,14 @@ class AlongZ:
         self.error = (WITH_BIAS if self.biased or not self.hidden else WITHOUT) * self.precision.unit
 
     @staticmethod
-    def of(asks: Callable[[Problem], Answer], support: Support, precision: Precision, choice: Choice) -> "AlongZ | None":
-        """A hidden layer where the activation may be in one, else the last; None where it can be read in neither."""
+    def of(
+        asks: Callable[[Problem], Answer], support: Support, precision: Precision, choice: Choice, hidden: bool | None = None
+    ) -> "AlongZ | None":
+        """A hidden layer where the activation may be in one, else the last; hidden: one of the two alone. None where it cannot be read."""
         if isinstance(row_of(ACTIVATIONS, choice), Joint) or None not in support.penalties:
             return None
-        for hidden in (True, False):
-            along = AlongZ(asks, support, precision, choice, hidden)
+        for each in (True, False) if hidden is None else (hidden,):
+            along = AlongZ(asks, support, precision, choice, each)
             if along.poses() is not None:
                 return along
         return None

@@ -15,6 +15,8 @@ import numpy as np
 from properties.answers.answer import Answer
 from properties.diagnosis.asked import Ask, Asked, asked_all
 from properties.diagnosis.conduct import Conduct, conduct, numbers_of, told
+from properties.diagnosis.edges_on_z import CALLS as CALLS_OF_EDGES
+from properties.diagnosis.edges_on_z import Extent, extent
 from properties.diagnosis.explanation import Layer, Reading
 from properties.diagnosis.ladder import Rung, ladder
 from properties.diagnosis.placing import boxes, place, place_of
@@ -240,7 +242,7 @@ class Examination:
                 row.name,
                 shows,
                 said,
-                self._evidence(search, row.step, read, at),
+                self._evidence(search, row.step, read, at, self._extent(row.step, read[0] if read else None, layer)),
                 tuple(same),
                 (len(given), len(given)),
             )
@@ -273,6 +275,7 @@ class Examination:
         hint = _hint(search, of)
         layer = next((each for each in at.reading.layers if each.layer == at.layer), None) if at.reading is not None else None
         named = where(at.step, at.equations, at.layer, at.reading)
+        edged = self._extent(at.step, at.reading, at.layer)
         read = (at.reading, layer, 0) if at.reading is not None and layer is not None else None
         return Diagnosis(
             at.layer,
@@ -280,14 +283,30 @@ class Examination:
             at.equations,
             None,
             at.shows_when,
-            of_place(at, named, hint),
-            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below")),
+            of_place(at, named, hint, str(edged or "")),
+            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below"), edged),
             (),
             (int(search.gives[search.answered].sum()), int(search.answered.sum())),
         )
 
-    def _evidence(self, search: Search, step: str, read: tuple[Reading, Layer, int] | None, at: int | None) -> dict[str, Any]:
-        """The row of boxes, and the picture of the factor that is off."""
+    def _extent(self, step: str, reading: Reading | None, layer: int | None) -> Extent | None:
+        """From which z on a slope is off, or up to which, if it is right elsewhere."""
+        if (
+            reading is None
+            or layer is None
+            or step not in ("slope", "delta")
+            or self.calls + CALLS_OF_EDGES > self.most
+            or self.seconds <= 0
+        ):
+            return None
+        problem = reading.asked.problem
+        choice, precision = problem.activations[layer - 1], reading.asked.precision
+        return extent(self.asks, self.support, precision, choice, "slope", hidden=layer < problem.depth)
+
+    def _evidence(
+        self, search: Search, step: str, read: tuple[Reading, Layer, int] | None, at: int | None, edged: Extent | None = None
+    ) -> dict[str, Any]:
+        """The row of boxes, the picture of the factor that is off, and where on z it begins to be off."""
         evidence: dict[str, Any] = {"boxes": [], "tables": []}
         if self.not_asked:
             evidence["not_asked"] = f"{self.not_asked} further problems were not asked for want of time or calls"
@@ -305,7 +324,7 @@ class Examination:
             elif step == "error_below":
                 square = next((each.problem for each in search.asked if _square(each.problem)), None)
                 tables.insert(0, None if square is None else matrix(self.asks, square, one.precision))
-        evidence["tables"] = [_data(table) for table in tables if table is not None]
+        evidence["tables"] = [_data(table) for table in tables if table is not None] + ([edged.data()] if edged else [])
         return evidence
 
 
