@@ -14,6 +14,7 @@ from backproof.runs.sight import Sight
 from backproof.runs.tally import Tally
 from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
+from properties.diagnosis.at_sizes import diagnose_at_sizes
 from properties.diagnosis.diagnosis import Diagnosis, diagnose
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
 from properties.diagnosis.nonfinite import diagnose_nonfinite, with_edges
@@ -95,7 +96,7 @@ class Conclusion:
                 seed=self.seed,
                 strict=self.failures.strict,
             )
-            made = self._with_range(made, readable)
+            made = self._with_sizes(self._with_range(made, readable), readable)
         except KeyboardInterrupt:
             return (), "interrupted before it was found where and why: this is the report without"
         except Exception as error:  # what was found is worth more than why, and is not to be lost with it
@@ -103,6 +104,17 @@ class Conclusion:
         wrong = any(one.law.name == JUDGES for one in readable)
         nothing = "no factor is off on small generic problems: what fails shows in problems as large, or as special, as the one found"
         return made, "" if made or not wrong else nothing
+
+    def _with_sizes(self, made: tuple[Diagnosis, ...], readable: list[Failure]) -> tuple[Diagnosis, ...]:
+        """What was found, or, where that has no cause and what fails shows at real sizes alone, at which it begins."""
+        wrong = [one for one in readable if one.law.name == JUDGES and one.outcome.verdict is Verdict.WRONG]
+        if not wrong or any(one.cause for one in made):
+            return made
+        inquiry = self.inquiry
+        # what was shrunk in full may be of numbers that are special, and the largest shows it too
+        largest = max(wrong, key=lambda one: one.problem.size).problem
+        asked = diagnose_at_sizes(inquiry.session, inquiry.small, largest, precision=inquiry.precision, drawn_in=self.drawn_in)
+        return asked or made
 
     def _with_range(self, made: tuple[Diagnosis, ...], readable: list[Failure]) -> tuple[Diagnosis, ...]:
         """What was found, and, where something is not finite, of which function, from which number on."""
