@@ -98,9 +98,9 @@ def test_conduct_is_told_in_words():
     assert "A buffer is never set to 0." in first.explanation
 
 
-def textbook(activations, loss="half_squared_error"):
+def textbook(activations, loss="half_squared_error", dtype="float64"):
     """A target by textbook formulas, lossy in one of them."""
-    target = Textbook("float64")
+    target = Textbook(dtype)
 
     def textbook_formulas(problem):
         return target(problem)
@@ -125,6 +125,13 @@ def test_the_finding_of_a_lossy_run_says_which_formula_loses_digits(strict):
     assert diagnosis_rows(again.diagnoses[0]) == diagnosis_rows(first.diagnoses[0])
     validator = jsonschema.Draft202012Validator(schema("finding"))
     assert list(validator.iter_errors(json.loads(first.to_json()))) == []
+
+
+def test_of_answers_in_float32_its_digits_are_read():
+    report = check(textbook(["tanh", "identity"], dtype="float32"), max_examples=60, seed=1, shrink_seconds=0.2)
+    assert report.precision == "float32"
+    assert report.verdict == "lossy"
+    assert report.findings[0].cause == "took_one_less_a_squared_for_the_slope_of_tanh"
 
 
 def test_nothing_is_read_of_a_lossy_run_where_it_is_told_so():
@@ -184,6 +191,16 @@ def test_a_mistake_of_our_own_loses_no_finding(monkeypatch):
     monkeypatch.setattr(conclusion, "diagnose", broken)
     report = check(mistaken(), **LIMITS)
     assert report.findings[0].verdict == "wrong"
+    assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
+
+
+def test_a_mistake_of_our_own_loses_no_lossy_finding(monkeypatch):
+    def broken(*given, **options):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(conclusion, "diagnose_lossy", broken)
+    report = check(textbook(["tanh", "identity"]), max_examples=60, seed=1, shrink_seconds=0.2)
+    assert report.verdict == "lossy"
     assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
 
 

@@ -162,3 +162,15 @@ def test_a_function_is_told_once():
 def test_no_time_is_no_diagnosis():
     session = InProcess(lambda problem: Textbook("float64")(problem))
     assert diagnose_lossy(session, ASKED, [LossyAnswer(PROBLEM, ["tanh"])], seconds=0.0) == [()]
+
+
+def test_what_cannot_be_read_is_told_by_its_place():
+    problem = Problem([[[5.0], [1.0]]], activations=["softmax"], x=[[1.5]], y=[[1.0, 0.0]], loss="cross_entropy_of_probabilities")
+    session = InProcess(lambda posed: Textbook("float64")(posed))
+    ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(problem, ["softmax"])])
+    assert (one.layer, one.cause, one.equations) == (1, None, ())
+    assert one.explanation.startswith("layer 1 (softmax): digits are lost there.")
+    assert one.explanation.endswith("its nodes depend on one another. Formula not known.")
+    of_loss = Problem([[[5.0]]], activations=["softmax"], x=[[1.5]], y=[[1.0]], loss="cross_entropy_of_probabilities")
+    ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(of_loss, ["cross_entropy_of_probabilities"])])
+    assert one.explanation.startswith("the loss (cross_entropy_of_probabilities): digits are lost there.")

@@ -32,7 +32,7 @@ def planted(formula):
     return Network(steps_by(formula), answers=("weights", "biases"))
 
 
-def told(target, of, precision=None, **limits):
+def told(target, of, precision="float64", **limits):
     support = {"activations": [of, "identity"]} if of in ACTIVATIONS else {"losses": [of], "activations": ["identity"]}
     activation, loss = (of, "half_squared_error") if of in ACTIVATIONS else ("identity", of)
     problem = Problem([[[1.0]]], activations=[activation], x=[[1.0]], y=[[1.0]], loss=loss)

@@ -11,8 +11,9 @@ from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.lost import Lost, digits_of, layers_of, lost, sentences, table
 from properties.judging.lost_digits import layer_that_loses, of_one_sample
 from properties.problems.support import Support
+from reference.functions.activation import Joint
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import Choice, name_and_parameters
+from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS, Precision
@@ -36,16 +37,15 @@ def diagnose_lossy(
     support: Support,
     lossy: Sequence[LossyAnswer],
     *,
-    precision: str | None = None,
-    drawn_in: str = "float64",
+    precision: str = "float64",
     seconds: float = SECONDS,
 ) -> list[tuple[Diagnosis, ...]]:
-    """Of each lossy answer a diagnosis of each quantity that loses digits, once of each; precision, drawn_in: as in diagnose."""
-    row = PRECISIONS[precision or drawn_in]
+    """Of each lossy answer a diagnosis of each quantity that loses digits, once of each; precision: of its answers."""
+    row = PRECISIONS[precision]
     budget, known, said = Budget(ask, CALLS, seconds), set[str](), list[tuple[Diagnosis, ...]]()
     with np.errstate(all="ignore"):
         for one in lossy:
-            found = list[Diagnosis]()
+            found, unread = list[Diagnosis](), list[Diagnosis]()
             for function in one.functions:
                 choice = _choice(one.problem, function)
                 if str(choice) in known:
@@ -56,9 +56,20 @@ def diagnose_lossy(
                 except Spent:
                     break
                 layer = _layer(one, function, row)
+                if not digits:
+                    unread.append(_unread(function, layer))
                 found += [_told(each, layer, row) for quantity in digits for each in lost(quantity, row)]
-            said.append(tuple(found))
+            said.append(tuple(found or unread))
     return said
+
+
+def _unread(function: str, layer: int | None) -> Diagnosis:
+    """What is told of a function that cannot be read along z."""
+    why = "its nodes depend on one another" if function in ACTIVATIONS and isinstance(row_of(ACTIVATIONS, function), Joint) else ""
+    why = why or "the target supports no problem that tells its numbers one by one"
+    place = f"layer {layer} ({function})" if function in ACTIVATIONS and layer is not None else f"the loss ({function})"
+    said = f"{place}: digits are lost there. It was not read at which numbers, since {why}. Formula not known."
+    return Diagnosis(layer if function in ACTIVATIONS else None, None, (), None, "", said, {"boxes": [], "tables": []})
 
 
 def _layer(one: LossyAnswer, function: str, precision: Precision) -> int | None:

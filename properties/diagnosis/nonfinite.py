@@ -107,12 +107,11 @@ def diagnose_nonfinite(
     support: Support,
     problems: Sequence[Problem],
     *,
-    precision: str | None = None,
-    drawn_in: str = "float64",
+    precision: str = "float64",
     seconds: float = SECONDS,
 ) -> tuple[Diagnosis, ...]:
-    """A diagnosis of each function that is not finite where it must be; problems: of the findings; precision, drawn_in: as in diagnose."""
-    row, found = PRECISIONS[precision or drawn_in], list[Edge]()
+    """A diagnosis of each function that is not finite where it must be; problems: of the findings; precision: of its answers."""
+    row, found = PRECISIONS[precision], list[Edge]()
     budget = Budget(ask, CALLS, seconds)
     # of what is not finite behind a loss that is not, the loss is the cause: losses first
     used = [*(problem.loss for problem in problems), *(choice for problem in problems for choice in problem.activations)]
