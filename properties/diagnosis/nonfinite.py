@@ -31,7 +31,7 @@ from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS, Precision
 
-CALLS, SECONDS = 600, 3.0
+CALLS, SECONDS = 400, 3.0
 """How many calls of a target what is not finite is worth, and how much time of a slow one."""
 
 NARROW = 2.0**-17
