@@ -5,15 +5,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from backproof import check
+from backproof import Gradient, check
 from backproof.findings.finding import finding_of
 from backproof.targets.target import InProcess
 from properties.diagnosis.at_sizes import diagnose_at_sizes
-from properties.diagnosis.off_entries import of_samples, those, what_samples_count
+from properties.diagnosis.off_entries import of_samples, off_arrays, those, what_samples_count
 from properties.diagnosis.sizes import _tile
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 LIMIT = 600.0
 """Seconds, which no test comes to: what is asked must not depend on the machine."""
@@ -206,6 +207,22 @@ def test_no_time_is_no_diagnosis():
 )
 def test_columns_in_words(indices, of, said):
     assert those(np.array(indices), of, "column") == said
+
+
+def test_what_is_0_by_itself_says_nothing_of_a_column():
+    problem = posed(1, 3, 4, 2).replaced(activations=["relu", "identity"])
+    # of a node that is dead a column of dC/dW above is 0
+    biases = [np.array([50.0, -50.0, 50.0, 50.0]), problem.biases[1]]
+    problem = problem.replaced(biases=biases)
+    right = Network(answers=("weights", "biases"))(problem)
+    wrong = [right.weights[0], np.vstack([right.weights[1][:1], 0 * right.weights[1][1:]])]
+    (one,) = off_arrays(problem, Gradient(wrong, right.biases), PRECISIONS["float64"])
+    assert str(one) == "the last of 2 rows of dC/dW of layer 2"
+    assert not one.whole
+    everything = [right.weights[0], 2 * right.weights[1]]
+    (one,) = off_arrays(problem, Gradient(everything, right.biases), PRECISIONS["float64"])
+    assert one.whole
+    assert one.relative == pytest.approx(1.0)
 
 
 def test_what_samples_count_is_read():

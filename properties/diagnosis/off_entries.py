@@ -74,12 +74,21 @@ def off_arrays(problem: Problem, answer: Gradient, precision: Precision) -> list
             got, right = np.asarray(one.got, dtype=np.float64), np.asarray(one.low, dtype=np.float64)
             mask = np.reshape(one.mask, got.shape)
             if mask.any():
-                rows = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
-                columns = np.flatnonzero(mask.any(axis=0)) if mask.ndim > 1 else np.zeros(0, dtype=int)
+                rows, columns = _lines_of(np.atleast_2d(mask.T).T, np.atleast_2d(right.T).T)
                 size = float(np.linalg.norm(right))
                 relative = float(np.linalg.norm(got - right)) / size if size else np.inf
                 found.append(OffArray(one.place, rows, columns, got.shape, relative))
     return found
+
+
+def _lines_of(mask: AnyArray, right: Array) -> tuple[AnyArray, AnyArray]:
+    """The rows and the columns with an entry that is off; all of them, where the others are 0 by themselves and say nothing."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if (mask.any(axis=0) | ~right[rows].any(axis=0)).all():
+        columns = np.arange(mask.shape[1])
+    if (mask.any(axis=1) | ~right[:, columns].any(axis=1)).all():
+        rows = np.arange(len(mask))
+    return rows, columns
 
 
 def as_in_float32(problem: Problem, answer: Gradient, precision: Precision, arrays: Sequence[OffArray]) -> bool:
