@@ -7,7 +7,7 @@ import pytest
 
 from backproof.targets.target import InProcess
 from properties.diagnosis.diagnosis import diagnose
-from properties.diagnosis.edges_on_z import extent
+from properties.diagnosis.edges_on_z import extent, is_right
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
 from rounding.precisions import PRECISIONS
@@ -77,6 +77,13 @@ def test_there_is_no_edge(case):
     assert found(name, with_slope(name, wrong)) is None
 
 
+def test_what_is_right_at_all_z_is_told_from_what_is_off_at_all():
+    support = Support.of(LIMITS | {"activations": ["tanh", "identity"]})
+    for case, right in (("right", True), ("off at all z", False)):
+        target = with_slope(*NONE[case])
+        assert is_right(InProcess(lambda problem, target=target: target(problem)), support, FLOAT64, "tanh", "slope", True) is right
+
+
 def test_a_value_has_an_edge_too():
     def activation(p, layer):
         right = STEPS["activation"](p, layer)
@@ -92,6 +99,21 @@ def test_a_diagnosis_tells_the_edge():
     (one,) = diagnose(InProcess(lambda problem: target(problem)), support, seconds=600.0)
     assert f"It is off {said}, and right at every other z that was asked." in one.explanation
     assert one.evidence["tables"][-1]["note"] == f"off {said}"
+
+
+def test_a_diagnosis_of_the_forward_pass_tells_the_edge():
+    def activation(p, layer):
+        right = STEPS["activation"](p, layer)
+        return np.where(p.z[layer] > 1.5, 0.875 * right, right) if p.activation_choice(layer)[0] == "tanh" else right
+
+    target = Network({"activation": activation}, ("weights", "biases"))
+    support = Support.of(LIMITS | {"activations": ["tanh", "identity"]})
+    (one,) = diagnose(InProcess(lambda problem: target(problem)), support, seconds=600.0)
+    assert one.cause is None
+    assert "a, in the forward pass" in one.explanation
+    assert one.equation is None
+    assert one.evidence["tables"][-1]["note"] == "off from z = 1.5 on"
+    assert "Along z, a of tanh is off from z = 1.5 on, and right at every other z that was asked." in one.explanation
 
 
 def test_a_cause_that_is_known_has_its_edge_in_the_evidence():

@@ -8,6 +8,7 @@ import numpy as np
 
 from properties.diagnosis.along_z import AlongZ
 from properties.diagnosis.asked import SAFETY, Ask
+from properties.diagnosis.explanation import Reading
 from properties.diagnosis.lost import points
 from properties.problems.support import Support
 from reference.arrays import AnyArray, Array
@@ -61,6 +62,12 @@ class Extent:
                 return f"for |z| above {_number(above)}" if same else f"for z below {_number(below)} and above {_number(above)}"
         return " and ".join(_of_range(*each) for each in self.ranges)
 
+    @property
+    def sentence(self) -> str:
+        """What is said of it beside the place."""
+        of = "It" if self.quantity == "slope" else f"Along z, a of {self.function}"
+        return f"{of} is off {self}, and right at every other z that was asked."
+
     def data(self) -> dict[str, Any]:
         """The table of what was read on both sides of each edge."""
         noun = "g(z)" if self.quantity == "value" else "g'(z)"
@@ -86,6 +93,35 @@ def _number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def extent_of(ask: Ask, support: Support, step: str, reading: Reading, layer: int | None) -> Extent | None:
+    """Where a step is off that was read: g' of its layer, or a of any layer; None where it is another step, or has no edge.
+
+    Where g' was blamed, and along z is right, a of its layer is looked at as well: of that all that lies above is made.
+    """
+    problem, precision = reading.asked.problem, reading.asked.precision
+
+    def found(quantity: str, each: int) -> Extent | None:
+        return extent(ask, support, precision, problem.activations[each - 1], quantity, each < problem.depth)
+
+    if step in ("slope", "delta") and layer is not None:
+        choice, hidden = problem.activations[layer - 1], layer < problem.depth
+        slope = found("slope", layer)
+        return slope or (found("value", layer) if is_right(ask, support, precision, choice, "slope", hidden) else None)
+    names = [str(choice) for choice in problem.activations]
+    first = [each for each, name in enumerate(names, 1) if names.index(name) == each - 1] if step == "activation" else []
+    return next((one for each in first if (one := found("value", each)) is not None), None)
+
+
+def is_right(ask: Ask, support: Support, precision: Precision, choice: Choice, quantity: str, hidden: bool) -> bool:
+    """Whether g or g' is right at all z that are asked first, in a hidden layer or in the last."""
+    along = AlongZ.of(ask, support, precision, choice, hidden=hidden)
+    if along is None:
+        return False
+    with np.errstate(all="ignore"):
+        _, off = _told(along, _coarse(along), quantity)
+    return bool(off.size) and not off.any()
+
+
 def extent(ask: Ask, support: Support, precision: Precision, choice: Choice, quantity: str, hidden: bool) -> Extent | None:
     """Where g or g' of an activation is off, if it is right elsewhere; None where it is off, or right, at all z, or cannot be read.
 
@@ -98,11 +134,15 @@ def extent(ask: Ask, support: Support, precision: Precision, choice: Choice, qua
     return None
 
 
-def _extent(along: AlongZ, quantity: str) -> Extent | None:
-    # where activations bend and are cut off more often than elsewhere
+def _coarse(along: AlongZ) -> Array:
+    """The z that are asked first, more of them where activations bend and are cut off more often than elsewhere."""
     dense = np.linspace(0.13, 7.1, 36)
     z = np.unique(along.precision.held(np.concatenate([points(along.precision), dense, -dense])))
-    z = z[np.abs(z) < 200]
+    return z[np.abs(z) < 200]
+
+
+def _extent(along: AlongZ, quantity: str) -> Extent | None:
+    z = _coarse(along)
     with np.errstate(all="ignore"):
         z, off = _told(along, z, quantity)
         if not off.any() or off.all():
