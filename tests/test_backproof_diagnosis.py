@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -10,9 +11,11 @@ from backproof.doors.command_line import cli
 from backproof.findings.diagnosed import diagnosis_data, diagnosis_of, diagnosis_rows
 from backproof.findings.finding import finding_of
 from backproof.findings.saved import save_finding
+from backproof.findings.schema import schema
 from backproof.reports.terminal import report_text
 from backproof.runs import conclusion
 from backproof.runs.check import replay
+from benchmarks.textbook import Textbook
 from properties.faults.table import FAULTS
 
 LIMITS = {"max_examples": 12, "seed": 1, "shrink_seconds": 0.2}
@@ -95,6 +98,48 @@ def test_conduct_is_told_in_words():
     assert "A buffer is never set to 0." in first.explanation
 
 
+def textbook(activations, loss="half_squared_error", dtype="float64"):
+    """A target by textbook formulas, lossy in one of them."""
+    target = Textbook(dtype)
+
+    def textbook_formulas(problem):
+        return target(problem)
+
+    textbook_formulas.supports = {"activations": activations, "losses": [loss], "depth": 2, "values": "any", "reductions": ["sum"]}
+    return textbook_formulas
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_finding_of_a_lossy_run_says_which_formula_loses_digits(strict):
+    report = check(textbook(["tanh", "identity"]), max_examples=60, seed=1, shrink_seconds=0.2, strict=strict)
+    assert report.verdict == "lossy"
+    assert report.passed is not strict
+    first = report.findings[0]
+    assert first.cause == "took_one_less_a_squared_for_the_slope_of_tanh"
+    assert first.equation == 3
+    assert first.problem.activations[first.layer - 1] == "tanh"
+    text = report_text(report)
+    assert "g' is computed as 1 - a a" in text
+    assert "Write 4 s(2z) s(-2z)" in text
+    again = finding_of(first.to_json())
+    assert diagnosis_rows(again.diagnoses[0]) == diagnosis_rows(first.diagnoses[0])
+    validator = jsonschema.Draft202012Validator(schema("finding"))
+    assert list(validator.iter_errors(json.loads(first.to_json()))) == []
+
+
+def test_of_answers_in_float32_its_digits_are_read():
+    report = check(textbook(["tanh", "identity"], dtype="float32"), max_examples=60, seed=1, shrink_seconds=0.2)
+    assert report.precision == "float32"
+    assert report.verdict == "lossy"
+    assert report.findings[0].cause == "took_one_less_a_squared_for_the_slope_of_tanh"
+
+
+def test_nothing_is_read_of_a_lossy_run_where_it_is_told_so():
+    told = check(textbook(["tanh", "identity"]), max_examples=60, seed=1, shrink_seconds=0.2, no_diagnosis=True)
+    assert told.verdict == "lossy"
+    assert told.findings[0].diagnoses == ()
+
+
 def test_a_diagnosis_is_saved_and_read_again(report, tmp_path):
     first = report.findings[0]
     again = finding_of(save_finding(first, 0, tmp_path).read_text())
@@ -146,6 +191,16 @@ def test_a_mistake_of_our_own_loses_no_finding(monkeypatch):
     monkeypatch.setattr(conclusion, "diagnose", broken)
     report = check(mistaken(), **LIMITS)
     assert report.findings[0].verdict == "wrong"
+    assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
+
+
+def test_a_mistake_of_our_own_loses_no_lossy_finding(monkeypatch):
+    def broken(*given, **options):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(conclusion, "diagnose_lossy", broken)
+    report = check(textbook(["tanh", "identity"]), max_examples=60, seed=1, shrink_seconds=0.2)
+    assert report.verdict == "lossy"
     assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
 
 

@@ -36,7 +36,8 @@ class Finding:
     drawn_in: the precision in which that problem's numbers are exact; drawn_by: which problems were asked for, as --sizes real;
     shrunk: "in full", "cut short" (by its time limit) or "not at all";
     fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call;
-    diagnoses: of each mistake that the run found in the target, the output-most first, in the run's first finding alone.
+    diagnoses: of each mistake that the run found in the target, the output-most first, in the run's first finding alone; where nothing is
+        worse than lossy, in each finding of each formula that loses digits there.
     """
 
     target: str

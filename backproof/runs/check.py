@@ -78,7 +78,7 @@ def check(
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
         computed in); None for what the answers' dtype says.
     strict: whether lossy fails too. oracles: "jax", "torch", "finite_differences", "balls": agreement with them is a law as well.
-    no_diagnosis: do not put a target that fails to a diagnosis, which asks it some 600 further problems: where it is wrong, and why.
+    no_diagnosis: do not put a target that fails, or is lossy, to a diagnosis, which asks it some 600 further problems: where, and why.
     laws: only these, each on every problem; None for all, of which those that ask further problems are judged in turn.
     max_seconds: after which no further problem is posed, None for no limit; time_limit: for one call; load_limit: for the first call of
         a process, where that is more; shrink_seconds: for shrinking all findings. progress: told how the run goes on.

@@ -14,7 +14,10 @@ from backproof.runs.sight import Sight
 from backproof.runs.tally import Tally
 from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
+from properties.diagnosis.at_sizes import diagnose_at_sizes
 from properties.diagnosis.diagnosis import Diagnosis, diagnose
+from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
+from properties.diagnosis.nonfinite import diagnose_nonfinite, with_edges
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
 from properties.problems.tame import are_tame
@@ -23,6 +26,9 @@ from rounding.precisions import PRECISIONS
 
 LARGEST_READ = 2_000
 """Numbers of a finding's problem that is read beside small ones."""
+
+
+INTERRUPTED = "interrupted before it was found where and why: this is the report without"
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,16 @@ class Conclusion:
         """What the run found; oracles: those that it asked, so that a replay asks them too; diagnoses: whether it is said where and why."""
         told = list(self.failures.told().values())
         meets, said = self._meets(told)
-        precision = self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
+        precision = self._judged_by
         tame = self._right_if_tame(told)
         findings = [self._finding(failure, oracles, meets) for failure in sorted(told, key=_rank)]
-        made, undiagnosed = self._diagnoses(told) if findings and diagnoses and not meets else ((), "")
-        findings[:1] = [replace(first, diagnoses=made) for first in findings[:1]]
+        formulas, unread = self._formulas(sorted(told, key=_rank)) if diagnoses and not meets else ([], "")
+        # a formula that gives the digits is the cause
+        known = bool(formulas) and all(one.cause for found in formulas for one in found) and bool(formulas[0])
+        made, undiagnosed = self._diagnoses(told) if findings and diagnoses and not meets and not known else ((), "")
+        findings = [replace(each, diagnoses=found) for each, found in zip(findings, formulas or [()] * len(findings), strict=True)]
+        if findings and findings[0].cause is None and (any(one.cause for one in made) or not findings[0].diagnoses):
+            findings[:1] = [replace(first, diagnoses=made) for first in findings[:1]]
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -61,7 +72,7 @@ class Conclusion:
             strict=self.failures.strict,
             interrupted=self.interrupted,
             seconds=time.monotonic() - self.started,
-            notes=(*self._notes(said), *(note for note in (tame, undiagnosed) if note)),
+            notes=(*self._notes(said), *(note for note in (tame, undiagnosed, unread) if note)),
             right_if_tame=bool(tame),
             doubts=self.tally.doubts.total(),
             sees={} if self.interrupted else self.sight.smallest_seen(),
@@ -70,6 +81,11 @@ class Conclusion:
             unjudged=self.tally.unjudged,
             tally=self.tally.to_data(),
         )
+
+    @property
+    def _judged_by(self) -> str:
+        """The precision that most answers were judged by."""
+        return self.tally.judged_by.most_common(1)[0][0] if self.tally.judged_by else self.drawn_in
 
     def _diagnoses(self, told: list[Failure]) -> tuple[tuple[Diagnosis, ...], str]:
         """Where the target is wrong, and why, of a run that fails; or none, and a note that says why."""
@@ -88,13 +104,49 @@ class Conclusion:
                 seed=self.seed,
                 strict=self.failures.strict,
             )
+            made = self._with_sizes(self._with_range(made, readable), readable)
         except KeyboardInterrupt:
-            return (), "interrupted before it was found where and why: this is the report without"
-        except Exception as error:  # what was found is worth more than why, and is not to be lost with it
-            return (), f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
+            return (), INTERRUPTED
+        except Exception as error:
+            return (), _mistake(error)
         wrong = any(one.law.name == JUDGES for one in readable)
         nothing = "no factor is off on small generic problems: what fails shows in problems as large, or as special, as the one found"
         return made, "" if made or not wrong else nothing
+
+    def _with_sizes(self, made: tuple[Diagnosis, ...], readable: list[Failure]) -> tuple[Diagnosis, ...]:
+        """What was found, or, where that has no cause and what fails shows at real sizes alone, at which it begins."""
+        wrong = [one for one in readable if one.law.name == JUDGES and one.outcome.verdict is Verdict.WRONG]
+        if not wrong or any(one.cause for one in made):
+            return made
+        inquiry = self.inquiry
+        # what was shrunk in full may be of numbers that are special, and the largest shows it too
+        largest = max(wrong, key=lambda one: one.problem.size).problem
+        asked = diagnose_at_sizes(inquiry.session, inquiry.small, largest, precision=inquiry.precision, drawn_in=self.drawn_in)
+        return asked or made
+
+    def _with_range(self, made: tuple[Diagnosis, ...], readable: list[Failure]) -> tuple[Diagnosis, ...]:
+        """What was found, and, where something is not finite, of which function, from which number on."""
+        beyond = [one for one in readable if one.outcome.verdict is Verdict.NONFINITE and one.law.name == JUDGES]
+        if not beyond:
+            return made
+        inquiry = self.inquiry
+        problems = [one.problem for one in beyond]
+        seen = diagnose_nonfinite(inquiry.session, inquiry.small, problems, precision=self._judged_by)
+        return with_edges(made, seen, alone=len(beyond) == len(readable))
+
+    def _formulas(self, told: list[Failure]) -> tuple[list[tuple[Diagnosis, ...]], str]:
+        """Of a run of which nothing is worse than lossy, for each finding the formulas that lose digits there; or none, and a note why."""
+        lossy = [one for one in told if one.outcome.judgement is not None and one.outcome.verdict is Verdict.LOSSY]
+        if len(lossy) < len(told) or self.interrupted or self.inquiry.session.deaths:
+            return [], ""
+        answers = [LossyAnswer(one.problem, one.outcome.judgement.functions, one.outcome.answer) for one in lossy if one.outcome.judgement]
+        inquiry = self.inquiry
+        try:
+            return diagnose_lossy(inquiry.session, inquiry.small, answers, precision=self._judged_by), ""
+        except KeyboardInterrupt:
+            return [], INTERRUPTED
+        except Exception as error:
+            return [], _mistake(error)
 
     def _meets(self, told: list[Failure]) -> tuple[str, str]:
         """The narrower precision that the target meets, and what is said of it; "" unless all that was wrong in the run is right to one.
@@ -187,6 +239,11 @@ class Conclusion:
     def _fails_alone(self, failure: Failure) -> bool:
         """Whether the law fares as badly on the problem alone, whatever was asked before."""
         return failure.law.on(self.inquiry.case(failure.problem)).verdict is failure.outcome.verdict
+
+
+def _mistake(error: Exception) -> str:
+    """What is said where a diagnosis fails: what was found is worth more than why, and is not to be lost with it."""
+    return f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
 
 
 def _rank(failure: Failure) -> tuple[bool, bool, int, int]:

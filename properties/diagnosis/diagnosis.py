@@ -6,7 +6,7 @@ too. Else the place is told, and that the cause is not known.
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 from properties.answers.answer import Answer
 from properties.diagnosis.asked import Ask, Asked, asked_all
 from properties.diagnosis.conduct import Conduct, conduct, numbers_of, told
+from properties.diagnosis.edges_on_z import CALLS as CALLS_OF_EDGES
+from properties.diagnosis.edges_on_z import Extent, extent_of
 from properties.diagnosis.explanation import Layer, Reading
 from properties.diagnosis.ladder import Rung, ladder
 from properties.diagnosis.placing import boxes, place, place_of
@@ -239,7 +241,7 @@ class Examination:
                 row.name,
                 shows,
                 said,
-                self._evidence(search, row.step, read, at),
+                self._evidence(search, row.step, read, at, self._extent(row.step, read[0] if read else None, layer)),
                 tuple(same),
                 (len(given), len(given)),
             )
@@ -275,6 +277,10 @@ class Examination:
             )
         hint = _hint(search, of)
         layer = next((each for each in at.reading.layers if each.layer == at.layer), None) if at.reading is not None else None
+        edged = self._extent(at.step, at.reading, at.layer)
+        if edged and edged.quantity == "value":
+            # g' is right along z, and all above is made of a
+            at = replace(at, step="activation", equations=(), layer=None)
         named = where(at.step, at.equations, at.layer, at.reading)
         read = (at.reading, layer, 0) if at.reading is not None and layer is not None else None
         return Diagnosis(
@@ -283,15 +289,23 @@ class Examination:
             at.equations,
             None,
             at.shows_when,
-            of_place(at, named, hint),
-            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below")),
+            of_place(at, named, hint, edged.sentence if edged else ""),
+            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below"), edged),
             (),
             (int(search.gives[search.answered].sum()), int(search.answered.sum())),
         )
 
-    def _evidence(self, search: Search, step: str, read: tuple[Reading, Layer, int] | None, at: int | None) -> dict[str, Any]:
-        """The row of boxes, and the picture of the factor that is off."""
-        evidence: dict[str, Any] = {"boxes": [], "tables": []}
+    def _extent(self, step: str, reading: Reading | None, layer: int | None) -> Extent | None:
+        """From which z on g' or a is off, or up to which, if it is right elsewhere."""
+        spent = self.calls + CALLS_OF_EDGES > self.most or self.seconds <= 0
+        return None if reading is None or spent else extent_of(self.asks, self.support, step, reading, layer)
+
+    def _evidence(
+        self, search: Search, step: str, read: tuple[Reading, Layer, int] | None, at: int | None, edged: Extent | None = None
+    ) -> dict[str, Any]:
+        """The row of boxes, the picture of the factor that is off, and where on z it begins to be off."""
+        of_edges = [edged.data()] if edged else []
+        evidence: dict[str, Any] = {"boxes": [], "tables": of_edges}
         if self.not_asked:
             evidence["not_asked"] = f"{self.not_asked} further problems were not asked for want of time or calls"
         if read is None:
@@ -308,7 +322,7 @@ class Examination:
             elif step == "error_below":
                 square = next((each.problem for each in search.asked if _square(each.problem)), None)
                 tables.insert(0, None if square is None else matrix(self.asks, square, one.precision))
-        evidence["tables"] = [_data(table) for table in tables if table is not None]
+        evidence["tables"] = [_data(table) for table in tables if table is not None] + of_edges
         return evidence
 
 

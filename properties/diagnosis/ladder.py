@@ -51,7 +51,7 @@ class Rung:
 
 def ladder(support: Support, seed: int, precision: str = "float64", found: Sequence[Problem] = ()) -> list[Rung]:
     """The problems, simplest first; found: those of a run's findings, which come before all."""
-    drawing = _Drawing(support, np.random.default_rng(seed), precision)
+    drawing = Drawing(support, np.random.default_rng(seed), precision)
     made = [
         *drawing.one_layer(),
         *drawing.output_scans(),
@@ -64,7 +64,9 @@ def ladder(support: Support, seed: int, precision: str = "float64", found: Seque
 
 
 @dataclass
-class _Drawing:
+class Drawing:
+    """Draws the problems of a support, in a precision."""
+
     support: Support
     rng: np.random.Generator
     precision: str

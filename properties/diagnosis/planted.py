@@ -1,12 +1,14 @@
-"""What a diagnosis must say of a planted fault: where it may be placed, and what may be told as its cause."""
+"""What is planted, and what a diagnosis must say of it: where it may be placed, and what may be told as its cause."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.equals import are_equal
+from properties.diagnosis.formula import Formula
 from properties.diagnosis.steps import is_conduct
 from properties.diagnosis.variant import EQUATIONS
-from properties.faults.fault import Fault
+from properties.faults.fault import STEPS, Fault, Passes, Step
 
 CONDUCT = {
     "left_dropout_on": "differs_from_call_to_call",
@@ -50,3 +52,28 @@ def said_of_cause(diagnoses: Sequence[Diagnosis], fault: Fault) -> str:
     if are_equal(cause, fault.name):
         return "equal"
     return "same numbers" if fault.name in first.same_as else "other"
+
+
+def steps_by(formula: Formula) -> Mapping[str, Step]:
+    """The step of a network that computes one quantity of one function by a formula, all else as accurately as is known."""
+
+    def of_activation(name: str) -> Step:
+        def step(p: Passes, layer: int) -> Any:
+            chosen, given = p.activation_choice(layer)
+            return formula.as_it_stands(p.z[layer], **given) if chosen == formula.of else STEPS[name](p, layer)
+
+        return step
+
+    def output_error(p: Passes) -> Any:
+        chosen, given = p.loss_choice
+        return formula.as_it_stands(p.a[p.depth], p.problem.y, **given) if chosen == formula.of else STEPS["output_error"](p)
+
+    def behind_the_sigmoid(p: Passes, layer: int) -> Any:
+        if layer < p.depth or p.loss_choice[0] != formula.of:
+            return STEPS["delta"](p, layer)
+        return STEPS["reduction"](p, formula.as_it_stands(p.z[layer], p.problem.y))
+
+    if "of_probabilities" in formula.of:
+        return {"delta": behind_the_sigmoid}
+    steps = {"value": ("activation", of_activation("activation")), "slope": ("slope", of_activation("slope"))}
+    return dict([steps.get(formula.quantity, ("output_error", output_error))])

@@ -74,10 +74,14 @@ def _sentence(row: Variant) -> str:
     )
 
 
-def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None) -> str:
-    """A place without a cause. hint: a variant, how many wrong answers it explains, and of how many."""
+def of_place(found: Place, at: str, hint: tuple[Variant, int, int] | None, extent: str = "") -> str:
+    """A place without a cause.
+
+    hint: a variant, how many wrong answers it explains, and of how many; extent: a sentence, at which z alone it is off, "" where all are.
+    """
     what = FACTORS.get(found.step, "a factor that cannot be told apart from others")
     shows = f" It shows in {found.shows_when}." if found.shows_when else ""
+    shows += f" {extent}" if extent else ""
     first = f"The first that is off, from the loss down, is {what}: {at}.{shows}"
     if hint is None:
         return f"{first} Cause not known: no mistake of the table gives all of its answers."
