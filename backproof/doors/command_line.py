@@ -16,7 +16,8 @@ from rich.table import Table
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
 from backproof.doors.progress import progress_told
-from backproof.findings.finding import Finding, judgement_data
+from backproof.findings.finding import Finding
+from backproof.findings.judged import judgement_data
 from backproof.findings.report import Report
 from backproof.findings.saved import file_name, load_finding, save_finding
 from backproof.findings.schema import SCHEMAS
@@ -86,9 +87,9 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
         nothing = Report(target, (), {}, options["seed"] or 0, 0, 0, 0, options["precision"] or "float64", options["strict"])
         _write_json(json_file, dump(replace(nothing, error=failure.message).data() | {"seed": options["seed"]}))
         raise
-    saved = _save(report, save)
+    report = replace(report, saved=_save(report, save))
     if json_file != "-":
-        _show(report_view(report, saved, _width()))
+        _show(report_view(report, _width()))
     _write_json(json_file, report.to_json())
     if report.disagreement:
         sys.exit(OUR_BUG)
@@ -341,16 +342,16 @@ def _the_finding(file: Path) -> Finding:
         raise ProblemError(f"{error}; one answer to one problem is two files: backproof verify PROBLEM ANSWER") from None
 
 
-def _save(report: Report, folder: Path) -> dict[int, Path]:
+def _save(report: Report, folder: Path) -> tuple[str, ...]:
     """Write a replay file for each finding; where that cannot be done, say so and go on."""
-    saved: dict[int, Path] = {}
+    saved: list[str] = []
     for i, finding in enumerate(report.findings):
         try:
-            saved[i] = save_finding(finding, i, folder)
+            saved.append(str(save_finding(finding, i, folder)))
         except OSError as error:
             click.echo(f"backproof: the finding cannot be saved in {folder / file_name(finding, i)}: {error.strerror}", err=True)
             break
-    return saved
+    return tuple(saved)
 
 
 def _check_writable(file: str | None) -> None:
