@@ -20,7 +20,7 @@ OWN = {
     Door.CHECK_COMMAND: {"save", "json_file"},
     Door.DRAW_COMMAND: {"save"},
     Door.VERIFY_COMMAND: {"json_file"},
-    Door.REPLAY_COMMAND: {"target", "json_file"},
+    Door.REPLAY_COMMAND: {"target", "saved", "drop", "json_file"},
     Door.PYTEST: {"backproof_target"},
 }
 """What a door takes besides."""

@@ -219,6 +219,15 @@ def in_words(limits: Mapping[str, Any]) -> str:
     return " ".join(f"--{name.replace('_', '-')} {word}" for name, word in words.items() if word)
 
 
+def limits_in(words: str) -> dict[str, Any]:
+    """The limits that in_words wrote. Raises ValueError."""
+    names = {f"--{name.replace('_', '-')}": name for name in LIMITS}
+    given = words.split()
+    if len(given) % 2 or not set(given[::2]) <= names.keys():
+        raise ValueError(f"{words!r} is no list of limits, such as --depth 2 --losses huber")
+    return {names[flag]: LIMITS[names[flag]].read(word) for flag, word in zip(given[::2], given[1::2], strict=True)}
+
+
 def arguments_of(door: Door, options: Mapping[str, Any]) -> list[str]:
     """The words of a command line that say the same as some options."""
     words: list[str] = []
