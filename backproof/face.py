@@ -1,6 +1,7 @@
 """The public names; `backproof` hands them on when they are used."""
 
 from backproof.doors import strategies
+from backproof.doors.grading import grade
 from backproof.doors.law_items import law_tests
 from backproof.findings.finding import Finding
 from backproof.findings.report import Report
@@ -39,6 +40,7 @@ __all__ = [
     "enclosure",
     "from_class",
     "from_jax",
+    "grade",
     "gradient",
     "law_tests",
     "problem_at",

@@ -16,6 +16,7 @@ COMMANDS = {
     "draw": "Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.",
     "explain": "Explain a finding, saved in FILE: where the target is wrong and why, and the chain of equations of its problem.",
     "faults": "Test this suite itself: put each known mistake to a check, as a target.",
+    "grade": "Grade TARGET, a submission: points by layer and law, and what to change.",
     "history": "List the last runs that a folder remembers: when, verdict, target, seed, and the cause of the first finding.",
     "laws": "List the laws that every right target obeys.",
     "losses": "List the losses, with their parameters and formulas.",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from backproof.findings.grade import Grade
 from backproof.findings.report import Report
 
 try:
@@ -39,6 +40,13 @@ def remember(report: Report, folder: Path, command: str = "check") -> None:
     }
     if first is not None:
         line |= {"law": first.law, "layer": first.layer, "equation": first.equation, "cause": first.cause}
+    add_line(json.dumps(line), folder / NAME)
+
+
+def remember_grade(grade: Grade, folder: Path) -> None:
+    """Add the line of a grade. Raises OSError."""
+    line = dict.fromkeys(FIELDS) | {"when": datetime.now(UTC).isoformat(timespec="seconds"), "command": "grade", "target": grade.target}
+    line |= {"verdict": f"{grade.score:g} of {grade.points:g}", "seed": grade.seed, "examples": max(part.of for part in grade.parts)}
     add_line(json.dumps(line), folder / NAME)
 
 
