@@ -6,6 +6,7 @@ from backproof.doors.law_items import law_tests
 from backproof.findings.finding import Finding
 from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
+from backproof.runs.comparison import compare_targets as compare
 from backproof.targets.adapters import adapt
 from backproof.targets.classes import from_class
 from backproof.targets.jax_network import from_jax
@@ -37,6 +38,7 @@ __all__ = [
     "adapt",
     "assert_right",
     "check",
+    "compare",
     "enclosure",
     "from_class",
     "from_jax",

@@ -17,7 +17,7 @@ OWN = {
     Door.CHECK: {"target"},
     Door.PROBLEM_AT: {"target"},
     Door.STRATEGY: {"supports"},
-    Door.CHECK_COMMAND: {"save", "json_file"},
+    Door.CHECK_COMMAND: {"save", "json_file", "html_file", "markdown_file"},
     Door.DRAW_COMMAND: {"save"},
     Door.VERIFY_COMMAND: {"json_file"},
     Door.REPLAY_COMMAND: {"target", "saved", "drop", "json_file"},

@@ -1,7 +1,6 @@
 """The command line: thin over check, verify and the tables."""
 
 import json
-import secrets
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,11 +10,12 @@ from typing import Any
 
 import click
 
-from backproof.doors import grading, replay_command  # noqa: F401 (they add their commands)
+from backproof.doors import grading, replay_command, report_command  # noqa: F401 (they add their commands)
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
 from backproof.doors.output import SAVED_IN, Failure, check_writable, exit_code, json_option, show, table, tried, width, write_json
 from backproof.doors.progress import progress_told
+from backproof.doors.report_command import html_option, markdown_option, write_forms
 from backproof.findings.finding import Finding
 from backproof.findings.history import remember
 from backproof.findings.judged import judgement_data
@@ -27,8 +27,7 @@ from backproof.findings.text import printable
 from backproof.reports.terminal import explained_view, judgement_view, report_view, stored_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
-from backproof.runs.comparison import Compared, comparison_data, targets_of
-from backproof.runs.comparison import compare as compare_all
+from backproof.runs.comparison import Compared, compare_targets
 from backproof.runs.options import Door
 from backproof.runs.self_test import Tested, all_tested
 from oracles.available import ORACLES, missing, version
@@ -52,28 +51,37 @@ from reference.problem import Problem
     "--save", default=SAVED_IN, show_default=True, type=click.Path(path_type=Path), help="Folder for the files that replay findings."
 )
 @json_option
-def check(target: str, json_file: str | None, save: Path, max_examples: int, **options: Any) -> None:
+@html_option
+@markdown_option
+def check(
+    target: str, json_file: str | None, html_file: str | None, markdown_file: str | None, save: Path, max_examples: int, **options: Any
+) -> None:
     """Check TARGET on random problems.
 
     TARGET is package.module:function or path/to/file.py:function. The function takes a backproof.Problem and returns a
     backproof.Gradient, or a pair (list of dC/dW, list of dC/db or None). It runs in a process of its own.
     Or it is 'run: ./program --flag', of a program in any language that speaks the protocol of docs/protocol.md.
     """
-    check_writable(json_file)
+    files = (json_file, html_file, markdown_file)
+    for file in files:
+        check_writable(file)
     try:
         with progress_told() as progress:
             report = tried(lambda: run_check(target, max_examples=max_examples, progress=progress, **options))
     except Failure as failure:
         # whoever reads the file learns as much as whoever reads the terminal
         nothing = Report(target, (), {}, options["seed"] or 0, 0, 0, 0, options["precision"] or "float64", options["strict"])
-        write_json(json_file, dump(replace(nothing, error=failure.message).data() | {"seed": options["seed"]}))
+        nothing = replace(nothing, error=failure.message)
+        write_json(json_file, dump(nothing.data() | {"seed": options["seed"]}))
+        write_forms(nothing, html_file, markdown_file)
         raise
     report = replace(report, saved=_save(report, save))
     with suppress(OSError):  # where findings cannot be saved either, that is told
         remember(report, save)
-    if json_file != "-":
+    if "-" not in files:
         show(report_view(report, width()))
     write_json(json_file, report.to_json())
+    write_forms(report, html_file, markdown_file)
     if report.disagreement:
         sys.exit(OUR_BUG)
     if report.interrupted:
@@ -87,25 +95,28 @@ def check(target: str, json_file: str | None, save: Path, max_examples: int, **o
 @click.option("--jobs", type=click.IntRange(1), help="How many are checked at a time; as many as there are processors, if not given.")
 @click.option("--save", default=SAVED_IN, show_default=True, type=click.Path(), help="Folder for the files that replay findings.")
 @json_option
-def compare(targets: tuple[str, ...], json_file: str | None, jobs: int | None, **options: Any) -> None:
+@html_option
+def compare(targets: tuple[str, ...], json_file: str | None, html_file: str | None, jobs: int | None, **options: Any) -> None:
     """Check several TARGETS on the same problems: one table.
 
     A target is what `backproof check` takes, or folder/:function for that function of each .py file in a folder. One that hangs, dies or
     cannot be imported is a row like others. Where code has another layout, name what its own file adapts: my_gradient of
     my_gradient = backproof.adapt(backprop, samples="columns"), say, as mine.py:my_gradient.
     """
-    check_writable(json_file)
-    names = tried(lambda: targets_of(targets))
-    options["seed"] = secrets.randbelow(2**32) if options["seed"] is None else options["seed"]
+    for file in (json_file, html_file):
+        check_writable(file)
     with progress_told() as progress:
-        compared = sorted(compare_all(names, options, jobs=jobs, progress=progress), key=lambda one: names.index(one.target))
-    if json_file != "-":
+        comparison = tried(lambda: compare_targets(targets, jobs=jobs, progress=progress, **options))
+    compared = comparison.targets
+    if "-" not in (json_file, html_file):
         table(("target", "verdict", "right", "time"), [_compared(one) for one in compared])
         for one in compared:
             if one.why:
                 click.echo(f"\n{printable(one.target)}: {printable(one.why)}")
-        click.echo(f"\nall on the problems of --seed {options['seed']}")
-    write_json(json_file, dump(comparison_data(compared, options["seed"])))
+        click.echo(f"\nall on the problems of --seed {comparison.seed}")
+    write_json(json_file, comparison.to_json())
+    if html_file is not None:
+        write_json(html_file, comparison.html())
     codes = [COULD_NOT_RUN if one.verdict is None else exit_code(one.verdict, options["strict"]) for one in compared]
     sys.exit(NOT_RIGHT if NOT_RIGHT in codes else max(codes))
 

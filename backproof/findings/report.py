@@ -1,5 +1,6 @@
 """A report: what a run found, and what it rests on, as plain data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ from reference.forms.json_form import dump, parse
 from rounding.precisions import PRECISIONS
 
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
+
+FORMS: "dict[str, Callable[[Report], str]]" = {}
+"""How a report is written for people, by name; backproof/reports/forms.py fills it, since a finding knows no report's layout."""
 
 MOST_BLIND = 3
 """Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
@@ -144,6 +148,14 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON."""
         return dump(self.data())
+
+    def html(self) -> str:
+        """The report as one HTML file, which needs no other and no network."""
+        return FORMS["html"](self)
+
+    def markdown(self) -> str:
+        """The report as Markdown, for a pull request or a step summary."""
+        return FORMS["markdown"](self)
 
     def laws_told(self) -> list[tuple[str, str]]:
         """How many laws were held, and how the others fared: broken, or never applicable, those with one reason together; with a status."""

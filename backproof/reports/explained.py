@@ -40,11 +40,12 @@ def chain_rows(steps: Sequence[Step]) -> list[Row]:
 def _compared(step: Step) -> Iterator[Row]:
     """A line of the exact numbers, and one of the target's where they are others."""
     name = f"{step.equation}: {step.name}" if step.equation else step.name
-    yield "", f"{name:<12} exact   {_numbers(step.exact)}"
+    yield "", f"{name:<12} exact   {numbers_text(step.exact)}"
     if step.got is not None and step.differs:
-        yield "", f"{'':<12} target  {_numbers(step.got)}{'   <- off' if step.state == OFF else ''}"
+        yield "", f"{'':<12} target  {numbers_text(step.got)}{'   <- off' if step.state == OFF else ''}"
 
 
-def _numbers(array: AnyArray) -> str:
+def numbers_text(array: AnyArray) -> str:
+    """The numbers of an array in one line, its rows apart."""
     rows = np.atleast_2d(np.asarray(array, dtype=np.float64))
     return "; ".join(" ".join(f"{value:.6g}" for value in row) for row in rows)

@@ -37,7 +37,7 @@ def report_view(report: Report, width: int | None = None) -> RenderableType:
     """
     parts: list[RenderableType] = [_wrapped(_headline(report), width)]
     for finding, saved in zip_longest(report.findings, report.saved[: len(report.findings)]):
-        parts.append(finding_view(finding, saved and Path(saved), width))
+        parts.append(finding_view(finding, Path(saved) if saved else None, width))
     parts += [Text(), *(_wrapped(line, width) for line in _laws(report))]
     parts += [Text(), *(_wrapped(Text(line), width) for line in report.summary())]
     parts += [_wrapped(Text(printable(f"note: {note}")), width) for note in report.notes]

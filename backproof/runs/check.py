@@ -10,6 +10,7 @@ from zlib import crc32
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import Report
+from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
 from backproof.runs.run import Run
