@@ -18,7 +18,8 @@ SUBMISSIONS = {
         "    print('noise', file=sys.stderr)\n    return g.weights, [None if b is None else b + 1 for b in g.biases]"
     ),
     "right, writes to standard error from below": (
-        "import backproof, os, subprocess\ndef mine(problem):\n    os.write(2, b'noise\\n')\n    subprocess.run('echo noise >&2', shell=True)\n"
+        "import backproof, os, subprocess\ndef mine(problem):\n    os.write(2, b'noise\\n')\n"
+        "    subprocess.run('echo noise >&2', shell=True)\n"
         "    return backproof.gradient(problem)"
     ),
     "returns None": "def mine(problem):\n    return None",

@@ -23,7 +23,7 @@ OWN = {
     Door.REPLAY_COMMAND: {"target", "saved", "drop", "json_file"},
     Door.GRADE: {"target", "points"},
     Door.GRADE_COMMAND: {"points", "results", "visibility", "save"},
-    Door.PYTEST: {"backproof_target"},
+    Door.PYTEST: {"backproof_target", "backproof_report"},
 }
 """What a door takes besides."""
 

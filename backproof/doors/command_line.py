@@ -13,14 +13,14 @@ import click
 from backproof.doors import grading, replay_command, report_command  # noqa: F401 (they add their commands)
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
-from backproof.doors.output import SAVED_IN, Failure, check_writable, exit_code, json_option, show, table, tried, width, write_json
+from backproof.doors.output import Failure, check_writable, exit_code, json_option, show, table, tried, width, write_json
 from backproof.doors.progress import progress_told
 from backproof.doors.report_command import html_option, markdown_option, write_forms
 from backproof.findings.finding import Finding
 from backproof.findings.history import remember
 from backproof.findings.judged import judgement_data
 from backproof.findings.report import Report
-from backproof.findings.saved import file_name, load_finding, save_finding
+from backproof.findings.saved import SAVED_IN, file_name, load_finding, save_finding
 from backproof.findings.schema import SCHEMAS
 from backproof.findings.schema import schema as schema_of
 from backproof.findings.text import printable

@@ -13,9 +13,10 @@ import click
 
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, NOT_RIGHT, RIGHT, cli
-from backproof.doors.output import SAVED_IN, check_writable, tried, write_json
+from backproof.doors.output import check_writable, tried, write_json
 from backproof.findings.grade import SHARES, Grade
 from backproof.findings.history import remember_grade
+from backproof.findings.saved import SAVED_IN
 from backproof.findings.text import printable
 from backproof.reports.gradescope import VISIBILITIES, gradescope
 from backproof.runs.grading import graded

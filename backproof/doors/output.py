@@ -17,9 +17,6 @@ from properties.problems.support import SupportError
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 
-SAVED_IN = ".backproof"
-"""The folder for what is kept between runs, where no other is said."""
-
 ROOM_BESIDE = 50
 """Columns that a table needs beside its names; where there are fewer, what is said stands below each name."""
 

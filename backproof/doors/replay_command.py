@@ -8,11 +8,11 @@ import click
 
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, NOT_RIGHT, OUR_BUG, RIGHT, cli
-from backproof.doors.output import SAVED_IN, Failure, exit_code, json_option, show, table, tried, width, write_json
+from backproof.doors.output import Failure, exit_code, json_option, show, table, tried, width, write_json
 from backproof.findings.finding import Finding
 from backproof.findings.history import history as remembered
 from backproof.findings.judged import judgement_data
-from backproof.findings.saved import load_finding
+from backproof.findings.saved import SAVED_IN, load_finding
 from backproof.findings.text import counted, printable
 from backproof.reports.standalone import standalone_script
 from backproof.reports.terminal import finding_view, stored_view
