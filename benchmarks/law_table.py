@@ -19,14 +19,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "laws.md"
 
 HEAD = """# Laws
 
-A law is a sentence that holds of every right gradient. {count} are judged in a run, and those of the oracles that are asked for (`--oracle`). `backproof laws` lists them, and `--laws` asks some
-alone, on every problem.
+A law is a sentence that holds of every right gradient. {count} are judged in a run, and those of the oracles that are asked for
+(`--oracle`). `backproof laws` lists them, and `--laws` asks some alone, on every problem.
 
-This page is written by `python -m benchmarks.law_table`, from the docstrings of `properties/laws/of_*.py`; change those in its place. [faults.md](faults.md) has the mistakes that
-they are measured by.
+This page is written by `python -m benchmarks.law_table`, from the docstrings of `properties/laws/of_*.py`; change those in its place.
+[faults.md](faults.md) has the mistakes that they are measured by.
 
-- Judged: on *every problem*; *sampled*, of problems that are alike; *rotated*, some laws on each first problem of a block, since they ask further ones; *audit*, on a sample of right answers.
-- A law that compares calls proves nothing where two calls differ, and is held back there. Those marked *no penalty* do not hold where a penalty is added to dC/dW.
+- Judged: on *every problem*; *sampled*, of problems that are alike; *rotated*, some laws on each first problem of a block, since they ask
+  further ones; *audit*, on a sample of right answers.
+- A law that compares calls proves nothing where two calls differ, and is held back there. Those marked *no penalty* do not hold where a
+  penalty is added to dC/dW.
 
 | law | statement | cannot see | needs | judged |
 | --- | --- | --- | --- | --- |

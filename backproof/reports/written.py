@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backproof.findings.report import Report
 from backproof.findings.saved import file_name, save_finding
+from backproof.reports.forms import html, markdown
 from backproof.reports.standalone import standalone_script
 from backproof.reports.terminal import report_text
 from reference.errors import ProblemError
@@ -12,6 +13,8 @@ from reference.errors import ProblemError
 FORMATS: dict[str, Callable[[Report], str]] = {
     "report.json": Report.to_json,
     "report.txt": report_text,
+    "report.html": html,
+    "report.md": markdown,
 }
 """File -> how the whole report is told in it."""
 
