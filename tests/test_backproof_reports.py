@@ -185,6 +185,7 @@ def test_a_comparison_is_harmless_too():
 NAMED = ["equation 3", "right", "raises", "equation 3", "equation 2"]
 
 
+@pytest.mark.wheel
 def test_a_comparison_sorts_by_what_is_shared_and_each_cell_opens_its_finding():
     compared = [Compared(f"of/{i}.py:f", json.loads(run(name).to_json())) for i, name in enumerate(NAMED)]
     comparison = Comparison((*compared, Compared("gone.py:f", error="its check gave no report: Killed")), 1)
@@ -238,6 +239,7 @@ def shown(*words):
     return done.exit_code, done.output
 
 
+@pytest.mark.wheel  # templates are files of the wheel
 def test_the_command_writes_what_check_wrote(tmp_path):
     (tmp_path / "t.py").write_text("from backproof import gradient\n\ngradient_of = gradient\n")
     files = {form: tmp_path / f"a.{form}" for form in ("json", "html", "markdown")}
@@ -254,6 +256,7 @@ def test_the_command_writes_what_check_wrote(tmp_path):
     assert shown("report", files["json"], "--html", tmp_path / "no" / "folder")[0] == 2
 
 
+@pytest.mark.wheel
 def test_a_run_that_could_not_begin_has_a_page_too(tmp_path):
     code, _ = shown("check", "no_such_module:f", "--html", tmp_path / "a.html", "--json", tmp_path / "a.json")
     assert code == 2

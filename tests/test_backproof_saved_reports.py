@@ -45,10 +45,11 @@ TARGETS = [gradient, doubled, nan_and_minus_zero, in_float32, raises_now_and_the
 NAMES = ["right", "wrong", "nonfinite", "float32", "raises", "unstable", "malformed"]
 
 
-@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("target", TARGETS, ids=NAMES)
-def test_a_report_that_is_read_says_the_same(target, strict, seed_of_the_run):
-    report = check(target, max_examples=12, seed=seed_of_the_run, shrink_seconds=0, depth=2, width=3, strict=strict)
+def test_a_report_that_is_read_says_the_same(target, seed_of_the_run):
+    limits = {"max_examples": 12, "shrink_seconds": 0, "depth": 2, "width": 3}
+    # a diagnosis, which most of the time goes into, is the same for all
+    report = check(target, seed=seed_of_the_run, strict=target is in_float32, no_diagnosis=target is not doubled, **limits)
     again = report_of(report.to_json())
     assert without_null_biases(again) == without_null_biases(report)
     assert report_of(again.to_json()).to_json() == again.to_json()
