@@ -89,6 +89,15 @@ def test_what_is_no_report_is_refused(change, message):
         report_of(json.dumps(EMPTY.data() | change))
 
 
+def test_a_report_is_loaded_from_its_file(tmp_path):
+    file = tmp_path / "run.json"
+    file.write_text(EMPTY.to_json())
+    assert Report.load(file) == Report.from_json(EMPTY.to_json()) == EMPTY
+    file.write_text("{}")
+    with pytest.raises(ProblemError, match=r"run\.json: no report"):
+        Report.load(file)
+
+
 def test_a_report_without_a_field_is_refused():
     data = EMPTY.data()
     del data["judged"]

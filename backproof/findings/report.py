@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from backproof.findings.finding import Finding, finding_of_data
@@ -148,6 +149,19 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON."""
         return dump(self.data())
+
+    @staticmethod
+    def from_json(text: str) -> "Report":
+        """The report that to_json wrote. Raises ProblemError."""
+        return report_of(text)
+
+    @staticmethod
+    def load(path: str | Path) -> "Report":
+        """Read what `backproof check --json FILE` wrote. Raises ProblemError, with the file's name, and OSError."""
+        try:
+            return report_of(Path(path).read_text(encoding="utf-8"))
+        except (ProblemError, UnicodeDecodeError) as error:
+            raise ProblemError(f"{path}: {error}") from None
 
     def html(self) -> str:
         """The report as one HTML file, which needs no other and no network."""

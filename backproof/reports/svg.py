@@ -36,7 +36,7 @@ def picture(width: float, height: float, title: str, *content: str, class_: str 
         class_=class_,
         role="img",
         aria_label=title,
-        style=f"max-width:{_written(width)}px",
+        style=f"--wide:{_written(width)}px",
     )
 
 
