@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
-from backproof.findings.report import Report
+from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
 from backproof.reports.chain import factor_of
 from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of
@@ -144,11 +144,12 @@ def _formula(factor: str, finding: Finding) -> str:
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """The numbers beside the verdict."""
-    failed = report.laws[JUDGES].broken if JUDGES in report.laws else 0
     rows = []
     if report.findings:
         first = report.findings[0]
-        rows.append(("fails in", f"{max(failed, first.seen)} of {counted(report.examples, 'problem')}"))
+        count = report.laws.get(first.law, LawCount())
+        failed, of = (count.broken, count.held + count.broken) if count.broken else (first.seen, report.examples)
+        rows.append(("fails in", f"{failed} of {counted(of, 'problem')}"))
         rows.append(("smallest that shows it", f"{'-'.join(map(str, first.problem.widths))}, {counted(first.problem.batch, 'sample')}"))
         rows += [
             row for row in (first.judgement.rows() if first.judgement else ()) if row[0] in ("entry", "got", "exact", "by law", "allowed")
