@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
+from scipy.special import expit, softmax
 
 import backproof
 from backproof import Gradient, Problem, gradient, verify
@@ -19,12 +20,13 @@ from backproof.findings.report import Report, report_of
 from backproof.reports.annotations import annotations, place_of
 from backproof.reports.chain import OFF, chain, first_off
 from backproof.reports.comparison_page import comparison_page
-from backproof.reports.mathematics import EQUATIONS, RIGHT, formula_of_activation, formula_of_loss, mathml
+from backproof.reports.mathematics import BY_LOSS, EQUATIONS, RIGHT, formula_of_activation, formula_of_loss, mathml, right_of
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
+from reference.passes import passes
 from tests.saved_runs import HOSTILE, NAMES, hostile, lossy, run
 
 each_run = pytest.mark.parametrize("name", NAMES)
@@ -137,6 +139,61 @@ def test_what_makes_a_verdict_mean_less_stands_before_it():
     assert not [doubt for doubt in doubts(run("right")) if doubt.loud]
     never = [doubt for doubt in doubts(run("right")) if "never applied" in doubt.said]
     assert never[0].more
+
+
+def test_a_lossy_run_says_which_formula_keeps_the_digits():
+    told = headline(run("lossy"))
+    assert told.what == "Right, by a textbook formula that loses digits somewhere."
+    assert "tanh' as 1 - a a" in told.more
+    assert "1 / cosh(z)^2" in told.more
+    assert told.right is None
+
+
+def test_the_line_to_change_is_that_of_its_loss_and_reduction():
+    def code(loss, reduction, factor="output_error"):
+        expected = [[1.0, 0.0]] if "entropy" in loss else [[1.0, 2.0]]
+        problem = Problem([[[1.0], [2.0]]], activations=["identity"], x=[[1.0]], y=expected, loss=loss, reduction=reduction)
+        return right_of(factor, problem).code
+
+    assert code("half_squared_error", "sum") == "error = a - y"
+    assert code("half_squared_error", "mean") == "error = (a - y) / batch"
+    assert code("softmax_cross_entropy", "mean", "reduction") == "error = (softmax(a) - y) / batch"
+    assert code("huber", "sum") == "error = loss_derivative(a, y)"
+    assert code("huber", "sum", "slope") == RIGHT["slope"].code
+
+
+def test_each_line_of_numpy_is_the_reference():
+    """What is told to be right is: run as it stands, it gives the reference's own numbers."""
+    rng = np.random.default_rng(1)
+    for reduction in ("sum", "mean"):
+        for loss in BY_LOSS:
+            y = np.eye(3)[[0, 2]] if "entropy" in loss else rng.normal(size=(2, 3))
+            problem = Problem(
+                [rng.normal(size=(2, 2)), rng.normal(size=(3, 2))],
+                activations=["tanh", "identity"],
+                biases=[rng.normal(size=2), rng.normal(size=3)],
+                x=rng.normal(size=(2, 2)),
+                y=y,
+                loss=loss,
+                reduction=reduction,
+            )
+            exact = passes(problem)
+            forward, back = exact.forward, exact.backward
+            names = {"a": forward.activations[2], "y": problem.y, "batch": 2, "outputs": 3, "W": problem.weights[1], "b": problem.biases[1]}
+            names |= {"softmax": lambda a: softmax(a, axis=1), "sigmoid": expit, "a_below": forward.activations[1]}
+            names |= {"z": forward.pre_activations[1], "g_prime": np.ones_like, "g": lambda z: z}
+            for factor, name, right in (
+                ("output_error", "error", back.errors[1]),
+                ("reduction", "error", back.errors[1]),
+                ("slope", "slope", back.slopes[1]),
+                ("delta", "delta", back.deltas[1]),
+                ("error_below", "error_below", back.errors[0]),
+                ("weight_gradient", "dC_dW", back.weights[1]),
+                ("bias_gradient", "dC_db", back.biases[1]),
+                ("pre_activation", "z", forward.pre_activations[1]),
+            ):
+                exec(right_of(factor, problem).code, {}, names)
+                np.testing.assert_allclose(names[name], right, rtol=1e-12, err_msg=f"{loss}, {reduction}: {factor}")
 
 
 def test_nothing_from_outside_is_markup():

@@ -13,6 +13,7 @@ from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, f
 from backproof.reports.values import capital
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.verdict import Verdict
+from reference.functions.activations import ACTIVATIONS
 
 LOW_SENSITIVITY = 1e-3
 """Where only a larger relative error would have been seen, a reader is told before the verdict."""
@@ -85,7 +86,7 @@ def headline(report: Report) -> Headline:
     """Place and cause in one sentence, and what to change."""
     if not report.findings:
         if report.error:
-            return Headline("", "Nothing could be run.", report.error)
+            return Headline("", "Nothing could be run.")
         return Headline("", f"{capital(report.meaning)}.")
     first, diagnosis = report.findings[0], report.findings[0].diagnosis
     why = first.message or (first.judgement.reason if first.judgement else "")
@@ -97,6 +98,10 @@ def headline(report: Report) -> Headline:
     if first.verdict in SAYS_ITSELF and why:
         advice = [f"{capital(note)}." for note in report.notes if note.startswith(("ended after", "each of"))]
         return Headline("", capital(why), " ".join([diagnosis.explanation if diagnosis else f"{capital(first.verdict.meaning)}.", *advice]))
+    if first.verdict is Verdict.LOSSY and first.judgement:
+        accurate = [f"{name}: {formula_of_activation(name)}" for name in first.judgement.functions if name in ACTIVATIONS]
+        keeps = f" What keeps them: {'; '.join(accurate)}." if accurate else ""
+        return Headline("", f"{capital(report.meaning)}.", f"{capital(why)}.{keeps}")
     each = dict(first.judgement.rows()).get("each", "") if first.judgement else ""
     if each:
         return Headline("", f"{capital(report.meaning)}.", "; ".join(said for said in (each, why) if said))
@@ -144,6 +149,8 @@ def _formula(factor: str, finding: Finding) -> str:
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """The numbers beside the verdict."""
+    if report.error:
+        return []
     rows = []
     if report.findings:
         first = report.findings[0]
@@ -166,7 +173,8 @@ def again(report: Report) -> list[tuple[str, str]]:
     """How the run and its findings are had again: what is done, and the command."""
     target = shlex.quote(report.target)
     options = " ".join(word for word in (report.drawn_by, "--strict" if report.strict else "") if word)
-    rows = [("the whole run", f"backproof check {target} --seed {report.seed}{' ' + options if options else ''}")]
+    seed = "" if report.error else f" --seed {report.seed}"
+    rows = [("the whole run", f"backproof check {target}{seed}{' ' + options if options else ''}")]
     for i, (_, file) in enumerate(zip_longest(report.findings, report.saved[: len(report.findings)]), 1):
         if file:
             rows.append((f"finding {i}", f"backproof replay {shlex.quote(file)}"))
@@ -179,6 +187,7 @@ MEANS = {
         or shapes than those asked would be; and an error smaller than what the run could see would have passed.""",
     Verdict.LOSSY: """Lossy means right, by a formula that loses digits for some numbers, which training rarely notices. It does not mean
         that the training loop, the data or the optimiser are right.""",
+    Verdict.INCONCLUSIVE: """Inconclusive means that too little could be judged: it is no word for right, and none for wrong.""",
 }
 OTHERWISE = """The verdict is about dC/dW and dC/db for given weights and samples. Mending what is named here makes that right; whether the
     training loop, the data, the optimiser and the learning rate are, is another question that no gradient answers."""
