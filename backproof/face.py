@@ -1,10 +1,12 @@
 """The public names; `backproof` hands them on when they are used."""
 
 from backproof.doors import strategies
+from backproof.doors.grading import grade
 from backproof.doors.law_items import law_tests
 from backproof.findings.finding import Finding
 from backproof.findings.report import Report
 from backproof.runs.check import assert_right, check, problem_at
+from backproof.runs.comparison import compare_targets as compare
 from backproof.targets.adapters import adapt
 from backproof.targets.classes import from_class
 from backproof.targets.jax_network import from_jax
@@ -36,9 +38,11 @@ __all__ = [
     "adapt",
     "assert_right",
     "check",
+    "compare",
     "enclosure",
     "from_class",
     "from_jax",
+    "grade",
     "gradient",
     "law_tests",
     "problem_at",

@@ -96,7 +96,7 @@ def test_a_wrong_target_exits_with_1_and_its_replay_reproduces(folder):
     result = run("check", "t.py:doubled", "--max-examples", 15, "--save", "saved", "--json", "-")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
-    (file,) = (folder / "saved").iterdir()
+    (file,) = (folder / "saved").glob("*.json")
     finding = finding_of(file.read_text())
     assert (report["verdict"], finding.target, finding.verdict) == ("wrong", "t.py:doubled", "wrong")
     assert report["findings"][0]["problem"] == json.loads(finding.problem.to_json())
@@ -121,7 +121,7 @@ def test_a_replay_of_what_is_lossy_passes_as_the_check_did(folder):
         "                   'losses': ['half_squared_error'], 'reductions': ['sum']}\n"
     )
     assert run("check", "lossy.py:target", "--max-examples", 60, "--save", "lossy").exit_code == 0
-    (file,) = (folder / "lossy").iterdir()
+    (file,) = (folder / "lossy").glob("*.json")
     assert run("replay", file).exit_code == 0
     assert run("replay", file, "--strict").exit_code == 1
 
@@ -136,7 +136,7 @@ class TestCheck:
 
     def test_findings_are_saved_where_the_report_says(self, folder):
         result = run("check", "t.py:doubled", "--max-examples", 10, "--shrink-seconds", 0)
-        (file,) = (folder / ".backproof").iterdir()
+        (file,) = (folder / ".backproof").glob("*.json")
         assert lines(result.stdout)["replay"].split() == ["replay", "backproof", "replay", f".backproof/{file.name}"]
 
     def test_json_goes_to_a_file_beside_the_report(self, folder):
@@ -235,7 +235,7 @@ class TestADisagreement:
         assert result.exit_code == 70
         assert result.stdout.startswith("inconclusive: right (the reference and ball arithmetic disagree: a mistake in backproof")
         assert json.loads((folder / "found.json").read_text())["disagreement"] is True
-        (file,) = (folder / "saved").iterdir()
+        (file,) = (folder / "saved").glob("*.json")
         again = run("replay", file, "--target", "t.py:right", "--json", "-")
         assert (again.exit_code, json.loads(again.stdout)["finding"]["disagreement"]) == (70, True)
 
@@ -386,4 +386,5 @@ def test_a_check_leaves_nothing_in_the_folder_but_what_it_saves(folder):
     environment = {name: value for name, value in os.environ.items() if name != "HYPOTHESIS_STORAGE_DIRECTORY"}
     done = subprocess.run(command, cwd=folder, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in folder.iterdir()} - before <= {"__pycache__"}
+    assert {path.name for path in folder.iterdir()} - before <= {"__pycache__", ".backproof"}
+    assert [path.name for path in (folder / ".backproof").iterdir()] == ["history.jsonl"]

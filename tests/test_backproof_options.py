@@ -5,23 +5,25 @@ import inspect
 import click
 import pytest
 
-from backproof import check, problem_at, strategies
+from backproof import check, grade, problem_at, strategies
 from backproof.doors.command_line import cli
 from backproof.doors.pytest_plugin import pytest_addoption
 from backproof.runs.options import LIMITS, OPTIONS, Door, options_of
 from rounding.precisions import PRECISIONS
 
 COMMANDS = {door: door.value.split()[1] for door in Door if door.name.endswith("_COMMAND")}
-FUNCTIONS = {Door.CHECK: check, Door.PROBLEM_AT: problem_at, Door.STRATEGY: strategies.problems}
+FUNCTIONS = {Door.CHECK: check, Door.PROBLEM_AT: problem_at, Door.STRATEGY: strategies.problems, Door.GRADE: grade}
 OWN = {
     Door.CHECK: {"target"},
     Door.PROBLEM_AT: {"target"},
     Door.STRATEGY: {"supports"},
-    Door.CHECK_COMMAND: {"save", "json_file"},
+    Door.CHECK_COMMAND: {"save", "json_file", "html_file", "markdown_file"},
     Door.DRAW_COMMAND: {"save"},
     Door.VERIFY_COMMAND: {"json_file"},
-    Door.REPLAY_COMMAND: {"target", "json_file"},
-    Door.PYTEST: {"backproof_target"},
+    Door.REPLAY_COMMAND: {"target", "saved", "drop", "json_file"},
+    Door.GRADE: {"target", "points"},
+    Door.GRADE_COMMAND: {"points", "results", "visibility", "save"},
+    Door.PYTEST: {"backproof_target", "backproof_report"},
 }
 """What a door takes besides."""
 
@@ -60,11 +62,11 @@ def test_a_command_has_the_options_of_the_table(door):
 def test_a_command_has_the_defaults_of_the_table(door):
     command = cli.commands[COMMANDS[door]]
     needed = [word for name, option in options_of(door).items() if door in option.needed_by for word in (f"--{option.words(name)}", "0")]
-    files = {"check": ["t"], "draw": ["t"], "verify": ["p", "a"], "replay": ["f"]}[COMMANDS[door]]
+    files = {"check": ["t"], "draw": ["t"], "verify": ["p", "a"], "replay": ["f"], "grade": ["t"]}[COMMANDS[door]]
     given = command.make_context(COMMANDS[door], [*files, *needed]).params
     for name, option in options_of(door).items():
         if door not in option.needed_by:
-            assert given[name] == option.default, name
+            assert given[name] == option.default_at(door), name
 
 
 def test_pytest_has_the_options_of_the_table():
@@ -94,7 +96,7 @@ def test_a_function_has_the_options_of_the_table(door):
     assert parameters.keys() == expected.keys() | OWN[door]
     for name, option in expected.items():
         needed = door in option.needed_by
-        assert parameters[name].default == (inspect.Parameter.empty if needed else option.default), name
+        assert parameters[name].default == (inspect.Parameter.empty if needed else option.default_at(door)), name
         assert parameters[name].annotation == (int if needed else option.type), name
 
 
@@ -106,6 +108,7 @@ def test_a_function_says_what_each_is(door):
 
 def test_the_order_is_that_of_the_signature():
     assert [name for name in inspect.signature(check).parameters if name != "target"] == list(options_of(Door.CHECK))
+    assert [name for name in inspect.signature(grade).parameters if name not in ("target", "points")] == list(options_of(Door.GRADE))
 
 
 def test_a_command_offers_the_precisions_that_there_are():

@@ -60,7 +60,7 @@ def test_two_checks_with_one_seed_leave_two_findings(tmp_path, monkeypatch):
         Path(folder).mkdir()
         Path(folder, "hw3.py").write_text("def f(problem):\n    return None\n")
         assert run("check", f"{folder}/hw3.py:f", "--seed", 1, "--max-examples", 2, "--shrink-seconds", 0).exit_code == 1
-    assert {load_finding(file).target for file in Path(".backproof").iterdir()} == {"a/hw3.py:f", "b/hw3.py:f"}
+    assert {load_finding(file).target for file in Path(".backproof").glob("*.json")} == {"a/hw3.py:f", "b/hw3.py:f"}
 
 
 class TestWithoutTheCode:

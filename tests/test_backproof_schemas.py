@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, verify
 from backproof.doors.command_line import cli
-from backproof.findings.finding import judgement_data
+from backproof.findings.judged import judgement_data
 from backproof.findings.report import LawCount, Report
 from backproof.findings.schema import FOLDER, SCHEMAS, schema
 from backproof.runs.comparison import Compared, comparison_data
@@ -146,7 +146,7 @@ def examples():
     return json.loads(json.dumps(written(), allow_nan=False))
 
 
-FREE = {"reasons", "judged_by", "doubts"}
+FREE = {"reasons", "judged_by", "doubts", "environment"}
 """Objects whose fields are names that nobody can list: of reasons, laws, precisions, and a function's parameters."""
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backproof import check, gradient
-from backproof.findings.finding import judgement_data
+from backproof.findings.judged import judgement_data
 from backproof.targets.target import InProcess
 from properties.faults.table import FAULTS
 from properties.laws.law import Cadence, Case, Status

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backproof import check
-from backproof.findings.finding import judgement_data
+from backproof.findings.judged import judgement_data
 from backproof.targets.target import InProcess
 from properties.judging import beside_peers as case
 from properties.judging import by_second_moment as statistical

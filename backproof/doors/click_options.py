@@ -14,13 +14,13 @@ def takes(door: Door) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, option in reversed(options_of(door).items()):
             flag, sentence = f"--{option.words(name)}", f"{option.text[0].upper()}{option.text[1:]}."
-            command = click.option(flag, name, help=sentence, required=door in option.needed_by, **_how(option))(command)
+            command = click.option(flag, name, help=sentence, required=door in option.needed_by, **_how(option, door))(command)
         return command
 
     return with_options
 
 
-def _how(option: Option) -> dict[str, Any]:
+def _how(option: Option, door: Door) -> dict[str, Any]:
     """How click reads it."""
     if option.read is bool:
         return {"is_flag": True}
@@ -30,7 +30,7 @@ def _how(option: Option) -> dict[str, Any]:
         return {"type": click.Choice(list(option.choices()))}
     if option.read in (int, float):
         numbers = click.IntRange(int(option.least)) if option.read is int else click.FloatRange(option.least, min_open=option.above)
-        return {"type": numbers, "default": option.default, "show_default": option.default is not None}
+        return {"type": numbers, "default": option.default_at(door), "show_default": option.default_at(door) is not None}
     return {"callback": _read, "metavar": option.metavar}
 
 

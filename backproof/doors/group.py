@@ -16,14 +16,19 @@ COMMANDS = {
     "draw": "Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.",
     "explain": "Explain a finding, saved in FILE: where the target is wrong and why, and the chain of equations of its problem.",
     "faults": "Test this suite itself: put each known mistake to a check, as a target.",
+    "grade": "Grade TARGET, a submission: points by layer and law, and what to change.",
+    "history": "List the last runs that a folder remembers: when, verdict, target, seed, and the cause of the first finding.",
     "laws": "List the laws that every right target obeys.",
     "losses": "List the losses, with their parameters and formulas.",
     "oracles": "List the oracles: versions, how far each may be trusted, and how to install what is missing.",
-    "replay": "Put the problem of a finding, saved in FILE, to the target again.",
+    "replay": "Put the problem of a finding, saved in FILE, to the target again; without FILE, those of all findings that are saved.",
+    "report": "Write the report of a run, saved in FILE by `check --json`, again: as a page, as Markdown, or to the terminal.",
     "schema": "Print the JSON Schema of what is saved: it stands alone, for any validator of draft 2020-12.",
+    "script": "Write a finding, saved in FILE, as a script that stands alone: for somebody else's tracker.",
+    "show": "Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison or a tally.",
     "verify": "Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz.",
 }
-"""What the help says of each: the first sentence of its docstring in backproof/doors/command_line.py."""
+"""What the help says of each: the first sentence of its docstring, in backproof/doors/."""
 
 
 class Commands(click.Group):

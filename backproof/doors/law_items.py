@@ -1,10 +1,15 @@
 """The laws as pytest items, one for each, in two lines of a test file of your own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backproof.findings.report import Report
+from backproof.findings.saved import SAVED_IN, save_finding
+from backproof.reports.terminal import report_text
 from backproof.runs.check import check
 from backproof.targets.target import Target, TargetError
 from properties.judging.judgement import DISAGREEMENT
@@ -86,14 +91,29 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     # what the fixture record_property does, without its warning that some families of JUnit files have no place for it
     properties = {"backproof_law": law, "backproof_verdict": report.verdict.value, "backproof_seed": report.seed}
     request.node.user_properties.extend(properties.items())
+    # what is expected to fail is no news
+    if request.node.get_closest_marker("xfail") is None:
+        report = _with_saved_findings(report, request.config.rootpath / SAVED_IN)
+    request.node.backproof_report = report
     if report.interrupted:
         raise KeyboardInterrupt
     if report.disagreement:
-        pytest.fail(f"{DISAGREEMENT}\n{report}", pytrace=False)
+        pytest.fail(f"{DISAGREEMENT}\n{report_text(report)}", pytrace=False)
     count = report.laws[law]
     if count.broken:
-        raise _broken_law()(str(report), pytrace=False)
+        raise _broken_law()(report_text(report), pytrace=False)
     if report.doubts or report.unjudged:
-        pytest.fail(str(report), pytrace=False)
+        pytest.fail(report_text(report), pytrace=False)
     if not count.held:
         pytest.skip(f"not applicable: {'; '.join(count.reasons) or 'no problem came to it'}")
+
+
+def _with_saved_findings(report: Report, folder: Path) -> Report:
+    """The report of an item, of which each finding has its file; where none can be written, it is told without."""
+    if not any(not finding.verdict.passes(report.strict) for finding in report.findings):
+        return report
+    try:
+        files = [save_finding(finding, place, folder) for place, finding in enumerate(report.findings)]
+    except OSError:
+        return report
+    return replace(report, saved=tuple(map(str, files)))

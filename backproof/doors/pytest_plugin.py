@@ -4,12 +4,14 @@ It is imported in every run of whoever has backproof installed, so it imports no
 """
 
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from backproof.runs.options import Door, Option, options_of
 
+REPORT = "write a report in every format into this folder, one for each target, with replay files and scripts"
 TARGET = "what backproof.suite tests: package.module:function, path/to/file.py:function, or run: ./program --flag"
 
 
@@ -18,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("backproof", "is an implementation of backpropagation right?")
     group.addoption("--backproof-target", dest="backproof_target", metavar="TARGET", help=TARGET)
     parser.addini("backproof_target", TARGET)
+    group.addoption("--backproof-report", dest="backproof_report", metavar="DIR", help=REPORT)
+    parser.addini("backproof_report", REPORT)
     for name, option in options_of(Door.PYTEST).items():
         how, kind = _how(name, option)
         group.addoption(f"--backproof-{option.words(name)}", dest=f"backproof_{name}", help=option.help, **how)
@@ -48,6 +52,31 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["backproof_seed"] = node.config.backproof_seed
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """What an item found goes along with pytest's own report of it, from a worker of pytest-xdist too."""
+    outcome = yield
+    report = getattr(item, "backproof_report", None)
+    if report is not None and call.when == "call" and setting(item.config, "report"):
+        outcome.get_result().backproof_report = report.to_json()  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The reports are written once, by who tells the run: not by a worker."""
+    folder = setting(session.config, "report")
+    if not folder or hasattr(session.config, "workerinput"):
+        return
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    found = [report for listed in terminal.stats.values() for report in listed if hasattr(report, "backproof_report")] if terminal else []
+    if found:
+        from backproof.doors.collected import write_collected
+
+        session.config.backproof_written = write_collected(  # type: ignore[attr-defined]
+            [(report.nodeid, report.backproof_report) for report in found], session.config.rootpath / folder
+        )
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Which target is tested; nothing where none is named."""
     target = setting(config, "target")
@@ -56,6 +85,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The seed, if a law was judged with it: then it draws the same problems again."""
+    for line in getattr(config, "backproof_written", ()):
+        terminalreporter.write_line(f"backproof: {line}")
     reports = [report for listed in terminalreporter.stats.values() for report in listed]
     seeds = {value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "backproof_seed"}
     if config.backproof_seed in seeds:  # type: ignore[attr-defined]

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from backproof.findings.diagnosed import diagnosis_data, diagnosis_of, diagnosis_rows
+from backproof.findings.judged import judgement_data, judgement_of
 from backproof.findings.text import counted
 from backproof.version import VERSION
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
 from reference.errors import ProblemError
-from reference.forms.json_form import dump, gradient_data, numbers, parse, problem_data
+from reference.forms.json_form import dump, gradient_data, parse, problem_data
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -183,8 +184,12 @@ def problem_text(problem: Problem) -> str:
 
 
 def finding_of(text: str) -> Finding:
-    """The finding that to_json wrote; its judgement is made anew by whoever replays it. Raises ProblemError."""
-    data = parse(text)
+    """The finding that to_json wrote. Raises ProblemError."""
+    return finding_of_data(parse(text))
+
+
+def finding_of_data(data: Any, strict: bool = False) -> Finding:
+    """The finding of plain data; strict: whether its run was. Raises ProblemError."""
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise ProblemError(f"no finding: expected an object with schema {SCHEMA!r}, as a run saves it")
     if data.get("version") != SCHEMA_VERSION:
@@ -196,7 +201,7 @@ def finding_of(text: str) -> Finding:
             law=_text(data, "law"),
             message=_text(data, "message"),
             problem=Problem.from_data(data["problem"]),
-            judgement=None,
+            judgement=None if data["judgement"] is None else judgement_of(data["judgement"], strict),
             answer=None if data["answer"] is None else Gradient.from_data(data["answer"]),
             precision=None if data["precision"] is None else _text(data, "precision"),
             seed=int(data["seed"]),
@@ -222,31 +227,3 @@ def _text(data: dict[str, Any], name: str) -> str:
     if not isinstance(data[name], str):
         raise TypeError(f"{name!r} is {data[name]!r}, expected a string")
     return str(data[name])
-
-
-def judgement_data(judgement: Judgement) -> dict[str, Any]:
-    """A judgement as plain data."""
-    place = judgement.place
-    return {
-        "verdict": judgement.verdict.value,
-        "precision": judgement.precision,
-        "quantity": None if place is None else place.quantity,
-        "layer": None if place is None else place.layer,
-        "index": list(judgement.index),
-        "got": numbers(judgement.got),
-        "exact": None if judgement.compares_calls else numbers(judgement.exact),
-        "by_law": numbers(judgement.exact) if judgement.compares_calls else None,
-        "distance": numbers(judgement.distance),
-        "allowed": numbers(judgement.allowed),
-        "outside": judgement.outside,
-        "judged": judgement.judged,
-        "bound": judgement.bound,
-        "reason": judgement.reason,
-        "functions": list(judgement.functions),
-        "one_of": judgement.one_of,
-        "meets": judgement.meets,
-        "quantities": [one.data() for one in judgement.quantities],
-        "unjudged": [one.data() for one in judgement.unjudged],
-        "left_out": list(judgement.left_out),
-        "disagreement": judgement.disagreement,
-    }

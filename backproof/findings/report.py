@@ -1,19 +1,26 @@
 """A report: what a run found, and what it rests on, as plain data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from backproof.findings.finding import Finding
+from backproof.findings.finding import Finding, finding_of_data
+from backproof.findings.judged import unjudged_of
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.text import counted, label, printable
 from backproof.version import VERSION
 from properties.judging.blindness import Blind
 from properties.judging.judgement import DISAGREEMENT, Unjudged
 from properties.verdict import Verdict, worst
-from reference.forms.json_form import dump
+from reference.errors import ProblemError
+from reference.forms.json_form import dump, parse
 from rounding.precisions import PRECISIONS
 
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
+
+FORMS: "dict[str, Callable[[Report], str]]" = {}
+"""How a report is written for people, by name; backproof/reports/forms.py fills it, since a finding knows no report's layout."""
 
 MOST_BLIND = 3
 """Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
@@ -46,7 +53,9 @@ class Report:
     have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
     unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
     tally: all that was counted, as Tally.from_data reads it, None where nothing could be run;
-    error: why nothing could be run, "" if it could; right_if_tame: whether a target that fails is right for moderate numbers.
+    error: why nothing could be run, "" if it could; right_if_tame: whether a target that fails is right for moderate numbers;
+    drawn_by: which problems were asked for, as --sizes real; environment: releases of what it ran in; saved: the file that replays each
+    finding, in their order, where there are some.
     """
 
     target: str
@@ -68,6 +77,9 @@ class Report:
     tally: dict[str, Any] | None = None
     error: str = ""
     right_if_tame: bool = False
+    drawn_by: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    saved: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -126,6 +138,10 @@ class Report:
             "blind": [vars(blind) for blind in self.blind],
             "unjudged": [one.data() for one in self.unjudged],
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
+            "right_if_tame": self.right_if_tame,
+            "drawn_by": self.drawn_by,
+            "environment": self.environment,
+            "saved": list(self.saved),
             "tally": self.tally,
             "findings": [finding.data() for finding in self.findings],
         }
@@ -133,6 +149,27 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON."""
         return dump(self.data())
+
+    @staticmethod
+    def from_json(text: str) -> "Report":
+        """The report that to_json wrote. Raises ProblemError."""
+        return report_of(text)
+
+    @staticmethod
+    def load(path: str | Path) -> "Report":
+        """Read what `backproof check --json FILE` wrote. Raises ProblemError, with the file's name, and OSError."""
+        try:
+            return report_of(Path(path).read_text(encoding="utf-8"))
+        except (ProblemError, UnicodeDecodeError) as error:
+            raise ProblemError(f"{path}: {error}") from None
+
+    def html(self) -> str:
+        """The report as one HTML file, which needs no other and no network."""
+        return FORMS["html"](self)
+
+    def markdown(self) -> str:
+        """The report as Markdown, for a pull request or a step summary."""
+        return FORMS["markdown"](self)
 
     def laws_told(self) -> list[tuple[str, str]]:
         """How many laws were held, and how the others fared: broken, or never applicable, those with one reason together; with a status."""
@@ -152,7 +189,7 @@ class Report:
         sees = ", ".join(f"{name} {e:.0e}" for name, e in self.sees.items())
         lines = [
             f"{counted(self.examples, 'problem')}, {self.judged} judged, {audited}; judged by {self.precision}"
-            f"{', strictly' if self.strict else ''}; seed {self.seed}; {self.seconds:.1f} s",
+            f"{', strictly' if self.strict else ''}; seed {self.seed}; {round(self.seconds, 3):.1f} s",
             f"smallest detectable relative error: {sees}" if sees else "",
             f"blind in {self.precision}, where a slope of 0 would pass: {self._blind()}" if self.blind else "",
         ]
@@ -175,3 +212,59 @@ class Report:
             lines += ["", finding.verdict.value, *(f"{label(name)}{said}" for name, said in finding.rows())]
         lines += ["", *(said for _, said in self.laws_told()), "", *self.summary(), *(f"note: {note}" for note in self.notes)]
         return printable("\n".join(lines))
+
+
+def report_of(text: str) -> Report:
+    """The report that to_json wrote. Raises ProblemError."""
+    return report_of_data(parse(text))
+
+
+def report_of_data(data: Any) -> Report:
+    """The report of plain data. Raises ProblemError."""
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ProblemError(f"no report: expected an object with schema {SCHEMA!r}, as `backproof check --json FILE` writes it")
+    if data.get("version") != SCHEMA_VERSION:
+        raise ProblemError(f"version is {data.get('version')!r}: this backproof reads version {SCHEMA_VERSION} of {SCHEMA}")
+    try:
+        return _read(data)
+    except ProblemError:
+        raise
+    except KeyError as error:
+        raise ProblemError(f"no report: {error.args[0]!r} is missing") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ProblemError(f"no report: {error}") from None
+
+
+def _read(data: dict[str, Any]) -> Report:
+    """Raises KeyError, TypeError, ValueError and ProblemError."""
+    strict = bool(data["strict"])
+    counts = {
+        str(name): LawCount(int(one["held"]), int(one["broken"]), int(one["not_applicable"]), dict(one["reasons"]))
+        for name, one in data["laws"].items()
+    }
+    return Report(
+        target=str(data["target"]),
+        findings=tuple(finding_of_data(one, strict) for one in data["findings"]),
+        laws=counts,
+        # of a run that could not begin there is none
+        seed=0 if data["seed"] is None else int(data["seed"]),
+        examples=int(data["examples"]),
+        judged=int(data["judged"]),
+        audited=int(data["audited"]),
+        precision=str(data["precision"]),
+        strict=strict,
+        interrupted=bool(data["interrupted"]),
+        seconds=float(data["seconds"]),
+        notes=tuple(str(note) for note in data["notes"]),
+        doubts=int(data["doubts"]),
+        sees={str(name): float(size) for name, size in data["sees"].items()},
+        blind=tuple(Blind(**one) for one in data["blind"]),
+        unjudged=tuple(unjudged_of(one) for one in data["unjudged"]),
+        # older ones lack what follows
+        tally=data.get("tally"),
+        error=str(data["error"] or ""),
+        right_if_tame=bool(data.get("right_if_tame", False)),
+        drawn_by=str(data.get("drawn_by", "")),
+        environment={str(name): str(release) for name, release in data.get("environment", {}).items()},
+        saved=tuple(str(file) for file in data.get("saved", ())),
+    )

@@ -7,6 +7,9 @@ from zlib import crc32
 from backproof.findings.finding import Finding, finding_of
 from reference.errors import ProblemError
 
+SAVED_IN = ".backproof"
+"""The folder for what is kept between runs, where no other is said."""
+
 LONGEST_NAME = 100
 """Characters of a target's name that stand in a file's name; systems allow 255 bytes in all."""
 

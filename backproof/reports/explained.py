@@ -1,24 +1,13 @@
 """A finding explained: the diagnosis, and the chain of equations of its problem, with the target's numbers beside the exact ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from backproof.findings.diagnosed import diagnosis_rows
 from backproof.findings.finding import Finding, problem_text
-from properties.answers.answer import Answer
-from properties.diagnosis.asked import Asked
-from properties.diagnosis.explanation import Layer, Reader
-from properties.diagnosis.ladder import Rung
-from properties.diagnosis.steps import Table
-from properties.faults.fault import Network
-from properties.judging.judgement import precision_of
+from backproof.reports.chain import FITS, OFF, Step, chain
 from reference.arrays import AnyArray
-from reference.gradient import Gradient
-from reference.problem import Problem
-
-FITS = 120
-"""Numbers of a problem whose chain of equations fits a screen."""
 
 Row = tuple[str, str]
 
@@ -33,37 +22,30 @@ def explained(finding: Finding) -> list[Row]:
         return [*rows, ("answer", finding.message or "none that could be judged")]
     if finding.problem.size > FITS:
         return [*rows, ("chain", f"{finding.problem.size:,} numbers, too many to show equation by equation")]
-    return [*rows, *chain(finding.problem, finding.answer, finding.precision)]
+    return [*rows, *chain_rows(chain(finding.problem, finding.answer, finding.precision, finding.diagnosis))]
 
 
-def chain(problem: Problem, answer: Gradient, precision: str | None) -> list[Row]:
-    """The equations of a problem from the loss down, in each layer: exact, and of the target where its answer tells it."""
-    asked = Asked(Rung(problem, "found"), Answer(answer), precision_of(answer, precision))
-    own = {layer.layer: layer for layer in Reader(Table(), Network()).read(asked).layers}
-    back, passed = asked.exact.passes.backward, asked.exact.passes.forward
+def chain_rows(steps: Sequence[Step]) -> list[Row]:
+    """The equations of a problem from the loss down, in each layer: exact, and of the target where its numbers are others."""
     rows: list[Row] = []
-    for layer in range(problem.depth, 0, -1):
-        i = layer - 1
-        activation = problem.activations[i]
-        read = own.get(layer, Layer(layer, "unread"))
-        rows.append(("layer", f"{layer}, {activation if isinstance(activation, str) else f'{activation[0]} {activation[1]}'}"))
-        rows += _compared(f"{'2' if layer == problem.depth else '11'}: dC/da", back.errors[i], read.error)
-        rows += _compared("3: g'(z)", back.slopes[i], None)
-        rows += _compared("delta", back.deltas[i], read.own if read.own is not None else None)
-        rows += _compared("4: a below", passed.activations[i], None)
-        rows += _compared("10: dC/dW", back.weights[i], np.asarray(answer.weights[i]))
-        if answer.biases is not None and answer.biases[i] is not None:
-            rows += _compared("10: dC/db", back.biases[i], np.asarray(answer.biases[i]))
+    layer = 0
+    for step in steps:
+        if step.layer != layer:
+            layer, activation = step.layer, step.activation
+            rows.append(("layer", f"{layer}, {activation if isinstance(activation, str) else f'{activation[0]} {activation[1]}'}"))
+        rows += _compared(step)
     return rows
 
 
-def _compared(name: str, exact: AnyArray, own: AnyArray | None) -> Iterator[Row]:
-    """A line of the exact numbers, and one of the target's where they are others; what lies above in the target's own numbers counts."""
-    yield "", f"{name:<12} exact   {_numbers(exact)}"
-    if own is not None and not np.allclose(own, exact, rtol=1e-9, atol=0, equal_nan=True):
-        yield "", f"{'':<12} target  {_numbers(own)}"
+def _compared(step: Step) -> Iterator[Row]:
+    """A line of the exact numbers, and one of the target's where they are others."""
+    name = f"{step.equation}: {step.name}" if step.equation else step.name
+    yield "", f"{name:<12} exact   {numbers_text(step.exact)}"
+    if step.got is not None and step.differs:
+        yield "", f"{'':<12} target  {numbers_text(step.got)}{'   <- off' if step.state == OFF else ''}"
 
 
-def _numbers(array: AnyArray) -> str:
+def numbers_text(array: AnyArray) -> str:
+    """The numbers of an array in one line, its rows apart."""
     rows = np.atleast_2d(np.asarray(array, dtype=np.float64))
     return "; ".join(" ".join(f"{value:.6g}" for value in row) for row in rows)

@@ -1,6 +1,7 @@
 """The report for a person at a terminal: rich where it is one, plain text elsewhere."""
 
 import io
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -22,20 +23,21 @@ CONTINUED, LEAST_ROOM = 4, 20
 """How far a line is indented that goes on with the one before, and how many columns text has in the narrowest terminal."""
 
 
-def report_text(report: Report, saved: dict[int, Path] | None = None, width: int | None = None) -> str:
+def report_text(report: Report, width: int | None = None) -> str:
     """The report as plain text."""
     console = Console(file=io.StringIO(), width=100, color_system=None, force_terminal=False)
-    console.print(report_view(report, saved, width), soft_wrap=True)
+    console.print(report_view(report, width), soft_wrap=True)
     return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
 
-def report_view(report: Report, saved: dict[int, Path] | None = None, width: int | None = None) -> RenderableType:
-    """The report, for rich to print; saved: by the finding's place in the list, the file that replays it.
+def report_view(report: Report, width: int | None = None) -> RenderableType:
+    """The report, for rich to print.
 
     width: of the terminal, in which what is read is broken between words, and what is copied is not; None to break nothing.
     """
     parts: list[RenderableType] = [_wrapped(_headline(report), width)]
-    parts += [finding_view(finding, (saved or {}).get(i), width) for i, finding in enumerate(report.findings)]
+    for finding, saved in zip_longest(report.findings, report.saved[: len(report.findings)]):
+        parts.append(finding_view(finding, Path(saved) if saved else None, width))
     parts += [Text(), *(_wrapped(line, width) for line in _laws(report))]
     parts += [Text(), *(_wrapped(Text(line), width) for line in report.summary())]
     parts += [_wrapped(Text(printable(f"note: {note}")), width) for note in report.notes]

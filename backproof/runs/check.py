@@ -10,6 +10,7 @@ from zlib import crc32
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import Report
+from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
 from backproof.runs.run import Run
@@ -103,7 +104,7 @@ def check(
         "penalties": penalties,
     }
     chosen = laws_for(oracles, laws)
-    session = _session(target, precision, time_limit, load_limit)
+    session = opened(target, precision, time_limit, load_limit)
     try:
         support = Support.of(session.supports).limited(**limits)
         inquiry = Inquiry(session, support, precision or session.precision, in_words(limits))
@@ -132,7 +133,7 @@ def problem_at(
     _check_number("index", index, 0)
     _check_number("seed", seed, 0)
     _check_options(1, seed, precision, None, 1.0, 0.0)
-    session = None if target is None else _session(target, precision, 1.0)
+    session = None if target is None else opened(target, precision, 1.0)
     try:
         support = Support.of(session.supports if session else None).limited(**limits)
         return draw_problem(index, seed, support, precision or (session and session.precision) or "float64")
@@ -161,7 +162,7 @@ def replay(
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
-    session = _session(target or finding.target, finding.precision, time_limit, load_limit)
+    session = opened(target or finding.target, finding.precision, time_limit, load_limit)
     try:
         case = Case(finding.problem, session, finding.precision, Support.of(session.supports))
         law, outcome = finding.law, laws[finding.law].on(case)
@@ -195,7 +196,8 @@ def stored(finding: Finding, *, precision: str | None = None, strict: bool = Fal
     return verify(finding.problem, finding.answer, precision=precision or finding.precision, strict=strict)
 
 
-def _session(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Session:
+def opened(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Session:
+    """The session that asks a target: in a process of its own where it is named. Raises TargetError."""
     if isinstance(target, str):
         return session_of(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
     return InProcess(target_of(target), precision=precision, time_limit=time_limit, load_limit=load_limit)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backproof.runs.options import Door, arguments_of
+from backproof.reports.forms import comparison_html
+from backproof.runs.options import Door, arguments_of, options_of
 from backproof.targets.target import TargetError
+from properties.problems.support import SupportError
 from properties.verdict import Verdict
+from reference.forms.json_form import dump
 from reference.gradient import Place
 
 SCHEMA, SCHEMA_VERSION = "backproof.comparison", 1
@@ -151,6 +155,49 @@ def compare(
                 yield one.result()
         finally:
             checks.end_all()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How several targets fared on the same problems, in the order in which they were named; seed: of the problems."""
+
+    targets: tuple[Compared, ...]
+    seed: int
+
+    def data(self) -> dict[str, Any]:
+        """As plain data."""
+        return comparison_data(self.targets, self.seed)
+
+    def to_json(self) -> str:
+        """As JSON."""
+        return dump(self.data())
+
+    def html(self) -> str:
+        """As one HTML file: a row for each target, a column for each law."""
+        return comparison_html(self.data())
+
+
+def compare_targets(
+    targets: Sequence[str],
+    *,
+    seed: int | None = None,
+    jobs: int | None = None,
+    save: str | Path = ".backproof",
+    progress: Callable[[str, int, int], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Several targets, each checked in a process of its own on the same problems.
+
+    targets: names as `backproof check` takes, or "folder/:function" for that function of each .py file in a folder; seed: None for a new
+    one; jobs: how many are checked at a time, None for as many as there are processors; save: the folder for findings; progress: told how
+    it goes on; options: those of `check`. Raises TargetError and SupportError.
+    """
+    unknown = [name for name in options if name not in options_of(Door.CHECK_COMMAND)]
+    if unknown:
+        raise SupportError(f"{unknown[0]} is no option of a comparison: expected {', '.join(options_of(Door.CHECK_COMMAND))}")
+    names, seed = targets_of(targets), secrets.randbelow(2**32) if seed is None else seed
+    compared = compare(names, {**options, "seed": seed, "save": save}, jobs=jobs, progress=progress)
+    return Comparison(tuple(sorted(compared, key=lambda one: names.index(one.target))), seed)
 
 
 def comparison_data(compared: Sequence[Compared], seed: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
+from backproof.findings.environment import environment
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import AUDITS, JUDGES
 from backproof.findings.report import LawCount, Report
@@ -80,6 +81,8 @@ class Conclusion:
             blind=self.sight.blind_spots(precision, self.failures.strict) if self.tally.judged_by and not self.interrupted else (),
             unjudged=self.tally.unjudged,
             tally=self.tally.to_data(),
+            drawn_by=self.inquiry.drawn_by,
+            environment=environment(),
         )
 
     @property

@@ -4,7 +4,7 @@ pytest imports this in every run of whoever has backproof installed, so it impor
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -20,16 +20,19 @@ class Door(Enum):
     STRATEGY = "backproof.strategies.problems"
     VERIFY_COMMAND = "backproof verify"
     REPLAY_COMMAND = "backproof replay"
+    GRADE = "backproof.grade"
+    GRADE_COMMAND = "backproof grade"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """An option. What one door has for itself, a file to write or the target's name, stands there.
 
-    type: its annotation in Python; default: where it is not given; text: what it does; doors: what takes it, needed_by: must be told it;
-    read: of a word its value (ValueError where it cannot be), int and float for numbers, bool for what needs no word; least: the least
-    number that a command takes, above: whether it must be more than that; metavar: what stands for the word in a help text;
-    flag: its name in words, where many words are given one by one; choices: the words that there are, read when they are needed.
+    type: its annotation in Python; default: where it is not given; defaults: of the doors that have another one; text: what it does;
+    doors: what takes it, needed_by: must be told it; read: of a word its value (ValueError where it cannot be), int and float for
+    numbers, bool for what needs no word; least: the least number that a command takes, above: whether it must be more than that;
+    metavar: what stands for the word in a help text; flag: its name in words, where many words are given one by one; choices: the words
+    that there are, read when they are needed.
     """
 
     type: Any
@@ -37,12 +40,17 @@ class Option:
     doors: Collection[Door]
     read: Callable[[str], Any] = str
     default: Any = None
+    defaults: Mapping[Door, Any] = field(default_factory=dict)
     needed_by: Collection[Door] = ()
     least: float = 0
     above: bool = False
     metavar: str = ""
     flag: str = ""
     choices: Callable[[], Iterable[str]] | None = None
+
+    def default_at(self, door: Door) -> Any:
+        """The default of a door."""
+        return self.defaults.get(door, self.default)
 
     @property
     def help(self) -> str:
@@ -93,6 +101,7 @@ def _precisions() -> Iterable[str]:
     return PRECISIONS
 
 
+GRADES = (Door.GRADE, Door.GRADE_COMMAND)
 CHECKS = (Door.CHECK, Door.CHECK_COMMAND, Door.PYTEST)
 DRAWS = (Door.PROBLEM_AT, Door.DRAW_COMMAND)
 NAMES, SIZE = Sequence[str] | None, int | tuple[int, int] | None
@@ -100,7 +109,7 @@ NAMES, SIZE = Sequence[str] | None, int | tuple[int, int] | None
 
 def _limit(type: Any, read: Callable[[str], Any], metavar: str, text: str, in_strategies: bool = True) -> Option:
     """A limit on the problems that are drawn."""
-    doors = (*CHECKS, *DRAWS, *((Door.STRATEGY,) if in_strategies else ()))
+    doors = (*CHECKS, *DRAWS, *GRADES, *((Door.STRATEGY,) if in_strategies else ()))
     return Option(type=type, read=read, metavar=metavar, text=text, doors=doors)
 
 
@@ -134,13 +143,19 @@ LIMITS: dict[str, Option] = {
 
 OPTIONS: dict[str, Option] = {
     "max_examples": Option(
-        type=int, read=int, default=200, least=1, text="how many random problems are judged, in pytest by each law", doors=CHECKS
+        type=int,
+        read=int,
+        default=200,
+        least=1,
+        text="how many random problems are judged, in pytest by each law",
+        doors=(*CHECKS, *GRADES),
+        defaults=dict.fromkeys(GRADES, 40),
     ),
     "seed": Option(
         type=int | None,
         read=int,
         text="draw the same problems as a run that printed this seed",
-        doors=(Door.CHECK, Door.CHECK_COMMAND, *DRAWS),
+        doors=(Door.CHECK, Door.CHECK_COMMAND, *DRAWS, *GRADES),
         needed_by=DRAWS,
     ),
     "index": Option(type=int, read=int, text="which of the problems of a run, from 0", doors=DRAWS, needed_by=DRAWS),
@@ -149,14 +164,14 @@ OPTIONS: dict[str, Option] = {
         type=str | None,
         choices=_precisions,
         text="the precision that the target computes in; if not given, its own, or what its answers' dtype says",
-        doors=(*CHECKS, *DRAWS, Door.STRATEGY, Door.VERIFY_COMMAND),
+        doors=(*CHECKS, *DRAWS, *GRADES, Door.STRATEGY, Door.VERIFY_COMMAND),
     ),
     "strict": Option(
         type=bool,
         read=bool,
         default=False,
         text="fail on lossy as well: right, but by a formula that loses digits",
-        doors=(*CHECKS, Door.VERIFY_COMMAND, Door.REPLAY_COMMAND),
+        doors=(*CHECKS, *GRADES, Door.VERIFY_COMMAND, Door.REPLAY_COMMAND),
     ),
     "oracles": Option(
         type=Sequence[str],
@@ -190,7 +205,8 @@ OPTIONS: dict[str, Option] = {
         default=10.0,
         least=0.01,
         text="seconds for one call of the target",
-        doors=(*CHECKS, Door.REPLAY_COMMAND),
+        doors=(*CHECKS, *GRADES, Door.REPLAY_COMMAND),
+        defaults=dict.fromkeys(GRADES, 2.0),
     ),
     "load_limit": Option(
         type=float,
@@ -198,7 +214,8 @@ OPTIONS: dict[str, Option] = {
         default=30.0,
         least=0.01,
         text="seconds for the first call of a process, which may import and compile, if more",
-        doors=(*CHECKS, Door.REPLAY_COMMAND),
+        doors=(*CHECKS, *GRADES, Door.REPLAY_COMMAND),
+        defaults=dict.fromkeys(GRADES, 8.0),
     ),
     "shrink_seconds": Option(type=float, read=float, default=10.0, text="seconds for shrinking what fails", doors=CHECKS),
     "progress": Option(
@@ -217,6 +234,15 @@ def in_words(limits: Mapping[str, Any]) -> str:
     """The options of the command line that ask for the same problems; what no option can say, a parameter of a function, is left out."""
     words = {name: _in_words(limits[name]) for name in LIMITS if limits.get(name) is not None}
     return " ".join(f"--{name.replace('_', '-')} {word}" for name, word in words.items() if word)
+
+
+def limits_in(words: str) -> dict[str, Any]:
+    """The limits that in_words wrote. Raises ValueError."""
+    names = {f"--{name.replace('_', '-')}": name for name in LIMITS}
+    given = words.split()
+    if len(given) % 2 or not set(given[::2]) <= names.keys():
+        raise ValueError(f"{words!r} is no list of limits, such as --depth 2 --losses huber")
+    return {names[flag]: LIMITS[names[flag]].read(word) for flag, word in zip(given[::2], given[1::2], strict=True)}
 
 
 def arguments_of(door: Door, options: Mapping[str, Any]) -> list[str]:

@@ -141,10 +141,10 @@ class Judgement:
         rows = [("why", self.reason)]
         if self.place is not None:
             low, high = self.exact
-            exact = repr(low) if high - low <= 2 * math.ulp(low) else f"from {low!r} to {high!r}"
+            exact = repr(low + 0.0) if high - low <= 2 * math.ulp(low) else f"from {low!r} to {high!r}"
             rows += [
                 ("entry", f"{self.entry}, computed by {COMPUTED_BY[self.place.quantity]}"),
-                ("got", repr(self.got)),
+                ("got", repr(self.got + 0.0)),  # JSON keeps no sign of zero
                 ("by law", f"{exact}, of what the target answers itself") if self.compares_calls else ("exact", exact),
                 ("off by", f"{self.distance:.3g}"),
                 ("allowed", f"{self.allowed:.3g}: {self.bound}{', ' if self.precision else ''}{self.precision}"),

@@ -1,0 +1,49 @@
+"""Several reports of one target as one: what test items found, each by a law of its own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backproof.findings.report import Report
+from backproof.runs.tally import Tally
+
+
+def together(reports: Sequence[Report]) -> Report:
+    """One report of all. reports: of one target, at least one, in the order in which they are told; the worst finding comes first."""
+    first = reports[0]
+    tallies = [Tally.from_data(report.tally) for report in reports if report.tally is not None]
+    tally = tallies[0] if tallies else None
+    for other in tallies[1:]:
+        assert tally is not None
+        tally = tally.merged(other)
+    laws = dict(first.laws) if tally is None else tally.laws
+    ordered = sorted(
+        [
+            (finding, report.saved[place] if place < len(report.saved) else "")
+            for report in reports
+            for place, finding in enumerate(report.findings)
+        ],
+        key=lambda each: -each[0].verdict.severity,
+    )
+    files = tuple(file for _, file in ordered)
+    sees: dict[str, float] = {}
+    for report in reports:
+        sees |= report.sees
+    return replace(
+        first,
+        findings=tuple(finding for finding, _ in ordered),
+        laws=laws,
+        examples=sum(report.examples for report in reports),
+        judged=sum(report.judged for report in reports),
+        audited=sum(report.audited for report in reports),
+        strict=any(report.strict for report in reports),
+        interrupted=any(report.interrupted for report in reports),
+        seconds=sum(report.seconds for report in reports),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        doubts=sum(report.doubts for report in reports),
+        sees=sees,
+        blind=tuple({(b.function, b.low, b.high): b for report in reports for b in report.blind}.values()),
+        unjudged=tally.unjudged if tally is not None else first.unjudged,
+        tally=None if tally is None else tally.to_data(),
+        right_if_tame=any(report.right_if_tame for report in reports),
+        saved=files if all(files) else (),
+    )

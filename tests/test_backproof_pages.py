@@ -1,0 +1,190 @@
+"""The page opened in a browser: nothing is loaded or complained of, all is in view, and everybody can read it.
+
+Chromium is the system's own. Where there is none, CI fails and anybody else skips this file: `apt-get install chromium`.
+"""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from backproof.runs.comparison import Compared, Comparison
+from tests.saved_runs import NAMES, run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = {"width": 1180, "height": 800}, {"width": 390, "height": 844}
+
+if CHROMIUM is None and not os.environ.get("CI"):
+    pytest.skip("no Chromium: pages are not opened in a browser here", allow_module_level=True)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "CI is set, and there is no Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """By colour and size, one window of the browser each."""
+    made = {
+        (scheme, size): browser.new_context(color_scheme=scheme, viewport=DESKTOP if size == "desktop" else PHONE)
+        for scheme in ("light", "dark")
+        for size in ("desktop", "phone")
+    }
+    yield made
+    for context in made.values():
+        context.close()
+
+
+class Opened:
+    """A page that was opened, with what it asked for and complained of."""
+
+    def __init__(self, context, file):
+        self.page = context.new_page()
+        self.said, self.asked = [], []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(file.as_uri())
+
+    def box(self, selector):
+        """Where the first element of a selector lies, None where it has no size."""
+        return self.page.locator(selector).first.bounding_box()
+
+
+@pytest.fixture
+def opened(contexts, tmp_path):
+    """Opens a text as a page: of a colour and a size."""
+    pages = []
+
+    def open_page(text, scheme="light", size="desktop"):
+        file = tmp_path / f"{len(pages)}.html"
+        file.write_text(text, encoding="utf-8")
+        pages.append(Opened(contexts[scheme, size], file))
+        return pages[-1]
+
+    yield open_page
+    for each in pages:
+        each.page.close()
+
+
+def fits(one, viewport):
+    """Whether nothing must be scrolled sideways to be read, but what scrolls by itself."""
+    return one.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+def violations(one):
+    """What axe-core finds that is serious, with the elements."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(one.page).response["violations"]
+    return [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found if each["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_opens_by_itself_and_its_verdict_is_in_the_first_screen(name, opened):
+    report = run(name)
+    one = opened(report.html())
+    assert one.said == []
+    assert [url for url in one.asked if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in one.asked if url.startswith("file:")]) == 1
+    assert fits(one, DESKTOP)
+    heading = one.box("h1")
+    assert heading["width"] > 100
+    assert heading["y"] + heading["height"] < DESKTOP["height"]
+    assert one.page.locator(".badge").first.inner_text() == report.verdict.value.replace("_", " ")
+
+
+@pytest.mark.parametrize("name", ["right", "equation 3", "equation 11", "raises", "real size", "could not run"])
+def test_axe_finds_nothing_serious(name, opened):
+    assert violations(opened(run(name).html())) == []
+
+
+@pytest.mark.parametrize("name", ["equation 2", "equation 3", "equation 4", "equation 10", "equation 11"])
+def test_what_to_change_stands_in_the_first_screen_with_its_equation_and_a_picture(name, opened):
+    one = opened(run(name).html())
+    for selector in (".change math", ".change pre", ".hero svg"):
+        box = one.box(selector)
+        assert box["width"] > 30, selector
+        assert box["height"] > 15, selector
+        assert box["y"] + min(box["height"], 120) < DESKTOP["height"], selector
+    for selector in (".network", ".chain math", ".chain tr.off", ".bars .failed"):
+        if selector.startswith(".chain") and run(name).findings[0].answer is None:
+            continue
+        one.page.locator(selector).first.scroll_into_view_if_needed()
+        box = one.box(selector)
+        assert box["width"] > 0, selector
+        assert box["height"] > 0, selector
+    # a formula that is laid out is wider than its letters alone are high
+    assert one.page.evaluate("[...document.querySelectorAll('.change mfrac')].every(f => f.getBoundingClientRect().height > 20)")
+
+
+@pytest.mark.parametrize("name", ["right", "equation 3", "lossy", "markup", "real size"])
+def test_in_the_dark_and_on_a_phone(name, opened):
+    page = run(name).html()
+    dark = opened(page, "dark")
+    assert violations(dark) == []
+    paper, ink = dark.page.evaluate("(() => {const s = getComputedStyle(document.documentElement); return [s.backgroundColor, s.color]})()")
+    assert sum(map(int, paper[4:-1].split(","))) < 150 < sum(map(int, ink[4:-1].split(",")))
+    phone = opened(page, "light", "phone")
+    assert fits(phone, PHONE)
+    heading = phone.box("h1")
+    assert heading["x"] >= 0
+    assert heading["y"] < PHONE["height"] / 2
+
+
+def test_all_that_is_long_is_folded_and_opens_without_script(opened):
+    one = opened(run("equation 3").html())
+    folded = one.page.locator("section details")
+    assert folded.count() > 4
+    assert one.page.locator("details[open]").count() == 0
+    finding = one.page.locator("#finding-1")
+    finding.locator("summary").click()
+    assert finding.locator("dd").first.is_visible()
+
+
+def test_a_comparison_opens_and_a_cell_leads_to_its_finding(opened):
+    names = ["equation 3", "right", "equation 3", "raises", "lossy"]
+    compared = [Compared(f"of/{i}.py:f", json.loads(run(name).to_json())) for i, name in enumerate(names)]
+    one = opened(Comparison((*compared, Compared("gone.py:f", error="Killed")), 1).html())
+    assert one.said == []
+    assert violations(one) == []
+    assert fits(one, DESKTOP)
+    cell = one.page.locator("td.law a").first
+    target = cell.get_attribute("href")
+    cell.click()
+    assert one.page.locator(target).is_visible()
+
+
+def test_a_page_prints_what_is_folded(opened):
+    one = opened(run("equation 3").html())
+    one.page.emulate_media(media="print")
+    assert one.page.locator("#finding-1 dd").first.is_visible()
+
+
+def test_this_can_fail(opened):
+    one = opened(
+        "<html><body><h1 style='color:#eee;background:#fff'>faint</h1><img src='missing.png'><script>undefined.x</script></body></html>"
+    )
+    assert one.said
+    assert len(one.asked) > 1
+    assert {name for name, _ in violations(one)} >= {"color-contrast", "image-alt"}

@@ -1,0 +1,115 @@
+"""pytest's items: a failing one shows the finding and saves it, and --backproof-report writes every format, once."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from backproof.findings.finding import Finding
+from backproof.findings.report import LawCount, Report, report_of
+from backproof.findings.saved import load_finding
+from backproof.findings.schema import schema
+from backproof.reports.terminal import report_text
+from backproof.reports.written import FORMATS, write_reports
+from backproof.runs.check import check
+from backproof.runs.together import together
+from properties.verdict import Verdict
+from reference.problem import Problem
+
+ROOT = Path(__file__).parent.parent
+PLUGIN = [] if any(e.name == "backproof" for e in metadata.entry_points(group="pytest11")) else ["-p", "backproof.doors.pytest_plugin"]
+
+MINE = """
+import backproof
+
+def doubled(problem):
+    return [2 * w for w in backproof.gradient(problem).weights], backproof.gradient(problem).biases
+
+doubled.supports = {"losses": ["half_squared_error"], "activations": ["identity", "tanh"], "depth": 2, "width": 2}
+few = {"max_examples": 4, "shrink_seconds": 0.2}
+test_wrong = backproof.law_tests(doubled, **few)
+test_right = backproof.law_tests(backproof.gradient, **few)
+test_known = backproof.law_tests(doubled, xfail={"it_agrees_with_the_exact_gradient": "known"}, **few)
+"""
+LAWS = "batch_gradients_add or it_agrees_with_the_exact_gradient or it_answers"
+
+
+def run(folder: Path, *options: str, code: int) -> str:
+    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(folder), "-k", LAWS, *options]
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, text=True, capture_output=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "two workers"])
+def test_every_format_is_written_once_for_each_target(workers, tmp_path):
+    (tmp_path / "test_mine.py").write_text(MINE)
+    printed = run(tmp_path, "--backproof-report=told", "--hypothesis-seed=1", "--junitxml=j.xml", *workers, code=1)
+    assert printed.count(" files of doubled in ") == 2
+    assert printed.count(" files of gradient in ") == 1
+    folders = sorted(path.name for path in (tmp_path / "told").iterdir())
+    assert folders == [
+        "test_known-doubled",
+        "test_right-gradient",
+        "test_wrong-doubled",
+    ]
+    wrong = tmp_path / "told" / "test_wrong-doubled"
+    assert {path.name for path in wrong.iterdir()} >= FORMATS.keys()
+    report = report_of((wrong / "report.json").read_text())
+    Draft202012Validator(schema("report")).validate(report.data())
+    assert set(report.laws) == {"batch_gradients_add", "it_agrees_with_the_exact_gradient", "it_answers"}
+    assert (report.verdict, report.seed, report.examples >= 12) == (Verdict.WRONG, 1, True)
+    assert (wrong / "report.txt").read_text() == report_text(report) + "\n"
+    (finding,) = [load_finding(path) for path in wrong.glob("doubled-*.json")]
+    assert finding.law == "it_agrees_with_the_exact_gradient"
+    (script,) = wrong.glob("*.py")
+    compile(script.read_text(), script.name, "exec")
+    # the failing item shows its finding, and how to have it again from the file that it saved
+    (saved,) = (tmp_path / ".backproof").glob("*.json")
+    assert f"  replay   backproof replay {saved}" in printed
+    assert "  law      it_agrees_with_the_exact_gradient" in printed
+    failed = [case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase") if case.find("failure") is not None]
+    assert len(failed) == 1
+    assert "it_agrees_with_the_exact_gradient" in failed[0].get("name", "")
+
+
+@pytest.mark.slow
+def test_without_the_option_nothing_is_written_but_the_finding(tmp_path):
+    (tmp_path / "test_mine.py").write_text(MINE)
+    printed = run(tmp_path, "-k", "test_wrong", code=1)
+    assert "files of" not in printed
+    assert {path.name for path in tmp_path.iterdir()} <= {"test_mine.py", ".backproof", "__pycache__", ".hypothesis"}
+    assert len(list((tmp_path / ".backproof").iterdir())) >= 1
+
+
+def test_what_items_found_adds_up_to_one_report():
+    def wrong(problem):
+        return [2 * w for w in problem.weights], None
+
+    few = {"max_examples": 3, "seed": 1, "shrink_seconds": 0, "no_diagnosis": True, "depth": 1, "width": 2}
+    reports = [check(wrong, laws=[law], **few) for law in ("it_answers", "it_agrees_with_the_exact_gradient", "two_calls_agree")]
+    whole = together(reports)
+    assert list(whole.laws) == ["it_answers", "it_agrees_with_the_exact_gradient", "two_calls_agree"]
+    assert whole.examples == sum(report.examples for report in reports)
+    assert whole.findings == reports[1].findings
+    assert (whole.verdict, whole.seed) == (Verdict.WRONG, 1)
+    assert report_text(report_of(whole.to_json())) == report_text(whole)
+    assert together(reports[:1]).data() == reports[0].data()
+
+
+def test_a_finding_that_no_script_can_show_is_written_without(tmp_path):
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
+    finding = Finding("t", Verdict.IMPURE, "it_answers", "", problem, None, None, None, 1, fresh=False)
+    report = Report("t", (finding,), {"it_answers": LawCount(broken=1)}, 1, 1, 1, 0, "float64")
+    written = write_reports(report, tmp_path / "new" / "folder")
+    assert [path.suffix for path in written].count(".py") == 0
+    assert all(path.exists() for path in written)
+    assert json.loads(written[0].read_text())["target"] == "t"
