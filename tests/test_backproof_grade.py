@@ -194,6 +194,26 @@ def test_limits_that_allow_nothing_are_refused():
         grade(gradient, activations=["no such"])
 
 
+@pytest.mark.parametrize("supports", [{"activations": ["no such"]}, {"losses": ["huber"]}, 7], ids=["unknown", "others", "no dict"])
+def test_what_a_submission_says_of_itself_is_its_own_mistake(supports, capfd):
+    def target(problem):
+        return gradient(problem)
+
+    target.supports = supports
+    assert grade(target, **FEW) == 0.0
+    assert "0 of 10 points" in capfd.readouterr().out
+
+
+def test_a_mistake_in_the_diagnosis_costs_no_grade(monkeypatch, capfd):
+    def broken(*arguments, **options):
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr("backproof.runs.grading.diagnose", broken)
+    assert 0.0 < grade(no_bias, **FEW) < 10.0
+    printed = capfd.readouterr()
+    assert "ours" not in printed.out + printed.err
+
+
 def test_it_is_a_public_name():
     assert backproof.grade is grade
     assert "grade" in dir(backproof)

@@ -25,7 +25,7 @@ from properties.judging.judgement import Exact, precision_of
 from properties.laws.table import LAWS as ALL_LAWS
 from properties.laws.table import laws_for
 from properties.problems.blocks import problem_at
-from properties.problems.support import Support
+from properties.problems.support import Support, SupportError
 from properties.verdict import Verdict
 from reference.gradient import Gradient, Place
 from reference.problem import Problem
@@ -96,10 +96,16 @@ def graded(
     except TargetError as error:
         return _without_session(target if isinstance(target, str) else "", points, seed, str(error))
     counting = _Counted(session)
+    limits = limits | {"values": limits.get("values") or "tame"}
+    # limits that allow nothing are whoever's who said them; what the submission says of itself is its own
+    Support().limited(**limits)
     try:
-        limits = limits | {"values": limits.get("values") or "tame"}
-        inquiry = Inquiry(counting, Support.of(session.supports).limited(**limits), precision or session.precision)
-        return _graded(inquiry, counting, points, max_examples, seed, strict)
+        support = Support.of(session.supports).limited(**limits)
+    except (SupportError, TargetError) as error:
+        session.close()
+        return _without_session(counting.name, points, seed, str(error))
+    try:
+        return _graded(Inquiry(counting, support, precision or session.precision), counting, points, max_examples, seed, strict)
     finally:
         session.close()
 
@@ -142,16 +148,19 @@ def _laws(report: Report, named: bool, void: bool) -> list[Part]:
 
 def _diagnoses(inquiry: Inquiry, report: Report, drawn_in: str, seed: int, strict: bool) -> tuple[Diagnosis, ...]:
     """Where and why; without a limit on time, which would make points of it: its calls are counted."""
-    return diagnose(
-        inquiry.session,
-        inquiry.small,
-        precision=inquiry.precision,
-        drawn_in=drawn_in,
-        found=[finding.problem for finding in report.findings if finding.law == JUDGES],
-        seed=seed,
-        seconds=math.inf,
-        strict=strict,
-    )
+    try:
+        return diagnose(
+            inquiry.session,
+            inquiry.small,
+            precision=inquiry.precision,
+            drawn_in=drawn_in,
+            found=[finding.problem for finding in report.findings if finding.law == JUDGES],
+            seed=seed,
+            seconds=math.inf,
+            strict=strict,
+        )
+    except Exception:  # a mistake of backproof's costs nobody a grade: what was counted holds without
+        return ()
 
 
 def _explanation(findings: tuple[Finding, ...], made: tuple[Diagnosis, ...], strict: bool) -> str:
