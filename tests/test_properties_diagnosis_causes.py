@@ -317,3 +317,13 @@ def test_what_explains_all_but_further_problems_leaves_no_answers_to_something_e
     found = Place("output_error", 1, (2,), None)
     assert "explains 3 of 5 wrong answers, and in the other 2 something else is off" in of_place(found, "equation 2", (row, 3, 5))
     assert "explains all 5 wrong answers, but not those to further problems" in of_place(found, "equation 2", (row, 5, 5))
+
+
+@pytest.mark.parametrize("number", [0.0, 1.0])
+def test_an_answer_that_is_always_the_same_is_not_that_of_another_problem(number):
+    def constant(problem):
+        return Gradient([w * 0 + number for w in problem.weights], [None if b is None else b * 0 + number for b in problem.biases])
+
+    for diagnosis in told_of(constant):
+        assert diagnosis.cause not in CONDUCT.values()
+        assert "before" not in diagnosis.explanation

@@ -64,8 +64,14 @@ def _scatter(x: Array, exact: Array, read: Array, names: tuple[str, str], title:
     """Points that were read, each with a line to where it should be."""
     finite = np.concatenate([values[np.isfinite(values)] for values in (exact, read)])
     low_x, high_x = _widened(float(x.min()), float(x.max()))
+    along = np.linspace(low_x, high_x, POINTS)
+    with np.errstate(all="ignore"):
+        heights = np.full(POINTS, np.nan) if curve is None else np.asarray(curve(along))
+    shown = heights[np.isfinite(heights)]
+    if np.ptp(np.concatenate([shown, finite])) <= 4 * np.ptp(finite):
+        finite = np.concatenate([finite, shown])
     low, high = _widened(float(min(finite.min(initial=0.0), 0.0)), float(finite.max(initial=0.0)))
-    if len(finite) < len(exact) + len(read):
+    if not (np.isfinite(exact).all() and np.isfinite(read).all()):
         high += 0.14 * (high - low)  # above all is room for what is no number
 
     def px(value: float) -> float:
@@ -81,14 +87,12 @@ def _scatter(x: Array, exact: Array, read: Array, names: tuple[str, str], title:
         parts += [line(px(tick), HEIGHT - BOTTOM, px(tick), HEIGHT - BOTTOM + 4, "axis")]
         parts.append(text(px(tick), HEIGHT - BOTTOM + 17, short(tick), "tick"))
     parts.append(line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis"))
-    if curve is not None:
-        along = np.linspace(low_x, high_x, POINTS)
-        with np.errstate(all="ignore"):
-            heights = curve(along)
-        drawn = [
-            f"{px(float(a)):.1f},{py(float(b)):.1f}" for a, b in zip(along, heights, strict=True) if math.isfinite(b) and low <= b <= high
-        ]
-        parts.append(element("polyline", points=" ".join(drawn), class_="curve"))
+    within = np.isfinite(heights) & (heights >= low) & (heights <= high)
+    # it ends where it leaves the picture, and begins anew where it comes back
+    for piece in np.split(np.arange(POINTS), np.flatnonzero(np.diff(within)) + 1):
+        if within[piece[0]]:
+            drawn = " ".join(f"{px(float(along[i])):.1f},{py(float(heights[i])):.1f}" for i in piece)
+            parts.append(element("polyline", points=drawn, class_="curve"))
     lost: dict[str, float] = {}
     for each, right, own in zip(x, exact, read, strict=True):
         near = bool(np.isclose(own, right, rtol=1e-6, atol=1e-9 * (high - low)))
