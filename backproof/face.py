@@ -5,10 +5,11 @@ from backproof.doors.grading import grade
 from backproof.doors.law_items import law_tests
 from backproof.findings.finding import Finding
 from backproof.findings.report import Report
+from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.runs.comparison import compare_targets as compare
-from backproof.targets.adapters import adapt
 from backproof.targets.classes import from_class
+from backproof.targets.functions import adapt
 from backproof.targets.jax_network import from_jax
 from backproof.targets.step import problem_from, verify_step
 from backproof.targets.target import TargetError

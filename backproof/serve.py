@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backproof.protocol.messages import LARGE, PROTOCOL, Incoming, Message, answer_message, packed, problem_of
-from backproof.targets.given import target_of
+from backproof.targets.frameworks import target_of
 from backproof.targets.target import InProcess, TargetError, load_target
 from properties.problems.support import Support
 

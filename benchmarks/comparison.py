@@ -30,7 +30,7 @@ from benchmarks.diagnosis import examined, verdict_on
 from benchmarks.faults_caught import found
 from benchmarks.kind import single
 from benchmarks.memory import remember_balls
-from properties.diagnosis.steps import is_conduct
+from properties.diagnosis.table import is_conduct
 from properties.faults.fault import SHAPES, Fault, Network
 from properties.faults.table import FAULTS
 from properties.problems.blocks import draw_problems

@@ -13,7 +13,7 @@ from benchmarks.honest import pairwise as by_halves
 from benchmarks.kind import generator, pick, single
 from benchmarks.textbook import MicroBatches, Textbook
 from benchmarks.trained_kinds import TRAINED
-from properties.diagnosis.steps import is_conduct
+from properties.diagnosis.table import is_conduct
 from properties.faults.fault import Fault, Network
 from properties.problems.blocks import one_of_each_block
 from properties.problems.support import Support

@@ -28,7 +28,7 @@ from properties.diagnosis.diagnosis import Diagnosis, Examination
 from properties.diagnosis.equals import are_equal
 from properties.diagnosis.planted import equations_of, is_placed, said_of_cause
 from properties.diagnosis.reproduction import together
-from properties.diagnosis.steps import all_variants, is_conduct
+from properties.diagnosis.table import all_variants, is_conduct
 from properties.faults.fault import Fault, Network, Step
 from properties.faults.table import FAULTS
 from properties.problems.blocks import one_of_each_block

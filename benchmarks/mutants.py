@@ -42,7 +42,7 @@ MUTANTS = (
     ),
     correction(
         "laws that allow 100 times more",
-        "properties/laws/related_problems.py",
+        "properties/laws/posing.py",
         "allowed = a.allowed + b.allowed + np.where(",
         "allowed = 100 * (a.allowed + b.allowed) + np.where(",
         "a_law_allows_what_its_calls_may_be_off_and_no_more",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backproof import TargetError, check
-from backproof.targets.given import target_of
+from backproof.targets.frameworks import target_of
 
 pytest.importorskip("sklearn")
 from sklearn.exceptions import ConvergenceWarning

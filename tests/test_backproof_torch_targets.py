@@ -6,7 +6,7 @@ import math
 import pytest
 
 from backproof import Problem, TargetError, assert_right, check, verify
-from backproof.targets.given import target_of
+from backproof.targets.frameworks import target_of
 from backproof.targets.target import InProcess, load_target
 
 torch = pytest.importorskip("torch")

@@ -12,7 +12,7 @@ from properties.diagnosis.equals import PAIRS, are_equal
 from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.sentences import of_place
-from properties.diagnosis.steps import Table, all_variants, is_conduct
+from properties.diagnosis.table import Table, all_variants, is_conduct
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
 from properties.problems.support import Support

@@ -12,7 +12,7 @@ from properties.diagnosis.explanation import Reader, raw_delta
 from properties.diagnosis.ladder import Rung
 from properties.diagnosis.placing import boxes
 from properties.diagnosis.read_outs import crossing, matrix, own_delta, samples, shown
-from properties.diagnosis.steps import Table
+from properties.diagnosis.table import Table
 from properties.faults.fault import Network
 from properties.faults.table import FAULTS
 from rounding.precisions import PRECISIONS

@@ -10,7 +10,7 @@ from properties.diagnosis.asked import Asked
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.explanation import Layer, Reader
 from properties.diagnosis.ladder import Rung
-from properties.diagnosis.steps import Table, all_variants
+from properties.diagnosis.table import Table, all_variants
 from properties.faults.fault import Network
 from properties.judging.judgement import precision_of
 from reference.arrays import AnyArray, Array

@@ -27,4 +27,4 @@ def comparison_html(data: Mapping[str, Any]) -> str:
     return comparison_page(data)
 
 
-FORMS |= {"html": html, "markdown": markdown}
+FORMS |= {"html": html, "markdown": markdown, "comparison": comparison_html}

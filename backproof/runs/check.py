@@ -10,12 +10,11 @@ from zlib import crc32
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import Report
-from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
 from backproof.runs.run import Run
-from backproof.targets.given import target_of
-from backproof.targets.kinds import session_of
+from backproof.targets.frameworks import target_of
+from backproof.targets.processes import session_of
 from backproof.targets.target import LOAD_LIMIT, InProcess, Session, Target
 from properties.judging.judge import verify, with_quantities
 from properties.judging.judgement import Exact, Judgement

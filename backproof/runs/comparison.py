@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backproof.reports.forms import comparison_html
+from backproof.findings.report import FORMS
 from backproof.runs.options import Door, arguments_of, options_of
 from backproof.targets.target import TargetError
 from properties.problems.support import SupportError
@@ -174,7 +174,7 @@ class Comparison:
 
     def html(self) -> str:
         """As one HTML file: a row for each target, a column for each law."""
-        return comparison_html(self.data())
+        return FORMS["comparison"](self.data())
 
 
 def compare_targets(

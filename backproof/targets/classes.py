@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backproof.targets.adapters import adapt
+from backproof.targets.functions import adapt
 from backproof.targets.layouts import Layout
 from backproof.targets.names import METHODS, READ_AS, UPDATING, Holder, Names, attributes_told, forms_of, names_of, slopes_of
 from backproof.targets.target import Target, TargetError

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from backproof.targets.given import is_torch_module, target_of
+from backproof.targets.frameworks import is_torch_module, target_of
 from backproof.targets.target import TargetError
 from backproof.targets.torch_step import problem_from_module, verify_step_of_module
 from properties.judging.judge import verify

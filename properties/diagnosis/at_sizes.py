@@ -15,7 +15,7 @@ from properties.diagnosis.off_entries import OffArray, as_in_float32, of_samples
 from properties.diagnosis.placing import Place, boxes, place
 from properties.diagnosis.sentences import FACTORS, where
 from properties.diagnosis.sizes import SMALL, Cutting, Pattern, Sizes, Trial, grown, pattern, smallest
-from properties.diagnosis.steps import Table, all_variants
+from properties.diagnosis.table import Table, all_variants
 from properties.faults.fault import Network
 from properties.judging.judgement import precision_of
 from properties.problems.support import Support

@@ -24,7 +24,7 @@ from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
 from properties.diagnosis.reproduction import reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
-from properties.diagnosis.steps import Table, all_variants
+from properties.diagnosis.table import Table, all_variants
 from properties.diagnosis.variant import OF_DELTA, Variant
 from properties.faults.fault import Network
 from properties.judging.judgement import precision_of

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from properties.diagnosis.asked import SAFETY, Asked
-from properties.diagnosis.steps import Table
+from properties.diagnosis.table import Table
 from properties.diagnosis.variant import Variant
 from properties.faults.fault import Network, Passes
 from reference.arrays import Array

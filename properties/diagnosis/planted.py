@@ -6,7 +6,7 @@ from typing import Any
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.equals import are_equal
 from properties.diagnosis.formula import Formula
-from properties.diagnosis.steps import is_conduct
+from properties.diagnosis.table import is_conduct
 from properties.diagnosis.variant import EQUATIONS
 from properties.faults.fault import STEPS, Fault, Passes, Step
 

@@ -11,7 +11,7 @@ from properties.diagnosis.equals import written_equals
 from properties.diagnosis.explanation import Reader, Reading
 from properties.diagnosis.fitted import fitted
 from properties.diagnosis.reproduction import conditioned, places_where_it_shows, reproduces, reproduces_all, together
-from properties.diagnosis.steps import Table
+from properties.diagnosis.table import Table
 from properties.diagnosis.variant import OF_DELTA, Variant
 from properties.faults.fault import Network, Step
 from reference.arrays import AnyArray

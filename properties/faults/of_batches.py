@@ -1,17 +1,15 @@
-"""Faults of the sums over samples: means, samples left out, and biases, whose gradient is nothing but that sum."""
+"""Faults of the sums over samples: means, samples left out or counted twice, blocks; those of dC/db are in of_biases.py."""
 
 import numpy as np
 
 from properties.faults.fault import (
     ADD,
-    BIAS,
     EXACT,
     FLOW,
     LINE,
     MEAN,
     ORDER,
     OUTER,
-    SHAPES,
     TWICE,
     Passes,
     bias_gradient,
@@ -104,49 +102,6 @@ def paired_samples_with_outputs_of_others(problem: Problem) -> Problem:
     return changed_problem(problem, y=problem.y[::-1].copy())
 
 
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, FLOW, LINE))
-def forgot_the_bias_gradient(p: Passes, layer: int) -> Array:
-    """dC/db is left at 0: the bias is never learnt."""
-    return np.zeros(p.deltas[layer].shape[1])
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(SHAPES,), thread="pytorch 13669")
-def kept_the_batch_axis_of_the_bias(p: Passes, layer: int) -> Array:
-    """The bias is broadcast over the samples, and its gradient is not summed over them: dC/db has the shape of delta."""
-    return p.deltas[layer]
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, ADD, ORDER, BIAS, LINE))
-def took_the_bias_gradient_of_one_sample(p: Passes, layer: int) -> Array:
-    """dC/db is delta of the first sample, and no sum: it shows in batches of two or more."""
-    return p.deltas[layer][0]
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, FLOW, LINE))
-def summed_the_bias_gradient_twice(p: Passes, layer: int) -> Array:
-    """dC/db is added to its buffer twice, by the layer and by the broadcast: it is twice too large."""
-    return 2 * bias_gradient(p, layer)
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, ADD, TWICE, BIAS, LINE))
-def averaged_the_bias_gradient(p: Passes, layer: int) -> Array:
-    """dC/db is the mean of delta over the samples, while dC/dW is their sum: it shows in batches of two or more."""
-    return np.mean(p.deltas[layer], axis=0)
-
-
-@fault("bias_gradient", equations=(3, 10), laws=(EXACT, BIAS, LINE))
-def took_the_bias_gradient_before_the_slope(p: Passes, layer: int) -> Array:
-    """dC/db is the sum of dC/da in place of delta: it lacks g', and shows where the layer is not linear."""
-    return np.sum(p.errors[layer], axis=0)
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, LINE))
-def multiplied_the_bias_gradient_by_the_bias(p: Passes, layer: int) -> Array:
-    """dz/db is taken as b in place of 1."""
-    bias = p.bias(layer)
-    return np.asarray(bias_gradient(p, layer) * (1 if bias is None else bias))
-
-
 @fault("weight_gradient", equations=GRADIENT, laws=(EXACT, OUTER, FLOW, LINE))
 def added_the_bias_gradient_to_the_weights(p: Passes, layer: int) -> Array:
     """dC/db is added to each column of dC/dW, by a broadcast that was meant for another array."""
@@ -157,12 +112,6 @@ def added_the_bias_gradient_to_the_weights(p: Passes, layer: int) -> Array:
 def skipped_layers_without_biases(p: Passes, layer: int) -> Array:
     """A layer without biases is taken as one without parameters, and its dC/dW stays 0: it shows only where biases are missing."""
     return weight_gradient(p, layer) * (p.bias(layer) is not None)
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, ADD, BIAS, LINE))
-def summed_the_bias_gradient_over_the_nodes(p: Passes, layer: int) -> Array:
-    """dC/db sums over nodes in place of samples: it passes, and is wrong, only where the batch is as large as the layer."""
-    return np.sum(p.deltas[layer], axis=1 if p.batch == p.deltas[layer].shape[1] else 0)
 
 
 @fault("reduction", equations=(2,), laws=(EXACT, MEAN, LINE))
@@ -199,12 +148,6 @@ def filled_the_last_block_with_the_last_sample(p: Passes, error: Array) -> Array
 def averaged_the_weight_gradient_alone(p: Passes, layer: int) -> Array:
     """dC/dW is the mean over samples and dC/db their sum: it shows in batches of two or more."""
     return weight_gradient(p, layer) / p.batch
-
-
-@fault("bias_gradient", equations=GRADIENT, laws=(EXACT, BIAS, LINE), thread="rust0258 NLP specialization 62")
-def took_the_row_sums_of_the_weight_gradient_for_the_bias(p: Passes, layer: int) -> Array:
-    """dC/db is the sum of each row of dC/dW, in place of the sum of delta over samples: it shows unless the inputs of a layer sum to 1."""
-    return np.asarray(p.weights[layer].sum(axis=1))
 
 
 FAULTS_OF_BATCHES = faults_among(vars())

@@ -7,7 +7,7 @@ import numpy as np
 
 from properties.judging.judgement import measured
 from properties.laws.law import HELD, Answered, Case, NotPosable, Outcome, broken, not_applicable
-from properties.laws.related_problems import own_rounding, samples
+from properties.laws.posing import own_rounding, samples
 from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from properties.verdict import Verdict
 from reference.gradient import Gradient

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from properties.laws.law import Case, NotPosable, Outcome
-from properties.laws.related_problems import Entries, Posed, Side, agree, entries_of, first, pose, samples, zeros_like
+from properties.laws.posing import Entries, Posed, Side, agree, entries_of, first, pose, samples, zeros_like
 from properties.problems.values import rounded
 from reference.arrays import Array
 from reference.forward import forward

@@ -3,7 +3,7 @@
 import numpy as np
 
 from properties.laws.law import Case, NotPosable, Outcome
-from properties.laws.related_problems import Entries, Side, agree, first, pose, samples, times, total
+from properties.laws.posing import Entries, Side, agree, first, pose, samples, times, total
 from properties.problems.values import rounded
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from properties.laws.law import Case, NotPosable, Outcome
-from properties.laws.related_problems import Entries, Side, agree, first, pose, zeros_like
+from properties.laws.posing import Entries, Side, agree, first, pose, zeros_like
 from properties.problems.values import rounded
 from reference.arrays import AnyArray, Array
 from reference.functions.activation import Elementwise
