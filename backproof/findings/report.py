@@ -20,7 +20,7 @@ from rounding.precisions import PRECISIONS
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
 
 FORMS: dict[str, Callable[[Any], str]] = {}
-"""How a report, or a comparison's data, is written for people, by name: filled by backproof/reports/forms.py, as no finding knows a layout."""
+"""How a report, or the data of a comparison, is written for people, by name; backproof/reports/forms.py fills it."""
 
 MOST_BLIND = 3
 """Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
