@@ -254,3 +254,29 @@ def test_what_cannot_be_called_so_is_told_the_way_in(f, layout, said):
     with pytest.raises(TargetError) as told:
         adapt(f, **layout)
     assert said in str(told.value)
+
+
+def test_what_is_tried_after_an_error_leaves_the_problem_as_it_is():
+    """Where biases are columns b[0][0] is a view, and adding to it would write to the problem: no fault of f."""
+
+    def f(weights, biases, x, y):
+        total = biases[0][0]
+        total += 1.0
+        raise OverflowError("math range error")
+
+    problem = Problem([[[1.0]]], biases=[[0.5]], activations=["sigmoid"], x=[[1.0]], y=[[0.0]])
+    answer = InProcess(adapt(f, activations=False, samples="one", supports={"activations": ["sigmoid"], "biases": True}))(problem)
+    assert "OverflowError" in answer.message
+    assert answer.changed == ()
+
+
+def test_pairs_that_are_updated_may_be_written_to_as_lists():
+    def f(layers, x, y, rate):
+        weights, biases = [pair[0] for pair in layers], [pair[1] for pair in layers]
+        dw, db = derivatives(weights, biases, x, y)
+        for i, pair in enumerate(layers):
+            layers[i][0] = pair[0] - rate * dw[i]
+            layers[i][1] = pair[1] - rate * db[i]
+
+    target = adapt(f, activations=False, layers="pairs", returns="updated", learning_rate="rate", supports=ANY | {"biases": True})
+    assert check(target, max_examples=20, seed=1, shrink_seconds=0).verdict == "right"

@@ -140,13 +140,14 @@ def _parameters(f: Callable[..., Any]) -> Mapping[str, Any]:
 def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, problem: Problem, counts: str) -> str:
     """The options of adapt by which f answers a problem that it raises at, with arrays of the right shapes; or ""."""
     with suppress(Exception):
-        _adapted(f, layout, rate, counts)(problem)
+        _adapted(f, layout, rate, counts)(problem.copy())
         return ""  # it raised once, for another reason
     changes: list[dict[str, Any]] = [{name: value} for name in ("samples", "weights", "biases", "order") for value in LAYOUTS[name]]
     pairs = [{**one, **other} for one, other in combinations(changes, 2) if one.keys() != other.keys()]
     for change in changes + pairs:
         with suppress(Exception):
-            answer = _adapted(f, replace(layout, **change), rate, counts)(problem)
+            # a copy: where f reads a scalar it is given a view here, which it may add to
+            answer = _adapted(f, replace(layout, **change), rate, counts)(problem.copy())
             if [np.shape(weight) for weight in answer.weights] == [weight.shape for weight in problem.weights]:
                 return ", ".join(f'{name}="{value}"' for name, value in change.items() if getattr(layout, name) != value)
     return ""

@@ -105,7 +105,8 @@ class Layout:
         if self.layers == "lists":
             return [list(weights), list(biases)]
         if self.layers == "pairs":
-            return [pairs]
+            # layers[i][0] = ... is how some write an update
+            return [[list(pair) for pair in pairs]] if self.returns == "updated" else [pairs]
         if self.layers == "dicts":
             return [[{"W": weight} | ({} if bias is None else {"b": bias}) for weight, bias in pairs]]
         if self.layers == "dict":

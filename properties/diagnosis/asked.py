@@ -16,6 +16,7 @@ from properties.judging.judgement import Exact
 from properties.verdict import Verdict
 from reference.arrays import Array
 from reference.gradient import Gradient, Place
+from reference.problem import WANTS
 from rounding.precisions import Precision
 
 SAFETY = 4.0
@@ -176,7 +177,8 @@ class Asked:
 
     def simulate(self, changed: Mapping[str, Step], key: Any = None) -> Simulated:
         """What a network with some steps changed answers; key: of the changes of its forward pass, so that it is computed once."""
-        network = Network(changed)
+        answers_x = self.gradient is not None and self.gradient.x is not None
+        network = Network(changed, tuple(name for name in WANTS if name != "x" or answers_x))
         try:
             with np.errstate(all="ignore"):
                 p = self.forward(changed, key)

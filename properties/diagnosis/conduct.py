@@ -122,7 +122,7 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
 
 def _is_constant(ask: Ask, problem: Problem, numbers: Array) -> bool:
     """Whether two further problems have the same answer."""
-    answers = [numbers_of(ask(problem.replaced(x=problem.x * factor, y=problem.y * factor))) for factor in (0.5, 0.25)]
+    answers = [numbers_of(ask(problem.replaced(x=problem.x * factor))) for factor in (0.5, 0.25)]
     return all(answer is not None and np.array_equal(answer, numbers) for answer in answers)
 
 

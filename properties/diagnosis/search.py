@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 
@@ -119,7 +120,10 @@ class Search:
                 complete = complete or (one if self._completes(one) else None)
         if not found:
             return self._jointly(list(candidates.values()))
-        best = min(found, key=lambda each: (-int(each.gives.sum()), each.order))  # type: ignore[union-attr]
+        if complete is None:
+            # what is done in some places alone gives the fewer answers, the more others there are
+            found = [self._narrowed(each) for each in sorted(found, key=_most_given)[:STARTS]]
+        best = min(found, key=_most_given)
         assert best.gives is not None
         alike = [each for each in found if each.gives is not None and np.array_equal(each.gives, best.gives)]
         if not self._completes(best) and (joint := self._joint_rows(list(candidates.values()))) is not None:
@@ -150,12 +154,19 @@ class Search:
                 return None
         gives = self._with(candidate.row)
         if not gives[~self.gives].any():
-            return None
+            return self._where_it_explains(candidate)
         candidate.gives = gives
-        return candidate if self.gives.any() or self._completes(candidate) else self._narrowed(candidate)
+        return candidate
+
+    def _where_it_explains(self, candidate: Candidate) -> Candidate | None:
+        """The same by a condition, of what is done in some layers alone, so that it gives no answer where it is done in all."""
+        if not candidate.row.local or len(candidate.at) < PLACES or (narrowed := self._conditioned(candidate)) is None:
+            return None
+        gives = self._with(narrowed)
+        return Candidate(narrowed, candidate.at, gives) if gives[~self.gives].any() and gives[self.gives].all() else None
 
     def _narrowed(self, candidate: Candidate) -> Candidate:
-        """The same by a condition, where that gives more answers: of a target that is wrong in every network no right answer shows it."""
+        """The same by a condition, where that gives more answers."""
         if not candidate.row.local or len(candidate.at) < PLACES or (narrowed := self._conditioned(candidate)) is None:
             return candidate
         gives = self._with(narrowed)
@@ -189,11 +200,14 @@ class Search:
         """The variant where it explains, and not where the target is right though it would show."""
         row = candidate.row
         where = [Place(self.asked[i].problem, layer) for i, layer in candidate.at]
+        base, changed = together(self.causes), together([*self.causes, row])
+        # an answer that is right with the mistake too, where digits are few, says nothing of it
         right = [
-            one for one, given in zip(self.asked, self.gives, strict=True) if given and one.gradient is not None and not one.rung.special
+            one
+            for one, given in zip(self.asked, self.gives, strict=True)
+            if given and one.gradient is not None and not one.rung.special and not one.agrees(one.simulate(changed))
         ]
-        base = together(self.causes)
-        not_there = places_where_it_shows(row, right, base) if right else self._places_read_right(row, base)
+        not_there = [*places_where_it_shows(row, right, base), *self._places_read_right(row, base)]
         condition = learnt(where, not_there)
         return None if condition is None else conditioned(row, condition)
 
@@ -201,7 +215,9 @@ class Search:
         """The layers of wrong answers of which all was read as right, though a variant would show there."""
         found = []
         for reading in self.readings:
-            fine = {layer.layer + (row.step == "error_below") for layer in reading.layers if not layer.off}
+            # below a delta that is off, what is right by it may be right by another reading alone
+            layers = takewhile(lambda layer: layer.delta == "ok", reading.layers)
+            fine = {layer.layer + (row.step == "error_below") for layer in layers if not layer.off}
             if fine and not reading.asked.rung.special:
                 found += [place for place in places_where_it_shows(row, [reading.asked], base) if place.layer in fine]
         return found
@@ -278,6 +294,12 @@ class Search:
             if reproduces_all(every, together(others)):
                 named.append(row.name)
         return named
+
+
+def _most_given(candidate: Candidate) -> tuple[int, tuple[bool, int, int]]:
+    """The order of candidates: those that give the most answers first, and of them what is simplest to say."""
+    assert candidate.gives is not None
+    return -int(candidate.gives.sum()), candidate.order
 
 
 def _where_off(row: Variant, readings: dict[int, Reading]) -> list[tuple[int, int]]:

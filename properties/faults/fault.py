@@ -181,7 +181,7 @@ def answer(p: Passes) -> Gradient:
     return Gradient(
         [p.weights[layer] for layer in layers],
         [None if p.bias(layer) is None else p.biases[layer] for layer in layers],
-        x=p.errors[0],
+        x=p.errors.get(0),
         loss=p.loss,
         pre_activations=[p.z[layer] for layer in layers],
         activations=[p.a[layer] for layer in layers],
@@ -259,7 +259,8 @@ class Network:
             if p.problem.penalty is not None:
                 p.weights[layer] = p.weights[layer] + self.step("penalty")(p, layer)
             p.biases[layer] = bias_gradient(p, layer)
-            p.errors[layer - 1] = error_below(p, layer)
+            if layer > 1 or "x" in {*self.answers, *p.problem.wants}:  # who is not asked for dC/dx does not compute it
+                p.errors[layer - 1] = error_below(p, layer)
         return p
 
 

@@ -1,0 +1,70 @@
+"""A slip in the gradient of one layer alone, as a student makes it: named with its layer, whatever else of the network is right."""
+
+import numpy as np
+import pytest
+
+from backproof import Gradient
+from backproof.targets.target import InProcess
+from properties.diagnosis.diagnosis import diagnose
+from properties.problems.support import Support
+
+STUDENT = {"activations": ["tanh"], "losses": ["half_squared_error"], "reductions": ["mean"], "biases": True}
+
+
+def slipping(slip, transposed=True):
+    """A network of tanh by hand, whose answer is changed by slip(problem, list of dC/dW, list of dC/db)."""
+
+    def target(problem):
+        a = [problem.x]
+        for w, b in zip(problem.weights, problem.biases, strict=True):
+            a.append(np.tanh(a[-1] @ w.T + b))
+        delta, weights, biases = (a[-1] - problem.y) / problem.batch * (1 - a[-1] ** 2), [], []
+        for layer in range(problem.depth - 1, -1, -1):
+            weights.insert(0, delta.T @ a[layer])
+            biases.insert(0, delta.sum(axis=0))
+            if layer:
+                delta = (delta @ (problem.weights[layer] if transposed else problem.weights[layer].T)) * (1 - a[layer] ** 2)
+        slip(problem, weights, biases)
+        return Gradient(weights, biases)
+
+    return target
+
+
+def times(listed, layer, factor):
+    listed[layer] = listed[layer] * factor
+
+
+SLIPS = {
+    "dW of the output layer": (lambda q, dw, db: times(dw, -1, 2), "doubled_dw", "in the output layer alone"),
+    "dW of the first layer": (lambda q, dw, db: times(dw, 0, 2), "doubled_dw", "in "),
+    "db of the first layer": (lambda q, dw, db: times(db, 0, 4), "multiplied_db_by_4", "in "),
+    "1/batch of the first layer": (lambda q, dw, db: times(dw, 0, q.batch), "multiplied_by_the_batch_size_dw", "in "),
+}
+
+
+@pytest.mark.parametrize("sizes", [{"depth": 2}, {"widths": (3, 4, 2)}], ids=["any", "one network"])
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_in_one_layer_is_named_with_its_layer(slip, sizes):
+    made, cause, where = SLIPS[slip]
+    (told,) = diagnose(InProcess(slipping(made)), Support.of(STUDENT | sizes), seconds=600.0)
+    assert (told.cause, told.equation) == (cause, 4)
+    assert f", {where}" in told.explanation
+    assert "alone" in told.explanation
+    assert told.reproduced[0] == told.reproduced[1]
+
+
+def test_a_transpose_is_missed_where_only_the_first_layer_is_not_square():
+    """dC/dx is not asked for, so that no product of the first layer is made, which would raise."""
+    target = slipping(lambda problem, weights, biases: None, transposed=False)
+    (told,) = diagnose(InProcess(target), Support.of(STUDENT | {"widths": (4, 3, 3)}), seconds=600.0)
+    assert told.cause == "forgot_transpose"
+
+
+def test_labels_are_left_as_they_are_where_it_is_tried_whether_an_answer_changes():
+    """Half of a distribution is none, and no target is asked for it."""
+
+    def target(problem):
+        return Gradient([np.ones_like(w) for w in problem.weights], [None if b is None else np.ones_like(b) for b in problem.biases])
+
+    supports = {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"], "activations": ["tanh"], "depth": 2}
+    assert diagnose(InProcess(target), Support.of(supports), seconds=600.0)
