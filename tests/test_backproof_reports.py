@@ -24,6 +24,7 @@ from backproof.reports.mathematics import BY_LOSS, EQUATIONS, RIGHT, formula_of_
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
+from properties.faults.table import FAULTS
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.passes import passes
@@ -394,3 +395,33 @@ def test_numbers_that_are_no_numbers_are_drawn():
     assert "NaN" in page
     assert "nan," not in page
     assert not re.search(r'(?:x|y|cx|cy|width|height)="-?(?:nan|inf)', page)
+
+
+def test_the_line_of_a_softmax_layer_is_its_whole_jacobian_and_that_of_a_penalty_has_its_factor():
+    rng = np.random.default_rng(2)
+    for penalty in (("l2", 0.5), ("l2_over_batch", 0.5)):
+        weights, x, y = [rng.normal(size=(3, 2))], rng.normal(size=(4, 2)), np.eye(3)[[0, 1, 2, 0]]
+        loss = "cross_entropy_of_probabilities"
+        problem = Problem(weights, biases=[None], activations=["softmax"], x=x, y=y, loss=loss, reduction="mean", penalty=penalty)
+        back, forward = passes(problem).backward, passes(problem).forward
+        names = {"a": forward.activations[1], "error": back.errors[0], "a_below": x, "W": weights[0], "batch": 4, "factor": 0.5}
+        exec(right_of("slope", problem, of_softmax=True).code, {}, names)
+        np.testing.assert_allclose(names["delta"], back.deltas[0], rtol=1e-12)
+        right = right_of("penalty", problem)
+        exec(right.code, {}, names)
+        np.testing.assert_allclose(names["dC_dW"], back.weights[0], rtol=1e-12)
+        assert right.note == "factor, or lambda, is 0.5."
+        steps = chain(problem, gradient(problem), None)
+        assert [step.factor for step in steps] == ["output_error", "delta", "below", "weight_gradient"]
+        assert {step.state for step in steps} == {"ok"}
+
+
+def test_a_diagonal_jacobian_is_told_with_the_whole_one():
+    fault = FAULTS["took_a_diagonal_jacobian_for_softmax"]
+    report = backproof.check(fault.answering(("weights", "biases")), max_examples=60, seed=1, shrink_seconds=1)
+    told = headline(report)
+    assert "(softmax)" in told.where
+    assert told.right.code == "delta = a * (error - (a * error).sum(axis=1, keepdims=True))"
+    steps = chain(report.findings[0].problem, report.findings[0].answer, None, report.findings[0].diagnosis)
+    assert {step.factor for step in steps if step.state == OFF} == {"delta"}
+    assert "sum" in report.html()

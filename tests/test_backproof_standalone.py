@@ -209,16 +209,16 @@ class Tanh(torch.nn.Module):
 
 @pytest.mark.slow
 def test_a_torch_module_is_asked_by_torch_alone(network):
-    (network / "mine.py").write_text(MODULE.replace("ACTIVATION", "Tanh()") + WRONG_TANH)
-    report = check(load_target("mine.py:model"), max_examples=10, seed=1, shrink_seconds=0.5, no_diagnosis=True)
-    finding = finding_of(replace(report.findings[0], target="mine.py:model").to_json())
+    (network / "student.py").write_text(MODULE.replace("ACTIVATION", "Tanh()") + WRONG_TANH)
+    report = check(load_target("student.py:model"), max_examples=10, seed=1, shrink_seconds=0.5, no_diagnosis=True)
+    finding = finding_of(replace(report.findings[0], target="student.py:model").to_json())
     script = network / "script.py"
     script.write_text(standalone_script(finding))
     assert "backproof" not in "\n".join(line for line in script.read_text().splitlines() if "import" in line)
     wrong = run(script, None)
     assert (wrong.returncode, wrong.stderr) == (1, "")
     assert "expected" in wrong.stdout
-    (network / "mine.py").write_text(MODULE.replace("ACTIVATION", "torch.nn.Tanh()"))
+    (network / "student.py").write_text(MODULE.replace("ACTIVATION", "torch.nn.Tanh()"))
     mended = run(script, None)
     assert mended.returncode == 0, mended.stdout + mended.stderr
 
@@ -249,18 +249,18 @@ MENDED_SLOPE = "tangents[0] / jnp.cosh(primals[0]) ** 2"
 
 @pytest.mark.slow
 def test_a_function_of_jax_is_asked_by_jax(network):
-    (network / "mine.py").write_text(JAX.replace("SLOPE", "tangents[0]"))
-    report = check(load_target("mine.py:target"), max_examples=10, seed=1, shrink_seconds=0.5, no_diagnosis=True)
-    finding = finding_of(replace(report.findings[0], target="mine.py:target").to_json())
+    (network / "student.py").write_text(JAX.replace("SLOPE", "tangents[0]"))
+    report = check(load_target("student.py:target"), max_examples=10, seed=1, shrink_seconds=0.5, no_diagnosis=True)
+    finding = finding_of(replace(report.findings[0], target="student.py:target").to_json())
     script = network / "script.py"
     text = standalone_script(finding)
     script.write_text(text)
     assert "jax.value_and_grad" in text
     shutil.rmtree(network / "__pycache__", ignore_errors=True)
-    (network / "mine.py").write_text(JAX.replace("SLOPE", "tangents[0]").replace("import backproof\n", "").rpartition("target =")[0])
+    (network / "student.py").write_text(JAX.replace("SLOPE", "tangents[0]").replace("import backproof\n", "").rpartition("target =")[0])
     wrong = run(script, None)
     assert (wrong.returncode, wrong.stderr) == (1, ""), wrong.stderr
-    (network / "mine.py").write_text(JAX.replace("SLOPE", MENDED_SLOPE).replace("import backproof\n", "").rpartition("target =")[0])
+    (network / "student.py").write_text(JAX.replace("SLOPE", MENDED_SLOPE).replace("import backproof\n", "").rpartition("target =")[0])
     mended = run(script, None)
     assert mended.returncode == 0, mended.stdout + mended.stderr
 
@@ -284,14 +284,14 @@ for line in sys.stdin:
 def test_a_program_is_asked_by_the_lines_of_the_protocol(network, bare):
     problem = Problem([[[1.0, 2.0]]], activations=["identity"], x=[[1.0, -1.0]], y=[[0.5]])
     finding = Finding(
-        f"run: {sys.executable} mine.py", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1
+        f"run: {sys.executable} student.py", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1
     )
     script = network / "script.py"
     script.write_text(standalone_script(finding))
-    (network / "mine.py").write_text(PROGRAM.replace("FACTOR", "2"))
+    (network / "student.py").write_text(PROGRAM.replace("FACTOR", "2"))
     wrong = run(script, bare)
     assert (wrong.returncode, wrong.stderr) == (1, "")
-    (network / "mine.py").write_text(PROGRAM.replace("FACTOR", "1"))
+    (network / "student.py").write_text(PROGRAM.replace("FACTOR", "1"))
     assert run(script, bare).returncode == 0
 
 

@@ -14,7 +14,9 @@ from properties.diagnosis.table import Table, all_variants
 from properties.faults.fault import Network
 from properties.judging.judgement import precision_of
 from reference.arrays import AnyArray, Array
-from reference.functions.parametrised import Choice
+from reference.functions.activation import Joint
+from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import Choice, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -93,9 +95,12 @@ def _of_layer(asked: Asked, answer: Gradient, read: Layer, diagnosis: Diagnosis 
     exact_error, exact_slope, exact_delta = back.errors[i], back.slopes[i], back.deltas[i]
     relative = max(1e-9, 256 * asked.precision.unit)
     top = layer == problem.depth
+    joint = isinstance(row_of(ACTIVATIONS, problem.activations[i]), Joint)  # it has no one slope for each node
     blamed = _blamed(read, top, diagnosis) if read.delta == "off" else ""
     error, slope = read.error, None
-    if read.own is not None and read.error is not None:
+    if joint:
+        blamed = blamed and "delta"
+    elif read.own is not None and read.error is not None:
         slope = np.where(read.error == 0, exact_slope, read.own / read.error) if blamed == "slope" else exact_slope
         if blamed in OF_ERROR:
             error = np.where(exact_slope == 0, read.error, read.own / exact_slope)
@@ -106,8 +111,9 @@ def _of_layer(asked: Asked, answer: Gradient, read: Layer, diagnosis: Diagnosis 
         return Step(layer, equation, factor, name, exact, known, state, problem.activations[i])
 
     yield step("2" if top else "11", "output_error" if top else "error_below", "dC/da", exact_error, error, blamed in OF_ERROR)
-    yield step("3", "slope", "g'(z)", exact_slope, slope, blamed == "slope")
-    yield step("", "delta", "delta", exact_delta, read.own, blamed == "delta")
+    if not joint:
+        yield step("3", "slope", "g'(z)", exact_slope, slope, blamed == "slope")
+    yield step("3" if joint else "", "delta", "delta", exact_delta, read.own, blamed == "delta")
     yield step("4", "below", "a below", below, below, False)
     weights = np.asarray(answer.weights[i])
     yield step("10", "weight_gradient", "dC/dW", back.weights[i], weights, read.weights == "off")

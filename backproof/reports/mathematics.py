@@ -123,6 +123,15 @@ RIGHT = {
 """Of each factor of the two passes what it must be."""
 
 
+RIGHT_OF_SOFTMAX = Right(
+    "the error at z, by softmax's whole Jacobian",
+    r"\delta_j^{(l)} = p_j \left( \frac{\partial C}{\partial a_j} - \sum_k p_k \frac{\partial C}{\partial a_k} \right)",
+    "delta = a * (error - (a * error).sum(axis=1, keepdims=True))",
+    "a is p = softmax(z): each z moves all outputs of its sample.",
+)
+"""What slope and delta must be in a layer with softmax, which has no one slope for each node."""
+
+
 BY_LOSS = {
     "half_squared_error": "a - y",
     "squared_error": "2 * (a - y)",
@@ -135,9 +144,15 @@ BY_LOSS = {
 """The derivatives of losses that are one line of NumPy."""
 
 
-def right_of(factor: str, problem: Problem) -> Right | None:
-    """What a factor must be in one problem: of its loss and its reduction; None where no factor is named."""
+def right_of(factor: str, problem: Problem, of_softmax: bool = False) -> Right | None:
+    """What a factor must be in one problem: of its loss and its reduction, and in a layer with softmax; None where no factor is named."""
+    if of_softmax and factor in ("slope", "delta"):
+        return RIGHT_OF_SOFTMAX
     right = RIGHT.get(factor)
+    if factor == "penalty" and right is not None and problem.penalised is not None:
+        over = " / batch" if problem.penalised.over_batch else ""
+        note = f"factor, or lambda, is {problem.penalised.factor:g}."
+        return replace(right, code=f"dC_dW = delta.T @ a_below + factor{over} * W", note=note)
     if right is None or factor not in ("output_error", "reduction"):
         return right
     name, is_mean = name_and_parameters(problem.loss)[0], problem.reduction == "mean"

@@ -83,7 +83,7 @@ def of_finding(finding: Finding) -> dict[str, Any]:
         "sample": sample_shown(steps) + 1,
         "problem": problem_text(problem),
         "described": _described(problem),
-        "layers": _by_layer(steps),
+        "layers": _by_layer(steps, problem),
         "whole": problem.size <= FITS,
         "broken": broken,
         "heat": [] if answer is None else _heat(problem, answer, finding.judgement, finding.precision),
@@ -121,7 +121,10 @@ FORMULAS = {
 }
 
 
-def _by_layer(steps: list[Step]) -> list[dict[str, Any]]:
+OF_SOFTMAX = r"p \left( \frac{{\partial C}}{{\partial a^{{({l})}}}} - \sum_k p_k \frac{{\partial C}}{{\partial a_k^{{({l})}}}} \right)"
+
+
+def _by_layer(steps: list[Step], problem: Problem) -> list[dict[str, Any]]:
     layers: dict[int, dict[str, Any]] = {}
     for step in steps:
         about = {"l": step.layer, "b": step.layer - 1, "u": step.layer + 1}
@@ -129,6 +132,12 @@ def _by_layer(steps: list[Step]) -> list[dict[str, Any]]:
         layer = layers.setdefault(step.layer, {"layer": step.layer, "activation": activation, "steps": []})
         symbol = SYMBOLS[step.factor].format(**about)
         formula = FORMULAS[step.factor].format(**about)
+        if activation == "softmax" and step.factor == "delta":
+            formula = OF_SOFTMAX.format(**about)
+        if problem.penalised is not None and step.factor == "weight_gradient":
+            formula += (r" + \frac{{\lambda}}{{N}} W^{{({l})}}" if problem.penalised.over_batch else r" + \lambda W^{{({l})}}").format(
+                **about
+            )
         shown = list(cells(step.exact, step.got))
         layer["steps"].append(
             {

@@ -122,8 +122,10 @@ def of_diagnosis(diagnosis: Diagnosis, finding: Finding) -> Headline:
     if not placed and factor in RIGHT:
         # the place stands above it
         what = what.rpartition(": ")[0] or what
-    right = right_of(factor, finding.problem)
-    return Headline(capital(where), capital(what) + ("" if what.endswith(".") else "."), more, right, _formula(factor, finding))
+    of_softmax = "(softmax)" in where
+    right = right_of(factor, finding.problem, of_softmax)
+    formula = "" if of_softmax and factor in ("slope", "delta") else _formula(factor, finding)
+    return Headline(capital(where), capital(what) + ("" if what.endswith(".") else "."), more, right, formula)
 
 
 def _place(diagnosis: Diagnosis) -> str:

@@ -195,10 +195,12 @@ def stored(finding: Finding, *, precision: str | None = None, strict: bool = Fal
     return verify(finding.problem, finding.answer, precision=precision or finding.precision, strict=strict)
 
 
-def opened(target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT) -> Session:
+def opened(
+    target: Target | str, precision: str | None, time_limit: float, load_limit: float = LOAD_LIMIT, ready_limit: float | None = None
+) -> Session:
     """The session that asks a target: in a process of its own where it is named. Raises TargetError."""
     if isinstance(target, str):
-        return session_of(target, precision=precision, time_limit=time_limit, load_limit=load_limit)
+        return session_of(target, precision=precision, time_limit=time_limit, load_limit=load_limit, ready_limit=ready_limit)
     return InProcess(target_of(target), precision=precision, time_limit=time_limit, load_limit=load_limit)
 
 

@@ -59,7 +59,7 @@ class Conclusion:
         made, undiagnosed = self._diagnoses(told) if findings and diagnoses and not meets and not known else ((), "")
         findings = [replace(each, diagnoses=found) for each, found in zip(findings, formulas or [()] * len(findings), strict=True)]
         if findings and findings[0].cause is None and (any(one.cause for one in made) or not findings[0].diagnoses):
-            findings[:1] = [replace(first, diagnoses=made) for first in findings[:1]]
+            findings = _explained(findings, made)
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -247,6 +247,14 @@ class Conclusion:
 def _mistake(error: Exception) -> str:
     """What is said where a diagnosis fails: what was found is worth more than why, and is not to be lost with it."""
     return f"no diagnosis, by a mistake in backproof, please report it: {type(error).__name__}: {error}"
+
+
+def _explained(findings: list[Finding], made: tuple[Diagnosis, ...]) -> list[Finding]:
+    """The findings, the first with the diagnoses: one that shows wrong numbers, where these are what is explained, and not what raises."""
+    of_numbers = any(one.cause and one.reproduced[1] for one in made)
+    shows = next((i for i, each in enumerate(findings) if of_numbers and each.verdict is Verdict.WRONG), 0)
+    first = replace(findings[shows], diagnoses=made)
+    return [first, *findings[:shows], *findings[shows + 1 :]]
 
 
 def _rank(failure: Failure) -> tuple[bool, bool, int, int]:

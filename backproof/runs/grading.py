@@ -92,7 +92,8 @@ def graded(
     """
     seed = SEED if seed is None else seed
     try:
-        session = opened(target, precision, time_limit, load_limit)
+        # a submission that never ends its import costs no more than one whose first call does not
+        session = opened(target, precision, time_limit, load_limit, ready_limit=load_limit)
     except TargetError as error:
         return _without_session(target if isinstance(target, str) else "", points, seed, str(error))
     counting = _Counted(session)

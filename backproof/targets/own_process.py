@@ -21,7 +21,7 @@ class OwnProcess(ProtocolSession):
 
     @property
     def _ready_limit(self) -> float:
-        return max(LOADING_LIMIT, self._first_limit)
+        return max(LOADING_LIMIT, self._first_limit) if self._said_ready_limit is None else self._said_ready_limit
 
     def _greeting(self) -> dict[str, Any]:
         return super()._greeting() | {

@@ -46,9 +46,18 @@ class ProtocolSession(ABC):
     seconds_to_leave = 0.0
     """So long a process is waited for that was told, by the end of its standard input, that it is asked no more."""
 
-    def __init__(self, name: str, *, precision: str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        precision: str | None = None,
+        time_limit: float = 10.0,
+        load_limit: float = LOAD_LIMIT,
+        ready_limit: float | None = None,
+    ) -> None:
         self.name, self._time_limit, self._asked_precision = name, time_limit, precision
         self._first_limit = self._next_limit = max(time_limit, load_limit)
+        self._said_ready_limit = ready_limit
         self.deaths = 0
         self._output = Output(name)
         self._running = False
@@ -60,8 +69,8 @@ class ProtocolSession(ABC):
 
     @property
     def _ready_limit(self) -> float:
-        """Seconds until a process must be ready."""
-        return self._first_limit
+        """Seconds until a process must be ready: ready_limit, where it was said."""
+        return self._first_limit if self._said_ready_limit is None else self._said_ready_limit
 
     def _greeting(self) -> dict[str, Any]:
         """What `start` says."""
