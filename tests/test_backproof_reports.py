@@ -412,7 +412,7 @@ def test_the_line_of_a_softmax_layer_is_its_whole_jacobian_and_that_of_a_penalty
         np.testing.assert_allclose(names["dC_dW"], back.weights[0], rtol=1e-12)
         assert right.note == "factor, or lambda, is 0.5."
         steps = chain(problem, gradient(problem), None)
-        assert [step.factor for step in steps] == ["output_error", "delta", "below", "weight_gradient"]
+        assert [step.factor for step in steps] == ["output_error", "delta", "below", "weight_gradient", "bias_gradient"]
         assert {step.state for step in steps} == {"ok"}
 
 
