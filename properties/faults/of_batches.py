@@ -96,7 +96,7 @@ def multiplied_the_sums_over_samples(p: Passes, layer: int) -> Array:
     return np.outer(p.deltas[layer].sum(axis=0), p.a[layer - 1].mean(axis=0))
 
 
-@fault("posed", laws=(EXACT, ADD))
+@fault("posed", equations=(2, 10), laws=(EXACT, ADD))
 def paired_samples_with_outputs_of_others(problem: Problem) -> Problem:
     """x and y are in different orders, so that a sample is held against the outputs of another: it shows in batches of two or more."""
     return changed_problem(problem, y=problem.y[::-1].copy())
