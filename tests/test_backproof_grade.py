@@ -340,6 +340,24 @@ def test_the_schema_refuses_what_the_documentation_does(spoilt):
     assert not SCHEMA.is_valid({"output": "neither a score nor tests"})
 
 
-def test_precision_follows_the_answers():
+def test_digits_that_are_left_away_are_no_excuse_unless_they_are_not_asked_for():
+    """Differences in float32 would pass for a gradient in float32, whatever was derived."""
     target = answering(lambda W, b: ([w.astype(np.float32) for w in W], [one if one is None else one.astype(np.float32) for one in b]))
-    assert graded(target, **RULE, **FEW | {"max_examples": 5}).score == 10.0
+    few = FEW | {"max_examples": 5}
+    assert graded(target, **RULE, **few).score < 5.0
+    assert graded(target, **RULE | {"precision": "float32"}, **few).score == 10.0
+
+
+@pytest.mark.parametrize("points", [3.333, 1 / 3, 0.125, 0.001])
+def test_all_points_are_all_and_none_has_more(points):
+    parts = (Part("a", ANSWERS, 1, 1), Part("g", GRADIENT, 3, 3))
+    assert Grade("t", points, parts, 1).score == points
+    some = Grade("t", points, (*parts, Part("l", LAWS, 0, 3)), 1)
+    assert some.score <= points
+
+
+def test_a_mistake_that_only_hidden_parts_show_is_told_nowhere_else():
+    parts = (Part("a", ANSWERS, 1, 1), Part("g", GRADIENT, 3, 3), Part("l", LAWS, 0, 3))
+    results = gradescope(Grade("t", 10.0, parts, 1, "it wrote to x"), {"laws": "hidden"})
+    assert "it wrote to x" not in results["output"]
+    assert "it wrote to x" in gradescope(Grade("t", 10.0, parts, 1, "it wrote to x"))["output"]

@@ -72,6 +72,8 @@ def _replay_all(target: str | None, saved: Path, replays: Replays, json_file: st
     """Each finding of a folder; a line for each as it is known."""
     if target is not None:
         raise Failure("--target is for the replay of one FILE: findings of many targets are put each to its own")
+    if saved != Path(SAVED_IN) and not saved.is_dir():
+        raise Failure(f"there is no folder {saved}")
     files = findings_in(saved)
     quiet, fared = json_file == "-", []
     for one in replays.of(files):

@@ -68,7 +68,13 @@ class Grade:
 
     @property
     def score(self) -> float:
-        """The points that it gets, to two digits."""
+        """The points that it gets, to two digits: all of them where every part is right, and never more."""
+        if self.parts and all(part.fraction == 1 for part in self.parts) and not self.error:
+            return float(self.points)
+        return min(self.points, self._to_two_digits)
+
+    @property
+    def _to_two_digits(self) -> float:
         return round(sum(self.worth(part) * part.fraction for part in self.parts), 2)
 
     def text(self) -> str:

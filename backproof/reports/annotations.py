@@ -19,7 +19,7 @@ def annotations(report: Report) -> list[str]:
     if report.verdict is Verdict.RIGHT:
         return []
     told = headline(report)
-    said = " ".join(each for each in (f"{told.where}:" if told.where else "", told.what, told.more) if each)
+    said = " ".join(each for each in (f"{told.where}:" if told.where else "", told.what, told.more, report.error) if each)
     if told.right is not None:
         said = f"{said} It should be: {told.right.code}"
     file, line = place_of(report.target)

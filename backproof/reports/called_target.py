@@ -3,6 +3,7 @@
 import ast
 import shlex
 from collections.abc import Mapping
+from keyword import iskeyword
 from pathlib import Path
 
 from backproof.findings.finding import Finding
@@ -145,16 +146,20 @@ def _mean(loss: str, problem: Problem) -> str:
     return f"({loss}) / len(y)" if problem.reduction == "mean" else loss
 
 
+def _is_name(word: str) -> bool:
+    return word.isidentifier() and not iskeyword(word)
+
+
 def _import(target: str, names: Mapping[str, str] | None = None) -> str:
     """The lines that import the target as `gradient`, or some names of its module as others; "" where its name says no module."""
     module, _, function = target.rpartition(":")
     first, *attributes = function.split(".")
-    if not module or not all(part.isidentifier() for part in (first, *attributes)):
+    if not module or not all(_is_name(part) for part in (first, *attributes)):
         return ""
     path, wanted = Path(module), names or {first: "gradient"}
     folder, module = (str(path.parent), path.stem) if module.endswith(".py") else ("", module)
     lines = [f"sys.path.insert(0, {folder!r})  # the folder that it is imported from"]
-    if all(part.isidentifier() for part in module.split(".")):
+    if all(map(_is_name, module.split("."))):
         lines.append(f"from {module} import {', '.join(f'{name} as {alias}' for name, alias in wanted.items())}")
     else:
         lines += ["import importlib", *(f"{alias} = importlib.import_module({module!r}).{name}" for name, alias in wanted.items())]

@@ -14,6 +14,9 @@ from reference.functions.activation import Joint
 from reference.functions.activations import ACTIVATIONS
 
 WIDTH, HEIGHT = 460.0, 300.0
+LARGEST = 1e150
+"""Of a number in a picture."""
+
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 18.0, 42.0
 TICKS = 5
 POINTS = 120
@@ -61,7 +64,10 @@ def _slope_through(z: Array, slopes: Array) -> Any:
 
 
 def _scatter(x: Array, exact: Array, read: Array, names: tuple[str, str], title: str, curve: Any = None) -> Markup:
-    """Points that were read, each with a line to where it should be."""
+    """Points that were read, each with a line to where it should be; "" where there is no number to show."""
+    x, exact, read = (values[np.isfinite(x)] for values in (x, _drawable(exact), _drawable(read)))
+    if not np.isfinite(exact).any() and not np.isfinite(read).any():
+        return Markup("")
     finite = np.concatenate([values[np.isfinite(values)] for values in (exact, read)])
     low_x, high_x = _widened(float(x.min()), float(x.max()))
     along = np.linspace(low_x, high_x, POINTS)
@@ -75,10 +81,10 @@ def _scatter(x: Array, exact: Array, read: Array, names: tuple[str, str], title:
         high += 0.14 * (high - low)  # above all is room for what is no number
 
     def px(value: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (value - low_x) / (high_x - low_x)
+        return LEFT + (WIDTH - LEFT - RIGHT) * ((value - low_x) / (high_x - low_x))
 
     def py(value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - low) / (high - low)
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * ((value - low) / (high - low))
 
     parts = []
     for tick in _ticks(low, high):
@@ -125,12 +131,13 @@ def _key(right: str, wrong: str) -> list[Markup]:
 def _dumbbells(labels: Sequence[str], exact: Array, read: Array, names: tuple[str, str] | None, title: str) -> Markup:
     """A row for each number: where it should be, and where it is."""
     height = 60.0 + 34 * len(labels)
+    exact, read = _drawable(exact), _drawable(read)
     finite = np.concatenate([values[np.isfinite(values)] for values in (exact, read)])
     low, high = _widened(float(min(finite.min(initial=0.0), 0.0)), float(max(finite.max(initial=0.0), 0.0)))
     left = 40.0 + 6.4 * max(map(len, labels))
 
     def px(value: float) -> float:
-        return left + (WIDTH - left - 92) * (value - low) / (high - low)
+        return left + (WIDTH - left - 92) * ((value - low) / (high - low))
 
     parts: list[Markup] = [line(px(0.0), 26, px(0.0), height - 34, "grid")] if low <= 0 <= high else []
     for i, (label, right, own) in enumerate(zip(labels, exact, read, strict=True)):
@@ -188,6 +195,12 @@ def _grids(rows: Array, names: tuple[str, str], title: str) -> Markup:
             shown = 0.0 if abs(value) <= 1e-9 * size else value
             parts.append(text(x + CELL / 2, y + tall / 2 + 4, short(shown), "wrong" if "off" in class_ else "inside"))
     return picture(wide, 34 + down * tall, title, *parts, class_="picture chart")
+
+
+def _drawable(values: Array) -> Array:
+    """The numbers of a picture: what is beside the end of the range has no room of its own, and is shown as infinite."""
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(values) > LARGEST, np.copysign(np.inf, values), values)
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

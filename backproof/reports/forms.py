@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backproof.findings.report import FORMS, Report
+from reference.errors import ProblemError
 
 
 def html(report: Report) -> str:
@@ -24,7 +25,10 @@ def comparison_html(data: Mapping[str, Any]) -> str:
     """One HTML file of a comparison, of its plain data. Raises ProblemError."""
     from backproof.reports.comparison_page import comparison_page
 
-    return comparison_page(data)
+    try:
+        return comparison_page(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ProblemError(f"no comparison, or one of another version: {type(error).__name__}: {error}") from None
 
 
 FORMS |= {"html": html, "markdown": markdown, "comparison": comparison_html}

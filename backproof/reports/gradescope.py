@@ -39,7 +39,7 @@ def gradescope(grade: Grade, visibility: Mapping[str, str] | None = None) -> dic
         )
     hidden = any(word != "visible" for word in seen.values())
     told = f"{grade.score:g} of {grade.points:g} points" if not hidden else "some parts are not shown yet"
-    explained = grade.error or ("" if seen["gradient"] != "visible" else grade.explanation)
+    explained = grade.error or ("" if any(seen[part.kind] != "visible" for part in grade.parts if part.fraction < 1) else grade.explanation)
     return {
         "score": grade.score,
         "output": _shown("\n\n".join(line for line in (told, explained) if line)),

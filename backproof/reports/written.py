@@ -35,6 +35,7 @@ def write_reports(report: Report, folder: Path) -> list[Path]:
             script = standalone_script(finding)
         except ProblemError:
             continue
-        written.append((folder / file_name(finding, place)).with_suffix(".py"))
+        # no name that pytest collects
+        written.append((folder / f"script-{file_name(finding, place)}").with_suffix(".py"))
         written[-1].write_text(script, encoding="utf-8")
     return written

@@ -106,7 +106,9 @@ def graded(
         session.close()
         return _without_session(counting.name, points, seed, str(error))
     try:
-        return _graded(Inquiry(counting, support, precision or session.precision), counting, points, max_examples, seed, strict)
+        # who answers in fewer digits than are asked for gets no points for it: a course in float32 says so
+        inquiry = Inquiry(counting, support, precision or session.precision or "float64")
+        return _graded(inquiry, counting, points, max_examples, seed, strict)
     finally:
         session.close()
 

@@ -19,6 +19,9 @@ from reference.errors import ProblemError
 FIXED, FAILED, LOSSY, NOT_ASKED = "FIXED", "FAILED", "LOSSY", "NOT ASKED"
 """What is said of a finding: LOSSY where it is still so, and passes."""
 
+EXAMPLES = 200
+"""So many problems a run has by default; one that found something later had more, of which half as many follow."""
+
 CANNOT = (TargetError, SupportError, OracleError, LawError, ProblemError, OSError)
 
 
@@ -103,7 +106,8 @@ class Replays:
 
     def _broken_elsewhere(self, finding: Finding) -> str:
         """Where the law of a finding is still broken on the problems of its run, or ""; how it was asked for is in the finding."""
-        key = finding.target, finding.law, finding.seed, finding.drawn_by, finding.precision, finding.oracles
+        strict = self.strict or finding.verdict is Verdict.LOSSY
+        key = finding.target, finding.law, finding.seed, finding.drawn_by, finding.precision, finding.oracles, strict, finding.index
         if key not in self._whole:
             report = check(
                 finding.target,
@@ -111,7 +115,8 @@ class Replays:
                 laws=[finding.law],
                 precision=finding.precision,
                 oracles=finding.oracles,
-                strict=self.strict or finding.verdict is Verdict.LOSSY,
+                strict=strict,
+                max_examples=max(EXAMPLES, finding.index + EXAMPLES // 2),
                 no_diagnosis=True,
                 shrink_seconds=0.0,
                 time_limit=self.time_limit,

@@ -123,7 +123,7 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
 def _is_constant(ask: Ask, problem: Problem, numbers: Array) -> bool:
     """Whether two further problems have the same answer."""
     answers = [numbers_of(ask(problem.replaced(x=problem.x * factor))) for factor in (0.5, 0.25)]
-    return all(answer is not None and np.array_equal(answer, numbers) for answer in answers)
+    return all(answer is not None and np.array_equal(answer, numbers, equal_nan=True) for answer in answers)
 
 
 def _with_one_change(problem: Problem) -> Iterator[tuple[str, Problem]]:
