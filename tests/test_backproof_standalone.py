@@ -142,7 +142,8 @@ def test_it_fails_while_the_mistake_is_there_and_passes_once_it_is_mended(mistak
         assert wrong.stdout.endswith("the mistake is there\n")
     with_mistake(network, "")
     mended = run(script, bare)
-    assert (mended.returncode, mended.stdout, mended.stderr) == (0, "mended\n", "")
+    assert (mended.returncode, mended.stdout) == (0, "mended\n"), mended.stderr
+    assert "Traceback" not in mended.stderr  # NumPy may warn there of what the network by hand does with large numbers
 
 
 @pytest.mark.slow
