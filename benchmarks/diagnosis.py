@@ -147,7 +147,9 @@ def all_pairs(number: int, seed: int) -> bool:
         )
         first_right += right
         search = told.examination.search  # None where conduct is told, of which no fault of these is
-        wrong = bool(causes - {""}) and (search is None or not same_numbers(together(search.causes), steps, supports, tried))
+        planted = {one.name, other.name}
+        others = [cause for cause, same in _all_told(told) if cause and not any(are_equal(cause, name) or name in same for name in planted)]
+        wrong = bool(others) and (search is None or not same_numbers(together(search.causes), steps, supports, tried))
         said = "WRONG" if wrong else f"{named} named" if causes - {""} else "none"
         counts[said] += 1
         print(f"{one.name} + {other.name}: {said}{'' if right else '  MISPLACED'} {sorted(causes)} {told.seconds:.1f} s", flush=True)

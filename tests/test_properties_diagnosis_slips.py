@@ -68,3 +68,18 @@ def test_labels_are_left_as_they_are_where_it_is_tried_whether_an_answer_changes
 
     supports = {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"], "activations": ["tanh"], "depth": 2}
     assert diagnose(InProcess(target), Support.of(supports), seconds=600.0)
+
+
+def test_of_a_network_of_two_layers_what_it_raises_at_others_is_no_second_mistake():
+    """Any step that does not fit some shapes raises there, so that refusals are given by many a wrong step."""
+    made = slipping(lambda problem, weights, biases: times(biases, 0, 1 / problem.batch))
+
+    def of_two_layers(problem):
+        if problem.depth != 2:
+            raise IndexError("list index out of range")
+        return made(problem)
+
+    (told,) = diagnose(InProcess(of_two_layers), Support.of(STUDENT | {"depth": 4}), seconds=600.0)
+    assert told.cause in ("averaged_the_bias_gradient", "divided_by_the_batch_size_db")
+    assert "beside it" not in told.explanation
+    assert "gives no answer that can be judged, which this does not explain" in told.explanation

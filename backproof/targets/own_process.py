@@ -6,9 +6,13 @@ import sys
 from typing import Any
 
 from backproof.targets.protocol_session import PIPES, ProtocolSession
+from backproof.targets.target import LOAD_LIMIT
 
 LOADING_LIMIT = 120.0
 """Seconds that a target may take to be imported, or more where the first call may take more."""
+
+LEAST_LOADING_LIMIT = 20.0
+"""The same, where the first call is allowed less than it is by default."""
 
 
 class OwnProcess(ProtocolSession):
@@ -21,7 +25,9 @@ class OwnProcess(ProtocolSession):
 
     @property
     def _ready_limit(self) -> float:
-        return max(LOADING_LIMIT, self._first_limit) if self._said_ready_limit is None else self._said_ready_limit
+        if self._said_ready_limit is not None:
+            return self._said_ready_limit
+        return max(LOADING_LIMIT if self._first_limit >= LOAD_LIMIT else LEAST_LOADING_LIMIT, self._first_limit)
 
     def _greeting(self) -> dict[str, Any]:
         return super()._greeting() | {

@@ -15,6 +15,7 @@ from properties.diagnosis.reproduction import conditioned, places_where_it_shows
 from properties.diagnosis.table import Table
 from properties.diagnosis.variant import OF_DELTA, Variant
 from properties.faults.fault import Network, Step
+from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.functions.parametrised import name_and_parameters
 
@@ -72,6 +73,9 @@ class Search:
         self.answered = np.array([one.gradient is not None for one in self.asked], dtype=bool)
         self.gives = np.array([not one.differs_from_right for one in self.asked], dtype=bool)
         self.wrong = ~self.gives
+        # beside wrong answers what raises is explained by nothing: any step that does not fit some shapes raises there
+        raises = np.array([one.refused and one.answer.verdict is Verdict.RAISES for one in self.asked], dtype=bool)
+        self.raises = raises if (self.wrong & self.answered).any() else np.zeros(len(raises), dtype=bool)
 
     @property
     def complete(self) -> bool:
@@ -82,16 +86,25 @@ class Search:
     def run(self) -> None:
         """Look for causes until all is reproduced, or nothing more is explained."""
         # what is refused may be a mistake of its own
-        while not self.gives.all() and len(self.causes) < MISTAKES:
+        while self._is_open and len(self.causes) < MISTAKES:
             if not self._one_more():
                 break
         self._leave_out_what_is_not_needed()
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether something is unexplained."""
+        return bool((~self.gives & ~self.raises).any())
+
+    def _given_by(self, rows: Sequence[Variant]) -> AnyArray:
+        """Which answers a network with some mistakes gives."""
+        return reproduces(self.asked, together(rows)) & ~self.raises
 
     def _leave_out_what_is_not_needed(self) -> None:
         """What was found first may explain nothing beside what was found later; what is the hardest to say goes first."""
         for row in sorted(self.causes, key=lambda each: (each.rank, each.number), reverse=True):
             others = [each for each in self.causes if each is not row]
-            if others and (gives := reproduces(self.asked, together(others))).sum() >= self.gives.sum():
+            if others and (gives := self._given_by(others)).sum() >= self.gives.sum():
                 self.causes, self.gives = others, gives
 
     def _one_more(self) -> bool:
@@ -194,7 +207,7 @@ class Search:
         return any(not one.agrees(one.simulate(changed)) for one, given in zip(self.asked, self.gives, strict=True) if given)
 
     def _with(self, row: Variant) -> AnyArray:
-        return reproduces(self.asked, together([*self.causes, row]))
+        return self._given_by([*self.causes, row])
 
     def _conditioned(self, candidate: Candidate) -> Variant | None:
         """The variant where it explains, and not where the target is right though it would show."""
@@ -257,7 +270,7 @@ class Search:
             rows, alike = self._covering(first, candidates)
             # the last of them may explain no more than what was read amiss
             for number in range(2, len(rows) + 1):
-                gives = reproduces(self.asked, together([*self.causes, *rows[:number]]))
+                gives = self._given_by([*self.causes, *rows[:number]])
                 more = gives.sum() > (self.gives if best is None else best[1]).sum()
                 if more and gives[self.gives].all():
                     best, rivals = (rows[:number], gives), alike
