@@ -361,3 +361,10 @@ def test_a_mistake_that_only_hidden_parts_show_is_told_nowhere_else():
     results = gradescope(Grade("t", 10.0, parts, 1, "it wrote to x"), {"laws": "hidden"})
     assert "it wrote to x" not in results["output"]
     assert "it wrote to x" in gradescope(Grade("t", 10.0, parts, 1, "it wrote to x"))["output"]
+
+
+@pytest.mark.parametrize("points", ["nan", "inf"])
+def test_points_that_are_no_number_are_refused(points):
+    done = run("grade", "nothing.py:gradient", "--points", points)
+    assert done.exit_code == 2
+    assert f"--points is {points}: expected a number of points" in done.output

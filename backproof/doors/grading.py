@@ -1,6 +1,7 @@
 """Grades: `backproof grade` writes what Gradescope reads, and `backproof.grade` gives a float, for a cell of a notebook."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import click
 
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, NOT_RIGHT, RIGHT, cli
-from backproof.doors.output import check_writable, tried, write_json
+from backproof.doors.output import Failure, check_writable, tried, write_json
 from backproof.findings.grade import SHARES, Grade
 from backproof.findings.history import remember_grade
 from backproof.findings.saved import SAVED_IN
@@ -149,6 +150,8 @@ def grade_command(target: str, points: float, results: str | None, visibility: d
     told; name a file of your own that imports the submission, whose `supports` says what it is asked.
     """
     check_writable(results)
+    if not math.isfinite(points):
+        raise Failure(f"--points is {points}: expected a number of points")
     result: Grade = tried(lambda: graded(target, points=points, **options))
     with suppress(OSError):
         remember_grade(result, save)
