@@ -8,10 +8,10 @@ import numpy as np
 from properties.answers.answer import Answer
 from properties.diagnosis.asked import Ask, Asked
 from properties.diagnosis.ladder import Rung
+from properties.judging.judgement import precision_of
 from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from reference.arrays import Array
 from reference.problem import Problem
-from rounding.precisions import Precision
 
 TABLE: dict[str, str] = {
     "writes_to_its_inputs": "It writes to what it is given: {about}. The numbers may be right, but the problem is another one then.",
@@ -53,18 +53,21 @@ def numbers_of(answer: Answer) -> Array | None:
     return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for _, array in answer.gradient.arrays()])
 
 
-def conduct(ask: Ask, rungs: Sequence[Rung], precision: Precision) -> Conduct | None:
-    """What is wrong with the conduct of a target, by some twelve calls; None where nothing is, or nothing can be asked."""
+def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None) -> Conduct | None:
+    """What is wrong with the conduct of a target, by some twelve calls; None where nothing is, or nothing can be asked.
+
+    said: the precision that its answers are judged by, None for what their dtype says.
+    """
     networks = [rung.problem for rung in rungs if rung.kind == "network" and rung.problem.batch > 1]
     # in a single number nothing lies in an order
     problem = next((each for each in networks if min(each.widths) > 1), next(iter(networks), None))
     problem = problem or next((rung.problem for rung in rungs if rung.kind != "found"), None)
     if problem is None:
         return None
-    return next(_found(ask, problem, rungs, precision), None)
+    return next(_found(ask, problem, said), None)
 
 
-def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precision) -> Iterator[Conduct]:
+def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
     first, again, third = (ask(problem) for _ in range(3))
     for answer in (first, again, third):
         if answer.changed:
@@ -73,6 +76,8 @@ def _found(ask: Ask, problem: Problem, rungs: Sequence[Rung], precision: Precisi
     one, two, three = numbers
     if one is None or two is None or three is None or one.shape != two.shape or one.shape != three.shape:
         return
+    assert first.gradient is not None
+    precision = precision_of(first.gradient, said)
     asked = Asked(Rung(problem, "network"), first, precision)
 
     def same(a: Array, b: Array) -> bool:

@@ -149,7 +149,7 @@ class Examination:
     def diagnosed(self, found: Sequence[Problem], without: Collection[str] = ()) -> tuple[Diagnosis, ...]:
         """A diagnosis of each mistake; found: the problems of findings; without: names of variants that are not told."""
         rungs = ladder(self.support, self.seed, self.drawn_in, found)
-        if conducted := conduct(self.asks, rungs, PRECISIONS[self.drawn_in]):
+        if conducted := conduct(self.asks, rungs, self.precision):
             return (_of_conduct(conducted),)
         asked = self.asked(rungs, 0.5)
         self.search = search = Search(Table(without), asked)
