@@ -36,6 +36,7 @@ PAIRS: tuple[tuple[str, str, str], ...] = (
     ("let_relu_leak", "took_the_slope_of_leaky_relu_for_relu", "the default slope of leaky relu is 0.01"),
     ("forgot_the_upper_kink_of_relu6", "took_the_slope_of_relu_for_relu6", "the same in other words"),
     ("left_out_the_biases", "forgot_the_bias_in_the_forward_pass", "b that is 0 and b that is left out"),
+    ("skipped_layers_without_biases", "left_dw_at_zero", "in layers without biases; but for NaN times 0"),
     ("cut_the_gradient_where_a_bias_was_added", "passed_nothing_down", "in layers with biases; but for NaN times 0"),
     ("dropped_the_last_sample", "dropped_the_last_sample_of_several", "where no problem has one sample alone"),
     ("answered_transposed_weights", "transposed_dw_where_it_is_square", "where all layers are square"),
