@@ -71,11 +71,7 @@ class Grade:
         """The points that it gets, to two digits: all of them where every part is right, and never more."""
         if self.parts and all(part.fraction == 1 for part in self.parts) and not self.error:
             return float(self.points)
-        return min(self.points, self._to_two_digits)
-
-    @property
-    def _to_two_digits(self) -> float:
-        return round(sum(self.worth(part) * part.fraction for part in self.parts), 2)
+        return min(self.points, round(sum(self.worth(part) * part.fraction for part in self.parts), 2))
 
     def text(self) -> str:
         """All of it, for a person."""

@@ -157,8 +157,6 @@ class Search:
     def _tried(self, candidate: Candidate) -> Candidate | None:
         """A candidate that gives more answers, and loses none that are given already; by a condition, where it can only be so."""
         if self._loses(candidate.row):
-            if not candidate.row.local or len(candidate.at) < PLACES:
-                return None
             narrowed = self._conditioned(candidate)
             if narrowed is None:
                 return None
@@ -173,14 +171,14 @@ class Search:
 
     def _where_it_explains(self, candidate: Candidate) -> Candidate | None:
         """The same by a condition, of what is done in some layers alone, so that it gives no answer where it is done in all."""
-        if not candidate.row.local or len(candidate.at) < PLACES or (narrowed := self._conditioned(candidate)) is None:
+        if (narrowed := self._conditioned(candidate)) is None:
             return None
         gives = self._with(narrowed)
         return Candidate(narrowed, candidate.at, gives) if gives[~self.gives].any() and gives[self.gives].all() else None
 
     def _narrowed(self, candidate: Candidate) -> Candidate:
         """The same by a condition, where that gives more answers."""
-        if not candidate.row.local or len(candidate.at) < PLACES or (narrowed := self._conditioned(candidate)) is None:
+        if (narrowed := self._conditioned(candidate)) is None:
             return candidate
         gives = self._with(narrowed)
         assert candidate.gives is not None
@@ -210,8 +208,10 @@ class Search:
         return self._given_by([*self.causes, row])
 
     def _conditioned(self, candidate: Candidate) -> Variant | None:
-        """The variant where it explains, and not where the target is right though it would show."""
+        """The variant where it explains, and not where the target is right though it would show; None where no condition can be learnt."""
         row = candidate.row
+        if not row.local or len(candidate.at) < PLACES:
+            return None
         where = [Place(self.asked[i].problem, layer) for i, layer in candidate.at]
         base, changed = together(self.causes), together([*self.causes, row])
         # an answer that is right with the mistake too, where digits are few, says nothing of it
