@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from properties.problems.support import SupportError
-
 
 class Door(Enum):
     """What takes options: a function of Python, a command, pytest."""
@@ -239,11 +237,11 @@ def in_words(limits: Mapping[str, Any]) -> str:
 
 
 def limits_in(words: str) -> dict[str, Any]:
-    """The limits that in_words wrote. Raises SupportError."""
+    """The limits that in_words wrote. Raises ValueError."""
     names = {f"--{name.replace('_', '-')}": name for name in LIMITS}
     given = words.split()
     if len(given) % 2 or not set(given[::2]) <= names.keys():
-        raise SupportError(f"{words!r} is no list of limits, such as --depth 2 --losses huber")
+        raise ValueError(f"{words!r} is no list of limits, such as --depth 2 --losses huber")
     return {names[flag]: LIMITS[names[flag]].read(word) for flag, word in zip(given[::2], given[1::2], strict=True)}
 
 

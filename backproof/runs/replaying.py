@@ -121,9 +121,16 @@ class Replays:
                 shrink_seconds=0.0,
                 time_limit=self.time_limit,
                 load_limit=self.load_limit,
-                **limits_in(finding.drawn_by),
+                **_limits(finding),
             )
             broken = report.laws[finding.law].broken
             still = f"{finding.law} is broken in {broken} of {report.examples} problems of seed {finding.seed}" if broken else ""
             self._whole[key] = still or ("" if report.passed else f"{report.verdict.value}: {report.meaning}")
         return self._whole[key]
+
+
+def _limits(finding: Finding) -> dict[str, Any]:
+    try:
+        return limits_in(finding.drawn_by)
+    except ValueError as error:
+        raise SupportError(str(error)) from None
