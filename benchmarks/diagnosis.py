@@ -22,17 +22,20 @@ from typing import Any
 import numpy as np
 
 from backproof.targets.target import InProcess
+from benchmarks.honest import HONEST
 from benchmarks.textbook import MicroBatches, Textbook
 from properties.answers.answer import as_gradient
 from properties.diagnosis.diagnosis import Diagnosis, Examination
 from properties.diagnosis.equals import are_equal
-from properties.diagnosis.planted import equations_of, is_placed, said_of_cause
+from properties.diagnosis.planted import equations_of, is_placed, said_of_cause, steps_by
 from properties.diagnosis.reproduction import together
 from properties.diagnosis.table import all_variants, is_conduct
+from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import Fault, Network, Step
 from properties.faults.table import FAULTS
 from properties.problems.blocks import one_of_each_block
 from properties.problems.support import Support
+from reference.functions.activations import ACTIVATIONS
 from reference.problem import Problem
 
 SECONDS = 120.0
@@ -165,23 +168,35 @@ def all_honest(number: int) -> bool:
     """Put right networks to the diagnosis; whether nothing was told of any."""
     supports: list[Mapping[str, Any]] = [{}, {"width": (3, 3)}, {"losses": ["mean_squared_error"]}, {"biases": True, "batch": 1}]
     # formulas of textbooks overflow, and are right for moderate numbers
-    makers: dict[str, tuple[Any, Mapping[str, Any]]] = {
-        "by the steps": (Network(answers=("weights", "biases")), {}),
-        "all quantities": (Network(), {}),
-        "by textbook formulas": (Textbook("float64"), {"values": "tame"}),
-        "by textbook formulas in float32": (Textbook("float32"), {"values": "tame"}),
-        "by PyTorch": (MicroBatches("float64"), {"values": "tame"}),
+    makers: dict[str, tuple[Any, Mapping[str, Any], str | None]] = {
+        "by the steps": (Network(answers=("weights", "biases")), {}, None),
+        "all quantities": (Network(), {}, None),
+        "by textbook formulas": (Textbook("float64"), {"values": "tame"}, None),
+        "by textbook formulas in float32": (Textbook("float32"), {"values": "tame"}, None),
+        "by PyTorch, over micro-batches": (MicroBatches("float64"), {"values": "tame"}, None),
     }
-    told = 0
+    makers |= {name: (target, getattr(target, "supports", {}), precision) for name, (target, precision) in HONEST.items()}
+    for name, formula in FORMULAS.items():
+        makers[f"lossy: {name}"] = Network(steps_by(formula), ("weights", "biases")), {"values": "tame", **_with(formula.of)}, None
+    asked, told = Counter[str](), Counter[str]()
     for i in range(number):
-        name, (target, limits) = list(makers.items())[i % len(makers)]
-        asked = {**supports[i // len(makers) % len(supports)], **limits}
-        diagnoses = examined(lambda problem, target=target: target(problem), asked, None, i).diagnoses
+        name, (target, limits, precision) = list(makers.items())[i % len(makers)]
+        # what says itself what it supports is not narrowed further
+        wanted = supports[i // len(makers) % len(supports)] if not limits.keys() - {"values"} else {}
+        diagnoses = examined(lambda problem, target=target: target(problem), {**wanted, **limits}, precision, i).diagnoses
+        asked[name] += 1
         if diagnoses:
-            told += 1
+            told[name] += 1
             print(f"{name}, seed {i}: {diagnoses[0].explanation}", flush=True)
-    print(f"{number} right networks: something told of {told}")
+    for name, runs in asked.items():
+        print(f"{name}: {runs} runs, something told of {told[name]}")
+    print(f"{number} right networks: something told of {told.total()}")
     return not told
+
+
+def _with(function: str) -> Mapping[str, Any]:
+    """The support that has an activation or loss in every problem."""
+    return {"activations": (function,)} if function in ACTIVATIONS else {"losses": (function,)}
 
 
 def main() -> None:

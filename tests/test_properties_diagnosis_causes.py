@@ -10,9 +10,11 @@ from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
 from properties.diagnosis.placing import Place
+from properties.diagnosis.planted import steps_by
 from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.sentences import of_place
 from properties.diagnosis.table import Table, all_variants, is_conduct
+from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
 from properties.problems.support import Support
@@ -340,3 +342,8 @@ def test_sums_in_another_order_are_no_conduct_in_float32():
     for seed in (78, 98):  # of which the answers differ in their digits
         assert told_of(Textbook("float32"), SIMPLE | {"values": "tame"}, seed=seed) == ()
         assert all(diagnosis.cause not in CONDUCT.values() for diagnosis in told_of(doubled, SIMPLE | {"values": "tame"}, seed=seed))
+
+
+def test_two_problems_behind_slopes_of_0_may_have_one_answer():
+    lossy = Network(steps_by(FORMULAS["cancelled_relu6_at_large_z"]), ("weights", "biases"))
+    assert told_of(lossy, {"activations": ("relu6",), "values": "tame"}) == ()
