@@ -55,7 +55,7 @@ def examined(
     target: Any, supports: Mapping[str, Any], precision: str | None, seed: int, without: Sequence[str] = (), strict: bool = False
 ) -> Examined:
     """A diagnosis of a target."""
-    session = InProcess(target, precision=precision)
+    session = InProcess(target, precision=precision, time_limit=0)
     began = time.process_time()
     examination = Examination(session, Support.of(supports), precision or "float64", seed, SECONDS, precision, strict)
     with np.errstate(all="ignore"):

@@ -347,3 +347,28 @@ def test_sums_in_another_order_are_no_conduct_in_float32():
 def test_two_problems_behind_slopes_of_0_may_have_one_answer():
     lossy = Network(steps_by(FORMULAS["cancelled_relu6_at_large_z"]), ("weights", "biases"))
     assert told_of(lossy, {"activations": ("relu6",), "values": "tame"}) == ()
+
+
+def test_what_updates_lose_by_their_rate_is_allowed_for():
+    """Read off at the rate 0.01, dC/dW loses digits: no second mistake is made of that."""
+
+    def step(weights, biases, x, y, lr):
+        a = [x]
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            z = a[-1] @ w.T + (0 if b is None else b)
+            a.append(np.maximum(z, 0) if k + 1 < len(weights) else z)
+        delta = a[-1] - y
+        for k in reversed(range(len(weights))):
+            delta = delta * (a[k + 1] > 0) if k + 1 < len(weights) else delta
+            weights[k] -= lr * delta.T @ a[k]
+            if biases[k] is not None:
+                biases[k] -= lr * delta.sum(axis=0)
+            delta = delta @ weights[k]
+        return weights, biases
+
+    limits = {"activations": ["relu"], "output_activations": ["identity"], "values": "tame"}
+    target = adapt(step, activations=False, returns="updated", learning_rate={"lr": 0.01}, supports=limits)
+    assert target.supports["learning_rate"] == 0.01
+    (diagnosis,) = told_of(target, target.supports)
+    assert (diagnosis.equation, diagnosis.layer) == (7, 1)
+    assert "takes its step of gradient descent before it carries the error down" in diagnosis.explanation

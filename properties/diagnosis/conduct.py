@@ -53,10 +53,11 @@ def numbers_of(answer: Answer) -> Array | None:
     return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for _, array in answer.gradient.arrays()])
 
 
-def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None) -> Conduct | None:
+def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None, learning_rate: float | None = None) -> Conduct | None:
     """What is wrong with the conduct of a target, by some twelve calls; None where nothing is, or nothing can be asked.
 
-    said: the precision that its answers are judged by, None for what their dtype says.
+    said: the precision that its answers are judged by, None for what their dtype says; learning_rate: that of the updates which they are
+    read off, if they are.
     """
     networks = [rung.problem for rung in rungs if rung.kind == "network" and rung.problem.batch > 1]
     # in a single number nothing lies in an order
@@ -64,10 +65,10 @@ def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None) -> Conduct | None
     problem = problem or next((rung.problem for rung in rungs if rung.kind != "found"), None)
     if problem is None:
         return None
-    return next(_found(ask, problem, said), None)
+    return next(_found(ask, problem, said, learning_rate), None)
 
 
-def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
+def _found(ask: Ask, problem: Problem, said: str | None, learning_rate: float | None) -> Iterator[Conduct]:
     first, again, third = (ask(problem) for _ in range(3))
     for answer in (first, again, third):
         if answer.changed:
@@ -78,14 +79,14 @@ def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
         return
     assert first.gradient is not None
     precision = precision_of(first.gradient, said)
-    asked = Asked(Rung(problem, "network"), first, precision)
+    asked = Asked(Rung(problem, "network"), first, precision, learning_rate=learning_rate)
 
     def same(a: Array, b: Array) -> bool:
         return bool(np.array_equal(a, b, equal_nan=True)) or asked.near(a, b)
 
     def off(to: Problem, answer: Answer) -> bool:
         """Whether an answer is wrong to another problem: behind slopes of 0 two problems may rightly have one."""
-        return Asked(Rung(to, "network"), answer, precision).is_off
+        return Asked(Rung(to, "network"), answer, precision, learning_rate=learning_rate).is_off
 
     def stays(changed: Array) -> bool:
         """Whether the same problem, asked once more, still has the answer that it did not have at first."""

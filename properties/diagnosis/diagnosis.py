@@ -129,7 +129,8 @@ class Examination:
         finally:
             self.seconds -= time.monotonic() - began
         if self.first is None and answer.gradient is not None:
-            self.first = Asked(Rung(problem, "network"), answer, precision_of(answer.gradient, self.precision))
+            precision = precision_of(answer.gradient, self.precision)
+            self.first = Asked(Rung(problem, "network"), answer, precision, learning_rate=self.support.learning_rate)
             self.first.got.flags.writeable = False  # read now: what is answered may be written over
         return answer
 
@@ -141,15 +142,15 @@ class Examination:
         def more() -> bool:
             return (self.seconds > kept or next(numbers) < 20) and self.calls < self.most
 
-        before = self.calls
-        answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict)
+        before, rate = self.calls, self.support.learning_rate
+        answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict, rate)
         self.not_asked += len(rungs) - (self.calls - before)
         return answers
 
     def diagnosed(self, found: Sequence[Problem], without: Collection[str] = ()) -> tuple[Diagnosis, ...]:
         """A diagnosis of each mistake; found: the problems of findings; without: names of variants that are not told."""
         rungs = ladder(self.support, self.seed, self.drawn_in, found)
-        if conducted := conduct(self.asks, rungs, self.precision):
+        if conducted := conduct(self.asks, rungs, self.precision, self.support.learning_rate):
             return (_of_conduct(conducted),)
         asked = self.asked(rungs, 0.5)
         self.search = search = Search(Table(without), asked)
