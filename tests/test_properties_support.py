@@ -178,7 +178,7 @@ def test_every_limit_is_tried():
 
 @pytest.mark.parametrize("rate", [0, "0.1", True, float("inf")])
 def test_a_learning_rate_is_a_number(rate):
-    with pytest.raises(SupportError, match="learning_rate is .*: expected a number, not 0"):
+    with pytest.raises(SupportError, match=r"learning_rate is .*: expected a number, not 0"):
         Support.of({"learning_rate": rate})
 
 
