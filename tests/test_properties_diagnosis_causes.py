@@ -372,3 +372,22 @@ def test_what_updates_lose_by_their_rate_is_allowed_for():
     (diagnosis,) = told_of(target, target.supports)
     assert (diagnosis.equation, diagnosis.layer) == (7, 1)
     assert "takes its step of gradient descent before it carries the error down" in diagnosis.explanation
+
+
+def test_weights_taken_with_their_inputs_first_are_one_cause_and_what_it_raises_is_explained():
+    def inputs_first(problem):
+        a, slopes = [problem.x], []
+        for w, b in zip(problem.weights, problem.biases, strict=True):
+            a.append(np.tanh(a[-1] @ w + (0 if b is None else b)))
+            slopes.append(1 - a[-1] ** 2)
+        delta, weights, biases = (a[-1] - problem.y) * slopes[-1], [], []
+        for k in reversed(range(problem.depth)):
+            weights.insert(0, a[k].T @ delta)
+            biases.insert(0, None if problem.biases[k] is None else delta.sum(axis=0))
+            delta = (delta @ problem.weights[k].T) * slopes[k - 1] if k else delta
+        return Gradient(weights, biases)
+
+    (diagnosis,) = told_of(inputs_first, SIMPLE | {"activations": ["tanh"]})
+    assert diagnosis.cause == "took_weights_as_inputs_by_outputs"
+    assert 'backproof.adapt(f, weights="in_out")' in diagnosis.explanation
+    assert "no answer" not in diagnosis.explanation

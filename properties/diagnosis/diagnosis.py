@@ -21,7 +21,7 @@ from properties.diagnosis.explanation import Layer, Reading
 from properties.diagnosis.ladder import Rung, ladder
 from properties.diagnosis.placing import boxes, place, place_of
 from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
-from properties.diagnosis.reproduction import reproduces_all, together
+from properties.diagnosis.reproduction import reproduces, reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
 from properties.diagnosis.table import Table, all_variants
@@ -224,7 +224,7 @@ class Examination:
         given = [one for one in (*search.asked, *fresh) if one.gradient is not None]
         wrong = int((search.wrong & search.answered).sum()) + sum(one.differs_from_right for one in fresh if one.gradient is not None)
         refused = sum(one.refused for one in (*search.asked, *fresh))
-        unexplained = int((~search.gives & ~search.answered).sum())
+        unexplained = int((~reproduces(search.asked, together(search.causes)) & ~search.answered).sum())
         found = []
         for k, row in enumerate(search.causes):
             same = search.same_numbers(k, fresh)
