@@ -391,3 +391,11 @@ def test_weights_taken_with_their_inputs_first_are_one_cause_and_what_it_raises_
     assert diagnosis.cause == "took_weights_as_inputs_by_outputs"
     assert 'backproof.adapt(f, weights="in_out")' in diagnosis.explanation
     assert "no answer" not in diagnosis.explanation
+
+
+def test_a_mistake_in_the_output_layer_alone_is_named_where_every_answer_is_wrong():
+    row = all_variants()["used_activation_for_pre_activation"]
+    in_the_output = conditioned(row, Condition("in the output layer", lambda q, layer: layer == q.depth))
+    limits = {"activations": ["sigmoid"], "losses": ["half_squared_error"], "depth": 3, "biases": True, "values": "tame"}
+    (diagnosis,) = told_of(network(in_the_output), limits)
+    assert (diagnosis.cause, diagnosis.shows_when) == (row.name, "in the output layer")
