@@ -1,9 +1,11 @@
 """Grades: points by layer and law by a written rule, in Gradescope's form, as a float, and whatever is wrong with a submission."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +143,36 @@ def prints(problem):
     os.write(2, b"from below\n")
     subprocess.run(["sh", "-c", "echo of another process >&2"], check=True)
     return no_bias(problem)
+
+
+class Cell(StringIO):
+    """What stands for standard error in a notebook: no file, so that nothing below Python leads to it."""
+
+    name = "stderr"
+
+
+def test_who_held_standard_error_before_writes_nothing_to_it_either(capfd, monkeypatch):
+    """A log's handler keeps the stream that it was made with; to nbgrader one word there is a wrong cell."""
+    stream = Cell()
+    monkeypatch.setattr(sys, "stderr", stream)
+    log = logging.getLogger("a student's own")
+    handler = logging.StreamHandler()
+    log.addHandler(handler)
+    held = print_to = sys.stderr
+
+    def logs(problem):
+        log.warning("of the log")
+        print("of who held it", file=print_to)
+        held.writelines(["and of", " lines"])
+        return gradient(problem)
+
+    try:
+        assert grade(logs, **FEW) == 10.0
+        log.warning("it is there again")
+    finally:
+        log.removeHandler(handler)
+    assert stream.getvalue() == "it is there again\n"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_nothing_goes_to_standard_error(capfd):
