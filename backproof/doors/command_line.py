@@ -28,7 +28,7 @@ from backproof.reports.terminal import explained_view, judgement_view, report_vi
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
 from backproof.runs.comparison import Compared, compare_targets
-from backproof.runs.options import Door
+from backproof.runs.options import Door, asked_in_words, in_words
 from backproof.runs.self_test import Tested, all_tested
 from oracles.available import ORACLES, missing, version
 from properties.faults.table import FAULTS
@@ -71,7 +71,8 @@ def check(
     except Failure as failure:
         # whoever reads the file learns as much as whoever reads the terminal
         nothing = Report(target, (), {}, options["seed"] or 0, 0, 0, 0, options["precision"] or "float64", options["strict"])
-        nothing = replace(nothing, error=failure.message)
+        asked_by = asked_in_words(options | {"max_examples": max_examples})
+        nothing = replace(nothing, error=failure.message, drawn_by=in_words(options), asked_by=asked_by)
         write_json(json_file, dump(nothing.data() | {"seed": options["seed"]}))
         write_forms(nothing, html_file, markdown_file)
         raise

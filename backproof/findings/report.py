@@ -54,8 +54,8 @@ class Report:
     unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
     tally: all that was counted, as Tally.from_data reads it, None where nothing could be run;
     error: why nothing could be run, "" if it could; right_if_tame: whether a target that fails is right for moderate numbers;
-    drawn_by: which problems were asked for, as --sizes real; environment: releases of what it ran in; saved: the file that replays each
-    finding, in their order, where there are some.
+    drawn_by: which problems were asked for, as --sizes real; asked_by: the other options, as --max-examples 40; environment: releases of
+    what it ran in; saved: the file that replays each finding, in their order, where there are some.
     """
 
     target: str
@@ -78,6 +78,7 @@ class Report:
     error: str = ""
     right_if_tame: bool = False
     drawn_by: str = ""
+    asked_by: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     saved: tuple[str, ...] = ()
 
@@ -140,6 +141,7 @@ class Report:
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "right_if_tame": self.right_if_tame,
             "drawn_by": self.drawn_by,
+            "asked_by": self.asked_by,
             "environment": self.environment,
             "saved": list(self.saved),
             "tally": self.tally,
@@ -265,6 +267,7 @@ def _read(data: dict[str, Any]) -> Report:
         error=str(data["error"] or ""),
         right_if_tame=bool(data.get("right_if_tame", False)),
         drawn_by=str(data.get("drawn_by", "")),
+        asked_by=str(data.get("asked_by", "")),
         environment={str(name): str(release) for name, release in data.get("environment", {}).items()},
         saved=tuple(str(file) for file in data.get("saved", ())),
     )

@@ -173,10 +173,17 @@ def facts(report: Report) -> list[tuple[str, str]]:
 
 def again(report: Report) -> list[tuple[str, str]]:
     """How the run and its findings are had again: what is done, and the command."""
-    target = shlex.quote(report.target)
-    options = " ".join(word for word in (report.drawn_by, "--strict" if report.strict else "") if word)
-    seed = "" if report.error else f" --seed {report.seed}"
-    rows = [("the whole run", f"backproof check {target}{seed}{' ' + options if options else ''}")]
+    # a report of before this was saved says no other option
+    others = report.asked_by or ("--strict" if report.strict else "")
+    options = " ".join(word for word in (report.drawn_by, others) if word)
+    if ":" in report.target or report.error:
+        seed = "" if report.error else f"--seed {report.seed}"
+        command = " ".join(word for word in ("backproof check", shlex.quote(report.target), seed, options) if word)
+    else:
+        # no command finds what was given as an object of Python
+        says = f" and what {options} says" if options else ""
+        command = f"backproof.check(target, seed={report.seed}), {report.target} in the target's place{says}"
+    rows = [("the whole run", command)]
     for i, (_, file) in enumerate(zip_longest(report.findings, report.saved[: len(report.findings)]), 1):
         if file:
             rows.append((f"finding {i}", f"backproof replay {shlex.quote(file)}"))

@@ -1,10 +1,12 @@
 """Several reports of one target as one: what test items found, each by a law of its own."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from backproof.findings.report import Report
 from backproof.runs.tally import Tally
+from properties.laws.table import laws_for
 
 
 def together(reports: Sequence[Report]) -> Report:
@@ -44,6 +46,14 @@ def together(reports: Sequence[Report]) -> Report:
         blind=tuple({(b.function, b.low, b.high): b for report in reports for b in report.blind}.values()),
         unjudged=tally.unjudged if tally is not None else first.unjudged,
         tally=None if tally is None else tally.to_data(),
+        asked_by=_asked_by(first, list(laws)) if len(reports) > 1 else first.asked_by,
         right_if_tame=any(report.right_if_tame for report in reports),
         saved=files if all(files) else (),
     )
+
+
+def _asked_by(first: Report, laws: list[str]) -> str:
+    """The options that ask for all of them at once: each was asked for one law of its own."""
+    words = re.sub(r"--laws \S+", "", first.asked_by).split()
+    every = {law.name for law in laws_for()} <= set(laws)
+    return " ".join(words + ([] if every else ["--laws", ",".join(laws)]))
