@@ -165,3 +165,14 @@ def test_a_folder_that_cannot_be_written_stops_no_run(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     done = run("check", "t.py:f", "--save", tmp_path / "file")
     assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_line_is_a_line_where_it_is_piped(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    long = "a/long/way/to/the/file/of/somebody/who/likes/folders/network.py:gradient_of_all_layers_in_one_go"
+    for i in range(3):
+        add_line(json.dumps({"when": "2026-01-01T00:00:00+00:00", "target": f"{long}{i}", "cause": "used_activation"}), tmp_path / NAME)
+    lines = run("history", "--saved", tmp_path).stdout.splitlines()
+    assert len(lines) == 4
+    assert [f"{long}{i}" in line for i, line in enumerate(lines[1:])] == [True] * 3
+    assert lines[0].index("cause") == lines[1].index("used_activation")

@@ -20,11 +20,13 @@ from backproof.findings.report import Report, report_of
 from backproof.reports.annotations import annotations, place_of
 from backproof.reports.chain import OFF, chain, first_off
 from backproof.reports.comparison_page import comparison_page
+from backproof.reports.markdown import plain
 from backproof.reports.mathematics import BY_LOSS, EQUATIONS, RIGHT, formula_of_activation, formula_of_loss, mathml, right_of
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
 from properties.faults.table import FAULTS
+from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.passes import passes
@@ -223,6 +225,35 @@ def test_nothing_from_outside_is_markdown():
     assert "alert(1)" in spoken
 
 
+AS_IT_IS = [
+    "see https://evil.example/x?a=1 now",
+    "HTTP://EVIL.example",
+    "www.evil.example",
+    "mailto:me@evil.example",
+    "- no list",
+    "+ no list",
+    "1. no list",
+    "12) no list",
+    "===",
+    "---",
+    "# no heading",
+    "> no quotation",
+    "    no code",
+    "a  b",
+]
+
+
+@pytest.mark.parametrize("said", AS_IT_IS)
+def test_text_from_outside_begins_no_list_and_is_no_link(said):
+    reader = MarkdownIt("commonmark", {"html": True}).enable("table")
+    for before in ("", "a line before\n"):
+        rendered = reader.render(before + plain(said))
+        assert set(re.findall(r"<(\w+)", rendered)) == {"p"}, rendered
+        # what GitHub makes a link of, without any markup
+        assert not re.search(r"(?i)(https?|ftp)://|www\.|mailto:|\w@\w", rendered)
+        assert " ".join(said.split()) in rendered.replace("\u200b", "").replace("&gt;", ">"), rendered
+
+
 def test_nothing_from_outside_ends_an_annotation_or_a_line_of_the_terminal():
     report = report_of(json.dumps(hostile()))
     (line,) = annotations(report)
@@ -260,6 +291,24 @@ def test_a_comparison_sorts_by_what_is_shared_and_each_cell_opens_its_finding():
     assert targets
     assert {target[1:] for target in targets} <= ids
     assert "Killed" in page
+    text = comparison.markdown()
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [line.split("`")[1] for line in table] == [f"of/{i}.py:f" for i in (0, 3, 2, 4)] + ["gone.py:f", "of/1.py:f"]
+    assert "| ❌ wrong | Equation 3, " in table[0]
+    assert "activation for pre activation |" in table[0].replace("used ", "")
+    assert "Killed" in table[4]
+    assert "| 2 of 6 | ❌ wrong | g' is taken at a in place of z" in text
+
+
+def test_the_terminal_s_table_names_place_and_cause(tmp_path):
+    data = comparison_data([Compared("t.py:f", json.loads(run("equation 3").to_json()))], 1)
+    (tmp_path / "c.json").write_text(json.dumps(data))
+    code, output = shown("report", tmp_path / "c.json")
+    assert code == 0
+    headings, line = output.splitlines()
+    assert "place and cause" in headings
+    assert "Equation 3, " in line
+    assert "used activation for pre activation" in line
 
 
 @pytest.mark.slow
@@ -354,7 +403,9 @@ def test_any_saved_file_is_shown(tmp_path):
         assert (code, said in output) == (0, True), (kind, output)
     for kind, file, _ in saved(tmp_path):
         code, output = shown("report", file)
-        assert code == (0 if kind == "report" else 2), (kind, output)
+        assert code == (0 if kind in ("report", "comparison") else 2), (kind, output)
+        code, output = shown("explain", file)
+        assert code == (0 if kind in ("report", "finding") else 2), (kind, output)
     shown("report", tmp_path / "comparison.json", "--html", tmp_path / "c.html")
     assert "1 of 1" in (tmp_path / "c.html").read_text()
 
@@ -367,6 +418,70 @@ def test_what_is_no_saved_file_is_refused(text, tmp_path):
     file.write_text(text)
     code, output = shown("show", file)
     assert (code, str(file) in output) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["show", "explain", "script", "replay", "report"])
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_is_told_to_be_empty(text, command, tmp_path):
+    (tmp_path / "f.json").write_text(text)
+    code, output = shown(command, tmp_path / "f.json")
+    assert code == 2
+    assert "f.json: the file is empty: what wrote it may have been cut short" in " ".join(output.split())
+
+
+@pytest.mark.parametrize(("text", "given"), [("[]", "it says no schema"), ('{"schema": "other"}', "its schema is 'other'")])
+def test_a_file_of_something_else_is_told_what_it_says(text, given, tmp_path):
+    (tmp_path / "f.json").write_text(text)
+    code, output = shown("show", tmp_path / "f.json")
+    assert code == 2
+    assert f"nothing that backproof saves: {given}; expected backproof.report, backproof.finding, " in " ".join(output.split())
+
+
+DAMAGES = [
+    lambda data: data.pop("version"),
+    lambda data: data.pop("seed"),
+    lambda data: data.pop("targets"),
+    lambda data: data.update(version=2),
+    lambda data: data.update(targets=None),
+    lambda data: data.update(targets=[1]),
+    lambda data: data["targets"][0].pop("seconds"),
+    lambda data: data["targets"][0].update(verdict="good"),
+    lambda data: data["targets"][0].update(problems_passed=None),
+    lambda data: data["targets"][0]["report"].pop("laws"),
+    lambda data: data["targets"][0].update(report=[1]),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("form", [(), ("--html", "-"), ("--markdown", "-")], ids=["terminal", "page", "Markdown"])
+def test_a_damaged_comparison_is_refused_and_no_bug(damage, form, tmp_path):
+    data = json.loads(Comparison((Compared("t.py:f", json.loads(run("right").to_json())),), 1).to_json())
+    damage(data)
+    (tmp_path / "c.json").write_text(json.dumps(data))
+    for command in [("report", tmp_path / "c.json", *form)] + ([] if form else [("show", tmp_path / "c.json")]):
+        code, output = shown(*command)
+        assert code == 2, output
+        assert re.search("no comparison|no report|version is", output), output
+
+
+def test_of_a_run_the_first_finding_is_explained_or_that_of_a_number(tmp_path):
+    report = run("equation 3")
+    first = report.findings[0]
+    both = replace(report, findings=(first, replace(first, law="it_answers", verdict=Verdict.RAISES, message="two samples", answer=None)))
+    (tmp_path / "run.json").write_text(both.to_json())
+    (tmp_path / "one.json").write_text(first.to_json())
+    (tmp_path / "right.json").write_text(run("right").to_json())
+    assert shown("explain", tmp_path / "run.json") == shown("explain", tmp_path / "one.json")
+    assert shown("script", tmp_path / "run.json") == shown("script", tmp_path / "one.json")
+    assert "two samples" in shown("explain", tmp_path / "run.json", "--finding", 2)[1]
+    assert "by the law it_answers" in shown("script", tmp_path / "run.json", "--finding", 2)[1]
+    for words, said in {
+        ("run.json", "--finding", 3): "there is no finding 3: the run has 2",
+        ("one.json", "--finding", 2): "it holds one finding",
+        ("right.json",): "the run found nothing: it is right",
+    }.items():
+        code, output = shown("explain", tmp_path / words[0], *words[1:])
+        assert (code, said in " ".join(output.split())) == (2, True), output
 
 
 def test_each_equation_and_formula_can_be_written():

@@ -34,9 +34,17 @@ def save_finding(finding: Finding, place: int, folder: Path, origin: str = "") -
     return path
 
 
+def text_of(file: Path) -> str:
+    """What is in a file. Raises ProblemError where that is nothing, UnicodeDecodeError and OSError."""
+    text = file.read_text(encoding="utf-8")
+    if not text.strip():
+        raise ProblemError("the file is empty: what wrote it may have been cut short")
+    return text
+
+
 def load_finding(file: Path) -> Finding:
     """The finding that a file holds. Raises ProblemError, with the file's name, and OSError."""
     try:
-        return finding_of(file.read_text(encoding="utf-8"))
+        return finding_of(text_of(file))
     except (ProblemError, UnicodeDecodeError) as error:
         raise ProblemError(f"{file}: {error}") from None

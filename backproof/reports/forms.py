@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from backproof.findings.report import FORMS, Report
-from reference.errors import ProblemError
 
 
 def html(report: Report) -> str:
@@ -25,10 +24,14 @@ def comparison_html(data: Mapping[str, Any]) -> str:
     """One HTML file of a comparison, of its plain data. Raises ProblemError."""
     from backproof.reports.comparison_page import comparison_page
 
-    try:
-        return comparison_page(data)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ProblemError(f"no comparison, or one of another version: {type(error).__name__}: {error}") from None
+    return comparison_page(data)
 
 
-FORMS |= {"html": html, "markdown": markdown, "comparison": comparison_html}
+def comparison_markdown(data: Mapping[str, Any]) -> str:
+    """Markdown of a comparison, of its plain data. Raises ProblemError."""
+    from backproof.reports.markdown import comparison_markdown as written
+
+    return written(data)
+
+
+FORMS |= {"html": html, "markdown": markdown, "comparison html": comparison_html, "comparison markdown": comparison_markdown}

@@ -15,7 +15,7 @@ from backproof.reports.heat import heat_maps
 from backproof.reports.mathematics import EQUATIONS, IN_WORDS, RIGHT, mathml
 from backproof.reports.network import network_picture, sample_shown
 from backproof.reports.standalone import standalone_script
-from backproof.reports.told import BADGES, again, doubts, facts, grouped, headline, meaning_of_right, of_diagnosis
+from backproof.reports.told import BADGES, again, doubts, facts, findings_by_cause, headline, meaning_of_right, of_diagnosis
 from backproof.reports.values import capital, cells, clean, letters, short
 from properties.judging.judgement import Judgement
 from reference.errors import ProblemError
@@ -51,7 +51,7 @@ def page(report: Report) -> str:
         # of a place that is not told no picture is shown first
         evidence=[] if first is None or not (first.cause or told.right) else _evidence(first),
         bars=bars(report),
-        groups=[(name, [(i, finding, finding_rows(finding)) for i, finding in listed]) for name, listed in grouped(report)],
+        groups=[(name, [(i, finding, finding_rows(finding)) for i, finding in listed]) for name, listed in findings_by_cause(report)],
         laws=[(name, count, count.status) for name, count in report.laws.items()],
         again=again(report),
         scripts=_scripts(report),

@@ -207,7 +207,7 @@ def meaning_of_right(report: Report) -> str:
     return " ".join(MEANS.get(report.verdict, OTHERWISE).split())
 
 
-def grouped(report: Report) -> list[tuple[str, list[tuple[int, Finding]]]]:
+def findings_by_cause(report: Report) -> list[tuple[str, list[tuple[int, Finding]]]]:
     """Findings by cause, each with its number from 1: what a diagnosis may explain together, all else by its verdict."""
     first = report.findings[0] if report.findings else None
     groups: dict[str, list[tuple[int, Finding]]] = {}

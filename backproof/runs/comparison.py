@@ -174,7 +174,11 @@ class Comparison:
 
     def html(self) -> str:
         """As one HTML file: a row for each target, a column for each law."""
-        return FORMS["comparison"](self.data())
+        return FORMS["comparison html"](self.data())
+
+    def markdown(self) -> str:
+        """As Markdown: what is shared, and a row for each target."""
+        return FORMS["comparison markdown"](self.data())
 
 
 def compare_targets(
