@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -19,7 +20,7 @@ from backproof.doors.command_line import cli
 from backproof.findings.grade import ANSWERS, GRADIENT, LAWS, SHARES, Grade, Part
 from backproof.findings.history import history
 from backproof.reports.gradescope import LONGEST_OUTPUT, VISIBILITIES, gradescope
-from backproof.runs.grading import graded
+from backproof.runs.grading import graded, where_it_begins
 from properties.faults.table import FAULTS
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,7 @@ def each(factor):
 
 
 last_layer_off = answering(lambda W, b: ([*W[:-1], W[-1] + 1], b))
+hidden_layers_off = answering(lambda W, b: ([*(2 * w for w in W[:-1]), W[-1]], b))
 no_bias = answering(lambda W, b: (W, [None if one is None else one + 1 for one in b]))
 nothing_computed = each(0.0)
 
@@ -244,6 +246,31 @@ def test_a_mistake_in_the_diagnosis_costs_no_grade(monkeypatch, capfd):
     assert 0.0 < grade(no_bias, **FEW) < 10.0
     printed = capfd.readouterr()
     assert "ours" not in printed.out + printed.err
+
+
+def of(value, passed, failed):
+    return {"value": value, "passed": passed, "failed": failed, "unjudged": 0}
+
+
+def test_a_student_is_told_where_it_begins():
+    by = {
+        "depth": [of(1, 12, 0), of(2, 3, 9), of(3, 0, 16)],
+        "width": [of(1, 5, 5), of(2, 10, 20)],
+        "batch": [of(1, 0, 10), of(2, 15, 15)],
+        "reduction": [of("sum", 15, 0), of("mean", 5, 20)],
+        "loss": [of("half_squared_error", 15, 25)],
+    }
+    assert where_it_begins(by) == [
+        "it begins at depth 2: all 12 right below, 25 of 28 wrong from there on",
+        "by reduction: all 15 right with sum, 20 of 25 wrong with others",
+    ]
+    assert where_it_begins({}) == []
+    assert where_it_begins({"depth": [of(1, 0, 4), of(2, 4, 0)]}) == [], "what fails in small networks alone begins nowhere"
+
+
+def test_the_text_of_a_grade_says_where_it_begins():
+    text = graded(hidden_layers_off, **RULE, **FEW).text()
+    assert re.search(r"^it begins at depth 2: all \d+ right below, \d+ of \d+ wrong from there on$", text, re.MULTILINE), text
 
 
 def test_it_is_a_public_name():

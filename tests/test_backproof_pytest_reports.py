@@ -108,6 +108,13 @@ def test_what_items_found_adds_up_to_one_report():
     assert together(reports[:1]).data() == reports[0].data()
 
 
+def test_a_note_of_one_law_says_which_it_is():
+    base = Report("t", (), {"it_answers": LawCount(1)}, 1, 1, 1, 0, "float64", notes=("of all", "ended after 3 problems"))
+    other = replace(base, laws={"two_calls_agree": LawCount(1)}, notes=("of all",))
+    assert together([base, other]).notes == ("of all", "it_answers: ended after 3 problems")
+    assert together([base]).notes == base.notes
+
+
 def test_an_earlier_report_s_findings_do_not_stay_in_its_folder(tmp_path):
     problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
     finding = Finding("t", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from scipy.special import expit, softmax
+from scipy.stats import norm
 
 import backproof
 from backproof import Gradient, Problem, gradient, verify
@@ -18,17 +19,30 @@ from backproof.doors.command_line import cli
 from backproof.findings.judged import judgement_data
 from backproof.findings.report import Report, report_of
 from backproof.reports.annotations import annotations, place_of
-from backproof.reports.chain import OFF, chain, first_off
+from backproof.reports.chain import OFF, UNREAD, chain, first_off
+from backproof.reports.charts import evidence_picture
 from backproof.reports.comparison_page import comparison_page
 from backproof.reports.markdown import plain
-from backproof.reports.mathematics import BY_LOSS, EQUATIONS, RIGHT, formula_of_activation, formula_of_loss, mathml, right_of
+from backproof.reports.mathematics import (
+    BY_LOSS,
+    EQUATIONS,
+    RIGHT,
+    SLOPES,
+    formula_of_activation,
+    formula_of_loss,
+    mathml,
+    right_of,
+    right_of_slope,
+)
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
+from properties.diagnosis.table import all_variants
 from properties.faults.table import FAULTS
 from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
+from reference.functions.parametrised import defaults
 from reference.passes import passes
 from tests.saved_runs import HOSTILE, NAMES, hostile, lossy, run
 
@@ -123,6 +137,95 @@ def test_the_first_step_that_is_off_is_the_mistake(name, factor):
     assert first_off(steps).factor == factor
     assert {step.factor for step in steps if step.state == OFF} == {factor}
     assert all(step.differs for step in steps if step.state == OFF)
+
+
+def test_dc_dw_that_is_the_mistake_is_no_mistake_of_delta_in_a_layer_without_biases():
+    """There delta is known from dC/dW alone: what is certain says which of both is meant."""
+    finding = run("equation 4").findings[0]
+    assert finding.cause is not None
+    bare = finding.problem.replaced(biases=[None] * finding.problem.depth)
+    right = gradient(bare)
+    answer = Gradient([2 * weight for weight in right.weights], [None] * bare.depth)
+    steps = chain(bare, answer, None, finding.diagnosis)
+    assert {step.factor for step in steps if step.state == OFF} == {"weight_gradient"}
+    assert {step.state for step in steps if step.factor == "delta"} == {UNREAD}
+    assert "weight_gradient" not in {step.factor for step in chain(bare, answer, None) if step.state == OFF}, "nothing else says so"
+
+
+def test_the_badge_is_that_of_the_first_finding():
+    """One order for both: what explains the others is told first, and the verdict is its own."""
+    first = run("equation 3").findings[0]
+    raises = replace(first, law="it_answers", verdict=Verdict.RAISES, message="two samples", answer=None, judgement=None, diagnoses=())
+    report = replace(run("equation 3"), findings=(first, raises))
+    assert report.verdict is Verdict.WRONG
+    assert replace(report, findings=(raises, first)).verdict is Verdict.RAISES
+    assert re.search(r'<span class="badge bad">(\w+)</span>\s*<p class="where', report.html())[1] == "wrong"
+    assert report.markdown().startswith("## ❌ wrong: ")
+    assert report_text(report).startswith("wrong: ")
+
+
+def test_the_columns_say_which_is_yours_and_which_is_right():
+    page, text = run("equation 3").html(), run("equation 3").markdown()
+    assert '<th scope="col">should be</th><th scope="col">yours</th>' in page
+    assert '<th scope="col">g&#39;(z), should be</th><th scope="col">yours</th>' in page
+    assert "<dt>yours</dt>" in page
+    assert "g&#39;(z), should be</text>" in page
+    assert ">exact<" not in page[: page.index('id="h-findings"')]
+    assert "| should be | " in text
+    rows = dict(run("equation 3").findings[0].rows())
+    assert "g'(z), should be" in str(run("equation 3"))
+    assert "evidence" in rows
+
+
+def test_what_gives_the_same_numbers_is_told_in_words():
+    finding = run("equation 3").findings[0]
+    name = next(iter(all_variants()))
+    told = replace(finding, diagnoses=(replace(finding.diagnosis, same_as=(name, "of_an_older_release")),))
+    said = dict(told.rows())["same as"]
+    assert all_variants()[name].sentence.rstrip(".") in said
+    assert "of an older release" in said
+    assert "_" not in said.replace("w_jk", "")
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_each_slope_in_numpy_is_that_of_the_reference(name):
+    z = np.array([-7.5, -2.0, -0.75, -0.1, 0.3, 0.9, 1.5, 4.0, 6.5])
+    names = {"np": np, "z": z, "sigmoid": expit, "Phi": norm.cdf, "phi": norm.pdf}
+    exec(right_of_slope(name).code, names)
+    assert np.allclose(names["slope"], ACTIVATIONS[name]().derivative(z), rtol=1e-12, atol=0)
+    if defaults(ACTIVATIONS[name]):
+        (parameter,) = defaults(ACTIVATIONS[name])
+        exec(right_of_slope((name, {parameter: 0.3})).code, names)
+        assert np.allclose(names["slope"], ACTIVATIONS[name](**{parameter: 0.3}).derivative(z), rtol=1e-12, atol=0)
+
+
+def test_the_line_to_change_has_the_slope_of_the_activation_that_is_meant():
+    """Which the diagnosis names: the problem of the finding may have others in that layer."""
+    report = run("equation 3")
+    finding = report.findings[0]
+    named = re.search(r"layer \d+ \((\w+)\)", finding.explanation)[1]
+    assert headline(report).right.code == f"slope = {SLOPES[named]}"
+    other = "tanh" if named != "tanh" else "sigmoid"
+    diagnosis = replace(finding.diagnosis, explanation=finding.explanation.replace(f"({named})", f"({other})"))
+    told = headline(replace(report, findings=(replace(finding, diagnoses=(diagnosis,)),)))
+    assert (told.right.code, told.formula.split(":")[0]) == (f"slope = {SLOPES[other]}", other)
+
+
+def test_digits_are_drawn_as_digits():
+    table = {"kind": "digits", "caption": "c", "columns": ["z", "g'(z)", "read", "digits"], "note": "", "error": 0.0}
+    drawn = evidence_picture(table | {"rows": [[-18.8, 1e-16, 2e-16, 0.5], [6.0, 2e-5, 2e-5, 12.0], [1.0, float("nan"), 0, float("nan")]]})
+    assert "digits that are right, of 16" in drawn
+    bars = [found[0] for found in re.finditer(r"<rect[^>]*>", drawn) if "bar-of-digits" in found[0]]
+    widths = [float(re.search(r'width="([\d.]+)"', bar)[1]) for bar in bars]
+    assert widths[1] == pytest.approx(24 * widths[0], rel=0.01)
+    assert "of 8" in evidence_picture(table | {"rows": [[1.0, 1.0, 1.0, 6.9]]})
+
+
+def test_where_something_shows_is_drawn_as_a_row_of_boxes():
+    table = {"kind": "edge", "caption": "c", "columns": ["z", "not finite"], "rows": [[709.7783, 0.0], [709.7832, 1.0]], "note": ""}
+    drawn = evidence_picture(table)
+    assert (drawn.count('class="cell"'), drawn.count('class="cell off"')) == (1, 1)
+    assert "709.7832" in drawn
 
 
 def test_the_chain_of_a_right_answer_is_right_throughout():

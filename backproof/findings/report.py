@@ -45,8 +45,9 @@ class LawCount:
 class Report:
     """What a run of check found.
 
-    findings: what is not right, the worst first; laws: by name, how each fared; examples: problems that were posed;
-    judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked about as well;
+    findings: what is not right, the worst first, but for one that explains the others; laws: by name, how each fared;
+    examples: problems that were posed; judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked
+    about as well;
     precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
@@ -84,8 +85,13 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found; right only if every layer was judged, nothing is in doubt, and the run came to its end."""
+        """That of the first finding, which is the worst or explains the others, if it fails; else the worst that was found.
+
+        Right only if every layer was judged, nothing is in doubt, and the run came to its end.
+        """
         found = [finding.verdict for finding in self.findings]
+        if found and not found[0].passes():
+            return found[0]
         complete = self.judged and not self.interrupted and not self.doubts and not self.unjudged
         return worst([*found, Verdict.RIGHT if complete else Verdict.INCONCLUSIVE])
 

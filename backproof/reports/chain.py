@@ -97,7 +97,7 @@ def _of_layer(asked: Asked, answer: Gradient, read: Layer, diagnosis: Diagnosis 
     top = layer == problem.depth
     joint = isinstance(row_of(ACTIVATIONS, problem.activations[i]), Joint)  # it has no one slope for each node
     blamed = _blamed(read, top, diagnosis) if read.delta == "off" else ""
-    error, slope = read.error, None
+    error, slope, own = read.error, None, read.own
     if joint:
         blamed = blamed and "delta"
     elif read.own is not None and read.error is not None:
@@ -110,15 +110,27 @@ def _of_layer(asked: Asked, answer: Gradient, read: Layer, diagnosis: Diagnosis 
         state = OFF if off else UNREAD if known is None else OK if _alike(known, exact, relative) else FOLLOWS
         return Step(layer, equation, factor, name, exact, known, state, problem.activations[i])
 
-    yield step("2" if top else "11", "output_error" if top else "error_below", "dC/da", exact_error, error, blamed in OF_ERROR)
+    of_weights = read.delta == "off" and read.weights != "off" and _is_of_weights(diagnosis, answer, i)
+    if of_weights:
+        # delta of a layer without biases is read off dC/dW, which is the mistake itself
+        error, slope, own = None, None, None
+    yield step(
+        "2" if top else "11", "output_error" if top else "error_below", "dC/da", exact_error, error, blamed in OF_ERROR and not of_weights
+    )
     if not joint:
-        yield step("3", "slope", "g'(z)", exact_slope, slope, blamed == "slope")
-    yield step("3" if joint else "", "delta", "delta", exact_delta, read.own, blamed == "delta")
+        yield step("3", "slope", "g'(z)", exact_slope, slope, blamed == "slope" and not of_weights)
+    yield step("3" if joint else "", "delta", "delta", exact_delta, own, blamed == "delta" and not of_weights)
     yield step("4", "below", "a below", below, below, False)
     weights = np.asarray(answer.weights[i])
-    yield step("10", "weight_gradient", "dC/dW", back.weights[i], weights, read.weights == "off")
+    yield step("10", "weight_gradient", "dC/dW", back.weights[i], weights, read.weights == "off" or of_weights)
     if answer.biases is not None and answer.biases[i] is not None:
         yield step("10", "bias_gradient", "dC/db", back.biases[i], np.asarray(answer.biases[i]), read.biases == "off")
+
+
+def _is_of_weights(diagnosis: Diagnosis | None, answer: Gradient, i: int) -> bool:
+    """Whether it is certain that dC/dW is the mistake, in a layer whose dC/dW alone is known."""
+    told = diagnosis is not None and diagnosis.cause is not None and factor_of(diagnosis) == "weight_gradient"
+    return told and (answer.biases is None or answer.biases[i] is None)
 
 
 def _blamed(read: Layer, top: bool, diagnosis: Diagnosis | None) -> str:

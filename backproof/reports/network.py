@@ -109,7 +109,7 @@ def _edges(problem: Problem, gradient: Step | None, layer: int, at: At, labelled
             if gradient is not None and weights.size <= labelled:
                 labels.append(text(x, y + 15, f"{'∂C/∂w = ' if named else '∂ '}{short(gradient.exact[j, k])}", "exact"))
                 if wrong and gradient.got is not None:
-                    labels.append(text(x, y + 29, f"{'target ' if named else '✗ '}{short(gradient.got[j, k])}", "wrong"))
+                    labels.append(text(x, y + 29, f"{'yours ' if named else '✗ '}{short(gradient.got[j, k])}", "wrong"))
     return [*parts, *labels]
 
 
@@ -127,7 +127,7 @@ def _node(known: Known, value: float, layer: int, node: int, sample: int, x: flo
     else:
         return parts
     parts.append(text(x, y + RADIUS + 15, f"{said} = {short(exact)}", "exact"))
-    return parts if own is None else [*parts, text(x, y + RADIUS + 29, f"target {short(own)}", "wrong")]
+    return parts if own is None else [*parts, text(x, y + RADIUS + 29, f"yours {short(own)}", "wrong")]
 
 
 def _wrong(step: Step, index: tuple[int, ...]) -> bool:

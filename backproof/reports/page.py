@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from backproof.findings.diagnosed import headings
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.report import Report, report_of
 from backproof.findings.text import printable
@@ -18,6 +19,7 @@ from backproof.reports.standalone import standalone_script
 from backproof.reports.told import BADGES, again, doubts, facts, findings_by_cause, headline, meaning_of_right, of_diagnosis
 from backproof.reports.values import capital, cells, clean, letters, short
 from properties.judging.judgement import Judgement
+from properties.verdict import Verdict
 from reference.errors import ProblemError
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -69,7 +71,7 @@ def template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("backproof.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clean": clean, "short": short, "mathml": mathml, "letters": letters, "capital": capital}
+    environment.filters |= {"clean": clean, "short": short, "mathml": mathml, "letters": letters, "capital": capital, "headings": headings}
     return environment.get_template(name)
 
 
@@ -85,6 +87,7 @@ def of_finding(finding: Finding) -> dict[str, Any]:
         "described": _described(problem),
         "layers": _by_layer(steps, problem),
         "whole": problem.size <= FITS,
+        "same": finding.verdict is Verdict.LOSSY and bool(steps) and not any(step.differs for step in steps),
         "broken": broken,
         "heat": [] if answer is None else _heat(problem, answer, finding.judgement, finding.precision),
         "answer": "" if answer is not None else (finding.message or "no answer that could be judged"),

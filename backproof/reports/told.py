@@ -1,5 +1,6 @@
 """What every report that people read says first, as plain data: what makes a verdict mean less, the place and cause, and what to change."""
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -9,11 +10,13 @@ from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
 from backproof.reports.chain import factor_of
-from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of
+from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of, right_of_slope
 from backproof.reports.values import capital
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import Choice, name_and_parameters
+from reference.problem import Problem
 
 LOW_SENSITIVITY = 1e-3
 """Where only a larger relative error would have been seen, a reader is told before the verdict."""
@@ -124,7 +127,9 @@ def of_diagnosis(diagnosis: Diagnosis, finding: Finding) -> Headline:
         what = what.rpartition(": ")[0] or what
     of_softmax = "(softmax)" in where
     right = right_of(factor, finding.problem, of_softmax)
-    formula = "" if of_softmax and factor in ("slope", "delta") else _formula(factor, finding)
+    if factor == "slope" and not of_softmax:
+        right = right_of_slope(_activation(diagnosis, finding.problem))
+    formula = "" if of_softmax and factor in ("slope", "delta") else _formula(factor, diagnosis, finding.problem)
     return Headline(capital(where), capital(what) + ("" if what.endswith(".") else "."), more, right, formula)
 
 
@@ -135,18 +140,29 @@ def _place(diagnosis: Diagnosis) -> str:
     return f"equation{'s' if len(diagnosis.equations) > 1 else ''} {equations}{f', layer {diagnosis.layer}' if diagnosis.layer else ''}"
 
 
-def _formula(factor: str, finding: Finding) -> str:
+def _activation(diagnosis: Diagnosis, problem: Problem) -> Choice:
+    """The activation of the layer that is meant: as the diagnosis names it, which read it in a problem of its own."""
+    named = re.search(r"layer \d+ \((\w+)\)", diagnosis.explanation)
+    if named and named[1] in ACTIVATIONS:
+        in_problem = [choice for choice in problem.activations if name_and_parameters(choice)[0] == named[1]]
+        return in_problem[0] if in_problem else named[1]
+    return problem.activations[min(diagnosis.layer or 1, problem.depth) - 1]
+
+
+def _formula(factor: str, diagnosis: Diagnosis, problem: Problem) -> str:
     """What stands behind the letters of the right equation, in the problem that was found."""
-    problem = finding.problem
     if factor in ("output_error", "reduction"):
         told = formula_of_loss(problem)
         mean = ", over the batch size" if problem.reduction == "mean" else ""
         return f"dC_0/da_j = {told}{mean}, for {problem.loss if isinstance(problem.loss, str) else problem.loss[0]}" if told else ""
     if factor in ("slope", "activation"):
-        layer = finding.layer or 1
-        choice = problem.activations[min(layer, problem.depth) - 1]
+        choice = _activation(diagnosis, problem)
         return f"{choice if isinstance(choice, str) else choice[0]}: {formula_of_activation(choice)}"
     return ""
+
+
+NUMBERS = {"entry": "entry", "got": "yours", "exact": "should be", "by law": "by law", "allowed": "allowed"}
+"""Rows of a judgement that stand beside the verdict, and what they are called there."""
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
@@ -160,9 +176,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
         failed, of = (count.broken, count.held + count.broken) if count.broken else (first.seen, report.examples)
         rows.append(("fails in", f"{failed} of {counted(of, 'problem')}"))
         rows.append(("smallest that shows it", f"{'-'.join(map(str, first.problem.widths))}, {counted(first.problem.batch, 'sample')}"))
-        rows += [
-            row for row in (first.judgement.rows() if first.judgement else ()) if row[0] in ("entry", "got", "exact", "by law", "allowed")
-        ]
+        numbers = first.judgement.rows() if first.judgement else ()
+        rows += [(NUMBERS[name], said) for name, said in numbers if name in NUMBERS]
     else:
         rows.append(("judged", f"{report.judged} of {counted(report.examples, 'problem')}"))
         rows.append(("laws held", f"{sum(one.status == 'held' for one in report.laws.values())} of {len(report.laws)}"))

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,8 @@ def _graded(inquiry: Inquiry, counting: _Counted, points: float, count: int, see
     # what is kept from call to call is no mistake in an equation, and of zeros alone nothing was computed
     named = len(made) == 1 and made[0].cause is not None and made[0].equation is not None and arrays.computes
     explanation = _explanation(report.findings, made, strict)
+    if wrong and explanation:
+        explanation = "\n".join([explanation, *where_it_begins((report.tally or {}).get("by", {}))])
     parts = [Part("it answers, in the right shapes", ANSWERS, arrays.answered, count, arrays.unanswered)]
     parts += [
         Part(name, GRADIENT, arrays.right[name], arrays.of[name], "" if arrays.right[name] == arrays.of[name] else explanation, named)
@@ -181,6 +183,32 @@ def _explanation(findings: tuple[Finding, ...], made: tuple[Diagnosis, ...], str
     lines += [f"{name}: {rows[name]}" for name in ("entry", "got", "exact", "by law") if name in rows]
     lines.append(f"for example on {problem_text(first.problem)}")
     return "\n".join(line for line in lines if line)
+
+
+def where_it_begins(by: Mapping[str, Any]) -> list[str]:
+    """From which depth, width and batch on problems fail, and with which choices none does; by: of each sort of problems its counts."""
+    told = []
+    for name in ("depth", "width", "batch", "reduction", "loss", "activation"):
+        counts = [one for one in by.get(name, ()) if one["passed"] + one["failed"]]
+        right = [one for one in counts if not one["failed"]]
+        if not right or len(right) == len(counts):
+            continue
+        if all(isinstance(one["value"], int) for one in counts):
+            first = min(one["value"] for one in counts if one["failed"])
+            right = [one for one in right if one["value"] < first]
+            if right:
+                told.append(f"it begins at {name} {first}: {_counts(right, True)} below, {_counts(counts, False, first)} from there on")
+            continue
+        choices = ", ".join(str(one["value"]).replace("_", " ") for one in right)
+        told.append(f"by {name}: {_counts(right, True)} with {choices}, {_counts(counts, False)} with others")
+    return told
+
+
+def _counts(counts: Sequence[Mapping[str, Any]], right: bool, least: int | None = None) -> str:
+    """ "all 12 right", or "25 of 28 wrong" of those that have failed, or of a number from least on."""
+    chosen = [one for one in counts if right or (one["failed"] if least is None else one["value"] >= least)]
+    of = sum(one["passed"] + one["failed"] for one in chosen)
+    return f"all {of} right" if right else f"{sum(one['failed'] for one in chosen)} of {of} wrong"
 
 
 class _Arrays:

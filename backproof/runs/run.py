@@ -240,6 +240,6 @@ class Run:
         if fails or outcome.verdict is Verdict.LOSSY:
             failure = self.failures.keep(law, case.problem, outcome, index)
             if fails and failure.count >= FAILURES_THAT_END_A_RUN:
-                raise _Enough(f"{failure.count} problems failed in the same way")
+                raise _Enough(f"{failure.count} problems failed in the same way, by {law.name}")
         if outcome.verdict is Verdict.TIMES_OUT:
             raise _Enough("the target gave no answer in time")

@@ -40,7 +40,7 @@ def together(reports: Sequence[Report]) -> Report:
         strict=any(report.strict for report in reports),
         interrupted=any(report.interrupted for report in reports),
         seconds=sum(report.seconds for report in reports),
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        notes=_notes(reports),
         doubts=sum(report.doubts for report in reports),
         sees=sees,
         blind=tuple({(b.function, b.low, b.high): b for report in reports for b in report.blind}.values()),
@@ -50,6 +50,13 @@ def together(reports: Sequence[Report]) -> Report:
         right_if_tame=any(report.right_if_tame for report in reports),
         saved=files if all(files) else (),
     )
+
+
+def _notes(reports: Sequence[Report]) -> tuple[str, ...]:
+    """The notes of all; one that not all of them have says of which law it is."""
+    everywhere = [note for note in reports[0].notes if all(note in report.notes for report in reports)]
+    own = [f"{', '.join(report.laws)}: {note}" for report in reports for note in report.notes if note not in everywhere]
+    return (*everywhere, *own)
 
 
 def _asked_by(first: Report, laws: list[str]) -> str:
