@@ -17,7 +17,7 @@ import backproof
 from backproof import Gradient, Problem, gradient, verify
 from backproof.doors.command_line import cli
 from backproof.findings.judged import judgement_data
-from backproof.findings.report import Report, report_of
+from backproof.report import Report, report_of
 from backproof.reports.annotations import annotations, place_of
 from backproof.reports.chain import OFF, UNREAD, chain, first_off
 from backproof.reports.charts import evidence_picture

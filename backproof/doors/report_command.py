@@ -12,10 +12,10 @@ from backproof.findings.finding import problem_text
 from backproof.findings.opened import opened
 from backproof.findings.report import Report
 from backproof.findings.text import printable
+from backproof.report import comparison_html, comparison_markdown, html, markdown
 from backproof.reports.annotations import annotations
 from backproof.reports.compared import grouped, rows_of
 from backproof.reports.explained import numbers_text
-from backproof.reports.forms import comparison_html, comparison_markdown
 from backproof.reports.terminal import explained_view, judgement_view, report_view
 from backproof.runs.tally import Tally
 from reference.gradient import Gradient
@@ -27,9 +27,9 @@ markdown_option = click.option("--markdown", "markdown_file", metavar="FILE", he
 def write_forms(report: Report, html_file: str | None, markdown_file: str | None) -> None:
     """The forms of a report that were asked for. Raises Failure."""
     if html_file is not None:
-        write_json(html_file, report.html())
+        write_json(html_file, html(report))
     if markdown_file is not None:
-        write_json(markdown_file, report.markdown())
+        write_json(markdown_file, markdown(report))
 
 
 @cli.command()

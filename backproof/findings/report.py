@@ -1,13 +1,13 @@
 """A report: what a run found, and what it rests on, as plain data."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from backproof.findings.finding import Finding, finding_of_data
 from backproof.findings.judged import unjudged_of
 from backproof.findings.known_laws import JUDGES
+from backproof.findings.saved import text_of
 from backproof.findings.text import counted, label, printable
 from backproof.version import VERSION
 from properties.judging.blindness import Blind
@@ -18,9 +18,6 @@ from reference.forms.json_form import dump, parse
 from rounding.precisions import PRECISIONS
 
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
-
-FORMS: dict[str, Callable[[Any], str]] = {}
-"""How a report, or the data of a comparison, is written for people, by name; backproof/reports/forms.py fills it."""
 
 MOST_BLIND = 3
 """Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
@@ -158,26 +155,18 @@ class Report:
         """The report as JSON."""
         return dump(self.data())
 
-    @staticmethod
-    def from_json(text: str) -> "Report":
+    @classmethod
+    def from_json(cls, text: str) -> Self:
         """The report that to_json wrote. Raises ProblemError."""
-        return report_of(text)
+        return cls(**vars(report_of(text)))
 
-    @staticmethod
-    def load(path: str | Path) -> "Report":
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
         """Read what `backproof check --json FILE` wrote. Raises ProblemError, with the file's name, and OSError."""
         try:
-            return report_of(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(text_of(Path(path)))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None
-
-    def html(self) -> str:
-        """The report as one HTML file, which needs no other and no network."""
-        return FORMS["html"](self)
-
-    def markdown(self) -> str:
-        """The report as Markdown, for a pull request or a step summary."""
-        return FORMS["markdown"](self)
 
     def laws_told(self) -> list[tuple[str, str]]:
         """How many laws were held, and how the others fared: broken, or never applicable, those with one reason together; with a status."""

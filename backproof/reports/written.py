@@ -6,7 +6,8 @@ from pathlib import Path
 from backproof.findings.finding import Finding
 from backproof.findings.report import Report, report_of
 from backproof.findings.saved import file_name, save_finding
-from backproof.reports.forms import html, markdown
+from backproof.reports.markdown import markdown
+from backproof.reports.page import page
 from backproof.reports.standalone import standalone_script
 from backproof.reports.terminal import report_text
 from reference.errors import ProblemError
@@ -14,7 +15,7 @@ from reference.errors import ProblemError
 FORMATS: dict[str, Callable[[Report], str]] = {
     "report.json": Report.to_json,
     "report.txt": report_text,
-    "report.html": html,
+    "report.html": page,
     "report.md": markdown,
 }
 """File -> how the whole report is told in it."""

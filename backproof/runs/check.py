@@ -9,8 +9,8 @@ from zlib import crc32
 
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
-from backproof.findings.report import Report
 from backproof.findings.source import source_of
+from backproof.report import Report
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import asked_in_words, in_words
 from backproof.runs.run import Run

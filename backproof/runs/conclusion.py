@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from backproof.findings.environment import environment
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import AUDITS, JUDGES
-from backproof.findings.report import LawCount, Report
+from backproof.findings.report import LawCount
 from backproof.findings.text import counted
+from backproof.report import Report
 from backproof.runs.failures import Failure, Failures
 from backproof.runs.inquiry import Inquiry
 from backproof.runs.precision_met import meets

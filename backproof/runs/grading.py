@@ -11,7 +11,7 @@ from backproof.findings.diagnosed import boxes_text
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.grade import ANSWERS, GRADIENT, LAWS, Grade, Part
 from backproof.findings.known_laws import AUDITS, JUDGES
-from backproof.findings.report import Report
+from backproof.report import Report
 from backproof.runs.check import WITHOUT_ANSWER, opened
 from backproof.runs.inquiry import Inquiry
 from backproof.runs.run import Run

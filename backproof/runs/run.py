@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 
 from backproof.findings.known_laws import JUDGES
-from backproof.findings.report import LawCount, Report
+from backproof.findings.report import LawCount
 from backproof.findings.text import counted
+from backproof.report import Report
 from backproof.runs.conclusion import Conclusion
 from backproof.runs.failures import Failures
 from backproof.runs.inquiry import Inquiry, Progress
