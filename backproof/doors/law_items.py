@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backproof.findings.report import Report
 from backproof.findings.saved import SAVED_IN, save_finding
+from backproof.report import Report
 from backproof.reports.terminal import report_text
 from backproof.runs.check import check
 from backproof.targets.target import Target, TargetError

@@ -1,6 +1,7 @@
 """The calls that show a finding: the problems to ask, in their order, and of each what is exact and how far an answer may be from it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def _expected(problem: Problem, finding: Finding, precision: Precision) -> dict[
         return expected
 
 
-def _told(right: Array, allowed: Array) -> tuple[Array, Array]:
+def _told(right: Any, allowed: Any) -> tuple[Array, Array]:
     """What is exact, and how far an answer may be from it: however far, where what is exact is beyond the range."""
     right, allowed = np.asarray(right, dtype=np.float64), np.asarray(allowed, dtype=np.float64)
     return right, np.where(np.isfinite(right) & ~np.isnan(allowed), allowed, np.inf)

@@ -177,7 +177,8 @@ def replay(
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
-    session = opened(target or finding.target, finding.precision, time_limit, load_limit)
+    asked = target or finding.target
+    session = opened(asked, finding.precision, time_limit, load_limit)
     try:
         case = Case(finding.problem, session, finding.precision, Support.of(session.supports))
         law, outcome = finding.law, laws[finding.law].on(case)
@@ -193,7 +194,7 @@ def replay(
             finding,
             target=session.name,
             time_limit=time_limit,
-            source=source_of(target or finding.target) if isinstance(target or finding.target, str) else None,
+            source=source_of(asked) if isinstance(asked, str) else None,
             law=law,
             verdict=outcome.verdict,
             message=outcome.message,
