@@ -152,6 +152,17 @@ def test_dc_dw_that_is_the_mistake_is_no_mistake_of_delta_in_a_layer_without_bia
     assert "weight_gradient" not in {step.factor for step in chain(bare, answer, None) if step.state == OFF}, "nothing else says so"
 
 
+def test_where_the_cause_is_not_known_it_is_not_known_of_other_activations():
+    """What was read off layers of one activation blames no slope of another."""
+    finding = run("equation 3").findings[0]
+    unknown = replace(finding.diagnosis, cause=None)
+    bare = finding.problem.replaced(activations=["identity"] * finding.problem.depth)
+    answer = gradient(bare).mapped(lambda place, array: 2 * np.asarray(array))
+    for diagnosis, blamed in ((unknown, False), (finding.diagnosis, True)):
+        steps = chain(bare, answer, None, diagnosis)
+        assert any(step.factor == "slope" and step.state == OFF for step in steps) is blamed
+
+
 def test_the_badge_is_that_of_the_first_finding():
     """One order for both: what explains the others is told first, and the verdict is its own."""
     first = run("equation 3").findings[0]
@@ -338,6 +349,9 @@ AS_IT_IS = [
     "1. no list",
     "12) no list",
     "===",
+    "-3.5 is a number",
+    "3.5 is a number",
+    "+",
     "---",
     "# no heading",
     "> no quotation",
@@ -398,7 +412,7 @@ def test_a_comparison_sorts_by_what_is_shared_and_each_cell_opens_its_finding():
     table = [line for line in text.splitlines() if line.startswith("| `")]
     assert [line.split("`")[1] for line in table] == [f"of/{i}.py:f" for i in (0, 3, 2, 4)] + ["gone.py:f", "of/1.py:f"]
     assert "| ❌ wrong | Equation 3, " in table[0]
-    assert "activation for pre activation |" in table[0].replace("used ", "")
+    assert "): g' is taken at a in place of z |" in table[0]
     assert "Killed" in table[4]
     assert "| 2 of 6 | ❌ wrong | g' is taken at a in place of z" in text
 
@@ -411,7 +425,7 @@ def test_the_terminal_s_table_names_place_and_cause(tmp_path):
     headings, line = output.splitlines()
     assert "place and cause" in headings
     assert "Equation 3, " in line
-    assert "used activation for pre activation" in line
+    assert "): g' is taken at a in place of z  " in line
 
 
 @pytest.mark.slow

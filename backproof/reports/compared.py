@@ -33,7 +33,7 @@ class Row:
         """Both in short, or why it could not be checked."""
         if self.verdict is None:
             return self.why
-        return ": ".join(said for said in (self.where, self.cause) if said)
+        return ": ".join(said for said in (self.where, self.why.rstrip(".") if self.cause else "") if said)
 
     @property
     def badge(self) -> str:

@@ -22,7 +22,7 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|~$&@])")
 LINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
 """Where GitHub begins a link in text that is not marked as one."""
 
-LINE_START = re.compile(r"^(?:[-+=]|\d+[.)])")
+LINE_START = re.compile(r"^(?:[-+](?=\s|$)|[-=]+$|\d{1,9}[.)](?=\s|$))")
 """What makes a list, a heading or a rule of a line that it begins."""
 
 NO_WIDTH = "\u200b"
@@ -87,7 +87,10 @@ def plain(said: str, most: int = 1200) -> str:
     shown = shown.replace("\\@", f"@{NO_WIDTH}").replace("\\<", "&lt;").replace("\\&", "&amp;")
     shown = LINK.sub(lambda found: f"{found[1] or found[3]}{NO_WIDTH}{found[2] or found[4]}", shown)
     begun = LINE_START.match(shown)
-    return shown if begun is None else f"{shown[: begun.end() - 1]}\\{shown[begun.end() - 1 :]}"
+    if begun is None:
+        return shown
+    at = begun.end() - 1 if shown[0].isdigit() else 0
+    return f"{shown[:at]}\\{shown[at:]}"
 
 
 def code(said: str, most: int = 300) -> str:
@@ -116,5 +119,5 @@ def _of_first(finding: Finding) -> list[str]:
     if finding.answer is not None and finding.problem.size <= FITS:
         rows = chain_rows(chain(finding.problem, finding.answer, finding.precision, finding.diagnosis))
         said = "\n".join(f"{name} {line}" if name else f"  {line}" for name, line in rows)
-        lines += _folded("Its equations from the loss down, exact and the target's", [block(said)])
+        lines += _folded("Its equations from the loss down: what they should be, and yours", [block(said)])
     return lines

@@ -1,6 +1,5 @@
 """What every report that people read says first, as plain data: what makes a verdict mean less, the place and cause, and what to change."""
 
-import re
 import shlex
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -9,7 +8,7 @@ from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
-from backproof.reports.chain import factor_of
+from backproof.reports.chain import activation_named, factor_of
 from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of, right_of_slope
 from backproof.reports.values import capital
 from properties.diagnosis.diagnosis import Diagnosis
@@ -142,10 +141,8 @@ def _place(diagnosis: Diagnosis) -> str:
 
 def _activation(diagnosis: Diagnosis, problem: Problem) -> Choice:
     """The activation of the layer that is meant: as the diagnosis names it, which read it in a problem of its own."""
-    named = re.search(r"layer \d+ \((\w+)\)", diagnosis.explanation)
-    if named and named[1] in ACTIVATIONS:
-        in_problem = [choice for choice in problem.activations if name_and_parameters(choice)[0] == named[1]]
-        return in_problem[0] if in_problem else named[1]
+    if named := activation_named(diagnosis):
+        return next((choice for choice in problem.activations if name_and_parameters(choice)[0] == named), named)
     return problem.activations[min(diagnosis.layer or 1, problem.depth) - 1]
 
 
