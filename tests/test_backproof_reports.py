@@ -34,6 +34,7 @@ from backproof.reports.mathematics import (
     right_of,
     right_of_slope,
 )
+from backproof.reports.network import _within_a_node
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
@@ -220,6 +221,13 @@ def test_the_line_to_change_has_the_slope_of_the_activation_that_is_meant():
     diagnosis = replace(finding.diagnosis, explanation=finding.explanation.replace(f"({named})", f"({other})"))
     told = headline(replace(report, findings=(replace(finding, diagnoses=(diagnosis,)),)))
     assert (told.right.code, told.formula.split(":")[0]) == (f"slope = {SLOPES[other]}", other)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.73105, "0.731"), (-9450.1, "−9450"), (123456.0, "1.23e5"), (-1.5e-7, "−1.5e−7"), (2e120, "2e120"), (4.0, "4")]
+)
+def test_a_number_fits_its_node(value, said):
+    assert _within_a_node(value) == said
 
 
 def test_digits_are_drawn_as_digits():
