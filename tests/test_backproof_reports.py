@@ -164,6 +164,27 @@ def test_where_the_cause_is_not_known_it_is_not_known_of_other_activations():
         assert any(step.factor == "slope" and step.state == OFF for step in steps) is blamed
 
 
+def test_what_explains_most_answers_is_told_first_where_nothing_explains_all():
+    """And with it its own equation, in place of what was read of the first factor that is off."""
+    finding = run("equation 3").findings[0]
+    row = next(one for one in all_variants().values() if one.step == "error_below" and one.equations == (7, 11))
+    sentence = row.sentence.rstrip(".")
+    for of, in_part in ((117, True), (200, False)):
+        said = (
+            "The first that is off, from the loss down, is g', the derivative of the activation: equation 3, layer 1 (sigmoid). Cause not "
+            f"known; in part it is as if {sentence}: that explains 114 of {of} wrong answers, and in the other {of - 114} something else "
+            "is off as well."
+        )
+        diagnosis = replace(finding.diagnosis, cause=None, explanation=said)
+        report = replace(run("equation 3"), findings=(replace(finding, diagnoses=(diagnosis,)),))
+        told = headline(report)
+        assert told.in_part is in_part
+        assert (told.where == "Equations 7 and 11") is in_part
+        assert (told.right == RIGHT["error_below"]) is in_part
+        assert ("What the target multiplies by" in report.html()) is not in_part
+        assert f"114 of {of} wrong answers" in f"{told.what} {told.more}"
+
+
 def test_the_badge_is_that_of_the_first_finding():
     """One order for both: what explains the others is told first, and the verdict is its own."""
     first = run("equation 3").findings[0]

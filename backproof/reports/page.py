@@ -51,7 +51,7 @@ def page(report: Report) -> str:
         others=[] if first is None else [of_diagnosis(each, first) for each in first.diagnoses[1:]],
         of_first=None if first is None else of_finding(first),
         # of a place that is not told no picture is shown first
-        evidence=[] if first is None or not (first.cause or told.right) else _evidence(first),
+        evidence=[] if first is None or told.in_part or not (first.cause or told.right) else _evidence(first),
         bars=bars(report),
         groups=[(name, [(i, finding, finding_rows(finding)) for i, finding in listed]) for name, listed in findings_by_cause(report)],
         laws=[(name, count, count.status) for name, count in report.laws.items()],

@@ -1,5 +1,6 @@
 """What every report that people read says first, as plain data: what makes a verdict mean less, the place and cause, and what to change."""
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -12,6 +13,8 @@ from backproof.reports.chain import activation_named, factor_of
 from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of, right_of_slope
 from backproof.reports.values import capital
 from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.sentences import listed
+from properties.diagnosis.table import all_variants
 from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import Choice, name_and_parameters
@@ -19,6 +22,12 @@ from reference.problem import Problem
 
 LOW_SENSITIVITY = 1e-3
 """Where only a larger relative error would have been seen, a reader is told before the verdict."""
+
+IN_PART = re.compile(r"in part it is as if (.+): that explains (\d+) of (\d+) wrong answers")
+"""What a diagnosis says where a mistake explains some answers and not all."""
+
+MOST = 0.9
+"""Such a share of the wrong answers is most of them."""
 
 SAYS_ITSELF = (Verdict.RAISES, Verdict.MALFORMED, Verdict.TIMES_OUT, Verdict.IMPURE)
 """Verdicts whose message says what to change."""
@@ -39,7 +48,8 @@ class Doubt:
 class Headline:
     """Place and cause. where: "Equation 3, layer 1 (sigmoid)", or ""; what: one sentence; more: the sentences after it.
 
-    right: what the factor must be, None where none is named; formula: of its loss or activation in letters, or "".
+    right: what the factor must be, None where none is named; formula: of its loss or activation in letters, or ""; in_part: whether it
+    explains most of what is wrong and not all, so that what was read of the first factor that is off is no evidence of it.
     """
 
     where: str
@@ -47,6 +57,7 @@ class Headline:
     more: str = ""
     right: Right | None = None
     formula: str = ""
+    in_part: bool = False
 
 
 def doubts(report: Report) -> list[Doubt]:
@@ -112,6 +123,8 @@ def headline(report: Report) -> Headline:
 
 def of_diagnosis(diagnosis: Diagnosis, finding: Finding) -> Headline:
     """The headline of one diagnosis."""
+    if (mostly := _in_part(diagnosis, finding.problem)) is not None:
+        return mostly
     factor = factor_of(diagnosis)
     said = diagnosis.explanation
     where, colon, rest = said.partition(": ")
@@ -130,6 +143,20 @@ def of_diagnosis(diagnosis: Diagnosis, finding: Finding) -> Headline:
         right = right_of_slope(_activation(diagnosis, finding.problem))
     formula = "" if of_softmax and factor in ("slope", "delta") else _formula(factor, diagnosis, finding.problem)
     return Headline(capital(where), capital(what) + ("" if what.endswith(".") else "."), more, right, formula)
+
+
+def _in_part(diagnosis: Diagnosis, problem: Problem) -> Headline | None:
+    """What explains most of the wrong answers, where no cause gives all of them: that is where to look first."""
+    found = IN_PART.search(diagnosis.explanation)
+    if diagnosis.cause or found is None or int(found[2]) < MOST * int(found[3]):
+        return None
+    row = next((one for one in all_variants().values() if one.sentence.rstrip(".").lower() == found[1].lower()), None)
+    if row is None:
+        return None
+    where = capital(listed(row.equations)) if row.equations else ""
+    others = int(found[3]) - int(found[2])
+    more = f"That explains {found[2]} of {found[3]} wrong answers. In the other {others} something else is off as well."
+    return Headline(where, f"In part it is as if {found[1]}.", more, right_of(row.step, problem), in_part=True)
 
 
 def _place(diagnosis: Diagnosis) -> str:
