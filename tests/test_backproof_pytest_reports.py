@@ -20,6 +20,7 @@ from backproof.reports.terminal import report_text
 from backproof.reports.written import FORMATS, write_reports
 from backproof.runs.check import check
 from backproof.runs.together import together
+from properties.diagnosis.diagnosis import Diagnosis
 from properties.verdict import Verdict
 from reference.problem import Problem
 
@@ -106,6 +107,17 @@ def test_what_items_found_adds_up_to_one_report():
     assert (whole.verdict, whole.seed) == (Verdict.WRONG, 1)
     assert report_text(report_of(whole.to_json())) == report_text(whole)
     assert together(reports[:1]).data() == reports[0].data()
+
+
+def test_what_is_explained_comes_first_as_in_a_run():
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
+    wrong = Finding("t", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1)
+    raises = replace(wrong, verdict=Verdict.RAISES, law="it_answers")
+    explained = replace(wrong, diagnoses=(Diagnosis(1, 3, (3,), "used_activation_for_pre_activation", "", "equation 3: g' at a"),))
+    base = Report("t", (), {"it_answers": LawCount(0, 1)}, 1, 1, 1, 0, "float64")
+    for first, verdict in ((wrong, Verdict.RAISES), (explained, Verdict.WRONG)):
+        whole = together([replace(base, findings=(raises,)), replace(base, findings=(first,))])
+        assert (whole.verdict, whole.findings[0].verdict) == (verdict, verdict)
 
 
 def test_a_note_of_one_law_says_which_it_is():

@@ -38,6 +38,8 @@ from backproof.reports.network import _within_a_node
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
+from backproof.runs.conclusion import _of_range_apart
+from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.table import all_variants
 from properties.faults.table import FAULTS
 from properties.verdict import Verdict
@@ -162,6 +164,18 @@ def test_where_the_cause_is_not_known_it_is_not_known_of_other_activations():
     for diagnosis, blamed in ((unknown, False), (finding.diagnosis, True)):
         steps = chain(bare, answer, None, diagnosis)
         assert any(step.factor == "slope" and step.state == OFF for step in steps) is blamed
+
+
+def test_what_is_not_finite_is_explained_where_it_shows_unless_it_is_seen_most():
+    first = run("equation 3").findings[0]
+    edge = {"kind": "edge", "caption": "c", "columns": ["z", "not finite"], "rows": [[709.0, 0.0]], "error": 0.0, "note": ""}
+    of_range = Diagnosis(1, None, (), "took_softplus_by_log_of_one_and_exp", "", "a is infinite", {"boxes": [], "tables": [edge]})
+    wrong = replace(first, seen=90, diagnoses=(of_range, first.diagnosis))
+    beyond = replace(first, verdict=Verdict.NONFINITE, seen=25, diagnoses=())
+    apart = _of_range_apart([wrong, beyond])
+    assert [one.diagnoses for one in apart] == [(first.diagnosis,), (of_range,)]
+    for findings in ([wrong, replace(beyond, seen=91)], [replace(wrong, diagnoses=(of_range,)), beyond], [wrong]):
+        assert _of_range_apart(list(findings)) == findings
 
 
 def test_what_explains_most_answers_is_told_first_where_nothing_explains_all():

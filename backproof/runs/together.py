@@ -7,10 +7,11 @@ from dataclasses import replace
 from backproof.findings.report import Report
 from backproof.runs.tally import Tally
 from properties.laws.table import laws_for
+from properties.verdict import Verdict
 
 
 def together(reports: Sequence[Report]) -> Report:
-    """One report of all. reports: of one target, at least one, in the order in which they are told; the worst finding comes first."""
+    """One report of all. reports: of one target, at least one, in the order in which they are told; findings have that of a run."""
     first = reports[0]
     tallies = [Tally.from_data(report.tally) for report in reports if report.tally is not None]
     tally = tallies[0] if tallies else None
@@ -24,7 +25,8 @@ def together(reports: Sequence[Report]) -> Report:
             for report in reports
             for place, finding in enumerate(report.findings)
         ],
-        key=lambda each: -each[0].verdict.severity,
+        # as in a run: one that a cause explains, and then the worst
+        key=lambda each: (not (each[0].verdict is Verdict.WRONG and each[0].cause), -each[0].verdict.severity),
     )
     files = tuple(file for _, file in ordered)
     sees: dict[str, float] = {}
