@@ -87,8 +87,10 @@ class Report:
         Right only if every layer was judged, nothing is in doubt, and the run came to its end.
         """
         found = [finding.verdict for finding in self.findings]
-        if found and not found[0].passes():
-            return found[0]
+        # what could not be judged, or is a mistake in backproof, is no word on the target
+        own = [one.verdict for one in self.findings if not one.disagreement and one.verdict is not Verdict.INCONCLUSIVE]
+        if own and not own[0].passes():
+            return own[0]
         complete = self.judged and not self.interrupted and not self.doubts and not self.unjudged
         return worst([*found, Verdict.RIGHT if complete else Verdict.INCONCLUSIVE])
 
