@@ -270,6 +270,7 @@ def test_a_student_is_told_where_it_begins():
 
 def test_the_text_of_a_grade_says_where_it_begins():
     text = graded(hidden_layers_off, **RULE, **FEW).text()
+    assert re.search(r"^yours: \S+\nshould be: \S+$", text, re.MULTILINE), text
     assert re.search(r"^it begins at depth 2: all \d+ right below, \d+ of \d+ wrong from there on$", text, re.MULTILINE), text
 
 

@@ -41,6 +41,9 @@ NAMES = {
 }
 """The parts of the gradient, by quantity and whether it is the output layer's."""
 
+NUMBERS = {"entry": "entry", "got": "yours", "exact": "should be", "by law": "by law"}
+"""Rows of a judgement that a student is told, and what they are called there."""
+
 UNGRADED = (*WITHOUT_ANSWER, JUDGES, AUDITS)
 """The laws that are parts of their own already."""
 
@@ -180,7 +183,7 @@ def _explanation(findings: tuple[Finding, ...], made: tuple[Diagnosis, ...], str
     if first.message or not made:
         lines.insert(0, first.message or first.verdict.meaning)
     rows = dict(first.judgement.rows()) if first.judgement is not None else {}
-    lines += [f"{name}: {rows[name]}" for name in ("entry", "got", "exact", "by law") if name in rows]
+    lines += [f"{said}: {rows[name]}" for name, said in NUMBERS.items() if name in rows]
     lines.append(f"for example on {problem_text(first.problem)}")
     return "\n".join(line for line in lines if line)
 
