@@ -22,7 +22,7 @@ from backproof.reports.mathematics import (
 from backproof.reports.network import _within_a_node
 from backproof.reports.terminal import report_text
 from backproof.reports.told import headline
-from backproof.runs.conclusion import _of_range_apart
+from backproof.runs.conclusion import _explained, _of_range_apart
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.table import all_variants
 from properties.faults.table import FAULTS
@@ -79,6 +79,32 @@ def test_what_is_not_finite_is_explained_where_it_shows_unless_it_is_seen_most()
     assert [one.diagnoses for one in apart] == [(first.diagnosis,), (of_range,)]
     for findings in ([wrong, replace(beyond, seen=91)], [replace(wrong, diagnoses=(of_range,)), beyond], [wrong]):
         assert _of_range_apart(list(findings)) == findings
+
+
+def test_an_error_that_is_raised_is_told_before_a_place_without_a_cause():
+    finding = run("equation 3").findings[0]
+    placed = replace(finding.diagnosis, cause=None)
+    why = "ValueError: not enough values to unpack (expected 2, got 1) (mine.py:3 in f)"
+    raises = replace(finding, verdict=Verdict.RAISES, law="it_answers", message=why, judgement=None, answer=None, diagnoses=(placed,))
+    report = replace(run("equation 3"), findings=(raises,))
+    assert headline(report).what == why
+    assert "What the target multiplies by" not in report.html()
+    certain = replace(report, findings=(replace(raises, diagnoses=(finding.diagnosis,)),))
+    assert headline(certain).what != why
+
+
+def test_a_place_without_a_cause_stands_in_the_finding_that_shows_numbers():
+    first = replace(run("equation 3").findings[0], diagnoses=())
+    raises = replace(first, verdict=Verdict.RAISES, law="it_answers", message="two samples", answer=None, judgement=None)
+    certain = run("equation 3").findings[0].diagnosis
+    for made, order, explained in (
+        (replace(certain, cause=None), [Verdict.RAISES, Verdict.WRONG], 1),
+        (certain, [Verdict.WRONG, Verdict.RAISES], 0),
+        (replace(certain, reproduced=(9, 0)), [Verdict.RAISES, Verdict.WRONG], 0),
+    ):
+        findings = _explained([raises, first], (made,))
+        assert [one.verdict for one in findings] == order
+        assert [bool(one.diagnoses) for one in findings] == [i == explained for i in range(2)]
 
 
 def test_what_explains_most_answers_is_told_first_where_nothing_explains_all():

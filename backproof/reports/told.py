@@ -103,7 +103,9 @@ def headline(report: Report) -> Headline:
         return Headline("", f"{capital(report.meaning)}.")
     first, diagnosis = report.findings[0], report.findings[0].diagnosis
     why = first.message or (first.judgement.reason if first.judgement else "")
-    known = diagnosis is not None and (diagnosis.cause or factor_of(diagnosis) in RIGHT)
+    # a place alone is no news beside an error that says what it is
+    placed = diagnosis is not None and factor_of(diagnosis) in RIGHT and first.verdict not in SAYS_ITSELF
+    known = diagnosis is not None and (diagnosis.cause or placed)
     if diagnosis is not None and known and (diagnosis.cause or first.verdict is not Verdict.LOSSY):
         told = of_diagnosis(diagnosis, first)
         # such a message says what was answered, and often how it is mended

@@ -254,6 +254,10 @@ def _mistake(error: Exception) -> str:
 def _explained(findings: list[Finding], made: tuple[Diagnosis, ...]) -> list[Finding]:
     """The findings, the first with the diagnoses: one that shows wrong numbers, where these are what is explained, and not what raises."""
     of_numbers = any(one.cause and one.reproduced[1] for one in made)
+    if not any(one.cause for one in made):
+        # a place alone, which was read off numbers, says nothing of what is raised, and goes before nothing
+        shows = next((i for i, each in enumerate(findings) if each.verdict in (Verdict.WRONG, Verdict.NONFINITE)), 0)
+        return [replace(each, diagnoses=made) if i == shows else each for i, each in enumerate(findings)]
     shows = next((i for i, each in enumerate(findings) if of_numbers and each.verdict is Verdict.WRONG), 0)
     first = replace(findings[shows], diagnoses=made)
     return [first, *findings[:shows], *findings[shows + 1 :]]
