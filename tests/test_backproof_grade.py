@@ -240,12 +240,12 @@ def test_what_a_submission_says_of_itself_is_its_own_mistake(supports, capfd):
 
 def test_a_mistake_in_the_diagnosis_costs_no_grade(monkeypatch, capfd):
     def broken(*arguments, **options):
-        raise RuntimeError("ours")
+        raise RuntimeError("a mistake in backproof")
 
     monkeypatch.setattr("backproof.runs.grading.diagnose", broken)
     assert 0.0 < grade(no_bias, **FEW) < 10.0
     printed = capfd.readouterr()
-    assert "ours" not in printed.out + printed.err
+    assert "a mistake in backproof" not in printed.out + printed.err
 
 
 def of(value, passed, failed):
@@ -265,6 +265,7 @@ def test_a_student_is_told_where_it_begins():
         "by reduction: all 15 right with sum, 20 of 25 wrong with others",
     ]
     assert where_it_begins({}) == []
+    assert where_it_begins({"width": [of(1, 1, 0), of(2, 3, 0), of(3, 3, 8)]}) == [], "four may be right by chance"
     assert where_it_begins({"depth": [of(1, 0, 4), of(2, 4, 0)]}) == [], "what fails in small networks alone begins nowhere"
 
 

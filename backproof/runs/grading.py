@@ -44,6 +44,9 @@ NAMES = {
 NUMBERS = {"entry": "entry", "got": "yours", "exact": "should be", "by law": "by law"}
 """Rows of a judgement that a student is told, and what they are called there."""
 
+ENOUGH = 5
+"""So many problems that are right are no chance, and say where a mistake begins."""
+
 UNGRADED = (*WITHOUT_ANSWER, JUDGES, AUDITS)
 """The laws that are parts of their own already."""
 
@@ -194,23 +197,30 @@ def where_it_begins(by: Mapping[str, Any]) -> list[str]:
     for name in ("depth", "width", "batch", "reduction", "loss", "activation"):
         counts = [one for one in by.get(name, ()) if one["passed"] + one["failed"]]
         right = [one for one in counts if not one["failed"]]
-        if not right or len(right) == len(counts):
+        if len(right) == len(counts):
             continue
         if all(isinstance(one["value"], int) for one in counts):
             first = min(one["value"] for one in counts if one["failed"])
             right = [one for one in right if one["value"] < first]
-            if right:
+            if _asked(right) >= ENOUGH:
                 told.append(f"it begins at {name} {first}: {_counts(right, True)} below, {_counts(counts, False, first)} from there on")
+            continue
+        if _asked(right) < ENOUGH:
             continue
         choices = ", ".join(str(one["value"]).replace("_", " ") for one in right)
         told.append(f"by {name}: {_counts(right, True)} with {choices}, {_counts(counts, False)} with others")
     return told
 
 
+def _asked(counts: Sequence[Mapping[str, Any]]) -> int:
+    """How many problems were judged."""
+    return sum(one["passed"] + one["failed"] for one in counts)
+
+
 def _counts(counts: Sequence[Mapping[str, Any]], right: bool, least: int | None = None) -> str:
     """ "all 12 right", or "25 of 28 wrong" of those that have failed, or of a number from least on."""
     chosen = [one for one in counts if right or (one["failed"] if least is None else one["value"] >= least)]
-    of = sum(one["passed"] + one["failed"] for one in chosen)
+    of = _asked(chosen)
     return f"all {of} right" if right else f"{sum(one['failed'] for one in chosen)} of {of} wrong"
 
 
