@@ -69,10 +69,12 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """check without a process of its own, which costs a second."""
+    """check without a process of its own, which costs a second, and without a diagnosis, which costs three."""
     from backproof.targets.target import load_target
 
-    monkeypatch.setattr(command_line, "run_check", lambda target, **options: run_check(load_target(target), **options))
+    monkeypatch.setattr(
+        command_line, "run_check", lambda target, **options: run_check(load_target(target), **options | {"no_diagnosis": True})
+    )
 
 
 def run(*arguments, **options):
@@ -93,7 +95,7 @@ def test_a_right_target_exits_with_0_from_a_process_of_its_own():
 
 
 def test_a_wrong_target_exits_with_1_and_its_replay_reproduces(folder):
-    result = run("check", "t.py:doubled", "--max-examples", 15, "--save", "saved", "--json", "-")
+    result = run("check", "t.py:doubled", "--max-examples", 15, "--no-diagnosis", "--save", "saved", "--json", "-")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     (file,) = (folder / "saved").glob("*.json")
@@ -120,7 +122,7 @@ def test_a_replay_of_what_is_lossy_passes_as_the_check_did(folder):
         "target.supports = {'activations': ['tanh'], 'depth': 1, 'biases': False,\n"
         "                   'losses': ['half_squared_error'], 'reductions': ['sum']}\n"
     )
-    assert run("check", "lossy.py:target", "--max-examples", 60, "--save", "lossy").exit_code == 0
+    assert run("check", "lossy.py:target", "--max-examples", 60, "--no-diagnosis", "--save", "lossy").exit_code == 0
     (file,) = (folder / "lossy").glob("*.json")
     assert run("replay", file).exit_code == 0
     assert run("replay", file, "--strict").exit_code == 1

@@ -71,7 +71,8 @@ def compared(tmp_path_factory):
         (folder / f"{name}.py").write_text(code)
     file = folder / "compared.json"
     words = [f"{folder}/:gradient", "--seed", "5", "--max-examples", "4", "--load-limit", "3", "--time-limit", "3", "--json", str(file)]
-    result = CliRunner().invoke(cli, ["compare", *words, "--save", str(folder / "saved")])
+    few = ["--no-diagnosis", "--shrink-seconds", "0"]  # neither is looked at, and each takes seconds
+    result = CliRunner().invoke(cli, ["compare", *words, *few, "--save", str(folder / "saved")])
     return result, json.loads(file.read_text()), folder
 
 

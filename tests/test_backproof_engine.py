@@ -123,7 +123,7 @@ def test_what_was_answered_before_an_interrupt_is_judged(wrong_before):
         answer = gradient(problem)
         return [1.5 * weight for weight in answer.weights] if 1100 - wrong_before <= calls[0] else answer.weights, answer.biases
 
-    report = check(target, max_examples=5000, seed=7, **SMALL)
+    report = check(target, max_examples=5000, seed=7, shrink_seconds=0, **SMALL)
     assert report.interrupted
     assert report.findings
     assert report.laws["it_answers"].held == report.examples > 300
@@ -220,7 +220,7 @@ def test_a_related_problem_without_an_answer_is_told():
         return gradient(problem)
 
     law = ["a_duplicated_sample_counts_twice"]
-    report = check(target, max_examples=100, seed=1, shrink_seconds=1, losses=["half_squared_error"], activations=["tanh"], laws=law)
+    report = check(target, max_examples=100, seed=1, shrink_seconds=0, losses=["half_squared_error"], activations=["tanh"], laws=law)
     assert report.verdict == "raises"
     assert report.findings[0].message.startswith("asked a related problem: ValueError: too many samples")
 

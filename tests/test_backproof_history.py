@@ -148,7 +148,7 @@ def test_check_and_compare_remember_their_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a.py").write_text("def f(problem):\n    return None\n")
     Path("b.py").write_text("from backproof import gradient as f\n")
-    few = ("--seed", 1, "--max-examples", 2, "--shrink-seconds", 0)
+    few = ("--seed", 1, "--max-examples", 2, "--shrink-seconds", 0, "--no-diagnosis")
     assert run("check", "a.py:f", *few).exit_code == 1
     assert run("compare", "a.py:f", "b.py:f", *few).exit_code == 1
     runs = history(Path(".backproof"))

@@ -34,7 +34,7 @@ def doubled(problem):
     return [2 * w for w in backproof.gradient(problem).weights], backproof.gradient(problem).biases
 
 doubled.supports = {"losses": ["half_squared_error"], "activations": ["identity", "tanh"], "depth": 2, "width": 2}
-few = {"max_examples": 4, "shrink_seconds": 0.2}
+few = {"max_examples": 4, "shrink_seconds": 0.2, "no_diagnosis": True}
 test_wrong = backproof.law_tests(doubled, **few)
 test_right = backproof.law_tests(backproof.gradient, **few)
 test_known = backproof.law_tests(doubled, xfail={"it_agrees_with_the_exact_gradient": "known"}, **few)
@@ -83,6 +83,8 @@ def test_every_format_is_written_once_for_each_target(workers, tmp_path):
     failed = [case for case in ElementTree.parse(tmp_path / "j.xml").iter("testcase") if case.find("failure") is not None]
     assert len(failed) == 1
     assert "it_agrees_with_the_exact_gradient" in failed[0].get("name", "")
+    laws = [p.get("value") for p in failed[0].iter("property") if p.get("name") == "backproof_law"]
+    assert laws == ["it_agrees_with_the_exact_gradient"]
 
 
 @pytest.mark.slow

@@ -23,8 +23,6 @@ from reference.dtypes import DTYPES
 from reference.problem import REDUCTIONS, WANTS
 from reference.quantities import BY_LAYER, QUANTITIES, SINGLE
 
-pytestmark = pytest.mark.wheel
-
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}
 EVERYTHING = WANTS[2:]
 each_schema = pytest.mark.parametrize("name", SCHEMAS)
@@ -77,6 +75,7 @@ def test_a_report_its_findings_and_its_tally_are_as_their_schemas_say(target, se
         validate("finding", finding.data())
 
 
+@pytest.mark.wheel
 def test_a_report_of_a_run_that_could_not_begin_is_too(tmp_path):
     report = tmp_path / "report.json"
     done = CliRunner().invoke(cli, ["check", "no_such_module:target", "--json", str(report)])
@@ -229,6 +228,7 @@ def test_what_is_listed_is_what_the_tables_have():
     assert enumerated("report", "properties") == list(Report("t", (), {}, 0, 0, 0, 0, "float64").data())
 
 
+@pytest.mark.wheel
 @each_schema
 def test_each_schema_is_one_stands_alone_and_describes_its_fields(name):
     Draft202012Validator.check_schema(schema(name))
@@ -247,6 +247,7 @@ def references(data):
         yield from references(value)
 
 
+@pytest.mark.wheel
 @each_schema
 def test_the_command_prints_it(name):
     done = CliRunner().invoke(cli, ["schema", name])

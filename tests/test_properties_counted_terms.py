@@ -12,6 +12,7 @@ from oracles.balls.enclosure import answer as by_balls
 from oracles.oracle import NotApplicable
 from properties.faults.fault import Network
 from properties.faults.table import FAULTS
+from properties.judging.by_second_moment import is_large
 from properties.judging.judge import judge
 from properties.judging.judgement import Exact
 from properties.judging.peers import ACCURATE, answers
@@ -129,7 +130,10 @@ def test_peers_and_other_oracles_are_within_the_bounds(sizes, seed_of_the_run):
     support = Support.of(COUNTED | {"sizes": sizes, "width": 10 if sizes == "real" else 4, "depth": 2, "activations": ["tanh", "relu"]})
     for problem in draw_problems(8, seed_of_the_run, support):
         exact = Exact(problem)
-        judged = [judge(exact, answer, PRECISIONS["float64"]) for _, answer in answers(problem, PRECISIONS["float64"], ACCURATE)]
+        # what is rounded at random is off by up to u more in each operation, which the worst case of a small network does not allow for: at
+        # 1-4-1 a z of one product and one bias once was off by 2.22e-16 where 2.08e-16 is allowed
+        peers = tuple(peer for peer in ACCURATE if is_large(problem) or not peer.random)
+        judged = [judge(exact, answer, PRECISIONS["float64"]) for _, answer in answers(problem, PRECISIONS["float64"], peers)]
         judged.append(judge(exact, by_balls(problem).gradient, PRECISIONS["float64"]))
         if sizes == "small":
             judged.append(judge(exact, jax_autodiff.answer(problem).gradient, PRECISIONS["float64"]))
@@ -183,7 +187,7 @@ def test_a_law_that_is_left_out_with_a_penalty_would_be_broken_there(law):
     cases = [Case(problem, session, support=support) for problem in draw_problems(150, 2, support)]
     assert all(law.on(case).status is Status.NOT_APPLICABLE for case in cases)
     assert "with a penalty on the weights it does not hold" in {law.on(case).message for case in cases}
-    assert Status.BROKEN in {replace(law, with_penalty=True).on(case).status for case in cases}
+    assert any(replace(law, with_penalty=True).on(case).status is Status.BROKEN for case in cases)
 
 
 # ---- faults and findings ----

@@ -103,14 +103,15 @@ def clipped(limit):
     return f
 
 
-@pytest.mark.parametrize("shrink_seconds", [0, 3])
+@pytest.mark.parametrize(("shrink_seconds", "seeds"), [(0, range(3)), (3, [0])], ids=["as found", "shrunk"])
 @pytest.mark.parametrize("limit", [5, 20])
-def test_a_clipped_gradient_that_moderate_numbers_show_is_wrong_alone(limit, shrink_seconds):
+def test_a_clipped_gradient_that_moderate_numbers_show_is_wrong_alone(limit, shrink_seconds, seeds):
     drawn = one_of_each_block(400, 3, Support.of(clipped(limit).supports | {"values": "tame"}))
     share = np.mean([max(np.abs(w).max() for w in gradient(problem).weights) > limit for problem in drawn])
     assert 0.005 < share < 0.2  # some moderate problems show it, and most do not
-    for seed in range(3):
-        report = check(clipped(limit), max_examples=60, seed=seed, shrink_seconds=shrink_seconds)
+    laws = ["it_agrees_with_the_exact_gradient"]
+    for seed in seeds:
+        report = check(clipped(limit), max_examples=60, seed=seed, shrink_seconds=shrink_seconds, laws=laws)
         assert report.verdict == "wrong"
         assert not report.right_if_tame
 
