@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from mpmath import mp, mpf
 
@@ -15,6 +15,7 @@ from reference.backward import gradient
 from reference.equations import EQUATIONS, gradient_by_equations
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
+from reference.functions.parametrised import name_and_parameters
 from reference.passes import passes
 from reference.problem import Problem
 from rounding.arithmetic import worst_case_rounding
@@ -76,6 +77,10 @@ def within_the_bound(answer, problem):
 
 @given(problems())
 def test_the_equations_agree_with_the_backward_pass(problem):
+    if LOSSES[name_and_parameters(problem.loss)[0]]().behind:
+        # equation 2 by itself is infinite where a probability is 0 or 1 within rounding, and g' is 0
+        outputs = passes(problem).forward.activations[-1]
+        assume(bool(((0 < outputs) & (outputs < 1)).all()))
     answer = gradient_by_equations(problem)
     assert {place.quantity for place, _ in answer.arrays()} == {"weights", "biases", "x"}
     assert within_the_bound(answer, problem)
