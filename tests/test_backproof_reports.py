@@ -337,6 +337,7 @@ def saved(folder):
         "judgement": (json.dumps(judgement_data(verify(problem, Gradient([2 * w for w in answer.weights], answer.biases)))), "allowed"),
         "comparison": (comparison.to_json(), "t.py:f"),
         "tally": (json.dumps(report.tally), "failed, by activation: "),
+        "challenge": (CHALLENGED.to_json(), "sees 1 of 2 planted faults, 50 %: mine:backward"),
     }
     for kind, (text, said) in texts.items():
         file = folder / f"{kind}.json"

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, verify
 from backproof.doors.command_line import cli
+from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.judged import judgement_data
 from backproof.findings.report import LawCount, Report
 from backproof.findings.schema import FOLDER, SCHEMAS, schema
@@ -25,6 +26,13 @@ from reference.quantities import BY_LAYER, QUANTITIES, SINGLE
 
 pytestmark = pytest.mark.wheel
 
+CHALLENGED = Challenged(
+    command="pytest",
+    target="mine:backward",
+    calls=2,
+    form=(("[0]", "float32", "(3, 4)"),),
+    plantings=(Planting("answered_zeros", Outcome.SEEN, "FAILED"), Planting("multiplied_by_1_5 [0]", Outcome.MISSED)),
+)
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}
 EVERYTHING = WANTS[2:]
 each_schema = pytest.mark.parametrize("name", SCHEMAS)
@@ -138,6 +146,7 @@ def written():
         "report": report.data(),
         "tally": report.tally,
         "comparison": comparison_data([Compared("doubled", report.data()), Compared("gone", error="its check gave no report")], 1),
+        "challenge": CHALLENGED.data(),
     }
 
 
@@ -226,6 +235,9 @@ def test_what_is_listed_is_what_the_tables_have():
     laws = ("properties", "laws", "additionalProperties", "properties")
     assert enumerated("report", *laws, "status", "enum") == list(Status)
     assert set(enumerated("report", *laws)) == {*vars(LawCount()), "status"}
+    assert enumerated("challenge", "properties") == list(CHALLENGED.data())
+    assert enumerated("challenge", "$defs", "planting", "properties") == list(CHALLENGED.plantings[0].data())
+    assert enumerated("challenge", "$defs", "planting", "properties", "outcome", "enum") == [outcome.value for outcome in Outcome]
     assert enumerated("report", "properties") == list(Report("t", (), {}, 0, 0, 0, 0, "float64").data())
 
 

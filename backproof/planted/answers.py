@@ -76,8 +76,8 @@ def changed(value: Any, deed: Callable[[Arrays, Any], Any]) -> Any:
     if arrays is not None:
         made = arrays.as_before(deed(arrays, value), value)
         numpy = sys.modules.get("numpy")
-        # a sum over all axes is np.float64, and no array without axes
-        return value.dtype.type(made) if numpy is not None and isinstance(value, numpy.generic) else made
+        # NumPy makes a number of an array without axes, where it computes with it
+        return numpy.asanyarray(made) if numpy is not None and isinstance(value, numpy.ndarray) else made
     try:
         import numpy
     except ImportError:
