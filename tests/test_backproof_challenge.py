@@ -27,7 +27,11 @@ def backward(x, upstream):
 
 class Layer:
     def backward(self, upstream):
+        self.dW, self.name = 2 * np.ones((2, 2)), "layer"
         return 3 * upstream
+
+    def leave(self, upstream):
+        self.dW = 2 * upstream
 
 def never():
     return 1.0
@@ -99,6 +103,7 @@ def outcomes(challenged):
     return {planting.label: planting.outcome.value for planting in challenged.plantings}
 
 
+@pytest.mark.wheel
 def test_a_strict_test_sees_all(project):
     done = challenge(script("strict"), TARGET, jobs=2)
     assert done.passed
@@ -158,6 +163,11 @@ def test_whichever_way_it_comes_in(project, command, target):
     assert outcomes(done) == {"answered_zeros": "seen"}
 
 
+def test_a_pytest_that_is_strict_and_has_no_cache(project):
+    command = "{python} -m pytest -q -p no:cacheprovider --strict-config test_strict.py"
+    assert outcomes(challenge(command, TARGET, only="answered_zeros")) == {"answered_zeros": "seen"}
+
+
 def test_a_target_in_a_test_file_or_a_conftest_which_pytest_loads_itself(project):
     (project / "conftest.py").write_text("def halved(x):\n    return x / 2\n")
     (project / "test_own.py").write_text(
@@ -173,6 +183,93 @@ def test_a_sitecustomize_of_the_user_is_still_imported(project, monkeypatch):
     (project / "test_site.py").write_text(TEST.format(assertion="assert of_their_own and dx[0, 0] == 2"))
     monkeypatch.setenv("PYTHONPATH", str(project / "own"))
     assert outcomes(challenge(script("site"), TARGET, only="answered_zeros")) == {"answered_zeros": "seen"}
+
+
+def test_what_a_method_leaves_in_its_object_is_told_and_faulted_where_it_is_asked_for(project):
+    (project / "test_keeps.py").write_text(
+        "from layers.mymodule import Layer\nlayer = Layer()\nassert layer.backward(1.0) == 3.0\nassert layer.dW.shape == (2, 2)\n"
+    )
+    target = "layers.mymodule:Layer.backward"
+    without = challenge(script("keeps"), target, only="turned")
+    assert (without.leaves, outcomes(without)) == (("dW",), {"turned_the_sign": "seen"})
+    done = challenge(script("keeps"), target, only="multiplied_by_1_5", keeps=["dW"])
+    assert [path for path, *_ in done.form] == ["returned", ".dW"]
+    assert outcomes(done) == {"multiplied_by_1_5": "seen", "multiplied_by_1_5 returned": "seen", "multiplied_by_1_5 .dW": "missed"}
+    (project / "test_leaves.py").write_text("from layers.mymodule import Layer\nlayer = Layer()\nlayer.leave(1.0)\nassert layer.dW == 2\n")
+    with pytest.raises(TargetError, match="it leaves arrays in its object: --keeps dW plants faults there"):
+        challenge(script("leaves"), "layers.mymodule:Layer.leave")
+    assert outcomes(challenge(script("leaves"), "layers.mymodule:Layer.leave", only="turned", keeps=["dW"])) == {"turned_the_sign": "seen"}
+
+
+NETWORK = """
+import numpy as np
+
+def backprop(weights, biases, x, y):
+    a = [x]
+    for w, b in zip(weights, biases):
+        a.append(np.tanh(w @ a[-1] + b))
+    dW, db, e = [], [], a[-1] - y
+    for l in reversed(range(len(weights))):
+        d = e * (1 - a[l + 1] ** 2)
+        dW.insert(0, d @ a[l].T)
+        db.insert(0, d.sum(1, keepdims=True))
+        e = weights[l].T @ d
+    return dW, db
+
+def gradient(problem):
+    dW, db = backprop(problem.weights, [b[:, None] for b in problem.biases], problem.x.T, problem.y.T)
+    return dW, [b[:, 0] for b in db]
+"""
+
+TEST_OF_THE_NETWORK = """
+import numpy as np, network, backproof
+rng = np.random.default_rng(0)
+weights, biases = [rng.normal(size=(4, 3)), rng.normal(size=(2, 4))], [rng.normal(size=4), rng.normal(size=2)]
+x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+problem = backproof.Problem(weights, biases=biases, activations=["tanh", "tanh"], x=x, y=y)
+right = backproof.gradient(problem)
+"""
+
+OF_A_PROBLEM = "dW, db = network.gradient(problem)\n"
+OF_ARRAYS = "dW, db = network.backprop(weights, [b[:, None] for b in biases], x.T, y.T)\n"
+LOOKS_AT_WEIGHTS = "for a, b in zip(dW, right.weights): np.testing.assert_allclose(a, b, rtol=1e-9)\n"
+
+
+@pytest.mark.wheel
+@pytest.mark.parametrize(
+    ("call", "how"),
+    [
+        (OF_A_PROBLEM, {"target": "network:gradient", "catalogue": True}),
+        (OF_ARRAYS, {"target": "network:backprop", "layout": "samples=columns, biases=column, activations=tanh"}),
+    ],
+    ids=["a problem", "arrays"],
+)
+def test_known_mistakes_are_planted_where_a_problem_is_posed(project, monkeypatch, call, how):
+    (project / "network.py").write_text(NETWORK)
+    (project / "test_weights.py").write_text(TEST_OF_THE_NETWORK + call + LOOKS_AT_WEIGHTS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, map(os.path.abspath, sys.path))))
+    done = challenge(script("weights"), only="bias_gradient", **how)
+    # dW is right in all but the one that adds db to it, and db is looked at nowhere
+    assert outcomes(done)["added_the_bias_gradient_to_the_weights"] == "seen"
+    missed = {planting.label for planting in done.having(Outcome.MISSED)}
+    assert {"forgot_the_bias_gradient", "averaged_the_bias_gradient", "summed_the_bias_gradient_twice"} <= missed
+    assert all(planting.explanation and planting.consequence for planting in done.plantings)
+    turned = challenge(script("weights"), only="turned_the_sign_of_the_error", **how)
+    assert outcomes(turned) == {"turned_the_sign_of_the_error": "seen"}
+
+
+def test_known_mistakes_of_what_is_no_problem(project, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, map(os.path.abspath, sys.path))))
+    for how, why in (({"catalogue": True}, "say in which layout"), ({"layout": "order=samples_first"}, "is no problem as --adapt has it")):
+        done = challenge(script("strict"), TARGET, only="zeros", **how)
+        assert outcomes(done) == {"answered_zeros": "seen"}
+        with pytest.raises(TargetError, match=why):
+            challenge(script("strict"), TARGET, only="turned_the_sign_of_the_error", **how)
+    for layout, why in {"samples=column": "expected one of rows, columns, one", "sample": "expected name=value"}.items():
+        with pytest.raises(TargetError, match=why):
+            challenge(script("strict"), TARGET, layout=layout)
+    with pytest.raises(TargetError, match="expected names of attributes"):
+        challenge(script("strict"), TARGET, keeps=["d W"])
 
 
 def test_what_dies_or_hangs_has_seen_the_fault(project):

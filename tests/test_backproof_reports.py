@@ -28,7 +28,7 @@ from properties.faults.table import FAULTS
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.passes import passes
-from tests.saved_runs import HOSTILE, NAMES, hostile, lossy, run
+from tests.saved_runs import CHALLENGED, HOSTILE, NAMES, hostile, lossy, run
 
 each_run = pytest.mark.parametrize("name", NAMES)
 

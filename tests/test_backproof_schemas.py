@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, verify
 from backproof.doors.command_line import cli
-from backproof.findings.challenged import Challenged, Outcome, Planting
+from backproof.findings.challenged import Outcome
 from backproof.findings.judged import judgement_data
 from backproof.findings.report import LawCount, Report
 from backproof.findings.schema import FOLDER, SCHEMAS, schema
@@ -23,16 +23,10 @@ from properties.verdict import Verdict
 from reference.dtypes import DTYPES
 from reference.problem import REDUCTIONS, WANTS
 from reference.quantities import BY_LAYER, QUANTITIES, SINGLE
+from tests.saved_runs import CHALLENGED
 
 pytestmark = pytest.mark.wheel
 
-CHALLENGED = Challenged(
-    command="pytest",
-    target="mine:backward",
-    calls=2,
-    form=(("[0]", "float32", "(3, 4)"),),
-    plantings=(Planting("answered_zeros", Outcome.SEEN, "FAILED"), Planting("multiplied_by_1_5 [0]", Outcome.MISSED)),
-)
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}
 EVERYTHING = WANTS[2:]
 each_schema = pytest.mark.parametrize("name", SCHEMAS)

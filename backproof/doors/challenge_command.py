@@ -22,6 +22,21 @@ CHALLENGE_CODES = "Exit codes: 0 all faults are seen, 1 one is missed, 2 nothing
 )
 @click.option("--only", default="", metavar="WORD", help="Only the faults whose name holds this.")
 @click.option(
+    "--catalogue",
+    is_flag=True,
+    help="Plant the known mistakes of docs/faults.md too, where the target takes a backproof.Problem; some minutes.",
+)
+@click.option(
+    "--keeps", default="", metavar="NAMES", help="Attributes in which a method leaves a part of its answer, as dW,db: faults there too."
+)
+@click.option(
+    "--adapt",
+    "layout",
+    default="",
+    metavar="WORDS",
+    help='The known mistakes too, where the target takes arrays: in what form, as "samples=columns, activations=tanh".',
+)
+@click.option(
     "--time-limit",
     type=click.FloatRange(0, min_open=True),
     help="Seconds for each run of the test; if not given, ten times the plain run, at least 30. One that takes longer has seen the fault.",
@@ -30,7 +45,16 @@ CHALLENGE_CODES = "Exit codes: 0 all faults are seen, 1 one is missed, 2 nothing
 @json_option
 @markdown_option
 def challenge(
-    command: str, target: str, only: str, time_limit: float | None, jobs: int, json_file: str | None, markdown_file: str | None
+    command: str,
+    target: str,
+    only: str,
+    catalogue: bool,
+    keeps: str,
+    layout: str,
+    time_limit: float | None,
+    jobs: int,
+    json_file: str | None,
+    markdown_file: str | None,
 ) -> None:
     """Challenge a test: run its COMMAND with faults planted in the answers of its target, and list those that it misses.
 
@@ -39,10 +63,21 @@ def challenge(
     """
     for file in (json_file, markdown_file):
         check_writable(file)
+    kept = tuple(filter(None, (name.strip() for name in keeps.split(","))))
     try:
         with progress_told() as progress:
             result: Challenged = tried(
-                lambda: run_challenge(command, target, only=only, time_limit=time_limit, jobs=jobs, progress=progress)
+                lambda: run_challenge(
+                    command,
+                    target,
+                    only=only,
+                    catalogue=catalogue,
+                    keeps=kept,
+                    layout=layout,
+                    time_limit=time_limit,
+                    jobs=jobs,
+                    progress=progress,
+                )
             )
     except Failure as failure:
         write_json(json_file, Challenged(command=command, target=target, error=failure.message).to_json())

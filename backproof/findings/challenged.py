@@ -16,7 +16,7 @@ SCHEMA, SCHEMA_VERSION = "backproof.challenge", 1
 OF_EQUATIONS = {
     2: "every layer is moved along the gradient of another loss",
     3: "a layer, and all below it, learns by a slope that is not its own",
-    4: "the weights of a layer go another way than down the loss",
+    4: "the weights or the biases of a layer go another way than down the loss",
     7: "the error that goes down is another one: all layers below are moved wrongly",
 }
 """What a fault of the catalogue does to a training, by the first equation that it breaks."""
@@ -60,7 +60,7 @@ class Planting:
         if self.fault in ANSWER_FAULTS:
             said = ANSWER_FAULTS[self.fault].explanation
             return f"{said}, in {self.output} alone" if self.output else said
-        return FAULTS[self.fault].explanation if self.fault in FAULTS else ""
+        return FAULTS[self.fault].explanation.rstrip(".") if self.fault in FAULTS else ""
 
     @property
     def consequence(self) -> str:
@@ -84,6 +84,7 @@ class Challenged:
 
     command, target: as they were said; error: why nothing could be planted, or "".
     calls: how often the test calls the target, 0 where that is not known; form: of each array of the first answer its path, type and shape.
+    leaves: the attributes of its object that a method leaves other arrays in, and no fault was planted in.
     plain_seconds: of the test as it is; plantings: each fault; waiting: how many were not planted, since the run was interrupted.
     """
 
@@ -92,6 +93,7 @@ class Challenged:
     error: str = ""
     calls: int = 0
     form: tuple[tuple[str, str, str], ...] = ()
+    leaves: tuple[str, ...] = ()
     plain_seconds: float = 0.0
     plantings: tuple[Planting, ...] = ()
     waiting: int = 0
@@ -126,7 +128,8 @@ class Challenged:
         said = {"schema": SCHEMA, "version": SCHEMA_VERSION, "backproof": VERSION, "command": self.command, "target": self.target}
         form = [dict(zip(("path", "type", "shape"), one, strict=True)) for one in self.form]
         counts = {"seen": self.seen, "counted": self.counted, "waiting": self.waiting, "interrupted": self.interrupted}
-        said |= {"passed": self.passed, "error": self.error or None, "calls": self.calls, "answer": form, **counts}
+        said |= {"passed": self.passed, "error": self.error or None, "calls": self.calls, "answer": form}
+        said |= {"leaves": list(self.leaves), **counts}
         times = {"plain_seconds": self.plain_seconds, "seconds": self.seconds}
         return said | times | {"faults": [planting.data() for planting in self.plantings]}
 
@@ -144,6 +147,6 @@ def challenged_of(data: Mapping[str, Any]) -> Challenged:
         ]
         form = tuple((one["path"], one["type"], one["shape"]) for one in data["answer"])
         kept = {name: data[name] for name in ("command", "target", "calls", "plain_seconds", "waiting", "interrupted", "seconds")}
-        return Challenged(**kept, error=data["error"] or "", form=form, plantings=tuple(plantings))
+        return Challenged(**kept, error=data["error"] or "", form=form, leaves=tuple(data["leaves"]), plantings=tuple(plantings))
     except (KeyError, TypeError, ValueError) as error:
         raise ProblemError(f"no challenge: {type(error).__name__}: {error}") from None

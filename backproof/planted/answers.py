@@ -13,10 +13,17 @@ Change = Callable[[str, Any], Any]
 """What becomes of an array or a number at a path."""
 
 
+class WithKept(dict[str, Any]):
+    """What a method answers, as "returned", and beside it what it leaves in its object, as ".dW": each name is a path."""
+
+
 def mapped(answer: Any, change: Change, path: str = "") -> Any:
     """The answer with each of its arrays changed; what holds them is new, and of the same type."""
+    if isinstance(answer, WithKept):
+        return WithKept({name: mapped(value, change, name) for name, value in answer.items()})
     if arrays_of(answer) is not None or is_number(answer) or shape_of_list(answer) is not None:
         return change(path, answer)
+    held: Any
     if isinstance(answer, dict):
         held = copy.copy(answer)
         for key, value in answer.items():
@@ -79,12 +86,12 @@ def changed(value: Any, deed: Callable[[Arrays, Any], Any]) -> Any:
         # NumPy makes a number of an array without axes, where it computes with it
         return numpy.asanyarray(made) if numpy is not None and isinstance(value, numpy.ndarray) else made
     try:
-        import numpy
+        import numpy as np
     except ImportError:
         raise LeftAlone("numbers and lists of numbers are changed by NumPy, which is not installed here") from None
-    array = numpy.asarray(value)
+    array = np.asarray(value)
     if array.dtype.kind not in "ifc":
         raise LeftAlone("its whole numbers are too large")
-    arrays = Arrays(numpy)
-    made = numpy.asarray(arrays.as_before(deed(arrays, array), array))
+    arrays = Arrays(np)
+    made = np.asarray(arrays.as_before(deed(arrays, array), array))
     return made.tolist() if isinstance(value, list) else type(value)(made.item())

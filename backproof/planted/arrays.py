@@ -49,6 +49,10 @@ class Arrays:
         """A copy, for later."""
         return array.copy()
 
+    def of_numbers(self, numbers: Any, array: Any) -> Any:
+        """NumPy's float64 as an array of the library that another one is of, where that is."""
+        return self.library.asarray(numbers, dtype=array.dtype)
+
     def described(self, array: Any) -> tuple[str, str]:
         """The type and the shape, in words."""
         return str(array.dtype), str(tuple(array.shape))
@@ -91,6 +95,9 @@ class Tensors(Arrays):
 
     def kept(self, array: Any) -> Any:
         return array.detach().clone()
+
+    def of_numbers(self, numbers: Any, array: Any) -> Any:
+        return self.library.from_numpy(numbers).to(dtype=array.dtype, device=array.device)
 
     def described(self, array: Any) -> tuple[str, str]:
         return str(array.dtype).removeprefix("torch."), str(tuple(array.shape))

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from .following import follow, is_module
+from .layout import words_of
 from .plant import Plant
 from .record import Record
 from .wrapping import Unwrappable, wrap
 
 TARGET, FAULT, RECORD = "BACKPROOF_PLANTED_TARGET", "BACKPROOF_PLANTED_FAULT", "BACKPROOF_PLANTED_RECORD"
 """Names in the environment: package.module:function or path/to/file.py:function; a fault of `plant.py`; a file."""
+
+KEEPS, LAYOUT = "BACKPROOF_PLANTED_KEEPS", "BACKPROOF_PLANTED_LAYOUT"
+"""The same, and not always there: attributes of a method's object, with blanks between; what `layout.py` reads."""
 
 
 def start(environment: Mapping[str, str]) -> None:
@@ -18,7 +22,8 @@ def start(environment: Mapping[str, str]) -> None:
         return
     name, _, path = environment[TARGET].rpartition(":")
     record = Record(environment[RECORD])
-    plant = Plant(environment[FAULT], record)
+    layout = words_of(environment[LAYOUT]) if LAYOUT in environment else None
+    plant = Plant(environment[FAULT], record, environment.get(KEEPS, "").split(), layout)
     record.tell("started")
 
     def executed(module: ModuleType) -> None:
@@ -29,7 +34,7 @@ def start(environment: Mapping[str, str]) -> None:
         if module.__name__ == "__main__":
             record.tell_once("elsewhere", "__main__")
         try:
-            wrap(module, path, plant.answered)
+            wrap(module, path, plant.answered, plant.asked)
         except Unwrappable as reason:
             record.tell_once("missing", str(reason))
         else:

@@ -11,6 +11,13 @@ from typing import Any
 Answered = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 """What becomes of an answer; it is told the arguments too."""
 
+Asked = Callable[[tuple[Any, ...]], None]
+"""What is told the arguments before there is an answer."""
+
+
+def _nothing(args: tuple[Any, ...]) -> None:
+    pass
+
 
 class Unwrappable(Exception):
     """There is nothing of this name that can be called; the message says what there is."""
@@ -19,14 +26,15 @@ class Unwrappable(Exception):
 class Around:
     """The function as it was, and what is done to its answers: to those of the outermost call alone, where it calls itself."""
 
-    def __init__(self, original: Callable[..., Any], answered: Answered) -> None:
-        self.original, self.answered, self.state = original, answered, threading.local()
+    def __init__(self, original: Callable[..., Any], answered: Answered, asked: Asked) -> None:
+        self.original, self.answered, self.asked, self.state = original, answered, asked, threading.local()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(self.state, "inside", False):
             return self.original(*args, **kwargs)
         self.state.inside = True
         try:
+            self.asked(args)
             answer = self.original(*args, **kwargs)
         finally:
             self.state.inside = False
@@ -49,7 +57,7 @@ class Around:
         return self.answered(await coroutine, args, kwargs)
 
 
-def wrap(holder: Any, path: str, answered: Answered) -> None:
+def wrap(holder: Any, path: str, answered: Answered, asked: Asked = _nothing) -> None:
     """Puts something around the function that a module, say, has by a path such as "backward" or "Linear.backward".
 
     Raises Unwrappable.
@@ -67,14 +75,14 @@ def wrap(holder: Any, path: str, answered: Answered) -> None:
     own = vars(holder).get(name) if hasattr(holder, "__dict__") else None
     function = own.__func__ if isinstance(own, (staticmethod, classmethod)) else own
     if isinstance(function, FunctionType):
-        _replace_code(function, answered)
+        _replace_code(function, answered, asked)
         return
     inherited = isinstance(holder, type) and own is None
     if inherited:
-        _override(holder, name, answered)
+        _override(holder, name, answered, asked)
         return
     with suppress(AttributeError, TypeError):
-        setattr(holder, name, _standing_for(value, answered))
+        setattr(holder, name, _standing_for(value, answered, asked))
         return
     raise Unwrappable(f"{path} is a {type(value).__name__} that can be replaced by nothing")
 
@@ -88,18 +96,18 @@ def _looked_up(holder: Any, name: str) -> Any:
         raise Unwrappable(f"{called} has no {name}: it has {', '.join(public[:12]) or 'no functions'}") from None
 
 
-def _override(holder: Any, name: str, answered: Answered) -> None:
+def _override(holder: Any, name: str, answered: Answered, asked: Asked) -> None:
     """Of a method that a class inherits: one of its own, so that its other heirs keep theirs."""
     static = inspect.getattr_static(holder, name)
     kind = type(static) if isinstance(static, (staticmethod, classmethod)) else None
     inherited = static.__func__ if kind else static
-    made = _standing_for(inherited, answered)
+    made = _standing_for(inherited, answered, asked)
     setattr(holder, name, kind(made) if kind else made)
 
 
-def _standing_for(value: Callable[..., Any], answered: Answered) -> Callable[..., Any]:
+def _standing_for(value: Callable[..., Any], answered: Answered, asked: Asked) -> Callable[..., Any]:
     """A function that stands in the place of something else that can be called: of what C or a compiler has made, say."""
-    around = Around(value, answered)
+    around = Around(value, answered, asked)
 
     def standing(*args: Any, **kwargs: Any) -> Any:
         return around(*args, **kwargs)
@@ -112,7 +120,7 @@ def _standing_for(value: Callable[..., Any], answered: Answered) -> Callable[...
     return standing
 
 
-def _replace_code(function: FunctionType, answered: Answered) -> None:
+def _replace_code(function: FunctionType, answered: Answered, asked: Asked) -> None:
     """The function stays the same object, with other code: tables, decorators and earlier imports that hold it call the new one."""
     if isinstance(function.__code__.co_consts[-1] if function.__code__.co_consts else None, Around):
         return
@@ -124,7 +132,7 @@ def _replace_code(function: FunctionType, answered: Answered) -> None:
     )
     with suppress(TypeError, ValueError):
         function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    function.__code__ = _calling(Around(original, answered), function.__code__)
+    function.__code__ = _calling(Around(original, answered, asked), function.__code__)
 
 
 def _calling(around: Around, instead_of: CodeType) -> CodeType:

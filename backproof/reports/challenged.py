@@ -22,11 +22,14 @@ def headline(challenged: Challenged) -> str:
 def about(challenged: Challenged) -> list[tuple[str, str]]:
     """What was asked."""
     form = ", ".join(" ".join(filter(None, one)) for one in challenged.form)
-    return [
+    names = ", ".join(f".{name}" for name in challenged.leaves)
+    note = f"it leaves arrays in {names} of its object too: --keeps {','.join(challenged.leaves)} plants faults there"
+    rows = [
         ("test", f"{challenged.command} (passes as it is, in {challenged.plain_seconds:.1f} s)"),
         ("target", f"{challenged.target}, called {counted(challenged.calls, 'time')}"),
         ("answers", form),
     ]
+    return rows + ([("note", note)] if challenged.leaves else [])
 
 
 def said_of(planting: Planting) -> str:

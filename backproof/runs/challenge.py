@@ -1,7 +1,7 @@
 """A test, challenged: its command is run as it is, and once for each fault that is planted in the answers of its target."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.text import counted
 from backproof.planted.faults import ANSWER_FAULTS, IN_ONE_OUTPUT
-from backproof.planted.plant import CALLS_TRIED, NOTHING, OUTPUTS_TRIED
+from backproof.planted.plant import CALLS_TRIED, NOTHING, NOTHING_OF_THE_CATALOGUE, OUTPUTS_TRIED
 from backproof.runs.test_command import Ran, TestCommand
 from backproof.targets.target import TargetError
+from properties.faults.table import FAULTS
 
 PLAIN_LIMIT = 600.0
 """Seconds that the test as it is may take, where no limit is said."""
@@ -27,6 +28,9 @@ def challenge(
     target: str,
     *,
     only: str = "",
+    catalogue: bool = False,
+    keeps: Sequence[str] = (),
+    layout: str = "",
     time_limit: float | None = None,
     jobs: int = 1,
     progress: Told | None = None,
@@ -35,25 +39,31 @@ def challenge(
 
     command: what runs the test, split into words as a shell does it, though none is asked; "{python}" is this Python.
     target: package.module:function, package.module:Class.method or path/to/file.py:function.
-    only: faults whose label holds this; time_limit: seconds for each run of the test, None for ten times the plain run, at least 30;
-    jobs: how many runs at a time; progress: told how it goes on.
+    only: faults whose label holds this; catalogue: whether the known mistakes of docs/faults.md are planted too, where the target takes a
+    problem; layout: in what form it is given one where it takes arrays, as "samples=columns, loss=mean_squared_error"; keeps: attributes of
+    its object in which a method leaves a part of its answer.
+    time_limit: seconds for each run of the test, None for ten times the plain run, at least 30; jobs: how many runs at a time; progress:
+    told how it goes on.
     Raises TargetError where the test fails as it is, never calls the target, or cannot be run.
     """
     started = time.monotonic()
     said: Told = progress or (lambda step, done, total: None)
     with TemporaryDirectory(prefix="backproof-") as folder:
-        test = TestCommand(command, target, Path(folder))
+        test = TestCommand(command, target, Path(folder), keeps=keeps, layout=layout)
+        catalogue = catalogue or bool(layout)
         said("the test as it is", 0, 1)
         plain = _passing(test, test.plain(time_limit or PLAIN_LIMIT))
         limit = time_limit or max(LEAST_LIMIT, TIMES_THE_PLAIN * plain.seconds)
         said("the test with its target wrapped", 0, 1)
-        control = _wrapped(test, test.planted(NOTHING, limit))
+        control = _wrapped(test, test.planted(NOTHING_OF_THE_CATALOGUE if catalogue else NOTHING, limit))
         told = control.events("called")
         form = tuple(tuple(each) for each in next((event["what"] for event in told if event["what"]), ()))
-        labels = [label for label in _labels(form) if only in label]
+        every = [*_labels(form), *(FAULTS if catalogue else ())]
+        labels = [label for label in every if only in label]
         if not labels:
             raise TargetError(f"no fault has {only!r} in its name: expected a part of {', '.join(_labels(form))}")
-        result = Challenged(command=command, target=target, calls=len(told), form=form, plain_seconds=plain.seconds)
+        leaves = tuple(sorted({event["what"] for event in control.events("leaves")}))
+        result = Challenged(command=command, target=target, calls=len(told), form=form, leaves=leaves, plain_seconds=plain.seconds)
         try:
             plantings = _planted(test, labels, control, limit, jobs, said)
         except _Interrupted as interrupt:
@@ -126,6 +136,12 @@ def _why_not(label: str, ran: Ran) -> str:
     return "it changes nothing in the answers" if ran.events("called") else "the target was not called"
 
 
+def _kept_instead(ran: Ran) -> str:
+    """What to say where the answer stays in an object."""
+    names = sorted({event["what"] for event in ran.events("leaves")})
+    return f"; it leaves arrays in its object: --keeps {','.join(names)} plants faults there" if names else ""
+
+
 def _passing(test: TestCommand, ran: Ran) -> Ran:
     """The run of a test that passes. Raises TargetError."""
     if ran.failed:
@@ -155,9 +171,12 @@ def _wrapped(test: TestCommand, ran: Ran) -> Ran:
         )
     if not ran.events("called"):
         raise TargetError(f"the test imports {name} and never calls {path}: name the function that it calls, or another test")
+    for event in ran.events("failed"):
+        if event["what"].startswith(NOTHING_OF_THE_CATALOGUE):
+            raise TargetError(f"the known mistakes cannot be planted where the test runs ({event['what']}): install backproof there")
     if not any(event["what"] for event in ran.events("called")):
         raise TargetError(
             f"{test.target} is called {counted(len(ran.events('called')), 'time')} and answers nothing that a fault could be planted in: "
-            "expected arrays of NumPy, PyTorch or JAX, or numbers, in tuples, lists, dicts or dataclasses"
+            f"expected arrays of NumPy, PyTorch or JAX, or numbers, in tuples, lists, dicts or dataclasses{_kept_instead(ran)}"
         )
     return ran

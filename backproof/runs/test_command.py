@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import backproof.planted
+from backproof.planted.layout import words_of
 from backproof.planted.record import read
-from backproof.planted.start import FAULT, RECORD, TARGET
+from backproof.planted.start import FAULT, KEEPS, LAYOUT, RECORD, TARGET
 from backproof.runs.groups import end_group
 from backproof.targets.target import TargetError
 
@@ -26,6 +28,9 @@ PYTHON = "{python}"
 """In a command, this Python."""
 
 EXPECTED = "expected the command that runs your test, as 'pytest tests/test_my_layer.py'"
+
+NO_CACHE = "Unknown config option: cache_dir"
+"""What pytest says that is strict, and runs without a cache."""
 
 OF_A_SHELL = ("&&", "||", "|", ";", ">", ">>", "<", "&")
 
@@ -81,15 +86,25 @@ class Ran:
 class TestCommand:
     """A command and a target, both as they were said; folder: for what its runs write, which is deleted afterwards.
 
+    keeps: attributes in which a method leaves a part of its answer; layout: in what form the target is given a problem, of known mistakes.
     Raises TargetError where they cannot be understood.
     """
 
     __test__ = False  # pytest takes what begins so for a test
 
-    def __init__(self, command: str, target: str, folder: Path) -> None:
+    def __init__(self, command: str, target: str, folder: Path, *, keeps: Sequence[str] = (), layout: str = "") -> None:
         self.command, self.target, self.folder = command, target, folder
+        for name in keeps:
+            if not name.isidentifier():
+                raise TargetError(f"keeps has {name!r}: expected names of attributes, as dW,db")
+        try:
+            words_of(layout)
+        except ValueError as error:
+            raise TargetError(f"adapt: {error}") from None
+        self.told = ({KEEPS: " ".join(keeps)} if keeps else {}) | ({LAYOUT: layout} if layout else {})
         self.words = _words(command)
         self.target_named = _checked(target)
+        self.has_cache = self.is_pytest
         self.numbers = count()
         self.running: set[subprocess.Popen[bytes]] = set()
         self.lock = threading.Lock()
@@ -112,12 +127,16 @@ class TestCommand:
         record = place / "record"
         path = [str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), TARGET: self.target_named, FAULT: label, RECORD: str(record)}
-        environment |= {"HYPOTHESIS_STORAGE_DIRECTORY": str(place / "hypothesis"), "COVERAGE_FILE": str(place / "coverage")}
+        environment |= self.told | {"HYPOTHESIS_STORAGE_DIRECTORY": str(place / "hypothesis"), "COVERAGE_FILE": str(place / "coverage")}
         if self.is_pytest:
             # the first failure says all, and what failed here must not be what `pytest --lf` runs next
-            options = f"-x -o cache_dir={shlex.quote(str(place / 'cache'))}"
+            options = f"-x -o cache_dir={shlex.quote(str(place / 'cache'))}" if self.has_cache else "-x"
             environment["PYTEST_ADDOPTS"] = " ".join(filter(None, [os.environ.get("PYTEST_ADDOPTS"), options]))
-        return self._run(environment, limit, record)
+        ran = self._run(environment, limit, record)
+        if self.has_cache and ran.failed and NO_CACHE in ran.printed:
+            self.has_cache = False
+            return self.planted(label, limit)
+        return ran
 
     def end_all(self) -> None:
         """Ends the runs that go on, and starts no other."""

@@ -13,6 +13,8 @@ def _start() -> None:
     """The folder above as a package of a name of its own, since another backproof, or none, may be installed here."""
     folder = os.path.dirname(HERE)
     spec = importlib.util.spec_from_file_location(ALIAS, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+    assert spec is not None
+    assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules[ALIAS] = package
     spec.loader.exec_module(package)
