@@ -79,10 +79,12 @@ class Plant:
 
     def _tell_what_is_left(self, args: tuple[Any, ...]) -> None:
         """The attributes of an object that hold other arrays after a call: maybe a part of the answer that no fault is planted in."""
-        for name, value in _attributes(args).items() if self.held is not None else ():
-            if self.held.get(name) is not value and arrays_in(value):
+        held, self.held = self.held, None
+        if held is None:
+            return
+        for name, value in _attributes(args).items():
+            if held.get(name) is not value and arrays_in(value):
                 self.record.tell_once("leaves", name)
-        self.held = None
 
     def _answered(self, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         form = form_of(answer)

@@ -37,6 +37,15 @@ def swiglu_backward(x, gate, up, down, upstream):
     return dg @ gate.T + du @ up.T, x.T @ dg, x.T @ du, (silu * u).T @ upstream
 
 
+def silu_product_backward(a, b, upstream):
+    """da and db of silu(a) * b, from the upstream gradient; all of one shape."""
+    import torch
+
+    s = torch.sigmoid(a.float())
+    da = upstream.float() * b.float() * s * (1 + a.float() * (1 - s))
+    return da.to(a.dtype), (upstream.float() * a.float() * s).to(a.dtype)
+
+
 def fused_linear_cross_entropy_backward(x, weight, labels):
     """dx and dW of the cross-entropy of x W^T, summed over samples, in blocks; x (samples, hidden), W (classes, hidden)."""
     import torch

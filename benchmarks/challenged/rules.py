@@ -108,6 +108,18 @@ def swiglu(samples, hidden, inner):
         assert torch.allclose(array.grad, answer, atol=1e4, rtol=1e-2)
 
 
+def silu_product():
+    """The same bounds for silu(a) * b alone, at the second of its shapes: (9, 7, 41)."""
+    import torch
+
+    torch.manual_seed(0)
+    a, b, upstream = (torch.randn(9, 7, 41, dtype=torch.bfloat16) for _ in range(3))
+    answers = layers.silu_product_backward(a, b, upstream)
+    (torch.nn.functional.silu(a.requires_grad_()) * b.requires_grad_()).backward(upstream)
+    for array, answer in zip((a, b), answers, strict=True):
+        assert torch.allclose(array.grad, answer, atol=1e4, rtol=1e-2)
+
+
 def cross_entropy_problem():
     """x, W and labels in bfloat16: 3 by 47 samples, 31 wide, 123 classes, Liger-Kernel's odd shape."""
     import torch
@@ -168,6 +180,7 @@ RULES = {
     "`backproof.assert_right`": (backproof_assert_right, f"{TESTED}:backprop"),
     "Liger-Kernel, SwiGLU, bfloat16, first shape: atol 1e4": (lambda: swiglu(2 * 256, 256, 512), f"{TESTED}:swiglu_backward"),
     "the same, second shape": (lambda: swiglu(6 * 42, 123, 431), f"{TESTED}:swiglu_backward"),
+    "the same, SiLU and product alone, second shape": (silu_product, f"{TESTED}:silu_product_backward"),
     "Liger-Kernel, linear cross-entropy, bfloat16: rtol 50": (cross_entropy, f"{TESTED}:fused_linear_cross_entropy_backward"),
     "`backproof.verify`, bfloat16": (cross_entropy_verify, f"{TESTED}:fused_linear_cross_entropy_backward"),
     "examples/numpy_network.py": (numpy_example, "examples.numpy_network:gradient"),
