@@ -311,7 +311,7 @@ REFUSED = {
         "answers nothing that a fault",
     ),
     "no Python": ("true", TARGET, "no Python that took the fault was started"),
-    "a Python apart": ("{python} -I -c pass", TARGET, "it must read PYTHONPATH"),
+    "a Python apart": ("{python} -I -c pass", TARGET, "Python 3.10 or later, and read PYTHONPATH"),
     "no such fault": (script("strict"), TARGET, "no fault has 'xyz' in its name"),
     "the program itself": ("{python} layers/mymodule.py", "layers/mymodule.py:backward", "never imports"),
 }

@@ -268,6 +268,14 @@ def test_an_error_of_ours_is_told_and_leaves_the_answer_as_it_is(tmp_path, monke
     assert of(events, "failed") == ["answered_zeros: ZeroDivisionError: division by zero"]
 
 
+def test_an_answer_that_holds_itself_is_left_as_it_is(tmp_path):
+    endless = [np.ones(2)]
+    endless.append(endless)
+    given, events = told(tmp_path, NOTHING, [endless])
+    assert given[0] is endless
+    assert any("RecursionError" in reason for reason in of(events, "failed"))
+
+
 def test_a_line_that_is_not_whole_yet_is_left_out(tmp_path):
     file = tmp_path / "record"
     file.write_text(json.dumps({"event": "called", "what": ""}) + '\n{"event": "cal')

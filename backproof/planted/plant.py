@@ -1,6 +1,7 @@
 """A fault in a process of a test: what it does to each answer of the target, and whether that answer is another one then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -62,7 +63,8 @@ class Plant:
     def answered(self, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the target's caller is given; and what the object that its method is of keeps, where that is a part of the answer."""
         if not self.keeps or not args:
-            self._tell_what_is_left(args)
+            with self._ours("what is left"):
+                self._tell_what_is_left(args)
             return self._answered(answer, args, kwargs)
         kept = {f".{name}": getattr(args[0], name) for name in self.keeps if hasattr(args[0], name)}
         held = WithKept({"returned": answer} | kept)
@@ -75,7 +77,8 @@ class Plant:
     def asked(self, args: tuple[Any, ...]) -> None:
         """What the target is called with, before it answers: what its object holds, so that it can be told what it leaves there."""
         if self.label in (NOTHING, NOTHING_OF_THE_CATALOGUE) and not self.keeps and self.record.calls < CALLS_TRIED:
-            self.held = dict(_attributes(args))
+            with self._ours("what is held"):
+                self.held = _attributes(args)
 
     def _tell_what_is_left(self, args: tuple[Any, ...]) -> None:
         """The attributes of an object that hold other arrays after a call: maybe a part of the answer that no fault is planted in."""
@@ -87,13 +90,13 @@ class Plant:
                 self.record.tell_once("leaves", name)
 
     def _answered(self, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        form = form_of(answer)
+        form: list[list[str]] = []
+        with self._ours("the form of the answer"):
+            form = form_of(answer)
         self.record.tell_call(form if self.record.calls == 0 else None)
         if self.record.calls == 1:
-            try:
+            with self._ours(self.label):
                 self._begin()
-            except Exception as error:
-                self.record.tell_once("failed", f"{self.label}: {type(error).__name__}: {error}")
         if self.planted is not None:
             return self._made(self.planted, answer, args, kwargs, "changed")
         if self.trials and self.record.calls <= CALLS_TRIED:
@@ -113,17 +116,24 @@ class Plant:
 
     def _made(self, planted: Planted, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], event: str) -> Any:
         """The answer with a fault, and the event told where it is another one; the answer as it is where that cannot be."""
-        try:
-            made = planted.answer(answer, args, kwargs)
+        with self._ours(planted.label):
+            try:
+                made = planted.answer(answer, args, kwargs)
+            except LeftAlone as reason:
+                self.record.tell_once("left_alone", f"{planted.label}: {reason}")
+                return answer
             if (event, planted.label) not in self.record.said and _is_another(answer, made):
                 self.record.tell_once(event, planted.label)
-        except LeftAlone as reason:
-            self.record.tell_once("left_alone", f"{planted.label}: {reason}")
-        except Exception as error:  # of ours, which must not look like a fault that the test sees
-            self.record.tell_once("failed", f"{planted.label}: {type(error).__name__}: {error}")
-        else:
             return made
         return answer
+
+    @contextmanager
+    def _ours(self, what: str) -> Iterator[None]:
+        """An error of ours, or of objects stranger than ours expect, is told: it must not look like a fault that the test sees."""
+        try:
+            yield
+        except Exception as error:
+            self.record.tell_once("failed", f"{what}: {type(error).__name__}: {error}")
 
 
 def _attributes(args: tuple[Any, ...]) -> dict[str, Any]:

@@ -143,11 +143,13 @@ def _calling(around: Around, instead_of: CodeType) -> CodeType:
         return around(*args, **kwargs)  # type: ignore[operator]
 
     code = called.__code__
+    # Python 3.10, where a test may run too, has no qualified names in its code
+    named: dict[str, Any] = {"co_qualname": instead_of.co_qualname} if hasattr(instead_of, "co_qualname") else {}
     return code.replace(
         co_consts=(*(around if each == "around" else each for each in code.co_consts), around),
         co_freevars=instead_of.co_freevars,
         co_name=instead_of.co_name,
-        co_qualname=instead_of.co_qualname,
         co_filename=instead_of.co_filename,
         co_firstlineno=instead_of.co_firstlineno,
+        **named,
     )

@@ -155,8 +155,8 @@ def _wrapped(test: TestCommand, ran: Ran) -> Ran:
     name, _, path = test.target.rpartition(":")
     if not ran.events("started"):
         raise TargetError(
-            f"no Python that took the fault was started by {test.command}: it must read PYTHONPATH (python -I and -E do not, nor does a "
-            "program that clears the environment, as tox may)"
+            f"no Python that took the fault was started by {test.command}: it must be Python 3.10 or later, and read "
+            "PYTHONPATH (python -I and -E do not, nor does a program that clears the environment, as tox may)"
         )
     for event in ran.events("missing"):
         raise TargetError(f"target {test.target!r}: {event['what']}")
