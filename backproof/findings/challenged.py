@@ -66,7 +66,7 @@ class Planting:
     def consequence(self) -> str:
         """What it would do to a training."""
         if self.output:
-            return f"the test does not look at {self.output}, or hardly: whatever is wrong there reaches the training"
+            return f"the test does not look at {self.output}, or hardly, and whatever is wrong there reaches the training"
         if self.fault in ANSWER_FAULTS:
             return ANSWER_FAULTS[self.fault].consequence
         equations = FAULTS[self.fault].equations if self.fault in FAULTS else ()

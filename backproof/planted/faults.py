@@ -175,7 +175,7 @@ _FACTOR_OF_ALL = "the learning rate is in truth {} what was set"
 ANSWER_FAULTS: dict[str, AnswerFault] = {
     fault.name: fault
     for fault in (
-        AnswerFault("answered_zeros", "zeros", "nothing is learnt: what this gradient moves stays as it is", _times(0)),
+        AnswerFault("answered_zeros", "zeros", "nothing is learnt, and what this gradient moves stays as it is", _times(0)),
         AnswerFault("turned_the_sign", "the answer times -1", "training climbs where it should descend, and diverges", _times(-1)),
         AnswerFault("multiplied_by_2", "twice the answer", _FACTOR_OF_ALL.format("twice"), _times(2)),
         AnswerFault(
@@ -210,7 +210,7 @@ ANSWER_FAULTS: dict[str, AnswerFault] = {
         AnswerFault(
             "forgot_to_transpose",
             "the numbers of the transpose, in the answer's shape",
-            "the direction is as good as random: the loss may fall for a while by chance",
+            "the direction is as good as random, and the loss may fall for a while by chance",
             _transposed,
         ),
         AnswerFault("shifted_the_last_axis", "each row shifted by one", "each number goes to the neighbour of its weight", _shifted),
@@ -245,7 +245,7 @@ ANSWER_FAULTS: dict[str, AnswerFault] = {
         AnswerFault(
             "answered_as_the_call_before",
             "the answer to the call before",
-            "each step goes where the step before should have gone: slow, and unstable at a high learning rate",
+            "each step goes where the step before should have gone, slow and unstable at a high learning rate",
             of_answer=_before,
         ),
         AnswerFault(

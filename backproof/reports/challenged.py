@@ -8,7 +8,8 @@ from backproof.findings.text import counted, printable
 
 SAID = {Outcome.MISSED: "missed", Outcome.SEEN: "seen", Outcome.NOT_COUNTED: "not counted"}
 STYLES = {Outcome.MISSED: "bold red", Outcome.SEEN: "bold green", Outcome.NOT_COUNTED: "dim"}
-LONGEST_HOW = 110
+LONGEST_HOW, ARRAYS_SHOWN = 110, 6
+"""Characters that are shown of how a test failed; arrays of an answer that are listed."""
 
 
 def headline(challenged: Challenged) -> str:
@@ -21,7 +22,9 @@ def headline(challenged: Challenged) -> str:
 
 def about(challenged: Challenged) -> list[tuple[str, str]]:
     """What was asked."""
-    form = ", ".join(" ".join(filter(None, one)) for one in challenged.form)
+    shown = [" ".join(filter(None, one)) for one in challenged.form]
+    more = [f"and {len(shown) - ARRAYS_SHOWN} more"] if len(shown) > ARRAYS_SHOWN else []
+    form = ", ".join(shown[:ARRAYS_SHOWN] + more)
     names = ", ".join(f".{name}" for name in challenged.leaves)
     note = f"it leaves arrays in {names} of its object too: --keeps {','.join(challenged.leaves)} plants faults there"
     rows = [
