@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from collections import OrderedDict, namedtuple
+from contextlib import suppress
 from pathlib import Path
 
 import ml_dtypes
@@ -135,6 +136,14 @@ def test_what_is_no_number_is_left_alone():
         assert arrays_in(value) == []
         with pytest.raises(LeftAlone, match="no array"):
             planted("answered_zeros", value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_at_the_end_of_the_range_come_without_a_warning():
+    for value in (np.array([1.7e308, -1.7e308, np.inf, np.nan]), np.float32(3e38), [1e308, 1.7e308]):
+        for name in (*MADE, *NOISY):
+            with suppress(LeftAlone):
+                planted(name, value)
 
 
 def test_an_empty_array_is_right_as_it_is():

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -79,10 +80,11 @@ def _described(value: Any) -> tuple[str, str]:
 
 def changed(value: Any, deed: Callable[[Arrays, Any], Any]) -> Any:
     """An array, a number or a list of numbers after a deed that knows arrays alone, in the type that it had. Raises LeftAlone."""
-    arrays = arrays_of(value)
+    arrays, numpy = arrays_of(value), sys.modules.get("numpy")
     if arrays is not None:
-        made = arrays.as_before(deed(arrays, value), value)
-        numpy = sys.modules.get("numpy")
+        # a warning of ours would be an error of the test's, where it asks for that
+        with nullcontext() if numpy is None else numpy.errstate(all="ignore"):
+            made = arrays.as_before(deed(arrays, value), value)
         # NumPy makes a number of an array without axes, where it computes with it
         return numpy.asanyarray(made) if numpy is not None and isinstance(value, numpy.ndarray) else made
     try:
@@ -93,5 +95,6 @@ def changed(value: Any, deed: Callable[[Arrays, Any], Any]) -> Any:
     if array.dtype.kind not in "ifc":
         raise LeftAlone("its whole numbers are too large")
     arrays = Arrays(np)
-    made = np.asarray(arrays.as_before(deed(arrays, array), array))
+    with np.errstate(all="ignore"):
+        made = np.asarray(arrays.as_before(deed(arrays, array), array))
     return made.tolist() if isinstance(value, list) else type(value)(made.item())
