@@ -4,8 +4,7 @@ from backproof.doors import strategies
 from backproof.doors.grading import grade
 from backproof.doors.law_items import law_tests
 from backproof.findings.finding import Finding
-from backproof.findings.report import Report
-from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
+from backproof.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.runs.comparison import compare_targets as compare
 from backproof.targets.classes import from_class

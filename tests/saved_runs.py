@@ -8,7 +8,8 @@ import numpy as np
 from backproof import Gradient, check, gradient
 from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.finding import Finding
-from backproof.findings.report import LawCount, Report
+from backproof.findings.report import LawCount
+from backproof.report import Report
 from properties.faults.table import FAULTS
 from properties.judging.judge import verify, with_quantities
 from properties.judging.judgement import Exact

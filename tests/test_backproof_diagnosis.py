@@ -66,7 +66,7 @@ def test_the_report_shows_boxes_sentences_and_a_small_table(report):
     assert said["cause"] == report.findings[0].explanation
     assert said["evidence"].startswith("what the target multiplies by in layer ")
     place = next(i for i, line in enumerate(lines) if line.startswith("  evidence"))
-    assert lines[place + 1].split() == ["z", "g'(z)", "read"]
+    assert lines[place + 1].split() == ["z", "g'(z),", "should", "be", "yours"]
     assert len(lines[place + 2].split()) == 3
     assert lines[place + 1].startswith(" " * 11)
 
@@ -166,11 +166,11 @@ def test_a_saved_finding_is_explained(report, tmp_path):
     assert done.exit_code == 0
     assert "g' is taken at a in place of z" in " ".join(done.output.split())
     assert "10: dC/dW" in done.output
-    assert "target" in done.output
+    assert "should be" in done.output
     lines = done.output.splitlines()
-    exact, own = (next(line for line in lines[i:] if word in line) for i, word in ((0, "10: dC/dW"), (0, "   target ")))
-    assert "exact" in exact
-    assert own.split("target")[1].strip()
+    exact, own = (next(line for line in lines[i:] if word in line) for i, word in ((0, "10: dC/dW"), (0, "   yours ")))
+    assert "should be" in exact
+    assert own.split("yours")[1].strip()
 
 
 def test_a_finding_without_a_diagnosis_is_explained_by_its_equations(tmp_path):

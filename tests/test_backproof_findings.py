@@ -236,13 +236,15 @@ VERDICTS = [
     ("lossy", ["lossy"], {}, "lossy", True),
     ("lossy, strictly", ["lossy"], {"strict": True}, "lossy", False),
     ("lossy, and nothing judged", ["lossy"], {"judged": 0}, "inconclusive", False),
-    ("two", ["wrong", "raises"], {}, "raises", False),
+    ("two", ["raises", "wrong"], {}, "raises", False),
+    ("two, the first of which explains the other", ["wrong", "raises"], {}, "wrong", False),
+    ("two, of which the first could not be judged", ["inconclusive", "wrong"], {}, "wrong", False),
     ("an audit that failed", ["inconclusive"], {}, "inconclusive", False),
 ]
 
 
 @pytest.mark.parametrize(("verdicts", "changes", "verdict", "passed"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS])
-def test_the_verdict_of_a_report_is_the_worst(verdicts, changes, verdict, passed):
+def test_the_verdict_of_a_report_is_that_of_its_first_finding_that_fails(verdicts, changes, verdict, passed):
     report = report_of(*(found(verdict=Verdict(name)) for name in verdicts), **changes)
     assert (report.verdict, report.passed) == (verdict, passed)
 

@@ -1,9 +1,12 @@
 """Grades: points by layer and law by a written rule, in Gradescope's form, as a float, and whatever is wrong with a submission."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from backproof.doors.command_line import cli
 from backproof.findings.grade import ANSWERS, GRADIENT, LAWS, SHARES, Grade, Part
 from backproof.findings.history import history
 from backproof.reports.gradescope import LONGEST_OUTPUT, VISIBILITIES, gradescope
-from backproof.runs.grading import graded
+from backproof.runs.grading import graded, where_it_begins
 from properties.faults.table import FAULTS
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +48,7 @@ def each(factor):
 
 
 last_layer_off = answering(lambda W, b: ([*W[:-1], W[-1] + 1], b))
+hidden_layers_off = answering(lambda W, b: ([*(2 * w for w in W[:-1]), W[-1]], b))
 no_bias = answering(lambda W, b: (W, [None if one is None else one + 1 for one in b]))
 nothing_computed = each(0.0)
 
@@ -143,6 +147,36 @@ def prints(problem):
     return no_bias(problem)
 
 
+class Cell(StringIO):
+    """What stands for standard error in a notebook: no file, so that nothing below Python leads to it."""
+
+    name = "stderr"
+
+
+def test_who_held_standard_error_before_writes_nothing_to_it_either(capfd, monkeypatch):
+    """A log's handler keeps the stream that it was made with; to nbgrader one word there is a wrong cell."""
+    stream = Cell()
+    monkeypatch.setattr(sys, "stderr", stream)
+    log = logging.getLogger("a student's own")
+    handler = logging.StreamHandler()
+    log.addHandler(handler)
+    held = print_to = sys.stderr
+
+    def logs(problem):
+        log.warning("of the log")
+        print("of who held it", file=print_to)
+        held.writelines(["and of", " lines"])
+        return gradient(problem)
+
+    try:
+        assert grade(logs, **FEW) == 10.0
+        log.warning("it is there again")
+    finally:
+        log.removeHandler(handler)
+    assert stream.getvalue() == "it is there again\n"
+    assert capfd.readouterr() == ("", "")
+
+
 def test_nothing_goes_to_standard_error(capfd):
     before = sys.stderr
     points = grade(prints, **FEW | {"max_examples": 2})
@@ -206,12 +240,39 @@ def test_what_a_submission_says_of_itself_is_its_own_mistake(supports, capfd):
 
 def test_a_mistake_in_the_diagnosis_costs_no_grade(monkeypatch, capfd):
     def broken(*arguments, **options):
-        raise RuntimeError("ours")
+        raise RuntimeError("a mistake in backproof")
 
     monkeypatch.setattr("backproof.runs.grading.diagnose", broken)
     assert 0.0 < grade(no_bias, **FEW) < 10.0
     printed = capfd.readouterr()
-    assert "ours" not in printed.out + printed.err
+    assert "a mistake in backproof" not in printed.out + printed.err
+
+
+def of(value, passed, failed):
+    return {"value": value, "passed": passed, "failed": failed, "unjudged": 0}
+
+
+def test_a_student_is_told_where_it_begins():
+    by = {
+        "depth": [of(1, 12, 0), of(2, 3, 9), of(3, 0, 16)],
+        "width": [of(1, 5, 5), of(2, 10, 20)],
+        "batch": [of(1, 0, 10), of(2, 15, 15)],
+        "reduction": [of("sum", 15, 0), of("mean", 5, 20)],
+        "loss": [of("half_squared_error", 15, 25)],
+    }
+    assert where_it_begins(by) == [
+        "it begins at depth 2: all 12 right below, 25 of 28 wrong from there on",
+        "by reduction: all 15 right with sum, 20 of 25 wrong with others",
+    ]
+    assert where_it_begins({}) == []
+    assert where_it_begins({"width": [of(1, 1, 0), of(2, 3, 0), of(3, 3, 8)]}) == [], "four may be right by chance"
+    assert where_it_begins({"depth": [of(1, 0, 4), of(2, 4, 0)]}) == [], "what fails in small networks alone begins nowhere"
+
+
+def test_the_text_of_a_grade_says_where_it_begins():
+    text = graded(hidden_layers_off, **RULE, **FEW).text()
+    assert re.search(r"^yours: \S+\nshould be: \S+$", text, re.MULTILINE), text
+    assert re.search(r"^it begins at depth 2: all \d+ right below, \d+ of \d+ wrong from there on$", text, re.MULTILINE), text
 
 
 def test_it_is_a_public_name():

@@ -1,6 +1,7 @@
 """The history of runs: a line each, bounded, whole or not at all, and broken lines spoil no others."""
 
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,52 @@ def test_the_oldest_are_dropped(tmp_path, monkeypatch):
         assert len((tmp_path / NAME).read_text().splitlines()) == min(i + 1, 5)
     assert [one["target"] for one in history(tmp_path)] == [f"t{i}" for i in range(7, 12)]
     assert [path.name for path in tmp_path.iterdir()] == [NAME], "nothing is left beside it"
+
+
+def open_files_stay(monkeypatch, replaced):
+    """Windows has no fcntl, and replaces no file that somebody has open."""
+    opened, true_open, true_replace = [], open, os.replace
+
+    def watched(*arguments):
+        opened.append(true_open(*arguments))
+        return opened[-1]
+
+    def replace(one, other):
+        replaced.append(other)
+        if any(not file.closed for file in opened):
+            raise PermissionError(13, "it is being used by another process", str(other))
+        true_replace(one, other)
+
+    monkeypatch.setattr(module, "fcntl", None)
+    monkeypatch.setattr(module, "open", watched, raising=False)
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def test_the_oldest_are_dropped_on_windows_too(tmp_path, monkeypatch):
+    replaced = []
+    open_files_stay(monkeypatch, replaced)
+    monkeypatch.setattr(module, "MOST", 5)
+    for i in range(8):
+        add_line(line(i), tmp_path / NAME)
+    assert [one["target"] for one in history(tmp_path)] == [f"t{i}" for i in range(3, 8)]
+    assert len(replaced) == 3
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_what_cannot_be_replaced_is_told_and_leaves_nothing_beside_it(error, tmp_path, monkeypatch):
+    """An error of the one who writes is not taken for a file that was replaced meanwhile, for which it would wait."""
+
+    def refuses(one, other):
+        raise error(13, "gone", str(one))
+
+    monkeypatch.setattr(module, "MOST", 2)
+    for i in range(2):
+        add_line(line(i), tmp_path / NAME)
+    monkeypatch.setattr(os, "replace", refuses)
+    with pytest.raises(error):
+        add_line(line(2), tmp_path / NAME)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert len(history(tmp_path)) == 2
 
 
 BROKEN = [b"{", b"\xff\xfe", b"[1]", b'{"when": 1, "target": "t"}', b'{"target": "no time"}', b"", b"null", b"\x00" * 50]
@@ -118,3 +165,14 @@ def test_a_folder_that_cannot_be_written_stops_no_run(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     done = run("check", "t.py:f", "--save", tmp_path / "file")
     assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_line_is_a_line_where_it_is_piped(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    long = "a/long/way/to/the/file/of/somebody/who/likes/folders/network.py:gradient_of_all_layers_in_one_go"
+    for i in range(3):
+        add_line(json.dumps({"when": "2026-01-01T00:00:00+00:00", "target": f"{long}{i}", "cause": "used_activation"}), tmp_path / NAME)
+    lines = run("history", "--saved", tmp_path).stdout.splitlines()
+    assert len(lines) == 4
+    assert [f"{long}{i}" in line for i, line in enumerate(lines[1:])] == [True] * 3
+    assert lines[0].index("cause") == lines[1].index("used_activation")

@@ -35,3 +35,15 @@ def test_every_module_is_imported_without_a_warning() -> None:
 def test_a_warning_would_be_seen(tmp_path: Path) -> None:
     (tmp_path / "warns.py").write_text("import warnings\n\nwarnings.warn('old')\n")
     assert "UserWarning: old" in imported(tmp_path, "warns").stderr
+
+
+def test_a_report_has_its_forms_wherever_it_is_imported_from(tmp_path: Path) -> None:
+    """By no other module that happens to be imported before."""
+    program = (
+        "from backproof.report import Report\n"
+        "report = Report('t', (), {}, 0, 0, 0, 0, 'float64')\n"
+        "assert 'Nothing could be judged.' in report.html()\n"
+        "assert 'inconclusive' in Report.from_json(report.to_json()).markdown()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path if PLACE else ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ Chromium is the system's own. Where there is none, CI fails and anybody else ski
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -188,3 +189,26 @@ def test_this_can_fail(opened):
     assert one.said
     assert len(one.asked) > 1
     assert {name for name, _ in violations(one)} >= {"color-contrast", "image-alt"}
+
+
+def test_bars_and_their_names_keep_to_their_columns(opened):
+    """Of a target that is asked all activations and losses: "16 of 17, 1 not judged" stood in the next column's names."""
+    report = run("raises")
+    fared = {"passed": 1, "failed": 16, "unjudged": 101}
+    asked = {
+        "depth": range(1, 7),
+        "width": range(1, 30),
+        "batch": (1, 2, 33),
+        "activation": [f"leaky_relu(slope={slope})" for slope in (-0.5, 0.0, 2.0)],
+        "loss": ["binary_cross_entropy_of_probabilities", "half_squared_error", "summed_binary_cross_entropy_with_logits"],
+        "value_class": ["mixed_scales", "a_class_of_one_word".replace("_", "")],
+    }
+    by = {name: [fared | {"value": value} for value in values] for name, values in asked.items()}
+    one = opened(replace(report, tally=report.tally | {"by": by}).html())
+    assert one.page.locator(".bars").count() == len(asked)
+    boxes = "[...document.querySelectorAll('.bars')].map(t => t.getBoundingClientRect()).map(b => [b.left, b.top, b.right, b.bottom])"
+    placed = one.page.evaluate(boxes)
+    for i, (left, top, right, bottom) in enumerate(placed):
+        assert not [b for b in placed[i + 1 :] if b[0] < right - 1 and left < b[2] - 1 and b[1] < bottom - 1 and top < b[3] - 1]
+    wider = "[...document.querySelectorAll('.bars th, .bars td')].filter(c => c.scrollWidth > c.clientWidth + 1).map(c => c.textContent)"
+    assert one.page.evaluate(wider) == []

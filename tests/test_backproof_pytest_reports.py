@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from backproof.reports.terminal import report_text
 from backproof.reports.written import FORMATS, write_reports
 from backproof.runs.check import check
 from backproof.runs.together import together
+from properties.diagnosis.diagnosis import Diagnosis
 from properties.verdict import Verdict
 from reference.problem import Problem
 
@@ -40,10 +42,12 @@ test_known = backproof.law_tests(doubled, xfail={"it_agrees_with_the_exact_gradi
 LAWS = "batch_gradients_add or it_agrees_with_the_exact_gradient or it_answers"
 
 
-def run(folder: Path, *options: str, code: int) -> str:
+def run(folder: Path, *options: str, code: int, cwd: Path | None = None) -> str:
     command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(folder), "-k", LAWS, *options]
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, text=True, capture_output=True)
+    done = subprocess.run(
+        command, cwd=cwd or folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, text=True, capture_output=True
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -103,6 +107,60 @@ def test_what_items_found_adds_up_to_one_report():
     assert (whole.verdict, whole.seed) == (Verdict.WRONG, 1)
     assert report_text(report_of(whole.to_json())) == report_text(whole)
     assert together(reports[:1]).data() == reports[0].data()
+
+
+def test_what_is_explained_comes_first_as_in_a_run():
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
+    wrong = Finding("t", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1)
+    raises = replace(wrong, verdict=Verdict.RAISES, law="it_answers")
+    explained = replace(wrong, diagnoses=(Diagnosis(1, 3, (3,), "used_activation_for_pre_activation", "", "equation 3: g' at a"),))
+    base = Report("t", (), {"it_answers": LawCount(0, 1)}, 1, 1, 1, 0, "float64")
+    for first, verdict in ((wrong, Verdict.RAISES), (explained, Verdict.WRONG)):
+        whole = together([replace(base, findings=(raises,)), replace(base, findings=(first,))])
+        assert (whole.verdict, whole.findings[0].verdict) == (verdict, verdict)
+
+
+def test_a_note_of_one_law_says_which_it_is():
+    base = Report("t", (), {"it_answers": LawCount(1)}, 1, 1, 1, 0, "float64", notes=("of all", "ended after 3 problems"))
+    other = replace(base, laws={"two_calls_agree": LawCount(1)}, notes=("of all",))
+    assert together([base, other]).notes == ("of all", "it_answers: ended after 3 problems")
+    assert together([base]).notes == base.notes
+
+
+def test_an_earlier_report_s_findings_do_not_stay_in_its_folder(tmp_path):
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
+    finding = Finding("t", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1)
+    report = Report("t", (finding, replace(finding, law="it_answers")), {}, 1, 1, 1, 0, "float64")
+    (tmp_path / "mine.json").write_text("{}")
+    assert len(write_reports(report, tmp_path)) == len(FORMATS) + 4
+    later = replace(report, findings=(replace(finding, seed=2),))
+    written = write_reports(later, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written} | {"mine.json"}
+
+
+TWICE = """
+import backproof
+
+def my_gradient(problem):
+    return [FACTOR * w for w in backproof.gradient(problem).weights], backproof.gradient(problem).biases
+
+my_gradient.supports = {"losses": ["half_squared_error"], "activations": ["identity"], "depth": 1, "width": 1, "batch": 1}
+test_it = backproof.law_tests(my_gradient, max_examples=2, shrink_seconds=0, no_diagnosis=True, seed=1)
+"""
+
+
+@pytest.mark.slow
+def test_functions_of_one_name_in_two_files_keep_their_own_findings(tmp_path):
+    """And a report's folder is meant from where pytest is called, as that of --junitxml is."""
+    for factor in (2, 3):
+        (tmp_path / f"test_{factor}.py").write_text(TWICE.replace("FACTOR", str(factor)))
+    (tmp_path / "sub").mkdir()
+    run(tmp_path, str(tmp_path), "--backproof-report=told", code=1, cwd=tmp_path / "sub")
+    saved = [load_finding(path) for path in (tmp_path / ".backproof").glob("*it_agrees_with*.json")]
+    ratios = {float(one.answer.weights[0][0, 0]) / one.judgement.exact[0] for one in saved}
+    assert {round(ratio) for ratio in ratios} == {2, 3}
+    assert (tmp_path / "sub" / "told").is_dir()
+    assert not (tmp_path / "told").exists()
 
 
 def test_a_finding_that_no_script_can_show_is_written_without(tmp_path):

@@ -10,25 +10,27 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
-from scipy.special import expit, softmax
 
 import backproof
-from backproof import Gradient, Problem, gradient, verify
+from backproof import Gradient, Problem, verify
 from backproof.doors.command_line import cli
-from backproof.findings.judged import judgement_data
-from backproof.findings.report import Report, report_of
+from backproof.report import Report, report_of
 from backproof.reports.annotations import annotations, place_of
-from backproof.reports.chain import OFF, chain, first_off
 from backproof.reports.comparison_page import comparison_page
-from backproof.reports.mathematics import BY_LOSS, EQUATIONS, RIGHT, formula_of_activation, formula_of_loss, mathml, right_of
+from backproof.reports.markdown import plain
+from backproof.reports.mathematics import (
+    EQUATIONS,
+    RIGHT,
+    formula_of_activation,
+    formula_of_loss,
+    mathml,
+)
 from backproof.reports.terminal import report_text
 from backproof.reports.told import doubts, headline
 from backproof.runs.comparison import Compared, Comparison, comparison_data
-from properties.faults.table import FAULTS
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.passes import passes
-from tests.saved_runs import CHALLENGED, HOSTILE, NAMES, hostile, lossy, run
+from tests.saved_runs import HOSTILE, NAMES, hostile, lossy, run
 
 each_run = pytest.mark.parametrize("name", NAMES)
 
@@ -111,23 +113,6 @@ def test_page_and_markdown_name_place_cause_and_what_is_right(name, factor):
         assert "fails in" in said
 
 
-@pytest.mark.parametrize(
-    ("name", "factor"),
-    [("equation 2", "output_error"), ("equation 3", "slope"), ("equation 4", "weight_gradient"), ("equation 10", "bias_gradient")],
-)
-def test_the_first_step_that_is_off_is_the_mistake(name, factor):
-    finding = run(name).findings[0]
-    steps = chain(finding.problem, finding.answer, finding.precision, finding.diagnosis)
-    assert first_off(steps).factor == factor
-    assert {step.factor for step in steps if step.state == OFF} == {factor}
-    assert all(step.differs for step in steps if step.state == OFF)
-
-
-def test_the_chain_of_a_right_answer_is_right_throughout():
-    problem = run("equation 3").findings[0].problem
-    assert {step.state for step in chain(problem, gradient(problem), None)} == {"ok"}
-
-
 def test_what_makes_a_verdict_mean_less_stands_before_it():
     for name, said in (("interrupted", "cut short"), ("could not run", "Nothing could be run")):
         page, text = run(name).html(), run(name).markdown()
@@ -140,61 +125,6 @@ def test_what_makes_a_verdict_mean_less_stands_before_it():
     assert not [doubt for doubt in doubts(run("right")) if doubt.loud]
     never = [doubt for doubt in doubts(run("right")) if "never applied" in doubt.said]
     assert never[0].more
-
-
-def test_a_lossy_run_says_which_formula_keeps_the_digits():
-    told = headline(run("lossy"))
-    assert told.what == "Right, by a textbook formula that loses digits somewhere."
-    assert "tanh' as 1 - a a" in told.more
-    assert "1 / cosh(z)^2" in told.more
-    assert told.right is None
-
-
-def test_the_line_to_change_is_that_of_its_loss_and_reduction():
-    def code(loss, reduction, factor="output_error"):
-        expected = [[1.0, 0.0]] if "entropy" in loss else [[1.0, 2.0]]
-        problem = Problem([[[1.0], [2.0]]], activations=["identity"], x=[[1.0]], y=expected, loss=loss, reduction=reduction)
-        return right_of(factor, problem).code
-
-    assert code("half_squared_error", "sum") == "error = a - y"
-    assert code("half_squared_error", "mean") == "error = (a - y) / batch"
-    assert code("softmax_cross_entropy", "mean", "reduction") == "error = (softmax(a) - y) / batch"
-    assert code("huber", "sum") == "error = loss_derivative(a, y)"
-    assert code("huber", "sum", "slope") == RIGHT["slope"].code
-
-
-def test_each_line_of_numpy_is_the_reference():
-    """What is told to be right is: run as it stands, it gives the reference's own numbers."""
-    rng = np.random.default_rng(1)
-    for reduction in ("sum", "mean"):
-        for loss in BY_LOSS:
-            y = np.eye(3)[[0, 2]] if "entropy" in loss else rng.normal(size=(2, 3))
-            problem = Problem(
-                [rng.normal(size=(2, 2)), rng.normal(size=(3, 2))],
-                activations=["tanh", "identity"],
-                biases=[rng.normal(size=2), rng.normal(size=3)],
-                x=rng.normal(size=(2, 2)),
-                y=y,
-                loss=loss,
-                reduction=reduction,
-            )
-            exact = passes(problem)
-            forward, back = exact.forward, exact.backward
-            names = {"a": forward.activations[2], "y": problem.y, "batch": 2, "outputs": 3, "W": problem.weights[1], "b": problem.biases[1]}
-            names |= {"softmax": lambda a: softmax(a, axis=1), "sigmoid": expit, "a_below": forward.activations[1]}
-            names |= {"z": forward.pre_activations[1], "g_prime": np.ones_like, "g": lambda z: z}
-            for factor, name, right in (
-                ("output_error", "error", back.errors[1]),
-                ("reduction", "error", back.errors[1]),
-                ("slope", "slope", back.slopes[1]),
-                ("delta", "delta", back.deltas[1]),
-                ("error_below", "error_below", back.errors[0]),
-                ("weight_gradient", "dC_dW", back.weights[1]),
-                ("bias_gradient", "dC_db", back.biases[1]),
-                ("pre_activation", "z", forward.pre_activations[1]),
-            ):
-                exec(right_of(factor, problem).code, {}, names)
-                np.testing.assert_allclose(names[name], right, rtol=1e-12, err_msg=f"{loss}, {reduction}: {factor}")
 
 
 def test_nothing_from_outside_is_markup():
@@ -221,6 +151,38 @@ def test_nothing_from_outside_is_markdown():
     spoken = re.sub(r"<code.*?</code>", "", rendered, flags=re.DOTALL)
     assert "@everyone" not in spoken
     assert "alert(1)" in spoken
+
+
+AS_IT_IS = [
+    "see https://evil.example/x?a=1 now",
+    "HTTP://EVIL.example",
+    "www.evil.example",
+    "mailto:me@evil.example",
+    "- no list",
+    "+ no list",
+    "1. no list",
+    "12) no list",
+    "===",
+    "-3.5 is a number",
+    "3.5 is a number",
+    "+",
+    "---",
+    "# no heading",
+    "> no quotation",
+    "    no code",
+    "a  b",
+]
+
+
+@pytest.mark.parametrize("said", AS_IT_IS)
+def test_text_from_outside_begins_no_list_and_is_no_link(said):
+    reader = MarkdownIt("commonmark", {"html": True}).enable("table")
+    for before in ("", "a line before\n"):
+        rendered = reader.render(before + plain(said))
+        assert set(re.findall(r"<(\w+)", rendered)) == {"p"}, rendered
+        # what GitHub makes a link of, without any markup
+        assert not re.search(r"(?i)(https?|ftp)://|www\.|mailto:|\w@\w", rendered)
+        assert " ".join(said.split()) in rendered.replace("\u200b", "").replace("&gt;", ">"), rendered
 
 
 def test_nothing_from_outside_ends_an_annotation_or_a_line_of_the_terminal():
@@ -260,6 +222,24 @@ def test_a_comparison_sorts_by_what_is_shared_and_each_cell_opens_its_finding():
     assert targets
     assert {target[1:] for target in targets} <= ids
     assert "Killed" in page
+    text = comparison.markdown()
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [line.split("`")[1] for line in table] == [f"of/{i}.py:f" for i in (0, 3, 2, 4)] + ["gone.py:f", "of/1.py:f"]
+    assert "| ❌ wrong | Equation 3, " in table[0]
+    assert "): g' is taken at a in place of z |" in table[0]
+    assert "Killed" in table[4]
+    assert "| 2 of 6 | ❌ wrong | g' is taken at a in place of z" in text
+
+
+def test_the_terminal_s_table_names_place_and_cause(tmp_path):
+    data = comparison_data([Compared("t.py:f", json.loads(run("equation 3").to_json()))], 1)
+    (tmp_path / "c.json").write_text(json.dumps(data))
+    code, output = shown("report", tmp_path / "c.json")
+    assert code == 0
+    headings, line = output.splitlines()
+    assert "place and cause" in headings
+    assert "Equation 3, " in line
+    assert "): g' is taken at a in place of z  " in line
 
 
 @pytest.mark.slow
@@ -323,53 +303,6 @@ def test_a_run_that_could_not_begin_has_a_page_too(tmp_path):
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
-def saved(folder):
-    """A file of each kind, and what must be shown of it."""
-    report = run("equation 3")
-    problem = report.findings[0].problem
-    answer = gradient(problem)
-    comparison = Comparison((Compared("t.py:f", json.loads(report.to_json())),), 1)
-    texts = {
-        "report": (report.to_json(), "problems, "),
-        "finding": (report.findings[0].to_json(), "10: dC/dW"),
-        "problem": (problem.to_json(), "half_squared_error"),
-        "gradient": (answer.to_json(), "layer 1: dC/dW"),
-        "judgement": (json.dumps(judgement_data(verify(problem, Gradient([2 * w for w in answer.weights], answer.biases)))), "allowed"),
-        "comparison": (comparison.to_json(), "t.py:f"),
-        "tally": (json.dumps(report.tally), "failed, by activation: "),
-        "challenge": (CHALLENGED.to_json(), "sees 1 of 2 planted faults, 50 %: mine:backward"),
-    }
-    for kind, (text, said) in texts.items():
-        file = folder / f"{kind}.json"
-        file.write_text(text)
-        yield kind, file, said
-    problem.save(folder / "problem.npz")
-    answer.save(folder / "gradient.npz")
-    yield "problem", folder / "problem.npz", "half_squared_error"
-    yield "gradient", folder / "gradient.npz", "layer 1: dC/dW"
-
-
-def test_any_saved_file_is_shown(tmp_path):
-    for kind, file, said in saved(tmp_path):
-        code, output = shown("show", file)
-        assert (code, said in output) == (0, True), (kind, output)
-    for kind, file, _ in saved(tmp_path):
-        code, output = shown("report", file)
-        assert code == (0 if kind == "report" else 2), (kind, output)
-    shown("report", tmp_path / "comparison.json", "--html", tmp_path / "c.html")
-    assert "1 of 1" in (tmp_path / "c.html").read_text()
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": "report"}', '{"schema": "backproof.other"}', '{"schema": "backproof.report"}', "\x00"]
-)
-def test_what_is_no_saved_file_is_refused(text, tmp_path):
-    file = tmp_path / "f.json"
-    file.write_text(text)
-    code, output = shown("show", file)
-    assert (code, str(file) in output) == (2, True)
-
-
 def test_each_equation_and_formula_can_be_written():
     assert list(EQUATIONS) == list(range(1, 12))
     for latex in (*EQUATIONS.values(), *(right.latex for right in RIGHT.values())):
@@ -396,33 +329,3 @@ def test_numbers_that_are_no_numbers_are_drawn():
     assert "NaN" in page
     assert "nan," not in page
     assert not re.search(r'(?:x|y|cx|cy|width|height)="-?(?:nan|inf)', page)
-
-
-def test_the_line_of_a_softmax_layer_is_its_whole_jacobian_and_that_of_a_penalty_has_its_factor():
-    rng = np.random.default_rng(2)
-    for penalty in (("l2", 0.5), ("l2_over_batch", 0.5)):
-        weights, x, y = [rng.normal(size=(3, 2))], rng.normal(size=(4, 2)), np.eye(3)[[0, 1, 2, 0]]
-        loss = "cross_entropy_of_probabilities"
-        problem = Problem(weights, biases=[None], activations=["softmax"], x=x, y=y, loss=loss, reduction="mean", penalty=penalty)
-        back, forward = passes(problem).backward, passes(problem).forward
-        names = {"a": forward.activations[1], "error": back.errors[0], "a_below": x, "W": weights[0], "batch": 4, "factor": 0.5}
-        exec(right_of("slope", problem, of_softmax=True).code, {}, names)
-        np.testing.assert_allclose(names["delta"], back.deltas[0], rtol=1e-12)
-        right = right_of("penalty", problem)
-        exec(right.code, {}, names)
-        np.testing.assert_allclose(names["dC_dW"], back.weights[0], rtol=1e-12)
-        assert right.note == "factor, or lambda, is 0.5."
-        steps = chain(problem, gradient(problem), None)
-        assert [step.factor for step in steps] == ["output_error", "delta", "below", "weight_gradient", "bias_gradient"]
-        assert {step.state for step in steps} == {"ok"}
-
-
-def test_a_diagonal_jacobian_is_told_with_the_whole_one():
-    fault = FAULTS["took_a_diagonal_jacobian_for_softmax"]
-    report = backproof.check(fault.answering(("weights", "biases")), max_examples=60, seed=1, shrink_seconds=1)
-    told = headline(report)
-    assert "(softmax)" in told.where
-    assert told.right.code == "delta = a * (error - (a * error).sum(axis=1, keepdims=True))"
-    steps = chain(report.findings[0].problem, report.findings[0].answer, None, report.findings[0].diagnosis)
-    assert {step.factor for step in steps if step.state == OFF} == {"delta"}
-    assert "sum" in report.html()

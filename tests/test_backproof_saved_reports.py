@@ -1,13 +1,20 @@
 """A report that is read again says the same as the one that was written, to the bit."""
 
 import json
+import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from backproof import Gradient, ProblemError, check, gradient
-from backproof.findings.report import Report, report_of
+from backproof.doors.command_line import cli
+from backproof.findings.report import LawCount, Report, report_of
 from backproof.reports.terminal import report_text
+from backproof.reports.told import again
+from backproof.runs.together import together
+from properties.laws.table import laws_for
 
 pytestmark = pytest.mark.wheel
 
@@ -66,11 +73,52 @@ def test_the_environment_and_the_limits_of_a_run_are_told():
     assert report_of(report.to_json()).environment == report.environment
 
 
+OPTIONS = """--seed 5 --depth 1,2 --losses half_squared_error --precision float32 --strict --oracle finite_differences --no-diagnosis
+    --laws it_answers,two_calls_agree --max-examples 7 --time-limit 4.5 --shrink-seconds 0.25"""
+
+
+def test_the_line_that_gives_the_whole_run_again_gives_it(tmp_path, monkeypatch):
+    """All that a run was told, and not the limits of its problems alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my net.py").write_text("def f(problem):\n    return [w * 0 for w in problem.weights], None\n")
+    reports = []
+    words = ["check", "my net.py:f", *OPTIONS.split()]
+    for _ in range(2):
+        CliRunner().invoke(cli, [*words, "--json", "run.json", "--html", "run.html"])
+        reports.append(Report.load("run.json"))
+        said = dict(again(reports[-1]))["the whole run"]
+        assert said in (tmp_path / "run.html").read_text().replace("&#39;", "'")
+        command, *words = shlex.split(said)
+        assert command == "backproof"
+    one, other = (report.data() | {"seconds": 0} for report in reports)
+    assert one == other
+    assert one["asked_by"] == (
+        "--max-examples 7 --precision float32 --strict --oracle finite_differences --no-diagnosis --laws it_answers,two_calls_agree "
+        "--time-limit 4.5 --shrink-seconds 0.25"
+    )
+
+
+def test_what_no_command_finds_is_had_again_from_python():
+    report = check(doubled, max_examples=3, seed=5, depth=1, shrink_seconds=0, no_diagnosis=True)
+    said = dict(again(report))["the whole run"]
+    assert said.startswith("backproof.check(target, seed=5), doubled in the target's place and what --depth 1 --max-examples 3 ")
+    assert "backproof check" not in said
+
+
+def test_items_of_some_laws_are_had_again_by_these_alone():
+    few = {"max_examples": 3, "seed": 5, "shrink_seconds": 0, "no_diagnosis": True}
+    reports = [check(doubled, laws=[law], **few) for law in ("it_answers", "two_calls_agree")]
+    assert "--laws it_answers,two_calls_agree" in dict(again(together(reports)))["the whole run"]
+    names = [law.name for law in laws_for()]
+    all_laws = [replace(reports[0], laws={name: LawCount(1)}, tally=None) for name in names]
+    assert "--laws" not in dict(again(together([replace(all_laws[0], laws=dict.fromkeys(names, LawCount(1))), *all_laws])))["the whole run"]
+
+
 EMPTY = Report("t", (), {}, 0, 0, 0, 0, "float64")
 
 
 def test_an_older_report_lacks_what_came_later():
-    data = {k: v for k, v in EMPTY.data().items() if k not in ("right_if_tame", "drawn_by", "environment", "saved", "tally")}
+    data = {k: v for k, v in EMPTY.data().items() if k not in ("right_if_tame", "drawn_by", "asked_by", "environment", "saved", "tally")}
     assert report_of(json.dumps(data)).saved == ()
 
 

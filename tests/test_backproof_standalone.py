@@ -14,6 +14,7 @@ import pytest
 
 from backproof import Problem, ProblemError, check
 from backproof.findings.finding import Finding, finding_of
+from backproof.findings.source import source_of
 from backproof.reports.standalone import standalone_script
 from backproof.reports.standalone_calls import calls
 from backproof.targets.target import load_target
@@ -174,11 +175,11 @@ def test_a_law_that_asks_further_problems_has_all_of_them(law, network, bare):
 
 
 @pytest.mark.slow
-def test_what_gives_no_answer_is_ended(network, bare, monkeypatch):
-    monkeypatch.setattr("backproof.reports.standalone.SECONDS", 1)
-    finding = replace(found("factor"), law="it_answers", verdict=Verdict.TIMES_OUT, answer=None)
+def test_what_gives_no_answer_is_ended_after_the_run_s_own_limit(network, bare):
+    finding = replace(found("factor", time_limit=0.75), law="it_answers", verdict=Verdict.TIMES_OUT, answer=None)
     script = network / "script.py"
     script.write_text(standalone_script(finding))
+    assert "dump_traceback_later(0.75 * len(CALLS), exit=True)" in script.read_text()
     (network / "network.py").write_text(NETWORK + "\ndef gradient(problem):\n    while True: pass\n")
     assert run(script, bare).returncode == 1
     with_mistake(network, "")
@@ -212,7 +213,7 @@ class Tanh(torch.nn.Module):
 def test_a_torch_module_is_asked_by_torch_alone(network):
     (network / "student.py").write_text(MODULE.replace("ACTIVATION", "Tanh()") + WRONG_TANH)
     report = check(load_target("student.py:model"), max_examples=10, seed=1, shrink_seconds=0.5, no_diagnosis=True)
-    finding = finding_of(replace(report.findings[0], target="student.py:model").to_json())
+    finding = finding_of(replace(report.findings[0], target="student.py:model", source=source_of("student.py:model")).to_json())
     script = network / "script.py"
     script.write_text(standalone_script(finding))
     assert "backproof" not in "\n".join(line for line in script.read_text().splitlines() if "import" in line)
@@ -252,7 +253,7 @@ MENDED_SLOPE = "tangents[0] / jnp.cosh(primals[0]) ** 2"
 def test_a_function_of_jax_is_asked_by_jax(network):
     (network / "student.py").write_text(JAX.replace("SLOPE", "tangents[0]"))
     report = check(load_target("student.py:target"), max_examples=10, seed=1, shrink_seconds=0.5, no_diagnosis=True)
-    finding = finding_of(replace(report.findings[0], target="student.py:target").to_json())
+    finding = finding_of(replace(report.findings[0], target="student.py:target", source=source_of("student.py:target")).to_json())
     script = network / "script.py"
     text = standalone_script(finding)
     script.write_text(text)
@@ -304,6 +305,7 @@ HOSTILE = [
     "\x1b[31mred\x1b[0m<script>",
     "x" * 10_000,
     "run: sh -c 'exit 7'\nraise SystemExit(7)",
+    "run: it's mine",
 ]
 
 
@@ -314,13 +316,15 @@ def test_names_and_messages_are_never_code(name):
     text = standalone_script(finding)
     code = list(ast.walk(ast.parse(text)))
     raised = {ast.unparse(node.exc).split("(")[0] for node in code if isinstance(node, ast.Raise)}
-    assert raised <= {"NotImplementedError", "RuntimeError"}
+    assert raised <= {"NotImplementedError", "RuntimeError", "FileNotFoundError"}
     assert {alias.name for node in code if isinstance(node, ast.Import) for alias in node.names} <= {
         "sys",
         "numpy",
         "json",
         "subprocess",
         "importlib",
+        "shutil",
+        "traceback",
     }
     assert "\x1b" not in text
 
@@ -330,6 +334,78 @@ def test_what_a_target_without_a_place_is_asked_by_is_marked():
     text = standalone_script(Finding("my_gradient", Verdict.WRONG, "it_answers", "", problem, None, None, None, 1))
     assert "YOUR FUNCTION" in text
     assert "raise NotImplementedError" in text
+
+
+def without_numpy_of_ours(folder: Path, finding: Finding) -> subprocess.CompletedProcess[str]:
+    script = folder / "script.py"
+    script.write_text(standalone_script(finding))
+    return run(script, None)
+
+
+ONE = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
+
+
+@pytest.mark.parametrize("verdict", [Verdict.WRONG, Verdict.RAISES])
+@pytest.mark.parametrize("target", ["my_gradient", "gone.py:gradient", "run: no_such_program", "run: it's mine", "network.py:gone"])
+def test_where_nothing_can_be_asked_it_exits_with_2(target, verdict, network):
+    """Neither 0 nor 1, which somebody who looks for the mistake would read as an answer."""
+    done = without_numpy_of_ours(network, Finding(target, verdict, "it_agrees_with_the_exact_gradient", "", ONE, None, None, None, 1))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Error" in done.stderr
+    assert "the mistake is there" not in done.stdout
+
+
+READS_ALL = """
+import numpy as np
+
+def gradient(problem):
+    names = ["weights", "biases", "x", "y", "sample_weights", "activations", "loss", "reduction", "penalty", "wants", "widths", "batch",
+             "depth", "size", "total_weight", "shares", "has_weighted_mean", "penalised"]
+    read = {name: getattr(problem, name) for name in names}
+    assert read["size"] == 6 and read["total_weight"] == 4.0 and read["has_weighted_mean"], read
+    assert np.array_equal(read["shares"], [[0.25], [0.75]]), read
+    assert read["penalised"].factor == 0.5 and not read["penalised"].over_batch, read
+    delta = (problem.x @ problem.weights[0].T - problem.y) * problem.shares
+    return [delta.T @ problem.x + problem.penalised.factor * problem.weights[0]], [None]
+"""
+
+
+def test_a_target_reads_of_a_problem_what_backproof_gives_it(network):
+    problem = Problem(
+        [[[1.0]]],
+        activations=["identity"],
+        x=[[1.0], [2.0]],
+        y=[[0.0], [1.0]],
+        reduction="mean",
+        sample_weights=[1.0, 3.0],
+        penalty=("l2", {"factor": 0.5}),
+    )
+    (network / "student.py").write_text(READS_ALL.replace("== 6", f"== {problem.size}"))
+    done = without_numpy_of_ours(
+        network, Finding("student.py:gradient", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1)
+    )
+    assert (done.returncode, done.stdout) == (0, "mended\n"), done.stderr
+
+
+def test_where_what_is_exact_is_beyond_the_range_nothing_is_claimed():
+    problem = Problem([[[1e200]]], activations=["identity"], x=[[1e200]], y=[[0.0]])
+    finding = Finding("my_gradient", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", problem, None, None, None, 1)
+    for call in calls(finding):
+        for right, allowed in call.expected.values():
+            assert not np.isnan(allowed).any()
+            assert np.array_equal(np.isposinf(allowed), ~np.isfinite(right))
+    assert "inf" in standalone_script(finding)
+
+
+def test_the_script_is_written_of_what_is_saved_alone(network, tmp_path_factory, monkeypatch):
+    """A page that is written from another folder has the same bytes, whatever lies there."""
+    (network / "student.py").write_text("import torch\n\ndef model():\n    return torch.nn.Linear(1, 1)\n")
+    base = Finding("student.py:model", Verdict.WRONG, "it_agrees_with_the_exact_gradient", "", ONE, None, None, None, 1)
+    finding = finding_of(replace(base, source=source_of("student.py:model")).to_json())
+    here = standalone_script(finding)
+    assert "model.zero_grad()" in here
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert standalone_script(finding) == here
 
 
 def test_numbers_are_exact_to_the_bit():

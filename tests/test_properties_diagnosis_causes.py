@@ -10,9 +10,11 @@ from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
 from properties.diagnosis.placing import Place
+from properties.diagnosis.planted import steps_by
 from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.sentences import of_place
 from properties.diagnosis.table import Table, all_variants, is_conduct
+from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
 from properties.problems.support import Support
@@ -340,3 +342,60 @@ def test_sums_in_another_order_are_no_conduct_in_float32():
     for seed in (78, 98):  # of which the answers differ in their digits
         assert told_of(Textbook("float32"), SIMPLE | {"values": "tame"}, seed=seed) == ()
         assert all(diagnosis.cause not in CONDUCT.values() for diagnosis in told_of(doubled, SIMPLE | {"values": "tame"}, seed=seed))
+
+
+def test_two_problems_behind_slopes_of_0_may_have_one_answer():
+    lossy = Network(steps_by(FORMULAS["cancelled_relu6_at_large_z"]), ("weights", "biases"))
+    assert told_of(lossy, {"activations": ("relu6",), "values": "tame"}) == ()
+
+
+def test_what_updates_lose_by_their_rate_is_allowed_for():
+    """Read off at the rate 0.01, dC/dW loses digits: no second mistake is made of that."""
+
+    def step(weights, biases, x, y, lr):
+        a = [x]
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            z = a[-1] @ w.T + (0 if b is None else b)
+            a.append(np.maximum(z, 0) if k + 1 < len(weights) else z)
+        delta = a[-1] - y
+        for k in reversed(range(len(weights))):
+            delta = delta * (a[k + 1] > 0) if k + 1 < len(weights) else delta
+            weights[k] -= lr * delta.T @ a[k]
+            if biases[k] is not None:
+                biases[k] -= lr * delta.sum(axis=0)
+            delta = delta @ weights[k]
+        return weights, biases
+
+    limits = {"activations": ["relu"], "output_activations": ["identity"], "values": "tame"}
+    target = adapt(step, activations=False, returns="updated", learning_rate={"lr": 0.01}, supports=limits)
+    assert target.supports["learning_rate"] == 0.01
+    (diagnosis,) = told_of(target, target.supports)
+    assert (diagnosis.equation, diagnosis.layer) == (7, 1)
+    assert "takes its step of gradient descent before it carries the error down" in diagnosis.explanation
+
+
+def test_weights_taken_with_their_inputs_first_are_one_cause_and_what_it_raises_is_explained():
+    def inputs_first(problem):
+        a, slopes = [problem.x], []
+        for w, b in zip(problem.weights, problem.biases, strict=True):
+            a.append(np.tanh(a[-1] @ w + (0 if b is None else b)))
+            slopes.append(1 - a[-1] ** 2)
+        delta, weights, biases = (a[-1] - problem.y) * slopes[-1], [], []
+        for k in reversed(range(problem.depth)):
+            weights.insert(0, a[k].T @ delta)
+            biases.insert(0, None if problem.biases[k] is None else delta.sum(axis=0))
+            delta = (delta @ problem.weights[k].T) * slopes[k - 1] if k else delta
+        return Gradient(weights, biases)
+
+    (diagnosis,) = told_of(inputs_first, SIMPLE | {"activations": ["tanh"]})
+    assert diagnosis.cause == "took_weights_as_inputs_by_outputs"
+    assert 'backproof.adapt(f, weights="in_out")' in diagnosis.explanation
+    assert "no answer" not in diagnosis.explanation
+
+
+def test_a_mistake_in_the_output_layer_alone_is_named_where_every_answer_is_wrong():
+    row = all_variants()["used_activation_for_pre_activation"]
+    in_the_output = conditioned(row, Condition("in the output layer", lambda q, layer: layer == q.depth))
+    limits = {"activations": ["sigmoid"], "losses": ["half_squared_error"], "depth": 3, "biases": True, "values": "tame"}
+    (diagnosis,) = told_of(network(in_the_output), limits)
+    assert (diagnosis.cause, diagnosis.shows_when) == (row.name, "in the output layer")

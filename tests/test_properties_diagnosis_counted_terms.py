@@ -4,7 +4,7 @@ import pytest
 
 from backproof.targets.target import InProcess
 from properties.diagnosis.diagnosis import diagnose
-from properties.faults.fault import Network
+from properties.faults.fault import Network, penalty
 from properties.faults.table import FAULTS
 from properties.problems.support import Support
 
@@ -37,3 +37,12 @@ def test_a_mistake_is_named(name):
 @pytest.mark.parametrize("supports", [PENALISED, WEIGHED, {"penalties": [None, "l2"], "sample_weights": None}], ids=str)
 def test_nothing_is_told_of_a_right_target(supports):
     assert told_of(Network(answers=GRADIENT), **supports) == ()
+
+
+def test_what_is_added_of_a_penalty_is_placed_where_no_row_has_it():
+    def by_layers(p, layer):
+        return (0.5 if layer % 2 else 3.0) * penalty(p, layer)
+
+    (diagnosis,) = told_of(Network({"penalty": by_layers}, GRADIENT), **PENALISED)
+    assert (diagnosis.cause, diagnosis.equations) == (None, (10,))
+    assert "what the penalty adds to dC/dW: equation 10" in diagnosis.explanation

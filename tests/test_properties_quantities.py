@@ -22,8 +22,8 @@ def said(problem, weights, biases):
 
 
 FACTORS = [
-    (2.0, "off by a factor of 2 (the number of outputs)"),
-    (0.5, "off by a factor of 0.5 (1 over the number of outputs)"),
+    (2.0, "off by a factor of 2 (twice, or the number of outputs)"),
+    (0.5, "off by a factor of 0.5 (one half, or 1 over the number of outputs)"),
     (-1.0, "off by a factor of -1 (the other sign)"),
     (5.0, "off by a factor of 5 (the batch size: that of a sum over samples, where the mean is asked for (the reductions of `supports`))"),
     (0.2, "off by a factor of 0.2 (1 over the batch size)"),

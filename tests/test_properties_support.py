@@ -172,7 +172,14 @@ NO_LAW_LEAVES = ("biases", "values", "penalties")
 
 
 def test_every_limit_is_tried():
-    assert {*KEPT, "sizes"} == {field.name for field in fields(Support)}
+    no_limits = {"sizes", "learning_rate"}
+    assert {*KEPT, *no_limits} == {field.name for field in fields(Support)}
+
+
+@pytest.mark.parametrize("rate", [0, "0.1", True, float("inf")])
+def test_a_learning_rate_is_a_number(rate):
+    with pytest.raises(SupportError, match=r"learning_rate is .*: expected a number, not 0"):
+        Support.of({"learning_rate": rate})
 
 
 def posed_by_laws(supports, told):

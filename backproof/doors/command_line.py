@@ -13,12 +13,13 @@ import click
 from backproof.doors import challenge_command, grading, replay_command, report_command  # noqa: F401 (they add their commands)
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
-from backproof.doors.output import Failure, check_writable, exit_code, json_option, show, table, tried, width, write_json
+from backproof.doors.output import Failure, check_writable, exit_code, finding_option, json_option, show, table, tried, width, write_json
 from backproof.doors.progress import progress_told
-from backproof.doors.report_command import html_option, markdown_option, write_forms
+from backproof.doors.report_command import compared_table, html_option, markdown_option, write_forms
 from backproof.findings.finding import Finding
 from backproof.findings.history import remember
 from backproof.findings.judged import judgement_data
+from backproof.findings.opened import finding_in
 from backproof.findings.report import Report
 from backproof.findings.saved import SAVED_IN, file_name, load_finding, save_finding
 from backproof.findings.schema import SCHEMAS
@@ -27,8 +28,8 @@ from backproof.findings.text import printable
 from backproof.reports.terminal import explained_view, judgement_view, report_view, stored_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
-from backproof.runs.comparison import Compared, compare_targets
-from backproof.runs.options import Door
+from backproof.runs.comparison import compare_targets
+from backproof.runs.options import Door, asked_in_words, in_words
 from backproof.runs.self_test import Tested, all_tested
 from oracles.available import ORACLES, missing, version
 from properties.faults.table import FAULTS
@@ -71,7 +72,8 @@ def check(
     except Failure as failure:
         # whoever reads the file learns as much as whoever reads the terminal
         nothing = Report(target, (), {}, options["seed"] or 0, 0, 0, 0, options["precision"] or "float64", options["strict"])
-        nothing = replace(nothing, error=failure.message)
+        asked_by = asked_in_words(options | {"max_examples": max_examples})
+        nothing = replace(nothing, error=failure.message, drawn_by=in_words(options), asked_by=asked_by)
         write_json(json_file, dump(nothing.data() | {"seed": options["seed"]}))
         write_forms(nothing, html_file, markdown_file)
         raise
@@ -96,20 +98,24 @@ def check(
 @click.option("--save", default=SAVED_IN, show_default=True, type=click.Path(), help="Folder for the files that replay findings.")
 @json_option
 @html_option
-def compare(targets: tuple[str, ...], json_file: str | None, html_file: str | None, jobs: int | None, **options: Any) -> None:
+@markdown_option
+def compare(
+    targets: tuple[str, ...], json_file: str | None, html_file: str | None, markdown_file: str | None, jobs: int | None, **options: Any
+) -> None:
     """Check several TARGETS on the same problems: one table.
 
     A target is what `backproof check` takes, or folder/:function for that function of each .py file in a folder. One that hangs, dies or
     cannot be imported is a row like others. Where code has another layout, name what its own file adapts: my_gradient of
     my_gradient = backproof.adapt(backprop, samples="columns"), say, as mine.py:my_gradient.
     """
-    for file in (json_file, html_file):
+    files = (json_file, html_file, markdown_file)
+    for file in files:
         check_writable(file)
     with progress_told() as progress:
         comparison = tried(lambda: compare_targets(targets, jobs=jobs, progress=progress, **options))
     compared = comparison.targets
-    if "-" not in (json_file, html_file):
-        table(("target", "verdict", "right", "time"), [_compared(one) for one in compared])
+    if "-" not in files:
+        compared_table(comparison.data())
         for one in compared:
             if one.why:
                 click.echo(f"\n{printable(one.target)}: {printable(one.why)}")
@@ -117,14 +123,10 @@ def compare(targets: tuple[str, ...], json_file: str | None, html_file: str | No
     write_json(json_file, comparison.to_json())
     if html_file is not None:
         write_json(html_file, comparison.html())
+    if markdown_file is not None:
+        write_json(markdown_file, comparison.markdown())
     codes = [COULD_NOT_RUN if one.verdict is None else exit_code(one.verdict, options["strict"]) for one in compared]
     sys.exit(NOT_RIGHT if NOT_RIGHT in codes else max(codes))
-
-
-def _compared(one: Compared) -> tuple[str, ...]:
-    passed, failed = one.passed_and_failed
-    verdict, right = one.verdict.value if one.verdict else "not checked", f"{passed} of {passed + failed}" if passed + failed else ""
-    return printable(one.target), verdict, right, f"{one.seconds:.1f} s"
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -152,12 +154,14 @@ def verify(problem: Path, answer: Path | None, precision: str | None, strict: bo
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def explain(file: Path) -> None:
+@finding_option
+def explain(file: Path, number: int | None) -> None:
     """Explain a finding, saved in FILE: where the target is wrong and why, and the chain of equations of its problem.
 
-    The target's own numbers stand beside the exact ones, from the loss down. The target is not asked.
+    The target's own numbers stand beside the exact ones, from the loss down. The target is not asked. FILE may be that of `check --json`
+    too.
     """
-    show(explained_view(tried(lambda: load_finding(file)), width()))
+    show(explained_view(tried(lambda: finding_in(file, number)), width()))
 
 
 @cli.command(epilog=EXIT_CODES)

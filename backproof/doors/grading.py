@@ -1,11 +1,12 @@
 """Grades: `backproof grade` writes what Gradescope reads, and `backproof.grade` gives a float, for a cell of a notebook."""
 
 import json
+import logging
 import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,13 @@ def grade(
 def _silence() -> Iterator[None]:
     """Nothing on standard error: neither what Python writes there, warnings say, nor what comes from below it, of other processes too.
 
-    nbgrader takes a cell for wrong that writes there.
+    nbgrader takes a cell for wrong that writes there. A log's handler, or a module that says `from sys import stderr`, still holds the
+    stream that was there before, which in a notebook is no file: so that one is muted as well.
     """
-    with redirect_stderr(StringIO()):
+    with ExitStack() as stack:
+        for stream in _streams():
+            stack.enter_context(_muted(stream))
+        stack.enter_context(redirect_stderr(StringIO()))
         try:
             kept = os.dup(2)
         except OSError:  # it has none
@@ -114,6 +119,32 @@ def _silence() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(nowhere)
+
+
+def _streams() -> list[Any]:
+    """What is standard error now, and what log handlers hold that was."""
+    loggers = [logging.root, *(one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger))]
+    held = [handler.stream for logger in loggers for handler in logger.handlers if isinstance(handler, logging.StreamHandler)]
+    streams = [sys.stderr, sys.__stderr__, *(one for one in held if getattr(one, "name", "") in ("stderr", "<stderr>"))]
+    return list({id(one): one for one in streams if one is not None}.values())
+
+
+@contextmanager
+def _muted(stream: Any) -> Iterator[None]:
+    """What is written to a stream is lost, whoever holds it."""
+    own = vars(stream).get("write") if hasattr(stream, "__dict__") else None
+    try:
+        stream.write = lambda said: len(said)
+    except AttributeError:  # one that takes no attribute is a file, which is muted below
+        yield
+        return
+    try:
+        yield
+    finally:
+        if own is None:
+            del stream.write
+        else:
+            stream.write = own
 
 
 def _visibility(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

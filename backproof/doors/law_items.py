@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backproof.findings.report import Report
 from backproof.findings.saved import SAVED_IN, save_finding
+from backproof.report import Report
 from backproof.reports.terminal import report_text
 from backproof.runs.check import check
 from backproof.targets.target import Target, TargetError
@@ -93,7 +93,9 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     request.node.user_properties.extend(properties.items())
     # what is expected to fail is no news
     if request.node.get_closest_marker("xfail") is None:
-        report = _with_saved_findings(report, request.config.rootpath / SAVED_IN)
+        # two test files may have functions of one name
+        origin = "" if isinstance(target, str) else request.node.nodeid.partition("[")[0]
+        report = _with_saved_findings(report, request.config.rootpath / SAVED_IN, origin)
     request.node.backproof_report = report
     if report.interrupted:
         raise KeyboardInterrupt
@@ -108,12 +110,12 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
         pytest.skip(f"not applicable: {'; '.join(count.reasons) or 'no problem came to it'}")
 
 
-def _with_saved_findings(report: Report, folder: Path) -> Report:
-    """The report of an item, of which each finding has its file; where none can be written, it is told without."""
+def _with_saved_findings(report: Report, folder: Path, origin: str) -> Report:
+    """The report of an item, of which each finding has its file; where none can be written, it is told without. origin: of the target."""
     if not any(not finding.verdict.passes(report.strict) for finding in report.findings):
         return report
     try:
-        files = [save_finding(finding, place, folder) for place, finding in enumerate(report.findings)]
+        files = [save_finding(finding, place, folder, origin) for place, finding in enumerate(report.findings)]
     except OSError:
         return report
     return replace(report, saved=tuple(map(str, files)))

@@ -1,5 +1,6 @@
 """What commands write, and how: to a terminal, as JSON, and a line where something cannot be done."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,21 @@ class Failure(click.ClickException):
 
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE, or to standard output for -.")
 
+finding_option = click.option(
+    "--finding",
+    "number",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of a run's findings that with this number, or the first.",
+)
+
 
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table; where it would leave what is said no room beside the names, each name on a line of its own, and what is said below."""
     printer = console()
+    if not printer.is_terminal and "COLUMNS" not in os.environ:
+        _table_in_lines(headings, rows)
+        return
     if printer.width < max(len(row[0]) for row in rows) + ROOM_BESIDE:
         for name, *cells in rows:
             said = [cell if len(cells) == 1 else f"{heading}: {cell}" for heading, cell in zip(headings[1:], cells, strict=True) if cell]
@@ -48,6 +60,13 @@ def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     for row in rows:
         made.add_row(*row)
     printer.print(made)
+
+
+def _table_in_lines(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """The table where nobody looks at columns: a line for each row, however long, for what reads lines."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def console() -> Console:

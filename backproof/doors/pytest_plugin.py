@@ -5,6 +5,7 @@ It is imported in every run of whoever has backproof installed, so it imports no
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from backproof.doors.collected import write_collected
 
         session.config.backproof_written = write_collected(  # type: ignore[attr-defined]
-            [(report.nodeid, report.backproof_report) for report in found], session.config.rootpath / folder
+            [(report.nodeid, report.backproof_report) for report in found], report_folder(session.config)
         )
 
 
@@ -97,6 +98,12 @@ def setting(config: pytest.Config, name: str) -> Any:
     """An option, or the line of the project's settings where it is not given."""
     given = config.getoption(f"backproof_{name}", None)
     return config.getini(f"backproof_{name}") or None if given is None else given
+
+
+def report_folder(config: pytest.Config) -> Path:
+    """Where reports are written: from the folder that pytest was called in, or, where the settings say it, from theirs."""
+    given = config.getoption("backproof_report", None)
+    return config.rootpath / config.getini("backproof_report") if given is None else config.invocation_params.dir / given
 
 
 def suite_options(config: pytest.Config) -> dict[str, Any]:

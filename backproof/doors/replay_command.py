@@ -8,10 +8,11 @@ import click
 
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, NOT_RIGHT, OUR_BUG, RIGHT, cli
-from backproof.doors.output import Failure, exit_code, json_option, show, table, tried, width, write_json
+from backproof.doors.output import Failure, exit_code, finding_option, json_option, show, table, tried, width, write_json
 from backproof.findings.finding import Finding
 from backproof.findings.history import history as remembered
 from backproof.findings.judged import judgement_data
+from backproof.findings.opened import finding_in
 from backproof.findings.saved import SAVED_IN, load_finding
 from backproof.findings.text import counted, printable
 from backproof.reports.standalone import standalone_script
@@ -110,14 +111,16 @@ def _judge_stored(finding: Finding, failure: Failure, target: str | None, strict
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@finding_option
 @click.option("--save", type=click.Path(path_type=Path), help="Write the script to this file, not to standard output.")
-def script(file: Path, save: Path | None) -> None:
+def script(file: Path, number: int | None, save: Path | None) -> None:
     """Write a finding, saved in FILE, as a script that stands alone: for somebody else's tracker.
 
-    It needs NumPy, and torch or JAX where the target is theirs. It exits with 1 while the mistake is there, and with 0 once it is mended.
-    The target is not asked; the place where it is called is marked.
+    It needs NumPy, and torch or JAX where the target is theirs. It exits with 1 while the mistake is there, with 0 once it is mended,
+    and with 2 where nothing could be asked. The target is not asked; the place where it is called is marked. FILE may be that of
+    `check --json` too.
     """
-    text = tried(lambda: standalone_script(load_finding(file)))
+    text = tried(lambda: standalone_script(finding_in(file, number)))
     write_json("-" if save is None else str(save), text.rstrip("\n"))
 
 

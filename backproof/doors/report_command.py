@@ -12,10 +12,11 @@ from backproof.findings.finding import problem_text
 from backproof.findings.opened import opened
 from backproof.findings.report import Report
 from backproof.findings.text import printable
+from backproof.report import comparison_html, comparison_markdown, html, markdown
 from backproof.reports.annotations import annotations
 from backproof.reports.challenged import challenged_view
+from backproof.reports.compared import grouped, rows_of
 from backproof.reports.explained import numbers_text
-from backproof.reports.forms import comparison_html
 from backproof.reports.terminal import explained_view, judgement_view, report_view
 from backproof.runs.tally import Tally
 from reference.gradient import Gradient
@@ -27,9 +28,9 @@ markdown_option = click.option("--markdown", "markdown_file", metavar="FILE", he
 def write_forms(report: Report, html_file: str | None, markdown_file: str | None) -> None:
     """The forms of a report that were asked for. Raises Failure."""
     if html_file is not None:
-        write_json(html_file, report.html())
+        write_json(html_file, html(report))
     if markdown_file is not None:
-        write_json(markdown_file, report.markdown())
+        write_json(markdown_file, markdown(report))
 
 
 @cli.command()
@@ -40,16 +41,21 @@ def write_forms(report: Report, html_file: str | None, markdown_file: str | None
 def report(file: Path, html_file: str | None, markdown_file: str | None, annotated: bool) -> None:
     """Write the report of a run, saved in FILE by `check --json`, again: as a page, as Markdown, or to the terminal.
 
-    It is the same to the byte as what `check` writes. FILE may be that of `compare --json` too, which has a page. The target is not asked.
+    It is the same to the byte as what `check` writes. FILE may be that of `compare --json` too. The target is not asked.
     """
     for each in (html_file, markdown_file):
         check_writable(each)
     kind, saved = tried(lambda: opened(file))
-    if kind == "comparison" and html_file is not None and markdown_file is None and not annotated:
-        write_json(html_file, tried(lambda: comparison_html(saved)))
+    if kind == "comparison" and not annotated:
+        if html_file is not None:
+            write_json(html_file, tried(lambda: comparison_html(saved)))
+        if markdown_file is not None:
+            write_json(markdown_file, tried(lambda: comparison_markdown(saved)))
+        if html_file is None and markdown_file is None:
+            compared_table(saved)
         return
     if kind != "report":
-        more = ", of which there is a page alone: say --html" if kind == "comparison" else ": `backproof show FILE` shows it"
+        more = ", of which there are no annotations" if kind == "comparison" else ": `backproof show FILE` shows it"
         raise Failure(f"{file} is no report of a run, but a {kind}{more}")
     write_forms(saved, html_file, markdown_file)
     if annotated:
@@ -85,17 +91,20 @@ def _show_answer(answer: Gradient) -> None:
         click.echo(f"{place!s:<16} {getattr(array, 'dtype', 'float64')} {tuple(getattr(array, 'shape', ()))}  {numbers_text(array)}")
 
 
-def _show_comparison(data: Mapping[str, Any]) -> None:
+def compared_table(data: Mapping[str, Any]) -> None:
+    """A row for each target of a comparison, those that share something together."""
+    told = tried(lambda: [row for _, listed in grouped(rows_of(data)) for row in listed])
     rows = [
         (
-            printable(str(one["target"])),
-            str(one["verdict"] or "not checked"),
-            f"{one['problems_passed']} of {one['problems_passed'] + one['problems_failed']}",
-            f"{one['seconds']:.1f} s",
+            printable(row.target),
+            row.verdict.value if row.verdict else "not checked",
+            printable(row.place_and_cause) if row.verdict else "",
+            row.accuracy,
+            f"{row.seconds:.1f} s",
         )
-        for one in data["targets"]
+        for row in told
     ]
-    table(("target", "verdict", "right", "time"), rows)
+    table(("target", "verdict", "place and cause", "right", "time"), rows)
 
 
 def _show_tally(data: Any) -> None:
@@ -112,7 +121,7 @@ SHOWN: dict[str, Callable[[Any], None]] = {
     "problem": _show_problem,
     "gradient": _show_answer,
     "judgement": lambda saved: show(judgement_view(saved, width())),
-    "comparison": _show_comparison,
+    "comparison": compared_table,
     "tally": _show_tally,
     "challenge": lambda saved: show(challenged_view(saved, width())),
 }

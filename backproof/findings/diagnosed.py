@@ -3,6 +3,7 @@
 from typing import Any
 
 from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.table import all_variants
 from reference.forms.json_form import numbers
 
 FIELDS = ("layer", "equation", "equations", "cause", "shows_when", "explanation", "evidence", "same_as", "reproduced")
@@ -12,7 +13,7 @@ SHOWN = 5
 """Rows of the evidence that are shown; the file of the finding holds all."""
 
 MOST_SAME = 4
-"""Names of variants with the same numbers that are shown."""
+"""Variants with the same numbers that are shown."""
 
 
 def diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
@@ -20,7 +21,7 @@ def diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     rows = [("factors", boxes_text(diagnosis)), ("cause", diagnosis.explanation)]
     if diagnosis.same_as:
         more = len(diagnosis.same_as) - MOST_SAME
-        rows.append(("same as", ", ".join(diagnosis.same_as[:MOST_SAME]) + (f", and {more} more" if more > 0 else "")))
+        rows.append(("same as", "; ".join(map(_sentence, diagnosis.same_as[:MOST_SAME])) + (f"; and {more} more" if more > 0 else "")))
     for table in diagnosis.evidence.get("tables", ())[:1]:
         rows += [
             ("evidence", f"{table['caption']}{'; ' + table['note'] if table['note'] else ''}"),
@@ -30,14 +31,30 @@ def diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     return [(name, said) for name, said in rows if said]
 
 
+def _sentence(variant: str) -> str:
+    """What a variant does, in words."""
+    known = all_variants().get(variant)
+    return known.sentence.rstrip(".") if known is not None else variant.replace("_", " ")
+
+
 def boxes_text(diagnosis: Diagnosis) -> str:
     """The network from the loss down: "loss ok | g'2 X | dW2 ok"."""
     return " | ".join(" ".join(box) for box in diagnosis.evidence.get("boxes", ()))
 
 
+def headings(table: dict[str, Any]) -> list[str]:
+    """What stands over the columns of a table: of two that are compared, which is right and which is the target's."""
+    columns = list(table["columns"])
+    if table["kind"] == "samples":
+        return [*columns[:2], *(f"yours {name}" for name in columns[2:])]
+    if columns[-1] in ("read", "answered") and len(columns) > 2:
+        return [*columns[:-2], f"{columns[-2]}, should be", "yours"]
+    return ["yours" if name == "read" else name for name in columns]
+
+
 def _table(table: dict[str, Any]) -> list[str]:
     """The lines of a table, its columns one below the other."""
-    cells = [table["columns"], *([_number(value) for value in row] for row in table["rows"][:SHOWN])]
+    cells = [headings(table), *([_number(value) for value in row] for row in table["rows"][:SHOWN])]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table["columns"]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     error = table["error"]

@@ -8,7 +8,9 @@ from typing import Any
 
 from backproof.findings.diagnosed import diagnosis_data, diagnosis_of, diagnosis_rows
 from backproof.findings.judged import judgement_data, judgement_of
+from backproof.findings.source import Source
 from backproof.findings.text import counted
+from backproof.targets.target import TIME_LIMIT
 from backproof.version import VERSION
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.judging.judgement import Judgement
@@ -36,6 +38,8 @@ class Finding:
     seed: of the run; index: of a problem of that run that showed it, before it was shrunk;
     drawn_in: the precision in which that problem's numbers are exact; drawn_by: which problems were asked for, as --sizes real;
     shrunk: "in full", "cut short" (by its time limit) or "not at all";
+    time_limit: seconds that a call of the target might take;
+    source: what the target's own file says of how it is called, None where that is not known;
     fresh: whether it shows in a fresh process too; if not, the target keeps something from call to call;
     diagnoses: of each mistake that the run found in the target, the output-most first, in the run's first finding alone; where nothing is
         worse than lossy, in each finding of each formula that loses digits there.
@@ -57,6 +61,8 @@ class Finding:
     oracles: tuple[str, ...] = ()
     fresh: bool = True
     drawn_by: str = ""
+    time_limit: float = TIME_LIMIT
+    source: Source | None = None
     diagnoses: tuple[Diagnosis, ...] = ()
 
     @property
@@ -157,6 +163,8 @@ class Finding:
             "index": self.index,
             "drawn_in": self.drawn_in,
             "drawn_by": self.drawn_by,
+            "time_limit": self.time_limit,
+            "source": None if self.source is None else self.source.data(),
             "disagreement": self.disagreement,
             "seen": self.seen,
             "shrunk": self.shrunk,
@@ -212,7 +220,9 @@ def finding_of_data(data: Any, strict: bool = False) -> Finding:
             oracles=tuple(str(name) for name in data["oracles"]),
             fresh=bool(data["fresh"]),
             drawn_by=_text(data, "drawn_by"),
-            # those that were written before there were any have none
+            # what was written before there were any says none of these
+            time_limit=float(data.get("time_limit", TIME_LIMIT)),
+            source=None if data.get("source") is None else Source.of_data(data["source"]),
             diagnoses=tuple(diagnosis_of(each) for each in data.get("diagnoses", ())),
         )
     except ProblemError:

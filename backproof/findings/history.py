@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,18 +53,30 @@ def remember_grade(grade: Grade, folder: Path) -> None:
 def add_line(line: str, path: Path) -> None:
     """Add a line, whole or not at all, whoever else adds one; of too many the oldest are dropped. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    new, shorter = line.encode("utf-8", "backslashreplace") + b"\n", path.with_name(f"{path.name}.{os.getpid()}")
     with _locked(path) as file:
         before = file.read()
         # what was cut short, by a full disk say, spoils no line but its own
         lines = before.splitlines(keepends=True)
         ended = b"" if not before or before.endswith(b"\n") else b"\n"
-        new = line.encode("utf-8", "backslashreplace") + b"\n"
-        if len(lines) < MOST:
+        too_many = len(lines) >= MOST
+        if not too_many:
             file.write(ended + new)
-            return
-        shorter = path.with_name(f"{path.name}.{os.getpid()}")
-        shorter.write_bytes(b"".join(lines[1 - MOST :]) + ended + new)
-        os.replace(shorter, path)
+        elif fcntl is not None:
+            _replace(path, shorter, b"".join(lines[1 - MOST :]) + ended + new)
+    if too_many and fcntl is None:
+        # Windows replaces no file that is open
+        _replace(path, shorter, b"".join(lines[1 - MOST :]) + ended + new)
+
+
+def _replace(path: Path, beside: Path, text: bytes) -> None:
+    """Another text in place of a file's, at once; nothing is left beside it where that cannot be. Raises OSError."""
+    try:
+        beside.write_bytes(text)
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -75,11 +87,18 @@ def _locked(path: Path) -> Iterator[BinaryIO]:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX)
             # it may have been replaced by a shorter one meanwhile
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                    file.seek(0)
-                    yield file
-                    return
+            if _is_at(file, path):
+                file.seek(0)
+                yield file
+                return
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def history(folder: Path) -> list[dict[str, Any]]:

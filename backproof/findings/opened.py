@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from backproof.findings.challenged import challenged_of
-from backproof.findings.finding import finding_of_data
+from backproof.findings.finding import Finding, finding_of_data
 from backproof.findings.judged import judgement_of
 from backproof.findings.report import report_of_data
+from backproof.findings.saved import text_of
 from reference.errors import ProblemError
 from reference.forms import npz_form
 from reference.forms.json_form import parse
@@ -36,11 +37,30 @@ def opened(file: Path) -> tuple[str, Any]:
     try:
         if file.suffix == npz_form.SUFFIX:
             return _binary(file)
-        return _of_data(parse(file.read_text(encoding="utf-8")))
+        return _of_data(parse(text_of(file)))
     except UnicodeDecodeError as error:
         raise ProblemError(f"{file}: {error}") from None
     except ProblemError as error:
         raise ProblemError(str(error) if str(error).startswith(str(file)) else f"{file}: {error}") from None
+
+
+def finding_in(file: Path, number: int | None = None) -> Finding:
+    """The finding that a file holds, or one of a run's, by its number from 1, None for the first.
+
+    Raises ProblemError, with the file's name, and OSError.
+    """
+    kind, saved = opened(file)
+    if kind == "finding" and number in (None, 1):
+        return cast(Finding, saved)
+    if kind == "finding":
+        raise ProblemError(f"{file}: it holds one finding: leave out the number {number}")
+    if kind != "report":
+        raise ProblemError(f"{file} is a {kind}: expected a finding, or the report of a run")
+    if not saved.findings:
+        raise ProblemError(f"{file}: the run found nothing: it is {saved.verdict.value}")
+    if not 1 <= (number or 1) <= len(saved.findings):
+        raise ProblemError(f"{file}: there is no finding {number}: the run has {len(saved.findings)}")
+    return cast(Finding, saved.findings[(number or 1) - 1])
 
 
 def _binary(file: Path) -> tuple[str, Any]:
@@ -65,5 +85,6 @@ def _of_data(data: Any) -> tuple[str, Any]:
             return "judgement", judgement_of(data)
         except (KeyError, TypeError, ValueError) as error:
             raise ProblemError(f"no judgement: {error}") from None
-    listed = ", ".join(KINDS)
-    raise ProblemError(f"nothing that backproof saves: expected an object with a schema of backproof.: {listed}, or a judgement")
+    listed = ", ".join(f"backproof.{one}" for one in KINDS)
+    given = f"its schema is {named!r}" if named else "it says no schema"
+    raise ProblemError(f"nothing that backproof saves: {given}; expected {listed}, or a judgement")

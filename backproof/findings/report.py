@@ -1,13 +1,13 @@
 """A report: what a run found, and what it rests on, as plain data."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from backproof.findings.finding import Finding, finding_of_data
 from backproof.findings.judged import unjudged_of
 from backproof.findings.known_laws import JUDGES
+from backproof.findings.saved import text_of
 from backproof.findings.text import counted, label, printable
 from backproof.version import VERSION
 from properties.judging.blindness import Blind
@@ -18,9 +18,6 @@ from reference.forms.json_form import dump, parse
 from rounding.precisions import PRECISIONS
 
 SCHEMA, SCHEMA_VERSION = "backproof.report", 1
-
-FORMS: dict[str, Callable[[Any], str]] = {}
-"""How a report, or the data of a comparison, is written for people, by name; backproof/reports/forms.py fills it."""
 
 MOST_BLIND = 3
 """Of so many functions it is told where a run is blind to their slopes; the report as JSON has all."""
@@ -45,8 +42,9 @@ class LawCount:
 class Report:
     """What a run of check found.
 
-    findings: what is not right, the worst first; laws: by name, how each fared; examples: problems that were posed;
-    judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked about as well;
+    findings: what is not right, the worst first, but for one that explains the others; laws: by name, how each fared;
+    examples: problems that were posed; judged: problems whose gradient was judged; audited: right answers that ball arithmetic was asked
+    about as well;
     precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
@@ -54,8 +52,8 @@ class Report:
     unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
     tally: all that was counted, as Tally.from_data reads it, None where nothing could be run;
     error: why nothing could be run, "" if it could; right_if_tame: whether a target that fails is right for moderate numbers;
-    drawn_by: which problems were asked for, as --sizes real; environment: releases of what it ran in; saved: the file that replays each
-    finding, in their order, where there are some.
+    drawn_by: which problems were asked for, as --sizes real; asked_by: the other options, as --max-examples 40; environment: releases of
+    what it ran in; saved: the file that replays each finding, in their order, where there are some.
     """
 
     target: str
@@ -78,13 +76,21 @@ class Report:
     error: str = ""
     right_if_tame: bool = False
     drawn_by: str = ""
+    asked_by: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     saved: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found; right only if every layer was judged, nothing is in doubt, and the run came to its end."""
+        """That of the first finding, which is the worst or explains the others, if it fails; else the worst that was found.
+
+        Right only if every layer was judged, nothing is in doubt, and the run came to its end.
+        """
         found = [finding.verdict for finding in self.findings]
+        # what could not be judged, or is a mistake in backproof, is no word on the target
+        own = [one.verdict for one in self.findings if not one.disagreement and one.verdict is not Verdict.INCONCLUSIVE]
+        if own and not own[0].passes():
+            return own[0]
         complete = self.judged and not self.interrupted and not self.doubts and not self.unjudged
         return worst([*found, Verdict.RIGHT if complete else Verdict.INCONCLUSIVE])
 
@@ -140,6 +146,7 @@ class Report:
             "laws": {name: vars(count) | {"status": count.status} for name, count in self.laws.items()},
             "right_if_tame": self.right_if_tame,
             "drawn_by": self.drawn_by,
+            "asked_by": self.asked_by,
             "environment": self.environment,
             "saved": list(self.saved),
             "tally": self.tally,
@@ -150,26 +157,18 @@ class Report:
         """The report as JSON."""
         return dump(self.data())
 
-    @staticmethod
-    def from_json(text: str) -> "Report":
+    @classmethod
+    def from_json(cls, text: str) -> Self:
         """The report that to_json wrote. Raises ProblemError."""
-        return report_of(text)
+        return cls(**vars(report_of(text)))
 
-    @staticmethod
-    def load(path: str | Path) -> "Report":
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
         """Read what `backproof check --json FILE` wrote. Raises ProblemError, with the file's name, and OSError."""
         try:
-            return report_of(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(text_of(Path(path)))
         except (ProblemError, UnicodeDecodeError) as error:
             raise ProblemError(f"{path}: {error}") from None
-
-    def html(self) -> str:
-        """The report as one HTML file, which needs no other and no network."""
-        return FORMS["html"](self)
-
-    def markdown(self) -> str:
-        """The report as Markdown, for a pull request or a step summary."""
-        return FORMS["markdown"](self)
 
     def laws_told(self) -> list[tuple[str, str]]:
         """How many laws were held, and how the others fared: broken, or never applicable, those with one reason together; with a status."""
@@ -265,6 +264,7 @@ def _read(data: dict[str, Any]) -> Report:
         error=str(data["error"] or ""),
         right_if_tame=bool(data.get("right_if_tame", False)),
         drawn_by=str(data.get("drawn_by", "")),
+        asked_by=str(data.get("asked_by", "")),
         environment={str(name): str(release) for name, release in data.get("environment", {}).items()},
         saved=tuple(str(file) for file in data.get("saved", ())),
     )

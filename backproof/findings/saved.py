@@ -14,27 +14,37 @@ LONGEST_NAME = 100
 """Characters of a target's name that stand in a file's name; systems allow 255 bytes in all."""
 
 
-def file_name(finding: Finding, place: int) -> str:
+def file_name(finding: Finding, place: int, origin: str = "") -> str:
     """The name of the file of a finding, at a place in its report: the whole path of the target, in what any system allows.
 
-    Two targets whose names differ only in what is replaced here differ in the checksum.
+    origin: what asked a target whose name alone says not which it is, a function of a test file say. Two targets whose names differ only
+    in what is replaced here, or in their origins, differ in the checksum.
     """
     readable = re.sub(r"[^a-zA-Z0-9_.]+", "-", finding.target).strip("-.")[-LONGEST_NAME:]
-    checksum = crc32(finding.target.encode(errors="backslashreplace")) & 0xFFFFFF
+    told = f"{origin}::{finding.target}" if origin else finding.target
+    checksum = crc32(told.encode(errors="backslashreplace")) & 0xFFFFFF
     return f"{readable}-{checksum:06x}-{finding.law}-{finding.seed}-{place}.json"
 
 
-def save_finding(finding: Finding, place: int, folder: Path) -> Path:
-    """Write a finding to a file of its own; the file. Raises OSError."""
+def save_finding(finding: Finding, place: int, folder: Path, origin: str = "") -> Path:
+    """Write a finding to a file of its own; the file. origin: as file_name has it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / file_name(finding, place)
+    path = folder / file_name(finding, place, origin)
     path.write_text(finding.to_json() + "\n", encoding="utf-8")
     return path
+
+
+def text_of(file: Path) -> str:
+    """What is in a file. Raises ProblemError where that is nothing, UnicodeDecodeError and OSError."""
+    text = file.read_text(encoding="utf-8")
+    if not text.strip():
+        raise ProblemError("the file is empty: what wrote it may have been cut short")
+    return text
 
 
 def load_finding(file: Path) -> Finding:
     """The finding that a file holds. Raises ProblemError, with the file's name, and OSError."""
     try:
-        return finding_of(file.read_text(encoding="utf-8"))
+        return finding_of(text_of(file))
     except (ProblemError, UnicodeDecodeError) as error:
         raise ProblemError(f"{file}: {error}") from None

@@ -1,12 +1,13 @@
 """The place of a stand-alone script where the target is called, as Python: by its import, as a module of torch, by JAX, or as a program."""
 
-import ast
-import shlex
 from collections.abc import Mapping
 from keyword import iskeyword
 from pathlib import Path
 
 from backproof.findings.finding import Finding
+from backproof.findings.source import FROM_JAX, NETWORK, Source
+from backproof.targets.own_program import command_of, is_program
+from backproof.targets.target import TargetError
 from reference.functions.parametrised import name_and_parameters
 from reference.problem import Problem
 
@@ -78,7 +79,11 @@ def gradient(problem):
     db = iter([one for one in grads if one.ndim == 1])
     return SimpleNamespace(weights=dW, biases=[None if b is None else next(db) for b in problem.biases], x=x, loss=loss)"""
 
-PROGRAM = """import json, subprocess
+PROGRAM = """import json, shutil, subprocess
+
+COMMAND = {command}
+if shutil.which(COMMAND[0]) is None:
+    raise FileNotFoundError(COMMAND[0])
 
 def gradient(problem):
     # the lines of backproof's protocol: a start, and one problem
@@ -93,10 +98,10 @@ def gradient(problem):
     asked |= {{}} if problem.penalty is None else {{"penalty": choice(problem.penalty)}}
     asked |= {{"x": listed(problem.x), "y": listed(problem.y)}}
     asked |= {{}} if problem.sample_weights is None else {{"sample_weights": listed(problem.sample_weights)}}
-    start = {{"kind": "start", "protocol": 1, "precision": None, "time_limit": 10.0, "load_limit": 30.0}}
+    start = {{"kind": "start", "protocol": 1, "precision": None, "time_limit": {limit!r}, "load_limit": 30.0}}
     line = {{"kind": "problem", "id": 1, "memory_layout": "contiguous", "widths": list(problem.widths), "batch": problem.batch}}
     line["problem"] = asked
-    said = subprocess.run({command}, input=json.dumps(start) + "\\n" + json.dumps(line) + "\\n", text=True, capture_output=True).stdout
+    said = subprocess.run(COMMAND, input=json.dumps(start) + "\\n" + json.dumps(line) + "\\n", text=True, capture_output=True).stdout
     answered = json.loads(said.splitlines()[-1])
     if answered["kind"] != "answer":
         raise RuntimeError(answered)
@@ -107,37 +112,48 @@ UNKNOWN = """def gradient(problem):
     raise NotImplementedError("call your function here; it returns (list of dC/dW, list of dC/db)")"""
 
 
+def names_its_place(target: str) -> bool:
+    """Whether a target's name says how it is called."""
+    return bool(_command(target) if is_program(target) else _import(target))
+
+
+def _command(target: str) -> list[str]:
+    """The words of a program's command; none where its name cannot be split into words."""
+    try:
+        return command_of(target)
+    except TargetError:
+        return []
+
+
 def called_target(finding: Finding) -> list[str]:
     """The lines of the marked place: they define gradient(problem), and import nothing of backproof."""
-    return [RULE, *_said(finding.target), *_call(finding).splitlines(), RULE]
+    return [RULE, *_said(finding), *_call(finding).splitlines(), RULE]
 
 
-def _said(target: str) -> list[str]:
+def _said(finding: Finding) -> list[str]:
     lines = ["# YOUR FUNCTION: of a problem, whose arrays and names are below, it returns (list of dC/dW, list of dC/db)."]
-    if _source(target) is not None and "backproof" in _imports(_source(target)):
+    if finding.source is not None and "backproof" in finding.source.imports:
         lines.append("# The file that is imported here imports backproof itself; without it, call your own function in its place.")
     return lines
 
 
 def _call(finding: Finding) -> str:
     target, problem = finding.target, finding.problem
-    if target.startswith("run: "):
-        return PROGRAM.format(command=repr(shlex.split(target.removeprefix("run: "))))
+    if is_program(target):
+        return PROGRAM.format(command=repr(_command(target)), limit=finding.time_limit) if _command(target) else UNKNOWN
     imported = _import(target)
     if not imported:
         return UNKNOWN
-    tree = _source(target)
-    made = _binding(tree, target.rpartition(":")[2]) if tree is not None else None
+    source = finding.source or Source()
     name, parameters = name_and_parameters(problem.loss)
     plain = problem.sample_weights is None and problem.penalty is None
-    if plain and isinstance(made, ast.Call) and _called(made) == "from_jax" and name in JAX_LOSSES:
-        named = [argument.id for argument in made.args if isinstance(argument, ast.Name)]
-        if len(named) == 2:
-            loss = JAX_LOSSES[name].format(**{"delta": 1.0, **parameters})
-            return JAX.format(imported=_import(target, dict(zip(named, ("network", "parameters"), strict=True))), loss=_mean(loss, problem))
-    if plain and tree is not None and "torch" in _imports(tree) and _makes_a_network(tree, made) and name in TORCH_LOSSES:
+    if plain and source.kind == FROM_JAX and name in JAX_LOSSES and len(source.names) == 2:
+        loss = JAX_LOSSES[name].format(**{"delta": 1.0, **parameters})
+        names = dict(zip(source.names, ("network", "parameters"), strict=True))
+        return JAX.format(imported=_import(target, names), loss=_mean(loss, problem))
+    if plain and source.kind == NETWORK and name in TORCH_LOSSES:
         loss = TORCH_LOSSES[name].format(**{"delta": 1.0, **parameters})
-        made_by = "" if isinstance(made, ast.Call) else "()"
+        made_by = "" if source.made else "()"
         return TORCH.format(imported=f"{imported}\nmodel = gradient{made_by}", loss=_mean(loss, problem))
     return imported
 
@@ -167,52 +183,3 @@ def _import(target: str, names: Mapping[str, str] | None = None) -> str:
         # a method needs an instance, as backproof makes one
         lines.append(f"gradient = (gradient() if isinstance(gradient, type) else gradient).{'.'.join(attributes)}")
     return "\n".join(lines)
-
-
-def _source(target: str) -> ast.Module | None:
-    """The file of a target as Python reads it; it is not run. None where there is none, or it cannot be read."""
-    path = Path(target.rpartition(":")[0])
-    try:
-        return ast.parse(path.read_text(encoding="utf-8")) if path.suffix == ".py" and path.is_file() else None
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def _imports(tree: ast.Module | None) -> set[str]:
-    """The packages that a file imports, by their first names."""
-    names: set[str] = set()
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.split(".")[0])
-    return names
-
-
-def _binding(tree: ast.Module, name: str) -> ast.AST | None:
-    """What a name of a file is bound to at last: a function, a class, or the expression."""
-    bound: ast.AST | None = None
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
-            bound = node
-        elif isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
-            bound = node.value
-    return bound
-
-
-def _called(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-
-
-def _makes_a_network(tree: ast.Module, made: ast.AST | None) -> bool:
-    """Whether a name of a file that imports torch is a module, its class, or a function without arguments that makes one."""
-    if isinstance(made, ast.FunctionDef):
-        arguments = made.args
-        return not (arguments.args or arguments.posonlyargs or arguments.vararg)
-    if isinstance(made, ast.ClassDef):
-        return not any(isinstance(one, ast.FunctionDef) and one.name == "__call__" for one in made.body)
-    if isinstance(made, ast.Call):
-        of = _binding(tree, _called(made))
-        return _called(made) not in ("adapt", "from_class", "from_jax") and (not isinstance(of, ast.ClassDef) or _makes_a_network(tree, of))
-    return False

@@ -1,5 +1,6 @@
 """The chain of equations of one problem, from the loss down: exact, and of the target as its answer tells it; plain data for reports."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from properties.judging.judgement import precision_of
 from reference.arrays import AnyArray, Array
 from reference.functions.activation import Joint
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.parametrised import Choice, row_of
+from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -96,8 +97,8 @@ def _of_layer(asked: Asked, answer: Gradient, read: Layer, diagnosis: Diagnosis 
     relative = max(1e-9, 256 * asked.precision.unit)
     top = layer == problem.depth
     joint = isinstance(row_of(ACTIVATIONS, problem.activations[i]), Joint)  # it has no one slope for each node
-    blamed = _blamed(read, top, diagnosis) if read.delta == "off" else ""
-    error, slope = read.error, None
+    blamed = _blamed(read, top, problem.activations[i], diagnosis) if read.delta == "off" else ""
+    error, slope, own = read.error, None, read.own
     if joint:
         blamed = blamed and "delta"
     elif read.own is not None and read.error is not None:
@@ -110,25 +111,51 @@ def _of_layer(asked: Asked, answer: Gradient, read: Layer, diagnosis: Diagnosis 
         state = OFF if off else UNREAD if known is None else OK if _alike(known, exact, relative) else FOLLOWS
         return Step(layer, equation, factor, name, exact, known, state, problem.activations[i])
 
-    yield step("2" if top else "11", "output_error" if top else "error_below", "dC/da", exact_error, error, blamed in OF_ERROR)
+    of_weights = read.delta == "off" and read.weights != "off" and _is_of_weights(diagnosis, answer, i)
+    if of_weights:
+        # delta of a layer without biases is read off dC/dW, which is the mistake itself
+        error, slope, own = None, None, None
+    yield step(
+        "2" if top else "11", "output_error" if top else "error_below", "dC/da", exact_error, error, blamed in OF_ERROR and not of_weights
+    )
     if not joint:
-        yield step("3", "slope", "g'(z)", exact_slope, slope, blamed == "slope")
-    yield step("3" if joint else "", "delta", "delta", exact_delta, read.own, blamed == "delta")
+        yield step("3", "slope", "g'(z)", exact_slope, slope, blamed == "slope" and not of_weights)
+    yield step("3" if joint else "", "delta", "delta", exact_delta, own, blamed == "delta" and not of_weights)
     yield step("4", "below", "a below", below, below, False)
     weights = np.asarray(answer.weights[i])
-    yield step("10", "weight_gradient", "dC/dW", back.weights[i], weights, read.weights == "off")
+    yield step("10", "weight_gradient", "dC/dW", back.weights[i], weights, read.weights == "off" or of_weights)
     if answer.biases is not None and answer.biases[i] is not None:
         yield step("10", "bias_gradient", "dC/db", back.biases[i], np.asarray(answer.biases[i]), read.biases == "off")
 
 
-def _blamed(read: Layer, top: bool, diagnosis: Diagnosis | None) -> str:
+def _is_of_weights(diagnosis: Diagnosis | None, answer: Gradient, i: int) -> bool:
+    """Whether it is certain that dC/dW is the mistake, in a layer whose dC/dW alone is known."""
+    told = diagnosis is not None and diagnosis.cause is not None and factor_of(diagnosis) == "weight_gradient"
+    return told and (answer.biases is None or answer.biases[i] is None)
+
+
+def _blamed(read: Layer, top: bool, activation: Choice, diagnosis: Diagnosis | None) -> str:
     """Which factor of a delta that is off is meant; "delta" where that is not told."""
     said = factor_of(diagnosis) if diagnosis is not None else ""
+    if said == "slope" and diagnosis is not None and not diagnosis.cause and not _is_named(activation, diagnosis):
+        said = ""  # where the cause is not known, it is not known of other activations
     named = {row.step for row in read.by_delta}
     if not said and len(named) == 1:
         said = named.pop()
     fits = said == "slope" or said == ("error_below" if not top else said if said in ("output_error", "reduction") else "")
     return said if fits else "delta"
+
+
+def _is_named(activation: Choice, diagnosis: Diagnosis) -> bool:
+    """Whether a diagnosis is of this activation, or names none."""
+    named = activation_named(diagnosis)
+    return not named or named == name_and_parameters(activation)[0]
+
+
+def activation_named(diagnosis: Diagnosis) -> str:
+    """The activation whose layer a diagnosis names, as in "equation 3, layer 1 (sigmoid)"; "" where it names none."""
+    found = re.search(r"layer \d+ \((\w+)\)", diagnosis.explanation)
+    return found[1] if found and found[1] in ACTIVATIONS else ""
 
 
 def _alike(one: Array, other: AnyArray, relative: float) -> bool:

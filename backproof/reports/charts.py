@@ -22,6 +22,9 @@ TICKS = 5
 POINTS = 120
 """Of a curve."""
 
+DIGITS = (3, 8, 16)
+"""Decimal digits of what a target computes in, at most."""
+
 CELL = 78.0
 LARGEST_GRID = 6
 
@@ -36,8 +39,12 @@ def evidence_picture(table: dict[str, Any]) -> Markup:
         return _scatter(rows[:, 0], rows[:, 1], rows[:, 2], ("z", "g'(z)"), caption, curve=_slope_through(rows[:, 0], rows[:, 1]))
     if table["kind"] == "loss" and len(rows) > 1:
         return _scatter(rows[:, 0] - rows[:, 1], rows[:, 2], rows[:, 3], ("a − y", "∂C/∂a"), caption)
+    if table["kind"] == "digits":
+        return _digits(rows, str(columns[0]), caption)
+    if rows.shape[1] == 2 and set(rows[:, 1]) <= {0.0, 1.0}:
+        return _strip(rows, str(columns[0]), caption)
     if table["kind"] == "conduct":
-        return _dumbbells([f"call {row[0]:g}" for row in rows], np.ones(len(rows)), rows[:, 1], ("the first", "answered"), caption)
+        return _dumbbells([f"call {row[0]:g}" for row in rows], np.ones(len(rows)), rows[:, 1], ("the first call", "answered"), caption)
     if table["kind"] == "samples":
         labels = [f"sample {row[0] + 1:g}, {name}" for row in rows for name in ("dC/dW", "dC/db")]
         read, right = rows[:, 2:4].ravel(), np.repeat(rows[:, 1], 2)
@@ -112,9 +119,37 @@ def _scatter(x: Array, exact: Array, read: Array, names: tuple[str, str], title:
     parts += [text(at - 8, TOP + 13, said, "wrong", "end") for said, at in lost.items()]
     parts += [
         text(WIDTH - RIGHT, HEIGHT - 6, names[0], "heading", "end"),
-        *_key(names[1], "the target"),
+        *_key(names[1], "yours"),
     ]
     return picture(WIDTH, HEIGHT, title, *parts, class_="picture chart")
+
+
+def _digits(rows: Array, along: str, title: str) -> Markup:
+    """How many digits are right at each number: a bar for each, so that it is seen where they are lost."""
+    height, left, room = 52.0 + 26 * len(rows), 110.0, 96.0
+    digits = np.where(np.isfinite(rows[:, -1]), rows[:, -1], 0.0)
+    full = next((most for most in DIGITS if digits.max() <= most), DIGITS[-1])
+    parts = [text(left, 18, f"digits that are right, of {full}", "heading", "start")]
+    for i, (value, kept) in enumerate(zip(rows[:, 0], digits, strict=True)):
+        y, wide = 32.0 + 26 * i, WIDTH - left - room
+        parts += [
+            text(left - 12, y + 12, f"{along} = {short(value)}", "tick", "end"),
+            element("rect", x=left, y=y, width=wide, height=14, rx=3, class_="cell empty"),
+            element("rect", x=left, y=y, width=max(wide * min(kept / full, 1.0), 2.0), height=14, rx=3, class_="bar-of-digits"),
+            text(left + wide + 10, y + 12, short(kept, 3), "wrong" if kept < full / 2 else "tick", "start"),
+        ]
+    return picture(WIDTH, height, title, *parts, class_="picture chart")
+
+
+def _strip(rows: Array, along: str, title: str) -> Markup:
+    """At which numbers something shows, and at which not: a box for each, marked where it does."""
+    wide, tall, across = 108.0, 30.0, 4
+    parts = [text(0, 18, f"{along}: marked where it shows", "heading", "start")]
+    for i, (value, shows) in enumerate(rows):
+        x, y = (i % across) * wide, 28 + (i // across) * (tall + 4)
+        parts.append(element("rect", x=x + 1, y=y, width=wide - 6, height=tall, rx=3, class_="cell off" if shows else "cell"))
+        parts.append(text(x + wide / 2 - 2, y + tall / 2 + 4, short(value, 7), "wrong" if shows else "inside"))
+    return picture(across * wide, 34 + (tall + 4) * -(-len(rows) // across), title, *parts, class_="picture chart")
 
 
 def _key(right: str, wrong: str) -> list[Markup]:
@@ -122,9 +157,9 @@ def _key(right: str, wrong: str) -> list[Markup]:
     x, y = LEFT, HEIGHT - 10
     return [
         element("circle", cx=x + 4, cy=y - 4, r=3.5, class_="point exact"),
-        text(x + 14, y, f"{right}, exact", "key", "start"),
-        element("circle", cx=x + 132, cy=y - 4, r=5.0, class_="point wrong"),
-        text(x + 143, y, wrong, "key", "start"),
+        text(x + 14, y, f"{right}, should be", "key", "start"),
+        element("circle", cx=x + 152, cy=y - 4, r=5.0, class_="point wrong"),
+        text(x + 163, y, wrong, "key", "start"),
     ]
 
 
@@ -154,13 +189,14 @@ def _dumbbells(labels: Sequence[str], exact: Array, read: Array, names: tuple[st
         if math.isfinite(own):
             parts.append(line(px(float(right)), y, px(float(own)), y, "apart"))
             parts.append(element("circle", cx=px(float(own)), cy=y, r=5.0, class_="point wrong"))
-    right_name, wrong_name = names or ("should be", "the target")
+    right_name = "should be" if names is None else f"{names[0]}, should be"
+    wrong_name = names[1] if names is not None and names[1] not in ("read", "answered") else "yours"
     x, y = 40.0, height - 10
     parts += [
         element("circle", cx=x, cy=y - 4, r=4.0, class_="point exact"),
         text(x + 10, y, right_name, "key", "start"),
-        element("circle", cx=x + 140, cy=y - 4, r=5.0, class_="point wrong"),
-        text(x + 151, y, "the target" if wrong_name in ("read", "answered") else wrong_name, "key", "start"),
+        element("circle", cx=x + 180, cy=y - 4, r=5.0, class_="point wrong"),
+        text(x + 191, y, wrong_name, "key", "start"),
     ]
     return picture(WIDTH, height, title, *parts, class_="picture chart")
 
@@ -181,7 +217,7 @@ def _grids(rows: Array, names: tuple[str, str], title: str) -> Markup:
     size = float(np.abs(rows[:, 2:][np.isfinite(rows[:, 2:])]).max(initial=0.0))
     parts = [
         text(across * CELL / 2, 18, f"{names[0]}, should be", "heading"),
-        text(across * CELL * 1.5 + 40, 18, "the target's", "heading"),
+        text(across * CELL * 1.5 + 40, 18, "yours", "heading"),
     ]
     for j, k in empty:
         for side in (0, 1):

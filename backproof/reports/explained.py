@@ -38,11 +38,11 @@ def chain_rows(steps: Sequence[Step]) -> list[Row]:
 
 
 def _compared(step: Step) -> Iterator[Row]:
-    """A line of the exact numbers, and one of the target's where they are others."""
+    """A line of what should be, and one of the target's own where it is another."""
     name = f"{step.equation}: {step.name}" if step.equation else step.name
-    yield "", f"{name:<12} exact   {numbers_text(step.exact)}"
+    yield "", f"{name:<12} should be  {numbers_text(step.exact)}"
     if step.got is not None and step.differs:
-        yield "", f"{'':<12} target  {numbers_text(step.got)}{'   <- off' if step.state == OFF else ''}"
+        yield "", f"{'':<12} yours      {numbers_text(step.got)}{'   <- off' if step.state == OFF else ''}"
 
 
 def numbers_text(array: AnyArray) -> str:

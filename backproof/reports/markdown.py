@@ -1,12 +1,14 @@
 """Markdown for a pull request or the step summary of a CI: the same words as the page, with nothing of the target's that is markup."""
 
 import re
+from typing import Any
 
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.report import Report, report_of
 from backproof.reports.chain import FITS, chain
+from backproof.reports.compared import Row, grouped, rows_of
 from backproof.reports.explained import chain_rows
-from backproof.reports.told import again, doubts, facts, grouped, headline, meaning_of_right
+from backproof.reports.told import again, doubts, facts, findings_by_cause, headline, meaning_of_right
 from backproof.reports.values import clean
 from properties.verdict import Verdict
 
@@ -16,6 +18,15 @@ TICKS = {"ok": "✓", "X": "✗"}
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|~$&@])")
 """What Markdown, or the HTML in it, could read as markup."""
+
+LINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
+"""Where GitHub begins a link in text that is not marked as one."""
+
+LINE_START = re.compile(r"^(?:[-+](?=\s|$)|[-=]+$|\d{1,9}[.)](?=\s|$))")
+"""What makes a list, a heading or a rule of a line that it begins."""
+
+NO_WIDTH = "\u200b"
+"""Stands between letters and is not seen."""
 
 LONGEST_CELL = 400
 
@@ -44,18 +55,42 @@ def markdown(report: Report) -> str:
             lines += _folded(doubt.said, [f"- {plain(one)}" for one in doubt.more]) if doubt.more else [f"{plain(doubt.said)}.", ""]
     if report.findings:
         lines += _of_first(report.findings[0])
-        for name, listed in grouped(report):
+        for name, listed in findings_by_cause(report):
             rows = [f"- {finding.verdict.value}: {code(finding.law)}, in {finding.seen} problems" for _, finding in listed]
             lines += _folded(f"Findings: {name}", rows)
     lines += _folded("To have it again", [block("\n".join(command for _, command in again(report)))])
     return "\n".join([*lines, plain(meaning_of_right(report)), ""])
 
 
+def comparison_markdown(data: Any) -> str:
+    """A comparison as Markdown, of the plain data that `backproof compare --json` writes. Raises ProblemError."""
+    rows = rows_of(data)
+    lines = [f"## {len(rows)} targets on the same problems", "", "| | verdict | what they share |", "| --- | --- | --- |"]
+    for shared, listed in grouped(rows):
+        lines.append(f"| {len(listed)} of {len(rows)} | {_verdict(listed[0])} | {plain(shared, LONGEST_CELL)} |")
+    lines += ["", "| target | verdict | place and cause | right | time |", "| --- | --- | --- | --- | --- |"]
+    for _, listed in grouped(rows):
+        lines += [
+            f"| {code(row.target)} | {_verdict(row)} | {plain(row.place_and_cause, LONGEST_CELL)} | {row.accuracy} | {row.seconds:.1f} s |"
+            for row in listed
+        ]
+    return "\n".join([*lines, "", f"All on the problems of seed {data['seed']}.", ""])
+
+
+def _verdict(row: Row) -> str:
+    return "❌ not checked" if row.verdict is None else f"{MARKS.get(row.verdict, '❌')} {row.verdict.value.replace('_', ' ')}"
+
+
 def plain(said: str, most: int = 1200) -> str:
-    """Text that is shown as it is, in one line."""
-    return (
-        SPECIAL.sub(r"\\\1", " ".join(clean(said, most).split())).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\&", "&amp;")
-    )
+    """Text that is shown as it is, in one line: no markup, no link and nobody who is called."""
+    shown = SPECIAL.sub(r"\\\1", " ".join(clean(said, most).split()))
+    shown = shown.replace("\\@", f"@{NO_WIDTH}").replace("\\<", "&lt;").replace("\\&", "&amp;")
+    shown = LINK.sub(lambda found: f"{found[1] or found[3]}{NO_WIDTH}{found[2] or found[4]}", shown)
+    begun = LINE_START.match(shown)
+    if begun is None:
+        return shown
+    at = begun.end() - 1 if shown[0].isdigit() else 0
+    return f"{shown[:at]}\\{shown[at:]}"
 
 
 def code(said: str, most: int = 300) -> str:
@@ -84,5 +119,5 @@ def _of_first(finding: Finding) -> list[str]:
     if finding.answer is not None and finding.problem.size <= FITS:
         rows = chain_rows(chain(finding.problem, finding.answer, finding.precision, finding.diagnosis))
         said = "\n".join(f"{name} {line}" if name else f"  {line}" for name, line in rows)
-        lines += _folded("Its equations from the loss down, exact and the target's", [block(said)])
+        lines += _folded("Its equations from the loss down: what they should be, and yours", [block(said)])
     return lines

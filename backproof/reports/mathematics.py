@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import name_and_parameters
+from reference.functions.parametrised import defaults, name_and_parameters
 from reference.problem import Problem
 
 SOURCE = re.compile(r" \([A-Z][^()]*\d{4}\)$")
@@ -161,6 +161,30 @@ def right_of(factor: str, problem: Problem, of_softmax: bool = False) -> Right |
     code = f"error = {over if is_mean else derivative}" if problem.sample_weights is None else right.code
     latex = r"C = \frac{1}{N} \sum_s C_s" if factor == "reduction" and is_mean else right.latex
     return replace(right, code=code, latex=latex)
+
+
+SLOPES = {
+    "identity": "np.ones_like(z)",
+    "sigmoid": "sigmoid(z) * sigmoid(-z)",
+    "tanh": "1 / np.cosh(z) ** 2",
+    "relu": "(z > 0) * 1.0",
+    "leaky_relu": "np.where(z > 0, 1.0, {slope!r})",
+    "elu": "np.where(z > 0, 1.0, {alpha!r} * np.exp(z))",
+    "softplus": "sigmoid(z)",
+    "gelu": "Phi(z) + z * phi(z)",
+    "silu": "sigmoid(z) * (1 + z * sigmoid(-z))",
+    "softsign": "1 / (1 + np.abs(z)) ** 2",
+    "hardtanh": "(np.abs(z) < 1) * 1.0",
+    "relu6": "((z > 0) & (z < 6)) * 1.0",
+}
+"""The slopes of activations that are one line of NumPy, of z and their parameters; sigmoid, Phi and phi are functions."""
+
+
+def right_of_slope(choice: Any) -> Right:
+    """What g' must be of one activation, where that is one line."""
+    name, parameters = name_and_parameters(choice)
+    code = SLOPES.get(name, "g_prime(z)").format(**(defaults(ACTIVATIONS[name]) | parameters))
+    return replace(RIGHT["slope"], code=f"slope = {code}")
 
 
 def formula_of_loss(problem: Problem) -> str:

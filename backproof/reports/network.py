@@ -45,6 +45,11 @@ def sample_shown(steps: Sequence[Step]) -> int:
     return 0
 
 
+def _within_a_node(value: float) -> str:
+    """A number that fits a node: with three digits, and no zeros in its exponent; with four where that is shorter."""
+    return min(short(value, 3), short(value), key=len).replace("e+0", "e").replace("e+", "e").replace("e−0", "e−")
+
+
 def _nodes(problem: Problem, steps: Sequence[Step]) -> Markup:
     known = {(step.layer, step.factor): step for step in steps}
     first, sample = first_off(steps), sample_shown(steps)
@@ -109,7 +114,7 @@ def _edges(problem: Problem, gradient: Step | None, layer: int, at: At, labelled
             if gradient is not None and weights.size <= labelled:
                 labels.append(text(x, y + 15, f"{'∂C/∂w = ' if named else '∂ '}{short(gradient.exact[j, k])}", "exact"))
                 if wrong and gradient.got is not None:
-                    labels.append(text(x, y + 29, f"{'target ' if named else '✗ '}{short(gradient.got[j, k])}", "wrong"))
+                    labels.append(text(x, y + 29, f"{'yours ' if named else '✗ '}{short(gradient.got[j, k])}", "wrong"))
     return [*parts, *labels]
 
 
@@ -117,7 +122,7 @@ def _node(known: Known, value: float, layer: int, node: int, sample: int, x: flo
     """A node with its value, and below it delta, or the gradient of its bias where that alone is off."""
     off = [step for (of, factor), step in known.items() if of == layer and step.state == OFF and factor != "weight_gradient"]
     parts = [element("circle", cx=x, cy=y, r=RADIUS, class_="node off" if off else "node input" if layer == 0 else "node")]
-    parts.append(text(x, y + 4, short(value, 3), "inside"))
+    parts.append(text(x, y + 4, _within_a_node(value), "inside"))
     delta, bias = known.get((layer, "delta")), known.get((layer, "bias_gradient"))
     if bias is not None and bias.got is not None and bias.state == OFF and _wrong(bias, (node,)):
         said, exact, own = "∂C/∂b", bias.exact[node], bias.got[node]
@@ -127,7 +132,7 @@ def _node(known: Known, value: float, layer: int, node: int, sample: int, x: flo
     else:
         return parts
     parts.append(text(x, y + RADIUS + 15, f"{said} = {short(exact)}", "exact"))
-    return parts if own is None else [*parts, text(x, y + RADIUS + 29, f"target {short(own)}", "wrong")]
+    return parts if own is None else [*parts, text(x, y + RADIUS + 29, f"yours {short(own)}", "wrong")]
 
 
 def _wrong(step: Step, index: tuple[int, ...]) -> bool:

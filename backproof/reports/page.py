@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from backproof.findings.diagnosed import headings
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.report import Report, report_of
 from backproof.findings.text import printable
@@ -15,9 +16,10 @@ from backproof.reports.heat import heat_maps
 from backproof.reports.mathematics import EQUATIONS, IN_WORDS, RIGHT, mathml
 from backproof.reports.network import network_picture, sample_shown
 from backproof.reports.standalone import standalone_script
-from backproof.reports.told import BADGES, again, doubts, facts, grouped, headline, meaning_of_right, of_diagnosis
+from backproof.reports.told import BADGES, again, doubts, facts, findings_by_cause, headline, meaning_of_right, of_diagnosis
 from backproof.reports.values import capital, cells, clean, letters, short
 from properties.judging.judgement import Judgement
+from properties.verdict import Verdict
 from reference.errors import ProblemError
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -49,9 +51,9 @@ def page(report: Report) -> str:
         others=[] if first is None else [of_diagnosis(each, first) for each in first.diagnoses[1:]],
         of_first=None if first is None else of_finding(first),
         # of a place that is not told no picture is shown first
-        evidence=[] if first is None or not (first.cause or told.right) else _evidence(first),
+        evidence=[] if first is None or told.in_part or not (first.cause or told.right) else _evidence(first),
         bars=bars(report),
-        groups=[(name, [(i, finding, finding_rows(finding)) for i, finding in listed]) for name, listed in grouped(report)],
+        groups=[(name, [(i, finding, finding_rows(finding)) for i, finding in listed]) for name, listed in findings_by_cause(report)],
         laws=[(name, count, count.status) for name, count in report.laws.items()],
         again=again(report),
         scripts=_scripts(report),
@@ -69,7 +71,7 @@ def template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("backproof.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"clean": clean, "short": short, "mathml": mathml, "letters": letters, "capital": capital}
+    environment.filters |= {"clean": clean, "short": short, "mathml": mathml, "letters": letters, "capital": capital, "headings": headings}
     return environment.get_template(name)
 
 
@@ -85,6 +87,7 @@ def of_finding(finding: Finding) -> dict[str, Any]:
         "described": _described(problem),
         "layers": _by_layer(steps, problem),
         "whole": problem.size <= FITS,
+        "same": finding.verdict is Verdict.LOSSY and bool(steps) and not any(step.differs for step in steps),
         "broken": broken,
         "heat": [] if answer is None else _heat(problem, answer, finding.judgement, finding.precision),
         "answer": "" if answer is not None else (finding.message or "no answer that could be judged"),

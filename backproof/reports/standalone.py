@@ -1,6 +1,6 @@
 """A finding as a script that stands alone, for somebody else's tracker: it needs NumPy, and torch or JAX where the target is theirs.
 
-The exact numbers are in it. It exits with 1 while the mistake is there, and with 0 once it is mended.
+The exact numbers are in it. It exits with 1 while the mistake is there, with 0 once it is mended, and with 2 where nothing could be asked.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 
 from backproof.findings.finding import Finding
 from backproof.findings.text import printable
-from backproof.reports.called_target import called_target
+from backproof.reports.called_target import called_target, names_its_place
 from backproof.reports.standalone_calls import Call, calls
 from backproof.version import VERSION
 from properties.verdict import Verdict
@@ -24,10 +24,17 @@ from rounding.precisions import PRECISIONS
 LARGEST = 20_000
 """Numbers of all problems that a script holds."""
 
-SECONDS = 10
-"""So long a target may take in a script that shows that it gives no answer."""
-
 LINE = 110
+
+UNASKED = [
+    "def unasked(*error):  # an error is neither the mistake that is looked for nor its end",
+    "    traceback.print_exception(*error)",
+    "    sys.exit(2)",
+    "",
+    "",
+    "sys.excepthook = unasked",
+]
+"""What ends a script that cannot ask its target."""
 
 LAYOUTS = {
     "contiguous": "array({})",
@@ -58,7 +65,8 @@ def _docstring(finding: Finding) -> list[str]:
         f"{finding.verdict.value}: {finding.target}, by the law {finding.law}.",
         *(wrap(_plain(cause), LINE) if cause else []),
         "",
-        "It exits with 1 while that is so, and with 0 once it is mended. Run it from the folder that the check was run from.",
+        "It exits with 1 while that is so, with 0 once it is mended, and with 2 where it could not be asked.",
+        "Run it from the folder that the check was run from.",
         f"Written by backproof {VERSION}, which it does not need.",
     ]
     return ['"""' + _plain(told[0]), "", *told[1:], '"""', ""]
@@ -71,9 +79,8 @@ def _plain(text: str) -> str:
 def _imports(finding: Finding, asked: list[Call]) -> list[str]:
     ends = finding.verdict is Verdict.TIMES_OUT
     lines = ["import faulthandler"] if ends else []
-    lines += ["import sys", *(["from copy import deepcopy"] if _copies(finding, asked) else []), "from types import SimpleNamespace", ""]
-    lines += ["import numpy as np", "from numpy import inf, nan"]
-    return [*lines, "", f"faulthandler.dump_traceback_later({SECONDS}, exit=True)  # no answer: exits with 1"] if ends else lines
+    lines += ["import sys", "import traceback", *(["from copy import deepcopy"] if _copies(finding, asked) else [])]
+    return [*lines, "from types import SimpleNamespace", "", "import numpy as np", "from numpy import inf, nan", "", "", *UNASKED]
 
 
 def _copies(finding: Finding, asked: list[Call]) -> bool:
@@ -113,8 +120,12 @@ def _fields(problem: Problem, layout: str) -> list[tuple[str, str]]:
 
     fields = [(name, f"[{', '.join(map(laid_out, getattr(problem, name)))}]") for name in ("weights", "biases")]
     fields += [(name, laid_out(getattr(problem, name))) for name in ("x", "y", "sample_weights")]
-    plain = ("activations", "loss", "reduction", "penalty", "wants", "widths", "batch", "depth")
-    return fields + [(name, repr(_plain_data(getattr(problem, name)))) for name in plain]
+    plain = ("activations", "loss", "reduction", "penalty", "wants", "widths", "batch", "depth", "size", "has_weighted_mean")
+    fields += [(name, repr(_plain_data(getattr(problem, name)))) for name in plain]
+    numbers = [(name, getattr(problem, name)) for name in ("total_weight", "shares")]
+    fields += [(name, f"array({_literal(value)})" if np.ndim(value) else repr(float(value))) for name, value in numbers]
+    row = problem.penalised
+    return [*fields, ("penalised", "None" if row is None else f"SimpleNamespace(factor={row.factor!r}, over_batch={row.over_batch!r})")]
 
 
 def _plain_data(value: Any) -> Any:
@@ -140,10 +151,15 @@ def _loop(finding: Finding, asked: list[Call]) -> list[str]:
     got = f"parts[name] {layer}" if more else "parts[name][layer - 1]"
     kind = ' or got.dtype.kind not in "fV"' if finding.verdict is Verdict.MALFORMED else ""
     call = "gradient(given)" if impure else "gradient(deepcopy(problem))" if _copies(finding, asked) else "gradient(problem)"
-    lines = ["failed = False", *(["earlier = []"] if impure else []), "for problem, exact in CALLS:"]
+    lines = ["failed = False", *(["earlier = []"] if impure else [])]
+    if finding.verdict is Verdict.TIMES_OUT:
+        lines.append(f"faulthandler.dump_traceback_later({finding.time_limit!r} * len(CALLS), exit=True)  # no answer: exits with 1")
+    lines.append("for problem, exact in CALLS:")
     lines += ["    given = deepcopy(problem)"] if impure else []
     if raises:
-        lines += ["    try:", f"        answer = {call}", "    except BaseException as error:  # sys.exit too is no answer"]
+        lines += ["    try:", f"        answer = {call}"]
+        lines += ["    except NotImplementedError:", "        raise"] if not names_its_place(finding.target) else []
+        lines.append("    except BaseException as error:  # sys.exit too is no answer")
         lines += ['        failed = print(f"expected an answer, came {type(error).__name__}: {error}") is None', "        continue"]
     else:
         lines.append(f"    answer = {call}")

@@ -1,6 +1,7 @@
 """The calls that show a finding: the problems to ask, in their order, and of each what is exact and how far an answer may be from it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,10 +73,7 @@ def _expected(problem: Problem, finding: Finding, precision: Precision) -> dict[
     with np.errstate(all="ignore"):
         if is_large(problem):
             return {
-                one.place: (
-                    np.asarray(one.low, dtype=np.float64),
-                    SIGMAS_ALLOWED * one.unit * np.sqrt(np.asarray(one.variance, dtype=np.float64)),
-                )
+                one.place: _told(one.low, SIGMAS_ALLOWED * one.unit * np.sqrt(np.asarray(one.variance, dtype=np.float64)))
                 for one in beside_reference(exact, asked, precision, formulas).arrays
             }
         enclosure, bound = exact.enclosure(precision), dict(exact.bound(precision, formulas).arrays())
@@ -88,5 +86,11 @@ def _expected(problem: Problem, finding: Finding, precision: Precision) -> dict[
             # of an interval of neighbours the reference's own number is told, which is as exact as a float64 can be
             right = np.where(high - low <= 4 * np.spacing(np.abs(reference)), reference, low + (high - low) / 2)
             half = np.maximum(np.maximum(high - right, right - low), 0.0)
-            expected[place] = (np.asarray(right, dtype=np.float64), np.asarray(half + bound[place], dtype=np.float64))
+            expected[place] = _told(np.where(np.isfinite(right), right, reference), half + bound[place])
         return expected
+
+
+def _told(right: Any, allowed: Any) -> tuple[Array, Array]:
+    """What is exact, and how far an answer may be from it: however far, where what is exact is beyond the range."""
+    right, allowed = np.asarray(right, dtype=np.float64), np.asarray(allowed, dtype=np.float64)
+    return right, np.where(np.isfinite(right) & ~np.isnan(allowed), allowed, np.inf)

@@ -1,5 +1,6 @@
 """What every report that people read says first, as plain data: what makes a verdict mean less, the place and cause, and what to change."""
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -8,15 +9,25 @@ from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
-from backproof.reports.chain import factor_of
-from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of
+from backproof.reports.chain import activation_named, factor_of
+from backproof.reports.mathematics import RIGHT, Right, formula_of_activation, formula_of_loss, right_of, right_of_slope
 from backproof.reports.values import capital
 from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.sentences import listed
+from properties.diagnosis.table import all_variants
 from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
+from reference.functions.parametrised import Choice, name_and_parameters
+from reference.problem import Problem
 
 LOW_SENSITIVITY = 1e-3
 """Where only a larger relative error would have been seen, a reader is told before the verdict."""
+
+IN_PART = re.compile(r"in part it is as if (.+): that explains (\d+) of (\d+) wrong answers")
+"""What a diagnosis says where a mistake explains some answers and not all."""
+
+MOST = 0.9
+"""Such a share of the wrong answers is most of them."""
 
 SAYS_ITSELF = (Verdict.RAISES, Verdict.MALFORMED, Verdict.TIMES_OUT, Verdict.IMPURE)
 """Verdicts whose message says what to change."""
@@ -37,7 +48,8 @@ class Doubt:
 class Headline:
     """Place and cause. where: "Equation 3, layer 1 (sigmoid)", or ""; what: one sentence; more: the sentences after it.
 
-    right: what the factor must be, None where none is named; formula: of its loss or activation in letters, or "".
+    right: what the factor must be, None where none is named; formula: of its loss or activation in letters, or ""; in_part: whether it
+    explains most of what is wrong and not all, so that what was read of the first factor that is off is no evidence of it.
     """
 
     where: str
@@ -45,6 +57,7 @@ class Headline:
     more: str = ""
     right: Right | None = None
     formula: str = ""
+    in_part: bool = False
 
 
 def doubts(report: Report) -> list[Doubt]:
@@ -90,7 +103,9 @@ def headline(report: Report) -> Headline:
         return Headline("", f"{capital(report.meaning)}.")
     first, diagnosis = report.findings[0], report.findings[0].diagnosis
     why = first.message or (first.judgement.reason if first.judgement else "")
-    known = diagnosis is not None and (diagnosis.cause or factor_of(diagnosis) in RIGHT)
+    # a place alone is no news beside an error that says what it is
+    placed = diagnosis is not None and factor_of(diagnosis) in RIGHT and first.verdict not in SAYS_ITSELF
+    known = diagnosis is not None and (diagnosis.cause or placed)
     if diagnosis is not None and known and (diagnosis.cause or first.verdict is not Verdict.LOSSY):
         told = of_diagnosis(diagnosis, first)
         # such a message says what was answered, and often how it is mended
@@ -110,6 +125,8 @@ def headline(report: Report) -> Headline:
 
 def of_diagnosis(diagnosis: Diagnosis, finding: Finding) -> Headline:
     """The headline of one diagnosis."""
+    if (mostly := _in_part(diagnosis, finding.problem)) is not None:
+        return mostly
     factor = factor_of(diagnosis)
     said = diagnosis.explanation
     where, colon, rest = said.partition(": ")
@@ -124,8 +141,24 @@ def of_diagnosis(diagnosis: Diagnosis, finding: Finding) -> Headline:
         what = what.rpartition(": ")[0] or what
     of_softmax = "(softmax)" in where
     right = right_of(factor, finding.problem, of_softmax)
-    formula = "" if of_softmax and factor in ("slope", "delta") else _formula(factor, finding)
+    if factor == "slope" and not of_softmax:
+        right = right_of_slope(_activation(diagnosis, finding.problem))
+    formula = "" if of_softmax and factor in ("slope", "delta") else _formula(factor, diagnosis, finding.problem)
     return Headline(capital(where), capital(what) + ("" if what.endswith(".") else "."), more, right, formula)
+
+
+def _in_part(diagnosis: Diagnosis, problem: Problem) -> Headline | None:
+    """What explains most of the wrong answers, where no cause gives all of them: that is where to look first."""
+    found = IN_PART.search(diagnosis.explanation)
+    if diagnosis.cause or found is None or int(found[2]) < MOST * int(found[3]):
+        return None
+    row = next((one for one in all_variants().values() if one.sentence.rstrip(".").lower() == found[1].lower()), None)
+    if row is None:
+        return None
+    where = capital(listed(row.equations)) if row.equations else ""
+    others = int(found[3]) - int(found[2])
+    more = f"That explains {found[2]} of {found[3]} wrong answers. In the other {others} something else is off as well."
+    return Headline(where, f"In part it is as if {found[1]}.", more, right_of(row.step, problem), in_part=True)
 
 
 def _place(diagnosis: Diagnosis) -> str:
@@ -135,18 +168,27 @@ def _place(diagnosis: Diagnosis) -> str:
     return f"equation{'s' if len(diagnosis.equations) > 1 else ''} {equations}{f', layer {diagnosis.layer}' if diagnosis.layer else ''}"
 
 
-def _formula(factor: str, finding: Finding) -> str:
+def _activation(diagnosis: Diagnosis, problem: Problem) -> Choice:
+    """The activation of the layer that is meant: as the diagnosis names it, which read it in a problem of its own."""
+    if named := activation_named(diagnosis):
+        return next((choice for choice in problem.activations if name_and_parameters(choice)[0] == named), named)
+    return problem.activations[min(diagnosis.layer or 1, problem.depth) - 1]
+
+
+def _formula(factor: str, diagnosis: Diagnosis, problem: Problem) -> str:
     """What stands behind the letters of the right equation, in the problem that was found."""
-    problem = finding.problem
     if factor in ("output_error", "reduction"):
         told = formula_of_loss(problem)
         mean = ", over the batch size" if problem.reduction == "mean" else ""
         return f"dC_0/da_j = {told}{mean}, for {problem.loss if isinstance(problem.loss, str) else problem.loss[0]}" if told else ""
     if factor in ("slope", "activation"):
-        layer = finding.layer or 1
-        choice = problem.activations[min(layer, problem.depth) - 1]
+        choice = _activation(diagnosis, problem)
         return f"{choice if isinstance(choice, str) else choice[0]}: {formula_of_activation(choice)}"
     return ""
+
+
+NUMBERS = {"entry": "entry", "got": "yours", "exact": "should be", "by law": "by law", "allowed": "allowed"}
+"""Rows of a judgement that stand beside the verdict, and what they are called there."""
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
@@ -160,9 +202,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
         failed, of = (count.broken, count.held + count.broken) if count.broken else (first.seen, report.examples)
         rows.append(("fails in", f"{failed} of {counted(of, 'problem')}"))
         rows.append(("smallest that shows it", f"{'-'.join(map(str, first.problem.widths))}, {counted(first.problem.batch, 'sample')}"))
-        rows += [
-            row for row in (first.judgement.rows() if first.judgement else ()) if row[0] in ("entry", "got", "exact", "by law", "allowed")
-        ]
+        numbers = first.judgement.rows() if first.judgement else ()
+        rows += [(NUMBERS[name], said) for name, said in numbers if name in NUMBERS]
     else:
         rows.append(("judged", f"{report.judged} of {counted(report.examples, 'problem')}"))
         rows.append(("laws held", f"{sum(one.status == 'held' for one in report.laws.values())} of {len(report.laws)}"))
@@ -173,10 +214,17 @@ def facts(report: Report) -> list[tuple[str, str]]:
 
 def again(report: Report) -> list[tuple[str, str]]:
     """How the run and its findings are had again: what is done, and the command."""
-    target = shlex.quote(report.target)
-    options = " ".join(word for word in (report.drawn_by, "--strict" if report.strict else "") if word)
-    seed = "" if report.error else f" --seed {report.seed}"
-    rows = [("the whole run", f"backproof check {target}{seed}{' ' + options if options else ''}")]
+    # a report of before this was saved says no other option
+    others = report.asked_by or ("--strict" if report.strict else "")
+    options = " ".join(word for word in (report.drawn_by, others) if word)
+    if ":" in report.target or report.error:
+        seed = "" if report.error else f"--seed {report.seed}"
+        command = " ".join(word for word in ("backproof check", shlex.quote(report.target), seed, options) if word)
+    else:
+        # no command finds what was given as an object of Python
+        says = f" and what {options} says" if options else ""
+        command = f"backproof.check(target, seed={report.seed}), {report.target} in the target's place{says}"
+    rows = [("the whole run", command)]
     for i, (_, file) in enumerate(zip_longest(report.findings, report.saved[: len(report.findings)]), 1):
         if file:
             rows.append((f"finding {i}", f"backproof replay {shlex.quote(file)}"))
@@ -200,7 +248,7 @@ def meaning_of_right(report: Report) -> str:
     return " ".join(MEANS.get(report.verdict, OTHERWISE).split())
 
 
-def grouped(report: Report) -> list[tuple[str, list[tuple[int, Finding]]]]:
+def findings_by_cause(report: Report) -> list[tuple[str, list[tuple[int, Finding]]]]:
     """Findings by cause, each with its number from 1: what a diagnosis may explain together, all else by its verdict."""
     first = report.findings[0] if report.findings else None
     groups: dict[str, list[tuple[int, Finding]]] = {}

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from backproof.findings.report import Report
+from backproof.findings.finding import Finding
+from backproof.findings.report import Report, report_of
 from backproof.findings.saved import file_name, save_finding
-from backproof.reports.forms import html, markdown
+from backproof.reports.markdown import markdown
+from backproof.reports.page import page
 from backproof.reports.standalone import standalone_script
 from backproof.reports.terminal import report_text
 from reference.errors import ProblemError
@@ -13,7 +15,7 @@ from reference.errors import ProblemError
 FORMATS: dict[str, Callable[[Report], str]] = {
     "report.json": Report.to_json,
     "report.txt": report_text,
-    "report.html": html,
+    "report.html": page,
     "report.md": markdown,
 }
 """File -> how the whole report is told in it."""
@@ -25,6 +27,7 @@ def write_reports(report: Report, folder: Path) -> list[Path]:
     A finding that no script can show has none. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _remove_earlier(folder)
     written = []
     for name, told in FORMATS.items():
         written.append(folder / name)
@@ -35,7 +38,22 @@ def write_reports(report: Report, folder: Path) -> list[Path]:
             script = standalone_script(finding)
         except ProblemError:
             continue
-        # no name that pytest collects
-        written.append((folder / f"script-{file_name(finding, place)}").with_suffix(".py"))
+        written.append(folder / _script_name(finding, place))
         written[-1].write_text(script, encoding="utf-8")
     return written
+
+
+def _script_name(finding: Finding, place: int) -> str:
+    """No name that pytest collects."""
+    return f"script-{Path(file_name(finding, place)).with_suffix('.py').name}"
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Remove the files of the findings of an earlier report there, which this one may not have; nothing else. Raises OSError."""
+    try:
+        earlier = report_of((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ProblemError):
+        return
+    for place, finding in enumerate(earlier.findings):
+        for name in (file_name(finding, place), _script_name(finding, place)):
+            (folder / name).unlink(missing_ok=True)

@@ -9,13 +9,14 @@ from zlib import crc32
 
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
-from backproof.findings.report import Report
+from backproof.findings.source import source_of
+from backproof.report import Report
 from backproof.runs.inquiry import Inquiry, Progress
-from backproof.runs.options import in_words
+from backproof.runs.options import asked_in_words, in_words
 from backproof.runs.run import Run
 from backproof.targets.frameworks import target_of
 from backproof.targets.processes import session_of
-from backproof.targets.target import LOAD_LIMIT, InProcess, Session, Target
+from backproof.targets.target import LOAD_LIMIT, TIME_LIMIT, InProcess, Session, Target
 from properties.judging.judge import verify, with_quantities
 from properties.judging.judgement import Exact, Judgement
 from properties.laws.law import Case, Status
@@ -58,7 +59,7 @@ def check(
     no_diagnosis: bool = False,
     laws: Sequence[str] | None = None,
     max_seconds: float | None = None,
-    time_limit: float = 10.0,
+    time_limit: float = TIME_LIMIT,
     load_limit: float = LOAD_LIMIT,
     shrink_seconds: float = 10.0,
     progress: Progress | None = None,
@@ -102,6 +103,18 @@ def check(
         "sample_weights": sample_weights,
         "penalties": penalties,
     }
+    asked = {
+        "max_examples": max_examples,
+        "precision": precision,
+        "strict": strict,
+        "oracles": oracles,
+        "no_diagnosis": no_diagnosis,
+        "laws": laws,
+        "max_seconds": max_seconds,
+        "time_limit": time_limit,
+        "load_limit": load_limit,
+        "shrink_seconds": shrink_seconds,
+    }
     chosen = laws_for(oracles, laws)
     session = opened(target, precision, time_limit, load_limit)
     try:
@@ -110,7 +123,10 @@ def check(
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
-        return run.report(tuple(oracles), diagnoses=not no_diagnosis)
+        report = run.report(tuple(oracles), diagnoses=not no_diagnosis)
+        source = source_of(target) if isinstance(target, str) else None
+        findings = tuple(replace(finding, time_limit=time_limit, source=source) for finding in report.findings)
+        return replace(report, findings=findings, asked_by=asked_in_words(asked))
     finally:
         session.close()
 
@@ -151,7 +167,7 @@ def assert_right(target: Target | str, **options: Any) -> None:
 
 
 def replay(
-    finding: Finding, *, target: Target | str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT
+    finding: Finding, *, target: Target | str | None = None, time_limit: float = TIME_LIMIT, load_limit: float = LOAD_LIMIT
 ) -> Finding | None:
     """Put a finding's problem to its target again: the finding as it is now, or None if the law holds.
 
@@ -161,7 +177,8 @@ def replay(
     laws = {law.name: law for law in laws_for(finding.oracles)}
     if finding.law not in laws:
         raise ProblemError(f"law {finding.law!r} is not known: expected one of {', '.join(laws)}")
-    session = opened(target or finding.target, finding.precision, time_limit, load_limit)
+    asked = target or finding.target
+    session = opened(asked, finding.precision, time_limit, load_limit)
     try:
         case = Case(finding.problem, session, finding.precision, Support.of(session.supports))
         law, outcome = finding.law, laws[finding.law].on(case)
@@ -176,6 +193,8 @@ def replay(
         return replace(
             finding,
             target=session.name,
+            time_limit=time_limit,
+            source=source_of(asked) if isinstance(asked, str) else None,
             law=law,
             verdict=outcome.verdict,
             message=outcome.message,

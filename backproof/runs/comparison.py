@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backproof.findings.report import FORMS
+from backproof.report import comparison_html, comparison_markdown
 from backproof.runs.groups import end_group
 from backproof.runs.options import Door, arguments_of, options_of
 from backproof.targets.target import TargetError
@@ -165,7 +165,11 @@ class Comparison:
 
     def html(self) -> str:
         """As one HTML file: a row for each target, a column for each law."""
-        return FORMS["comparison"](self.data())
+        return comparison_html(self.data())
+
+    def markdown(self) -> str:
+        """As Markdown: what is shared, and a row for each target."""
+        return comparison_markdown(self.data())
 
 
 def compare_targets(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from backproof.findings.environment import environment
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import AUDITS, JUDGES
-from backproof.findings.report import LawCount, Report
+from backproof.findings.report import LawCount
 from backproof.findings.text import counted
+from backproof.report import Report
 from backproof.runs.failures import Failure, Failures
 from backproof.runs.inquiry import Inquiry
 from backproof.runs.precision_met import meets
@@ -18,7 +19,7 @@ from backproof.runs.unanswered import Unanswered
 from properties.diagnosis.at_sizes import diagnose_at_sizes
 from properties.diagnosis.diagnosis import Diagnosis, diagnose
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
-from properties.diagnosis.nonfinite import diagnose_nonfinite, with_edges
+from properties.diagnosis.nonfinite import diagnose_nonfinite, is_of_range, with_edges
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
 from properties.problems.tame import are_tame
@@ -60,6 +61,7 @@ class Conclusion:
         findings = [replace(each, diagnoses=found) for each, found in zip(findings, formulas or [()] * len(findings), strict=True)]
         if findings and findings[0].cause is None and (any(one.cause for one in made) or not findings[0].diagnoses):
             findings = _explained(findings, made)
+            findings = _of_range_apart(findings)
         audit = self.tally.laws.get(AUDITS, LawCount())
         return Report(
             target=self.inquiry.session.name,
@@ -252,9 +254,25 @@ def _mistake(error: Exception) -> str:
 def _explained(findings: list[Finding], made: tuple[Diagnosis, ...]) -> list[Finding]:
     """The findings, the first with the diagnoses: one that shows wrong numbers, where these are what is explained, and not what raises."""
     of_numbers = any(one.cause and one.reproduced[1] for one in made)
+    if not any(one.cause for one in made):
+        # a place alone, which was read off numbers, says nothing of what is raised, and goes before nothing
+        shows = next((i for i, each in enumerate(findings) if each.verdict in (Verdict.WRONG, Verdict.NONFINITE)), 0)
+        return [replace(each, diagnoses=made) if i == shows else each for i, each in enumerate(findings)]
     shows = next((i for i, each in enumerate(findings) if of_numbers and each.verdict is Verdict.WRONG), 0)
     first = replace(findings[shows], diagnoses=made)
     return [first, *findings[:shows], *findings[shows + 1 :]]
+
+
+def _of_range_apart(findings: list[Finding]) -> list[Finding]:
+    """The findings, where the first shows wrong numbers in more problems than what is not finite: that is explained where it shows."""
+    first = findings[0]
+    beyond = next((i for i, each in enumerate(findings) if each.verdict is Verdict.NONFINITE), 0)
+    own = tuple(one for one in first.diagnoses if not is_of_range(one))
+    if not beyond or not own or first.verdict is not Verdict.WRONG or first.seen < findings[beyond].seen:
+        return findings
+    of_range = tuple(one for one in first.diagnoses if is_of_range(one))
+    findings[beyond] = replace(findings[beyond], diagnoses=of_range)
+    return [replace(first, diagnoses=own), *findings[1:]]
 
 
 def _rank(failure: Failure) -> tuple[bool, bool, int, int]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from backproof.findings.diagnosed import boxes_text
 from backproof.findings.finding import Finding, problem_text
 from backproof.findings.grade import ANSWERS, GRADIENT, LAWS, Grade, Part
 from backproof.findings.known_laws import AUDITS, JUDGES
-from backproof.findings.report import Report
+from backproof.report import Report
 from backproof.runs.check import WITHOUT_ANSWER, opened
 from backproof.runs.inquiry import Inquiry
 from backproof.runs.run import Run
@@ -40,6 +40,12 @@ NAMES = {
     ("biases", False): "dC/db of the layers below",
 }
 """The parts of the gradient, by quantity and whether it is the output layer's."""
+
+NUMBERS = {"entry": "entry", "got": "yours", "exact": "should be", "by law": "by law"}
+"""Rows of a judgement that a student is told, and what they are called there."""
+
+ENOUGH = 5
+"""So many problems that are right are no chance, and say where a mistake begins."""
 
 UNGRADED = (*WITHOUT_ANSWER, JUDGES, AUDITS)
 """The laws that are parts of their own already."""
@@ -129,6 +135,8 @@ def _graded(inquiry: Inquiry, counting: _Counted, points: float, count: int, see
     # what is kept from call to call is no mistake in an equation, and of zeros alone nothing was computed
     named = len(made) == 1 and made[0].cause is not None and made[0].equation is not None and arrays.computes
     explanation = _explanation(report.findings, made, strict)
+    if wrong and explanation:
+        explanation = "\n".join([explanation, *where_it_begins((report.tally or {}).get("by", {}))])
     parts = [Part("it answers, in the right shapes", ANSWERS, arrays.answered, count, arrays.unanswered)]
     parts += [
         Part(name, GRADIENT, arrays.right[name], arrays.of[name], "" if arrays.right[name] == arrays.of[name] else explanation, named)
@@ -178,9 +186,42 @@ def _explanation(findings: tuple[Finding, ...], made: tuple[Diagnosis, ...], str
     if first.message or not made:
         lines.insert(0, first.message or first.verdict.meaning)
     rows = dict(first.judgement.rows()) if first.judgement is not None else {}
-    lines += [f"{name}: {rows[name]}" for name in ("entry", "got", "exact", "by law") if name in rows]
+    lines += [f"{said}: {rows[name]}" for name, said in NUMBERS.items() if name in rows]
     lines.append(f"for example on {problem_text(first.problem)}")
     return "\n".join(line for line in lines if line)
+
+
+def where_it_begins(by: Mapping[str, Any]) -> list[str]:
+    """From which depth, width and batch on problems fail, and with which choices none does; by: of each sort of problems its counts."""
+    told = []
+    for name in ("depth", "width", "batch", "reduction", "loss", "activation"):
+        counts = [one for one in by.get(name, ()) if one["passed"] + one["failed"]]
+        right = [one for one in counts if not one["failed"]]
+        if len(right) == len(counts):
+            continue
+        if all(isinstance(one["value"], int) for one in counts):
+            first = min(one["value"] for one in counts if one["failed"])
+            right = [one for one in right if one["value"] < first]
+            if _asked(right) >= ENOUGH:
+                told.append(f"it begins at {name} {first}: {_counts(right, True)} below, {_counts(counts, False, first)} from there on")
+            continue
+        if _asked(right) < ENOUGH:
+            continue
+        choices = ", ".join(str(one["value"]).replace("_", " ") for one in right)
+        told.append(f"by {name}: {_counts(right, True)} with {choices}, {_counts(counts, False)} with others")
+    return told
+
+
+def _asked(counts: Sequence[Mapping[str, Any]]) -> int:
+    """How many problems were judged."""
+    return sum(one["passed"] + one["failed"] for one in counts)
+
+
+def _counts(counts: Sequence[Mapping[str, Any]], right: bool, least: int | None = None) -> str:
+    """ "all 12 right", or "25 of 28 wrong" of those that have failed, or of a number from least on."""
+    chosen = [one for one in counts if right or (one["failed"] if least is None else one["value"] >= least)]
+    of = _asked(chosen)
+    return f"all {of} right" if right else f"{sum(one['failed'] for one in chosen)} of {of} wrong"
 
 
 class _Arrays:

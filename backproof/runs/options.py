@@ -3,6 +3,7 @@
 pytest imports this in every run of whoever has backproof installed, so it imports nothing of the other rooms.
 """
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -260,6 +261,12 @@ def arguments_of(door: Door, options: Mapping[str, Any]) -> list[str]:
         else:
             words += [flag, _in_words(value)]
     return words
+
+
+def asked_in_words(options: Mapping[str, Any]) -> str:
+    """The options of a check that are not at their defaults, as its command has them; without the seed, and what in_words says."""
+    others = {name: value for name, value in options.items() if name not in LIMITS and name != "seed"}
+    return shlex.join(arguments_of(Door.CHECK_COMMAND, others))
 
 
 def _in_words(value: Any) -> str:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 
 from backproof.findings.known_laws import JUDGES
-from backproof.findings.report import LawCount, Report
+from backproof.findings.report import LawCount
 from backproof.findings.text import counted
+from backproof.report import Report
 from backproof.runs.conclusion import Conclusion
 from backproof.runs.failures import Failures
 from backproof.runs.inquiry import Inquiry, Progress
@@ -240,6 +241,6 @@ class Run:
         if fails or outcome.verdict is Verdict.LOSSY:
             failure = self.failures.keep(law, case.problem, outcome, index)
             if fails and failure.count >= FAILURES_THAT_END_A_RUN:
-                raise _Enough(f"{failure.count} problems failed in the same way")
+                raise _Enough(f"{failure.count} problems failed in the same way, by {law.name}")
         if outcome.verdict is Verdict.TIMES_OUT:
             raise _Enough("the target gave no answer in time")

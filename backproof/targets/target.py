@@ -26,6 +26,9 @@ from rounding.precisions import PRECISIONS
 LONGEST_MESSAGE = 2000
 """Characters of a target's own error message that are kept."""
 
+TIME_LIMIT = 10.0
+"""Seconds that one call may take, where nothing else is said."""
+
 LOAD_LIMIT = 30.0
 """Seconds that the first call of a process may take, where nothing else is said."""
 

@@ -44,14 +44,15 @@ class Asked:
 
     places, got, right, allowed: of all arrays that were answered, one after the other: the target's numbers, the exact ones, and how far
     honest rounding may be off; relative: that over each number. strict: whether formulas that lose digits
-    are off as well.
+    are off as well. learning_rate: that of the updates which the answer was read off, None where it was given itself.
     """
 
-    def __init__(self, rung: Rung, answer: Answer, precision: Precision, strict: bool = False) -> None:
+    def __init__(self, rung: Rung, answer: Answer, precision: Precision, strict: bool = False, learning_rate: float | None = None) -> None:
         self.rung, self.answer, self.precision = rung, answer, precision
         self.problem = rung.problem
         self.formulas: frozenset[str] | None = frozenset() if strict else None
         self.gradient = answer.gradient
+        self.learning_rate = learning_rate
         self._forward: dict[Any, Passes] = {}
 
     @property
@@ -70,8 +71,22 @@ class Asked:
 
     @cached_property
     def bound(self) -> Gradient:
-        """E, by whatever formulas unless strictly; on the other side of a kink too, but where kinks are hit by intent."""
-        return self.exact.bound(self.precision, self.formulas, jumps=not self.rung.special)
+        """E, by whatever formulas unless strictly; on the other side of a kink too, but where kinks are hit by intent. With what an
+        updated number loses beside the gradient: half an ulp of it over the rate."""
+        bound = self.exact.bound(self.precision, self.formulas, jumps=not self.rung.special)
+        if self.learning_rate is None:
+            return bound
+        rate, parameters = abs(self.learning_rate), {"weights": self.problem.weights, "biases": self.problem.biases}
+        exact = dict(self.exact.reference.arrays())
+
+        def with_reading(place: Place, allowed: Array) -> Array:
+            listed = parameters.get(place.quantity)
+            before = None if listed is None or place.layer is None else listed[place.layer - 1]
+            if before is None:
+                return allowed
+            return np.asarray(allowed + self.precision.unit * (np.abs(before) / rate + np.abs(exact[place])))
+
+        return bound.mapped(with_reading)
 
     @cached_property
     def places(self) -> list[Place]:
@@ -233,7 +248,12 @@ def _in_a_row(arrays: Any) -> Array:
 
 
 def asked_all(
-    ask: Ask, rungs: Sequence[Rung], precision: Callable[[Gradient], Precision], more: Callable[[], bool], strict: bool = False
+    ask: Ask,
+    rungs: Sequence[Rung],
+    precision: Callable[[Gradient], Precision],
+    more: Callable[[], bool],
+    strict: bool = False,
+    learning_rate: float | None = None,
 ) -> list[Asked]:
     """The answers to the rungs, in their order, as long as there is time for more; without those that the target declines."""
     found: list[Asked] = []
@@ -247,7 +267,7 @@ def asked_all(
         if answer.gradient is not None:
             known = precision(answer.gradient)
         if known is not None:
-            found.append(Asked(rung, answer, known, strict))
+            found.append(Asked(rung, answer, known, strict, learning_rate))
         elif answer.gradient is None:
             found.append(Asked(rung, answer, precision(Gradient([np.zeros(1)])), strict))
         if answer.gone or answer.verdict is Verdict.TIMES_OUT:

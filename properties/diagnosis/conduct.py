@@ -53,10 +53,11 @@ def numbers_of(answer: Answer) -> Array | None:
     return np.concatenate([np.ravel(np.asarray(array, dtype=np.float64)) for _, array in answer.gradient.arrays()])
 
 
-def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None) -> Conduct | None:
+def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None, learning_rate: float | None = None) -> Conduct | None:
     """What is wrong with the conduct of a target, by some twelve calls; None where nothing is, or nothing can be asked.
 
-    said: the precision that its answers are judged by, None for what their dtype says.
+    said: the precision that its answers are judged by, None for what their dtype says; learning_rate: that of the updates which they are
+    read off, if they are.
     """
     networks = [rung.problem for rung in rungs if rung.kind == "network" and rung.problem.batch > 1]
     # in a single number nothing lies in an order
@@ -64,10 +65,10 @@ def conduct(ask: Ask, rungs: Sequence[Rung], said: str | None) -> Conduct | None
     problem = problem or next((rung.problem for rung in rungs if rung.kind != "found"), None)
     if problem is None:
         return None
-    return next(_found(ask, problem, said), None)
+    return next(_found(ask, problem, said, learning_rate), None)
 
 
-def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
+def _found(ask: Ask, problem: Problem, said: str | None, learning_rate: float | None) -> Iterator[Conduct]:
     first, again, third = (ask(problem) for _ in range(3))
     for answer in (first, again, third):
         if answer.changed:
@@ -78,10 +79,14 @@ def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
         return
     assert first.gradient is not None
     precision = precision_of(first.gradient, said)
-    asked = Asked(Rung(problem, "network"), first, precision)
+    asked = Asked(Rung(problem, "network"), first, precision, learning_rate=learning_rate)
 
     def same(a: Array, b: Array) -> bool:
         return bool(np.array_equal(a, b, equal_nan=True)) or asked.near(a, b)
+
+    def off(to: Problem, answer: Answer) -> bool:
+        """Whether an answer is wrong to another problem: behind slopes of 0 two problems may rightly have one."""
+        return Asked(Rung(to, "network"), answer, precision, learning_rate=learning_rate).is_off
 
     def stays(changed: Array) -> bool:
         """Whether the same problem, asked once more, still has the answer that it did not have at first."""
@@ -104,7 +109,7 @@ def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
         yield told("shares_memory_between_answers", f"the next call overwrote {', '.join(between.overwritten)}")
     after = ask(problem)
     numbers_between, numbers_after = numbers_of(between), numbers_of(after)
-    if numbers_between is not None and numbers_between.shape == one.shape and same(numbers_between, one):
+    if numbers_between is not None and numbers_between.shape == one.shape and same(numbers_between, one) and off(other, between):
         yield told("answers_the_problem_before", "another problem of the same shapes has the answer of the one before it")
     if numbers_after is not None and numbers_after.shape == one.shape and not same(numbers_after, one):
         if stays(numbers_after):
@@ -112,10 +117,8 @@ def _found(ask: Ask, problem: Problem, said: str | None) -> Iterator[Conduct]:
         yield told("answers_the_problem_before", "after another problem of the same shapes, the answer is another one")
     for what, changed in _with_one_change(problem):
         kept = numbers_of(ask(changed))
-        if kept is not None and kept.shape == one.shape and np.array_equal(kept, one):
-            exact = Asked(Rung(changed, "network"), first, precision)
-            if exact.is_off:
-                yield told("keeps_its_answers", f"{what} changed")
+        if kept is not None and kept.shape == one.shape and np.array_equal(kept, one) and off(changed, first):
+            yield told("keeps_its_answers", f"{what} changed")
     for calls, layout in enumerate(MEMORY_LAYOUTS, 7):
         if layout != "contiguous":
             arranged = numbers_of(ask(problem, layout))

@@ -21,7 +21,7 @@ from properties.diagnosis.explanation import Layer, Reading
 from properties.diagnosis.ladder import Rung, ladder
 from properties.diagnosis.placing import boxes, place, place_of
 from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
-from properties.diagnosis.reproduction import reproduces_all, together
+from properties.diagnosis.reproduction import reproduces, reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
 from properties.diagnosis.table import Table, all_variants
@@ -129,7 +129,8 @@ class Examination:
         finally:
             self.seconds -= time.monotonic() - began
         if self.first is None and answer.gradient is not None:
-            self.first = Asked(Rung(problem, "network"), answer, precision_of(answer.gradient, self.precision))
+            precision = precision_of(answer.gradient, self.precision)
+            self.first = Asked(Rung(problem, "network"), answer, precision, learning_rate=self.support.learning_rate)
             self.first.got.flags.writeable = False  # read now: what is answered may be written over
         return answer
 
@@ -141,15 +142,15 @@ class Examination:
         def more() -> bool:
             return (self.seconds > kept or next(numbers) < 20) and self.calls < self.most
 
-        before = self.calls
-        answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict)
+        before, rate = self.calls, self.support.learning_rate
+        answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict, rate)
         self.not_asked += len(rungs) - (self.calls - before)
         return answers
 
     def diagnosed(self, found: Sequence[Problem], without: Collection[str] = ()) -> tuple[Diagnosis, ...]:
         """A diagnosis of each mistake; found: the problems of findings; without: names of variants that are not told."""
         rungs = ladder(self.support, self.seed, self.drawn_in, found)
-        if conducted := conduct(self.asks, rungs, self.precision):
+        if conducted := conduct(self.asks, rungs, self.precision, self.support.learning_rate):
             return (_of_conduct(conducted),)
         asked = self.asked(rungs, 0.5)
         self.search = search = Search(Table(without), asked)
@@ -223,7 +224,7 @@ class Examination:
         given = [one for one in (*search.asked, *fresh) if one.gradient is not None]
         wrong = int((search.wrong & search.answered).sum()) + sum(one.differs_from_right for one in fresh if one.gradient is not None)
         refused = sum(one.refused for one in (*search.asked, *fresh))
-        unexplained = int((~search.gives & ~search.answered).sum())
+        unexplained = int((~reproduces(search.asked, together(search.causes)) & ~search.answered).sum())
         found = []
         for k, row in enumerate(search.causes):
             same = search.same_numbers(k, fresh)

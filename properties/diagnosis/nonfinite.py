@@ -312,6 +312,12 @@ def _table(several: Sequence[Edge]) -> dict[str, Any]:
     return {"kind": "edge", "caption": caption, "columns": [edge.along.axis, "not finite"], "rows": rows, "error": 0.0, "note": ""}
 
 
+def is_of_range(one: Diagnosis) -> bool:
+    """Whether a diagnosis says from which number on something is not finite, and no more."""
+    tables = one.evidence.get("tables", ())
+    return bool(tables) and not one.evidence.get("boxes") and all(table["kind"] == "edge" for table in tables)
+
+
 def with_edges(made: Sequence[Diagnosis], seen: Sequence[Diagnosis], alone: bool) -> tuple[Diagnosis, ...]:
     """What was found of a target, with what was found of its range. alone: whether nothing but what is not finite fails."""
     if not any(one.cause for one in made):

@@ -228,8 +228,8 @@ class Search:
         """The layers of wrong answers of which all was read as right, though a variant would show there."""
         found = []
         for reading in self.readings:
-            # below a delta that is off, what is right by it may be right by another reading alone
-            layers = takewhile(lambda layer: layer.delta == "ok", reading.layers)
+            # below a delta that is off otherwise, what is right by it may be right by another reading alone
+            layers = takewhile(lambda layer: layer.delta == "ok" or row in layer.by_delta, reading.layers)
             fine = {layer.layer + (row.step == "error_below") for layer in layers if not layer.off}
             if fine and not reading.asked.rung.special:
                 found += [place for place in places_where_it_shows(row, [reading.asked], base) if place.layer in fine]

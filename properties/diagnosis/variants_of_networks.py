@@ -117,8 +117,23 @@ ANSWERS: dict[str, tuple[str, Callable[[Passes], Gradient]]] = {
 }
 
 
+INPUTS_FIRST: dict[str, Callable[[Passes, int], Array]] = {
+    "pre_activation": Z["multiplied_by_w_untransposed"][1],
+    "error_below": lambda p, layer: p.deltas[layer] @ p.weight(layer).T,
+    "weight_gradient": lambda p, layer: p.a[layer - 1].T @ p.deltas[layer],
+}
+"""The steps of a network whose weights are (n_{l-1}, n_l)."""
+
+
 def whole_networks() -> Iterator[Variant]:
-    """Variants of the problem as it is taken, of z, and of the answer."""
+    """Variants of the problem as it is taken, of z, and of the answer; and of all that weights are used in."""
+    yield Variant(
+        "took_weights_as_inputs_by_outputs",
+        "weights are taken, and dC/dW is answered, as (inputs, outputs), where they are (outputs, inputs): that is no wrong derivative, "
+        'and backproof.adapt(f, weights="in_out") says it of code that is written so',
+        INPUTS_FIRST,
+        rank=218,
+    )
     for title, (said, function) in TAKEN.items():
         yield named("posed", title, said, function, rank=220)
     for title, (said, of_z) in Z.items():

@@ -14,6 +14,9 @@ from reference.problem import Problem
 from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.precisions import Precision
 
+TWOS = {2.0: "twice", 0.5: "one half"}
+"""Factors that need no size."""
+
 MOST = 2_000_000
 """Of more weights nothing is said beyond the worst entry: all entries and their bounds would have to be held at once."""
 
@@ -49,6 +52,8 @@ def _said(problem: Problem, place: Place, got: AnyArray, right: Array, allowed: 
     meanings = [(value, name) for value, name in _factors(problem) if np.all(np.abs(got - value * right) <= (1 + abs(value)) * allowed)]
     if meanings and np.any(right):
         named = [name for value, name in meanings if value == meanings[0][0] and name]
+        # where a size is 2 by chance it may be a factor of 2 all the same
+        named = [TWOS[meanings[0][0]], *named] if named and meanings[0][0] in TWOS else named
         return ArrayVerdict(place, "factor", meanings[0][0], ", or ".join(named))
     # one number is always off by some factor
     several = np.count_nonzero(np.abs(right) > allowed) > 1

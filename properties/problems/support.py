@@ -60,6 +60,7 @@ class Support:
     values: "any" numbers, or those that are "tame" (properties/problems/tame.py);
     sample_weights: whether samples have weights: True for always, False for never, None for both;
     penalties: what is added for large weights, each None for nothing, "l2", ("l2", factor) or ("l2_over_batch", factor);
+    learning_rate: that of the updates which the gradient is read off, and loses digits by; None where it is answered itself;
     layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
     """
 
@@ -82,6 +83,7 @@ class Support:
     values: str = "any"
     sample_weights: bool | None = False
     penalties: tuple[Choice | None, ...] = (None,)
+    learning_rate: float | None = None
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -307,6 +309,10 @@ def _field(name: str, value: Any) -> Any:
         return None
     if value is None:
         return getattr(Support(), name)
+    if name == "learning_rate":
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < abs(value) < float("inf"):
+            raise SupportError(f"learning_rate is {value!r}: expected a number, not 0")
+        return float(value)
     if name == "layer_biases":
         if not isinstance(value, Sequence) or not all(isinstance(item, bool) for item in value):
             raise SupportError(f"layer_biases is {value!r}: expected for each layer True or False")
