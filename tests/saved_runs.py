@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from backproof import Gradient, check, gradient
+from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.finding import Finding
 from backproof.findings.report import LawCount
 from backproof.report import Report
@@ -139,3 +140,12 @@ def hostile():
     for law in data["laws"].values():
         law["reasons"] = {long: 1}
     return data
+
+
+CHALLENGED = Challenged(
+    command="pytest",
+    target="mine:backward",
+    calls=2,
+    form=(("[0]", "float32", "(3, 4)"),),
+    plantings=(Planting("answered_zeros", Outcome.SEEN, "FAILED"), Planting("multiplied_by_1_5 [0]", Outcome.MISSED)),
+)

@@ -12,7 +12,7 @@ from backproof.doors.command_line import cli
 from backproof.findings.judged import judgement_data
 from backproof.runs.comparison import Compared, Comparison
 from properties.verdict import Verdict
-from tests.saved_runs import run
+from tests.saved_runs import CHALLENGED, run
 
 
 def shown(*words):
@@ -34,6 +34,7 @@ def saved(folder):
         "judgement": (json.dumps(judgement_data(verify(problem, Gradient([2 * w for w in answer.weights], answer.biases)))), "allowed"),
         "comparison": (comparison.to_json(), "t.py:f"),
         "tally": (json.dumps(report.tally), "failed, by activation: "),
+        "challenge": (CHALLENGED.to_json(), "sees 1 of 2 planted faults, 50 %: mine:backward"),
     }
     for kind, (text, said) in texts.items():
         file = folder / f"{kind}.json"

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, verify
 from backproof.doors.command_line import cli
+from backproof.findings.challenged import Outcome
 from backproof.findings.judged import judgement_data
 from backproof.findings.report import LawCount, Report
 from backproof.findings.schema import FOLDER, SCHEMAS, schema
@@ -22,6 +23,7 @@ from properties.verdict import Verdict
 from reference.dtypes import DTYPES
 from reference.problem import REDUCTIONS, WANTS
 from reference.quantities import BY_LAYER, QUANTITIES, SINGLE
+from tests.saved_runs import CHALLENGED
 
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}
 EVERYTHING = WANTS[2:]
@@ -137,6 +139,7 @@ def written():
         "report": report.data(),
         "tally": report.tally,
         "comparison": comparison_data([Compared("doubled", report.data()), Compared("gone", error="its check gave no report")], 1),
+        "challenge": CHALLENGED.data(),
     }
 
 
@@ -225,6 +228,9 @@ def test_what_is_listed_is_what_the_tables_have():
     laws = ("properties", "laws", "additionalProperties", "properties")
     assert enumerated("report", *laws, "status", "enum") == list(Status)
     assert set(enumerated("report", *laws)) == {*vars(LawCount()), "status"}
+    assert enumerated("challenge", "properties") == list(CHALLENGED.data())
+    assert enumerated("challenge", "$defs", "planting", "properties") == list(CHALLENGED.plantings[0].data())
+    assert enumerated("challenge", "$defs", "planting", "properties", "outcome", "enum") == [outcome.value for outcome in Outcome]
     assert enumerated("report", "properties") == list(Report("t", (), {}, 0, 0, 0, 0, "float64").data())
 
 

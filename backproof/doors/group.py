@@ -11,6 +11,7 @@ EXIT_CODES = "Exit codes: 0 right, 1 not right, 2 could not run or inconclusive,
 
 COMMANDS = {
     "activations": "List the activations, with their parameters and formulas.",
+    "challenge": "Challenge a test: run its COMMAND with faults planted in the answers of its target, and list those that it misses.",
     "check": "Check TARGET on random problems.",
     "compare": "Check several TARGETS on the same problems: one table.",
     "draw": "Draw one problem of a run of `check TARGET` again, as JSON: a finding says with which options.",
@@ -25,7 +26,7 @@ COMMANDS = {
     "report": "Write the report of a run, saved in FILE by `check --json`, again: as a page, as Markdown, or to the terminal.",
     "schema": "Print the JSON Schema of what is saved: it stands alone, for any validator of draft 2020-12.",
     "script": "Write a finding, saved in FILE, as a script that stands alone: for somebody else's tracker.",
-    "show": "Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison or a tally.",
+    "show": "Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison, a tally or a challenge.",
     "verify": "Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz.",
 }
 """What the help says of each: the first sentence of its docstring, in backproof/doors/."""

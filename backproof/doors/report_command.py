@@ -14,6 +14,7 @@ from backproof.findings.report import Report
 from backproof.findings.text import printable
 from backproof.report import comparison_html, comparison_markdown, html, markdown
 from backproof.reports.annotations import annotations
+from backproof.reports.challenged import challenged_view
 from backproof.reports.compared import grouped, rows_of
 from backproof.reports.explained import numbers_text
 from backproof.reports.terminal import explained_view, judgement_view, report_view
@@ -66,7 +67,7 @@ def report(file: Path, html_file: str | None, markdown_file: str | None, annotat
 @cli.command("show")
 @click.argument("file", type=click.Path(path_type=Path))
 def show_file(file: Path) -> None:
-    """Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison or a tally.
+    """Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison, a tally or a challenge.
 
     A finding is explained, as `backproof explain` does. The target is not asked.
     """
@@ -122,5 +123,6 @@ SHOWN: dict[str, Callable[[Any], None]] = {
     "judgement": lambda saved: show(judgement_view(saved, width())),
     "comparison": compared_table,
     "tally": _show_tally,
+    "challenge": lambda saved: show(challenged_view(saved, width())),
 }
 """Of each kind of file how it is shown."""

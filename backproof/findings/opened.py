@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from backproof.findings.challenged import challenged_of
 from backproof.findings.finding import Finding, finding_of_data
 from backproof.findings.judged import judgement_of
 from backproof.findings.report import report_of_data
@@ -14,7 +15,7 @@ from reference.forms.json_form import parse
 from reference.gradient import Gradient
 from reference.problem import Problem
 
-KINDS = ("report", "finding", "problem", "gradient", "comparison", "tally")
+KINDS = ("report", "finding", "problem", "gradient", "comparison", "tally", "challenge")
 """What a file may say that it is, after "backproof."; a judgement says nothing, and is known by its fields."""
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -22,13 +23,14 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "finding": finding_of_data,
     "problem": Problem.from_data,
     "gradient": Gradient.from_data,
+    "challenge": challenged_of,
 }
 
 OF_A_JUDGEMENT = {"verdict", "quantity", "got", "allowed", "bound"}
 
 
 def opened(file: Path) -> tuple[str, Any]:
-    """What is in a file: its kind, of KINDS or "judgement", and the Report, Finding, Problem, Gradient or Judgement; else plain data.
+    """What is in a file: its kind, of KINDS or "judgement", and the object of it that READERS make, or a Judgement; else plain data.
 
     Raises ProblemError, with the file's name, and OSError.
     """

@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backproof.report import comparison_html, comparison_markdown
+from backproof.runs.groups import end_group
 from backproof.runs.options import Door, arguments_of, options_of
 from backproof.targets.target import TargetError
 from properties.problems.support import SupportError
@@ -114,7 +114,7 @@ class _Checks:
         finally:
             with self.lock:
                 self.running.discard(check)
-            _end(check)
+            end_group(check)
         try:
             return Compared(target, json.loads(said))
         except ValueError:
@@ -125,16 +125,7 @@ class _Checks:
         with self.lock:
             self.ended = True
             for check in self.running:
-                _end(check)
-
-
-def _end(check: "subprocess.Popen[bytes]") -> None:
-    """End a check with all that it started."""
-    try:
-        os.killpg(check.pid, signal.SIGKILL)
-    except (AttributeError, OSError):  # Windows has no groups; or all have ended
-        if check.poll() is None:
-            check.kill()
+                end_group(check)
 
 
 def compare(
