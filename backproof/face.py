@@ -8,6 +8,7 @@ from backproof.findings.report import Report
 from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.runs.comparison import compare_targets as compare
+from backproof.runs.sweep import sweep
 from backproof.targets.classes import from_class
 from backproof.targets.functions import adapt
 from backproof.targets.jax_network import from_jax
@@ -49,6 +50,7 @@ __all__ = [
     "problem_at",
     "problem_from",
     "strategies",
+    "sweep",
     "verify",
     "verify_step",
 ]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, verify
+from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, sweep, verify
 from backproof.doors.command_line import cli
 from backproof.findings.judged import judgement_data
 from backproof.findings.report import LawCount, Report
@@ -138,6 +138,7 @@ def written():
         "report": report.data(),
         "tally": report.tally,
         "comparison": comparison_data([Compared("doubled", report.data()), Compared("gone", error="its check gave no report")], 1),
+        "sweep": sweep(doubled, activation=("elu", {"alpha": 2.0}), precision="float32", seed=1, numbers=500).data(),
     }
 
 
