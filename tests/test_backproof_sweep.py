@@ -15,7 +15,7 @@ from backproof import Gradient, ProblemError, SupportError, TargetError, Verdict
 from backproof.doors.command_line import cli
 from backproof.findings.schema import schema
 from properties.problems.support import Support
-from properties.sweeps.numbers import swept, units
+from properties.sweeps.numbers import swept
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import row_of
 from rounding.precisions import PRECISIONS
@@ -120,7 +120,7 @@ def test_one_unit_in_the_last_place_is_allowed_and_told(precision):
 
     def slope(z):
         exact = slope_of("sigmoid")(z.astype(np.float64))
-        return row.held(exact) + np.where(np.abs(z - 1) < 0.25, units(row, exact), 0.0)
+        return row.held(exact) + np.where(np.abs(z - 1) < 0.25, row.last_place(exact), 0.0)
 
     sweep = backproof.sweep((pair("sigmoid")[0], slope), activation="sigmoid", precision=precision, seed=1, numbers=FEW)
     assert sweep.verdict is Verdict.RIGHT
@@ -281,7 +281,7 @@ def test_the_same_seed_draws_the_same_numbers_of_all_exponents():
     ],
 )
 def test_a_unit_in_the_last_place_is_that_of_the_rounded_number(precision, exact, unit):
-    assert units(PRECISIONS[precision], np.array([exact]))[0] == unit
+    assert PRECISIONS[precision].last_place(np.array([exact]))[0] == unit
 
 
 OWN = """

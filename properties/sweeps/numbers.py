@@ -41,11 +41,3 @@ def swept(precision: Precision, seed: int, count: int = NUMBERS) -> Array:
     around = [np.nextafter(near, near.dtype.type(to)) for to in (-np.inf, np.inf)]
     made = np.concatenate([precision.held(drawn), near.astype(np.float64), *(each.astype(np.float64) for each in around)])
     return np.unique(made[np.isfinite(made)]) + 0.0
-
-
-def units(precision: Precision, exact: Array) -> Array:
-    """The unit in the last place of the format at each exact number, correctly rounded, (n,)."""
-    held = precision.held(exact)
-    _, exponent = np.frexp(np.where(np.isfinite(held), held, precision.largest))
-    least = precision.least_exponent
-    return np.ldexp(1.0, np.where(held == 0, least, np.maximum(exponent - precision.bits, least)))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from properties.sweeps.numbers import units
 from properties.sweeps.truth import Truth
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
@@ -136,7 +135,7 @@ def along(quantity: str, z: Array, got: Array, answered: AnyArray, truth: Truth,
     """What is met along z, all (n,), ascending. read_within: how far an answer may be off by the way in which it is read."""
     with np.errstate(all="ignore"):
         off = np.maximum(truth.exact.distance(got) - read_within, 0.0)
-        judged = _Judged(z, got, truth, off, units(precision, truth.exact.high))
+        judged = _Judged(z, got, truth, off, precision.last_place(truth.exact.high))
         # what rounds to infinity may be infinite
         beyond = ~np.isfinite(precision.held(truth.exact.high))
         claimed = answered & truth.known & np.isfinite(truth.right) & ~beyond
