@@ -111,7 +111,7 @@ def no_further(exact, theirs, shares):
 
 @given(problem=strategies.problems(depth=3, width=4, batch=3, values="tame"), data=st.data())
 def test_who_is_nearer_than_pytorch_on_a_small_problem_is_not_accused(problem, data):
-    """By the worst case, which is a bound for each entry: where PyTorch is inside, so is who is nearer; away from kinks, where sides differ."""
+    """By the worst case, a bound for each entry: where PyTorch is inside, so is who is nearer. Away from kinks, where sides differ."""
     with np.errstate(all="ignore"):
         theirs = torch_autograd.answer(problem, "float64").gradient
         if verify(problem, theirs).verdict not in (Verdict.RIGHT, Verdict.LOSSY):

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oracles.balls import jets
@@ -40,29 +39,29 @@ class Formula:
     """g(z) as it is written. Raises ProblemError, which says what is allowed."""
 
     text: str
+    part: Part = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        assert self.part
-
-    @cached_property
-    def part(self) -> Part:
-        """The formula as a function of jets."""
-        text = self.text.strip()
-        if not text or len(text) > LONGEST:
-            raise ProblemError(f"formula has {len(text)} characters: expected from 1 to {LONGEST}, such as z * erf(z / sqrt(2))")
-        try:
-            tree = ast.parse(text, mode="eval")
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            said = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
-            raise ProblemError(f"formula {text!r} is no expression of z: {said}; expected one such as z * erf(z / sqrt(2))") from None
-        made = _part(tree.body, 0)
-        if not any(isinstance(node, ast.Name) and node.id in VARIABLES for node in ast.walk(tree)):
-            raise ProblemError(f"formula {text!r} has no z: expected a function of z, such as z * erf(z / sqrt(2))")
-        return made
+        object.__setattr__(self, "part", _read(self.text.strip()))
 
     def jet(self, z: arb) -> Jet:
         """g, g' and g'' of a ball."""
         return self.part(jets.variable(z))
+
+
+def _read(text: str) -> Part:
+    """A formula as a function of jets. Raises ProblemError."""
+    if not text or len(text) > LONGEST:
+        raise ProblemError(f"formula has {len(text)} characters: expected from 1 to {LONGEST}, such as z * erf(z / sqrt(2))")
+    try:
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        said = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
+        raise ProblemError(f"formula {text!r} is no expression of z: {said}; expected one such as z * erf(z / sqrt(2))") from None
+    made = _part(tree.body, 0)
+    if not any(isinstance(node, ast.Name) and node.id in VARIABLES for node in ast.walk(tree)):
+        raise ProblemError(f"formula {text!r} has no z: expected a function of z, such as z * erf(z / sqrt(2))")
+    return made
 
 
 def _part(node: ast.AST, depth: int) -> Part:
