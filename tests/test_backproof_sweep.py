@@ -399,3 +399,41 @@ def test_a_target_is_held_against_a_formula_in_place_of_what_it_is_asked():
     sweep = backproof.sweep(by_upstream, activation="gelu", formula="z * sigmoid(1.702 * z)", precision="float32", seed=1, numbers=FEW)
     assert sweep.verdict is Verdict.WRONG
     assert backproof.sweep(by_upstream, activation="silu", formula="z * sigmoid(z)", precision="float32", seed=1, numbers=FEW).passed
+
+
+def hard_swish_of(torch, last):
+    """z min(max(z + 3, 0), 6) / 6, whose slope is 1 from `last` on; from 3, if it is right."""
+
+    class HardSwish(torch.autograd.Function):
+        @staticmethod
+        def forward(context, z):
+            context.save_for_backward(z)
+            return z * torch.clamp(z + 3, 0, 6) / 6
+
+        @staticmethod
+        def backward(context, upstream):
+            (z,) = context.saved_tensors
+            return upstream * torch.where(z < -3, torch.zeros_like(z), torch.where(z < last, (2 * z + 3) / 6, torch.ones_like(z)))
+
+    return HardSwish
+
+
+def test_a_torch_function_and_a_module_are_activations():
+    torch = pytest.importorskip("torch")
+    formula = "z * clip(z + 3, 0, 6) / 6"
+    right, wrong = (backproof.sweep(hard_swish_of(torch, last), formula=formula, precision="bfloat16") for last in (3, 3.5))
+    assert of_slope(right).verdict is Verdict.RIGHT
+    (found,) = ranges(wrong, "wrong")
+    assert 3 < found.low < found.high < 3.5
+    # z (z + 3) leaves the range where the result does not
+    (beyond, *_) = [each for each in right.quantities[1].ranges if each.kind == "not finite"]
+    assert beyond.low > 5e37 and right.verdict is Verdict.NONFINITE
+    module = backproof.sweep(torch.nn.GELU(approximate="tanh"), activation="gelu_tanh", precision="float32", seed=1, numbers=FEW)
+    assert module.verdict is Verdict.LOSSY
+    assert "torch" in module.way
+
+
+def test_jax_differentiates_a_function():
+    jax = pytest.importorskip("jax")
+    sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)
+    assert sweep.passed and [one.judged > FEW / 2 for one in sweep.quantities] == [True, True]

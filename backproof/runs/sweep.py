@@ -171,7 +171,8 @@ def _only(support: Support) -> Choice:
     bent = [choice for choice in dict.fromkeys(given) if choice != "identity" and isinstance(row_of(ACTIVATIONS, choice), Elementwise)]
     if len(bent) != 1:
         has = f"it has {', '.join(map(str, bent))}" if bent else "it does not say which it has"
-        raise SupportError(f"say which activation is swept (activation, or --activation): {has}")
+        own = "an activation of your own is a pair, module:g,module:dg, or one function with arrays (--arrays torch, jax)"
+        raise SupportError(f"say which activation is swept (activation, or --activation): {has}; {own}")
     return bent[0]
 
 

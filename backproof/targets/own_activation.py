@@ -75,7 +75,7 @@ class OwnActivation:
         a = self.value(leaf)
         if not isinstance(a, torch.Tensor) or not a.requires_grad:
             raise TargetError(f"{self.name}: PyTorch cannot differentiate it: give {GIVEN}")
-        a.backward(torch.ones_like(a))
+        torch.autograd.backward(a, torch.ones_like(a))
         return numbers(a), numbers(leaf.grad)
 
     def _by_jax(self, z: Array, precision: Precision) -> tuple[Any, Any]:
@@ -155,7 +155,8 @@ def _of_torch(given: Any) -> Callable[[Any], Any] | None:
     if torch is None:
         return None
     if inspect.isclass(given) and issubclass(given, torch.autograd.Function):
-        return given.apply
+        applied: Callable[[Any], Any] = getattr(given, "apply")  # noqa: B009 (mypy has forgotten what it is)
+        return applied
     if isinstance(given, torch.nn.Module) and not list(given.parameters()) and not _holds_more(given, torch):
         return given
     return None
