@@ -8,11 +8,12 @@ float32. PyTorch computes functions of 16 bits in float32 and is judged so; JAX 
 
 import argparse
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import backproof
 from backproof.findings.swept import SYMBOLS, Sweep
 from properties.sweeps import truth
+from properties.sweeps.ranges import Range
 
 FUNCTIONS = {
     "torch": {
@@ -51,6 +52,8 @@ PRECISIONS = {"torch": ("bfloat16/float32/float32", "float32"), "jax": ("bfloat1
 
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 
+VERDICTS = {"right": " (allowed)", "inconclusive": " (nothing claimed)"}
+
 HEADINGS = (
     "library",
     "precision",
@@ -77,6 +80,10 @@ class Curves:
         return self.known[key]
 
 
+EXACT = ("right", "100.0 %", "0", "0")
+"""What stands in a row where no answer is off; those are told in one sentence."""
+
+
 def torch_gelu_tanh(z):
     import torch
 
@@ -101,13 +108,20 @@ def _rows(library: str, name: str, sweep: Sweep) -> Iterator[tuple[str, ...]]:
         largest = []
         for met, of in ((one.by_units, "units"), (one.by_allowed, "allowed")):
             largest.append("0" if met is None or not met.units else f"{getattr(met, of):.2g}, {met.z:.4g}")
-        met = [f"{each.kind} {_verdict(each.verdict)}{each.low:.4g} to {each.high:.4g}" for each in one.ranges]
         share = f"{100 * one.nearest / max(one.judged, 1):.1f} %"
-        yield library, sweep.precision, name, SYMBOLS[one.quantity], one.verdict.value, share, *largest, "; ".join(met)
+        yield library, sweep.precision, name, SYMBOLS[one.quantity], one.verdict.value, share, *largest, _met(one.ranges)
 
 
-def _verdict(verdict: str) -> str:
-    return {"right": "(allowed) ", "inconclusive": "(nothing claimed) "}.get(verdict, "")
+def _met(ranges: Sequence[Range]) -> str:
+    """Each kind with its ranges; where there are more than two, from the first to the last, in parts."""
+    said = []
+    for kind in dict.fromkeys((each.kind, VERDICTS.get(each.verdict, "")) for each in ranges):
+        some = [each for each in ranges if (each.kind, VERDICTS.get(each.verdict, "")) == kind]
+        if len(some) > 2:
+            said.append(f"{kind[0]}{kind[1]} {min(each.low for each in some):.4g} to {max(each.high for each in some):.4g}, in parts")
+        else:
+            said += [f"{kind[0]}{kind[1]} {' and '.join(f'{each.low:.4g} to {each.high:.4g}' for each in some)}"]
+    return "; ".join(said)
 
 
 def main() -> None:
@@ -119,10 +133,15 @@ def main() -> None:
     truth.curve = Curves()
     print(", ".join(f"{NAMES[each]} {importlib.import_module(each).__version__}" for each in options.libraries.split(",")), end="\n\n")
     print(f"| {' | '.join(HEADINGS)} |\n|{' --- |' * len(HEADINGS)}")
+    exact = []
     for name in options.activations.split(","):
         for library in options.libraries.split(","):
             for row in rows(library, name, options.seed):
-                print(f"| {' | '.join(row)} |", flush=True)
+                if row[4:8] == EXACT:
+                    exact.append(f"{row[2]} ({row[3]} of {row[0]}, {row[1]})")
+                else:
+                    print(f"| {' | '.join(row)} |", flush=True)
+    print(f"\nExact at every number: {', '.join(exact)}." if exact else "")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import backproof
 from backproof import Gradient, ProblemError, SupportError, TargetError, Verdict, gradient
 from backproof.doors.command_line import cli
 from backproof.findings.schema import schema
+from backproof.runs.options import OPTIONS
+from backproof.targets.own_activation import ARRAYS
 from properties.problems.support import Support
 from properties.sweeps.numbers import swept
 from reference.functions.activations import ACTIVATIONS
@@ -437,3 +439,7 @@ def test_jax_differentiates_a_function():
     jax = pytest.importorskip("jax")
     sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)
     assert sweep.passed and [one.judged > FEW / 2 for one in sweep.quantities] == [True, True]
+
+
+def test_the_options_offer_the_libraries_that_there_are():
+    assert tuple(OPTIONS["arrays"].choices()) == ARRAYS
