@@ -2,20 +2,13 @@
 
 import json
 
-import jsonschema
 import ml_dtypes
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from jsonschema import Draft202012Validator
 from scipy.special import erf, expit
 
 import backproof
 from backproof import Gradient, ProblemError, SupportError, TargetError, Verdict, gradient
-from backproof.doors.command_line import cli
-from backproof.findings.schema import schema
-from backproof.runs.options import OPTIONS
-from backproof.targets.own_activation import ARRAYS
 from properties.problems.support import Support
 from properties.sweeps.numbers import swept
 from reference.functions.activations import ACTIVATIONS
@@ -286,91 +279,6 @@ def test_a_unit_in_the_last_place_is_that_of_the_rounded_number(precision, exact
     assert PRECISIONS[precision].last_place(np.array([exact]))[0] == unit
 
 
-OWN = """
-import numpy as np
-def g(z): return np.maximum(z, 0)
-def dg(z): return (z > 0).astype(z.dtype)
-def late(z): return (z > 0.5).astype(z.dtype)
-def short(z): return z[:1]
-def broken(z): raise RuntimeError("out of memory")
-both = (g, dg)
-class Both:
-    def value(self, z): return g(z)
-    def derivative(self, z): return dg(z)
-number = 3
-"""
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "own.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-
-
-def invoked(*arguments):
-    return CliRunner().invoke(cli, ["sweep", *arguments])
-
-
-@pytest.mark.parametrize("target", ["own.py:g,own.py:dg", "own.py:both", "own.py:Both"])
-def test_the_command_sweeps_a_pair_and_what_it_writes_is_as_its_schema_says(own, target):
-    arrays = [] if "," in target else ["--arrays", "numpy"]
-    done = invoked(target, "--activation", "relu", "--precision", "bfloat16", *arrays, "--json", "sweep.json")
-    assert done.exit_code == 0, done.output
-    assert "every one of the 65,279 finite numbers of bfloat16" in done.output
-    with open("sweep.json") as file:
-        data = json.load(file)
-    Draft202012Validator(schema("sweep")).validate(data)
-    assert data["target"] == target and data["every"] and data["seed"] is None
-    shown = CliRunner().invoke(cli, ["show", "sweep.json"])
-    assert shown.output == done.output
-    with pytest.raises(jsonschema.ValidationError):
-        Draft202012Validator(schema("sweep")).validate(data | {"more": 1})
-
-
-def test_the_command_says_where_it_is_wrong_and_exits_with_1(own):
-    done = invoked("own.py:g,own.py:late", "--activation", "relu", "--precision", "float16", "--json", "sweep.json")
-    assert done.exit_code == 1
-    (row,) = [line for line in done.output.splitlines() if "flushed to zero" in line]
-    assert row.split("  ")[0] == "g'" and " 0.5 " in row and row.split()[-1] != "0"
-    with open("sweep.json") as file:
-        Draft202012Validator(schema("sweep")).validate(json.load(file))
-
-
-REFUSED = [
-    (["own.py:g,own.py:dg"], "say what g is"),
-    (["own.py:g,own.py:dg", "--activation", "relu", "--formula", "max(z, 0)"], "by one of them"),
-    (["own.py:g,own.py:dg", "--activation", "softmax"], "no function of one z"),
-    (["own.py:g,own.py:dg", "--activation", "mish"], "is not known"),
-    (["own.py:g,own.py:dg", "--formula", "open(z)"], "none of its language"),
-    (["own.py:g,own.py:dg", "--activation", "elu:beta=2"], "no parameter 'beta'"),
-    (["own.py:g,own.py:dg", "--activation", "relu", "--precision", "tf32"], "say float32"),
-    (["own.py:g,own.py:nothing", "--activation", "relu"], "no 'nothing'"),
-    (["own.py:g,own.py:dg,own.py:g", "--activation", "relu"], "expected a pair"),
-    (["own.py:g", "--arrays", "numpy", "--activation", "relu"], "NumPy differentiates nothing"),
-    (["own.py:number", "--arrays", "torch", "--activation", "relu"], "is a int"),
-    (["own.py:g,own.py:short", "--activation", "relu"], "one number for each z"),
-    (["own.py:g,own.py:broken", "--activation", "relu"], "out of memory"),
-    (["own.py:g,own.py:dg", "--activation", "relu", "--json", "no/such/folder.json"], "no such folder"),
-    (["nowhere.py:gradient", "--activation", "relu"], "no file"),
-    (["backproof:gradient"], "say which activation"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=[message for _, message in REFUSED])
-def test_bad_input_is_refused_with_what_to_do(own, arguments, message):
-    done = invoked(*arguments)
-    assert done.exit_code == 2
-    assert message in done.output
-
-
-def test_a_sweep_that_could_not_begin_is_written_too(own):
-    assert invoked("own.py:g,own.py:broken", "--activation", "relu", "--json", "sweep.json").exit_code == 2
-    with open("sweep.json") as file:
-        data = json.load(file)
-    Draft202012Validator(schema("sweep")).validate(data)
-    assert "out of memory" in data["error"]
-
-
 def test_python_refuses_bad_options():
     both = pair("tanh")
     for options, error in (
@@ -439,7 +347,3 @@ def test_jax_differentiates_a_function():
     jax = pytest.importorskip("jax")
     sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)
     assert sweep.passed and [one.judged > FEW / 2 for one in sweep.quantities] == [True, True]
-
-
-def test_the_options_offer_the_libraries_that_there_are():
-    assert tuple(OPTIONS["arrays"].choices()) == ARRAYS

@@ -97,7 +97,7 @@ class Along:
 
 @dataclass(frozen=True)
 class _Judged:
-    """The numbers that are judged, (n,) each: off: how far each is off; kinds: which are met by each kind."""
+    """The numbers that are judged, (n,) each. off: how far each is off, at least; unit: a unit in its last place."""
 
     z: Array
     got: Array
