@@ -81,7 +81,7 @@ class Curves:
 
 
 EXACT = ("right", "100.0 %", "0", "0")
-"""What stands in a row where no answer is off; those are told in one sentence."""
+"""What stands in a row where no answer is off; activations that have no other row are told in one sentence."""
 
 
 def torch_gelu_tanh(z):
@@ -113,14 +113,16 @@ def _rows(library: str, name: str, sweep: Sweep) -> Iterator[tuple[str, ...]]:
 
 
 def _met(ranges: Sequence[Range]) -> str:
-    """Each kind with its ranges; where there are more than two, from the first to the last, in parts."""
+    """Each kind with its ranges; where there are more than two, from the first to the last of each side of 0, in parts."""
     said = []
     for kind in dict.fromkeys((each.kind, VERDICTS.get(each.verdict, "")) for each in ranges):
         some = [each for each in ranges if (each.kind, VERDICTS.get(each.verdict, "")) == kind]
         if len(some) > 2:
-            said.append(f"{kind[0]}{kind[1]} {min(each.low for each in some):.4g} to {max(each.high for each in some):.4g}, in parts")
+            sides = [side for side in ([each for each in some if each.low < 0], [each for each in some if each.low >= 0]) if side]
+            told = " and ".join(f"{side[0].low:.4g} to {side[-1].high:.4g}" for side in sides) + ", in parts"
         else:
-            said += [f"{kind[0]}{kind[1]} {' and '.join(f'{each.low:.4g} to {each.high:.4g}' for each in some)}"]
+            told = " and ".join(f"{each.low:.4g} to {each.high:.4g}" for each in some)
+        said.append(f"{kind[0]}{kind[1]} {told}")
     return "; ".join(said)
 
 
@@ -135,12 +137,12 @@ def main() -> None:
     print(f"| {' | '.join(HEADINGS)} |\n|{' --- |' * len(HEADINGS)}")
     exact = []
     for name in options.activations.split(","):
-        for library in options.libraries.split(","):
-            for row in rows(library, name, options.seed):
-                if row[4:8] == EXACT:
-                    exact.append(f"{row[2]} ({row[3]} of {row[0]}, {row[1]})")
-                else:
-                    print(f"| {' | '.join(row)} |", flush=True)
+        made = [row for library in options.libraries.split(",") for row in rows(library, name, options.seed)]
+        if all(row[4:8] == EXACT for row in made):
+            exact.append(name)
+            continue
+        for row in made:
+            print(f"| {' | '.join(row)} |", flush=True)
     print(f"\nExact at every number: {', '.join(exact)}." if exact else "")
 
 
