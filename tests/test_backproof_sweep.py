@@ -69,8 +69,10 @@ def test_wrong_sign_in_a_range_is_named():
     (found,) = ranges(sweep, "of the wrong sign")
     assert (found.low, found.high) == (-3.796875, -3.609375)  # the numbers of bfloat16 next to both ends
     assert found.count == found.numbers == 13
-    assert sweep.verdict is Verdict.WRONG or found.verdict == "lossy"
-    assert not sweep.quantities[0].verdict.passes(strict=True)
+    assert sweep.verdict is Verdict.WRONG and found.verdict == "wrong"
+    # steps of bfloat16 allow a textbook formula that much there; the range is told all the same
+    (coarse,) = ranges(backproof.sweep(pair("gelu", slope), activation="gelu", precision="bfloat16"), "of the wrong sign")
+    assert (coarse.low, coarse.high, coarse.verdict) == (found.low, found.high, "lossy")
 
 
 def test_flushed_tails_are_named_and_are_wrong_where_they_matter():
