@@ -101,3 +101,10 @@ def test_a_sweep_that_could_not_begin_is_written_too(own):
 
 def test_the_options_offer_the_libraries_that_there_are():
     assert tuple(OPTIONS["arrays"].choices()) == ARRAYS
+
+
+@pytest.mark.slow
+def test_a_target_that_is_named_is_asked_in_its_own_process():
+    done = invoked("backproof:gradient", "--activation", "elu:alpha=-2", "--precision", "float32", "--numbers", "400", "--seed", "1")
+    assert done.exit_code == 0, done.output
+    assert "elu (alpha=-2.0)" in done.output and "an upstream gradient of 1; seed 1;" in done.output
