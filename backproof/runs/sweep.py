@@ -58,7 +58,8 @@ def sweep(
     _check(arrays, numbers, seed, precision, time_limit, load_limit)
     of = None if formula is None else Formula(formula)
     choice = None if activation is None else _elementwise(activation)
-    own = own_activation(target, arrays, time_limit)
+    # its only call is its first, which may import and compile
+    own = own_activation(target, arrays, max(time_limit, load_limit))
     if own is not None:
         if (of is None) == (choice is None):
             raise SupportError(
