@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         problem_at,
         problem_from,
         strategies,
+        sweep,
         verify,
         verify_step,
     )
@@ -60,6 +61,7 @@ __all__ = [
     "problem_at",
     "problem_from",
     "strategies",
+    "sweep",
     "verify",
     "verify_step",
 ]

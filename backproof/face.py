@@ -7,6 +7,7 @@ from backproof.findings.finding import Finding
 from backproof.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.runs.comparison import compare_targets as compare
+from backproof.runs.sweep import sweep
 from backproof.targets.classes import from_class
 from backproof.targets.functions import adapt
 from backproof.targets.jax_network import from_jax
@@ -48,6 +49,7 @@ __all__ = [
     "problem_at",
     "problem_from",
     "strategies",
+    "sweep",
     "verify",
     "verify_step",
 ]

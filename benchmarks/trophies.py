@@ -13,7 +13,11 @@ import torch
 
 import backproof
 from backproof import Gradient, Problem
+from backproof.findings.swept import SYMBOLS
+from backproof.targets.own_activation import OwnActivation
 from oracles import torch_autograd
+from oracles.balls.numbers import curve
+from rounding.precisions import PRECISIONS
 
 
 def main() -> None:
@@ -26,7 +30,35 @@ def main() -> None:
     logit = Problem([[[1.0]]], activations=["identity"], x=[[40.0]], y=[[1.0]], loss="binary_cross_entropy_with_logits")
     tell("binary cross-entropy with logits in float64, logit 40, target 1", logit, "float64")
     softplus()
+    for row in SWEPT:
+        one_number(*row)
     scikit_learn()
+
+
+SWEPT = (
+    ("torch", "gelu", "gelu", "value", "float32", 1.75e38),
+    ("torch", "gelu", "gelu", "slope", "bfloat16", -6.25),
+    ("torch", "sigmoid", "sigmoid", "slope", "bfloat16", 6.25),
+    ("torch", "tanh", "tanh", "slope", "bfloat16", 3.5),
+    ("torch", "softsign", "softsign", "slope", "bfloat16", -338.0),
+    ("jax", "soft_sign", "softsign", "slope", "bfloat16", 264.0),
+    ("jax", "gelu", "gelu_tanh", "slope", "bfloat16", -3.0625),
+    ("jax", "gelu", "gelu_tanh", "slope", "float32", -5.0),
+    ("jax", "gelu", "gelu_tanh", "slope", "float32", 1.1e19),
+    ("jax", "sigmoid", "sigmoid", "slope", "bfloat16", 5.5625),
+    ("jax", "elu", "elu", "slope", "bfloat16", -6.25),
+    ("jax", "selu", "selu", "slope", "bfloat16", -6.25),
+)
+"""What sweeps found: library, its function, our name of it, g' or g, the format, and a number."""
+
+
+def one_number(library: str, function: str, name: str, quantity: str, dtype: str, z: float) -> None:
+    """Print what a library has at one number, in an array of eight equal ones, and what is exact, by ball arithmetic."""
+    z = float(PRECISIONS[dtype].held(np.array([z]))[0])
+    given = OwnActivation(function, _function(library, function), None, library, 60.0)(np.full(8, z), PRECISIONS[dtype])
+    got = given[quantity == "slope"][0]
+    exact = getattr(curve(name, np.array([z]), np.zeros(1), 0.0), quantity).high[0]
+    print(f"{library}, {function}, {dtype}: {SYMBOLS[quantity]}({z!r}) is {got:.8g}, exact {exact:.8g}")
 
 
 def one_node(activation: str, z: float) -> Problem:
@@ -44,6 +76,14 @@ def say(what: str, judgement: Any) -> None:
     exact = (judgement.exact[0] + judgement.exact[1]) / 2
     off = f"{100 * judgement.distance / abs(exact):.2g} %" if exact else "all"
     print(f"{what}: {judgement.verdict.value}; {judgement.entry} is {judgement.got:.12g}, exact {exact:.12g}, off by {off}")
+
+
+def _function(library: str, name: str) -> Any:
+    if library == "torch":
+        return getattr(torch, name, None) or getattr(torch.nn.functional, name)
+    import jax
+
+    return getattr(jax.nn, name)
 
 
 def softplus() -> None:

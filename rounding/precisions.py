@@ -71,6 +71,13 @@ class Precision:
         with np.errstate(over="ignore"):
             return np.asarray(array).astype(DTYPES[self.storage]).astype(np.float64)
 
+    def last_place(self, exact: AnyArray) -> Array:
+        """The unit in the last place of the storage at each number, correctly rounded; of what is beyond the range that of the largest."""
+        held = self.held(exact)
+        _, exponent = np.frexp(np.where(np.isfinite(held), held, self.largest))
+        least = self.least_exponent
+        return np.ldexp(1.0, np.where(held == 0, least, np.maximum(exponent - self.bits, least)))
+
     def factor(self, array: AnyArray) -> AnyArray:
         """What is left of an array that goes into a product, in its dtype: the nearest numbers with product_bits."""
         if not self.product_bits:

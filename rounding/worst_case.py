@@ -135,14 +135,19 @@ def value_bound(passed: Passes, layer: int, z_error: Array, model: WorstCaseRoun
     if isinstance(joint := row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
         a_error = joint.value_error(z, z_error, model)
         return _claimed(a_error, np.isnan(a_error))
+    return value_bound_of(choice, z, passed.forward.activations[layer + 1], z_error, model)
+
+
+def value_bound_of(choice: Choice, z: Array, a: Array, z_error: Array, model: WorstCaseRounding) -> Array:
+    """The same of an elementwise activation alone, at z with a = g(z), of any shape."""
     activation, rounding = elementwise(choice)
     low, high = _interval(z, z_error)
     steepest = largest_between(activation.derivative, activation.steepest, low, high)
-    size = np.abs(passed.forward.activations[layer + 1]) + steepest * z_error
+    size = np.abs(a) + steepest * z_error
     rounded = _rounded(choice, rounding.value_scales, size, low, high, model)
     a_error = steepest * z_error + rounded + model.underflow * (1 + np.maximum(np.abs(low), np.abs(high)))
     # a slope of g beyond the range is a parameter beyond it
-    overflows = (np.abs(passed.forward.activations[layer + 1]) + a_error > model.largest) | (steepest > model.largest)
+    overflows = (np.abs(a) + a_error > model.largest) | (steepest > model.largest)
     return _claimed(a_error, overflows | _out_of_reach(rounding, low, high, model))
 
 

@@ -5,14 +5,14 @@ import inspect
 import click
 import pytest
 
-from backproof import check, grade, problem_at, strategies
+from backproof import check, grade, problem_at, strategies, sweep
 from backproof.doors.command_line import cli
 from backproof.doors.pytest_plugin import pytest_addoption
 from backproof.runs.options import LIMITS, OPTIONS, Door, options_of
 from rounding.precisions import PRECISIONS
 
 COMMANDS = {door: door.value.split()[1] for door in Door if door.name.endswith("_COMMAND")}
-FUNCTIONS = {Door.CHECK: check, Door.PROBLEM_AT: problem_at, Door.STRATEGY: strategies.problems, Door.GRADE: grade}
+FUNCTIONS = {Door.CHECK: check, Door.PROBLEM_AT: problem_at, Door.STRATEGY: strategies.problems, Door.GRADE: grade, Door.SWEEP: sweep}
 OWN = {
     Door.CHECK: {"target"},
     Door.PROBLEM_AT: {"target"},
@@ -23,6 +23,8 @@ OWN = {
     Door.REPLAY_COMMAND: {"target", "saved", "drop", "json_file"},
     Door.GRADE: {"target", "points"},
     Door.GRADE_COMMAND: {"points", "results", "visibility", "save"},
+    Door.SWEEP: {"target"},
+    Door.SWEEP_COMMAND: {"json_file"},
     Door.PYTEST: {"backproof_target", "backproof_report"},
 }
 """What a door takes besides."""
@@ -62,7 +64,7 @@ def test_a_command_has_the_options_of_the_table(door):
 def test_a_command_has_the_defaults_of_the_table(door):
     command = cli.commands[COMMANDS[door]]
     needed = [word for name, option in options_of(door).items() if door in option.needed_by for word in (f"--{option.words(name)}", "0")]
-    files = {"check": ["t"], "draw": ["t"], "verify": ["p", "a"], "replay": ["f"], "grade": ["t"]}[COMMANDS[door]]
+    files = {"check": ["t"], "draw": ["t"], "verify": ["p", "a"], "replay": ["f"], "grade": ["t"], "sweep": ["t"]}[COMMANDS[door]]
     given = command.make_context(COMMANDS[door], [*files, *needed]).params
     for name, option in options_of(door).items():
         if door not in option.needed_by:
@@ -109,6 +111,7 @@ def test_a_function_says_what_each_is(door):
 def test_the_order_is_that_of_the_signature():
     assert [name for name in inspect.signature(check).parameters if name != "target"] == list(options_of(Door.CHECK))
     assert [name for name in inspect.signature(grade).parameters if name not in ("target", "points")] == list(options_of(Door.GRADE))
+    assert [name for name in inspect.signature(sweep).parameters if name != "target"] == list(options_of(Door.SWEEP))
 
 
 def test_a_command_offers_the_precisions_that_there_are():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, verify
+from backproof import Gradient, Problem, ProblemError, check, gradient, strategies, sweep, verify
 from backproof.doors.command_line import cli
 from backproof.findings.challenged import Outcome
 from backproof.findings.judged import judgement_data
@@ -140,6 +140,7 @@ def written():
         "tally": report.tally,
         "comparison": comparison_data([Compared("doubled", report.data()), Compared("gone", error="its check gave no report")], 1),
         "challenge": CHALLENGED.data(),
+        "sweep": sweep(doubled, activation=("elu", {"alpha": 2.0}), precision="float32", seed=1, numbers=500).data(),
     }
 
 

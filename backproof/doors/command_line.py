@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from backproof.doors import challenge_command, grading, replay_command, report_command  # noqa: F401 (they add their commands)
+from backproof.doors import challenge_command, grading, replay_command, report_command, sweep_command  # noqa: F401 (they add their commands)
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
 from backproof.doors.output import Failure, check_writable, exit_code, finding_option, json_option, show, table, tried, width, write_json

@@ -26,7 +26,8 @@ COMMANDS = {
     "report": "Write the report of a run, saved in FILE by `check --json`, again: as a page, as Markdown, or to the terminal.",
     "schema": "Print the JSON Schema of what is saved: it stands alone, for any validator of draft 2020-12.",
     "script": "Write a finding, saved in FILE, as a script that stands alone: for somebody else's tracker.",
-    "show": "Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison, a tally or a challenge.",
+    "show": "Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison, a tally, a challenge or a sweep.",
+    "sweep": "Sweep one activation of TARGET along z: every number of a 16-bit format, or numbers of every exponent.",
     "verify": "Judge one ANSWER to one PROBLEM: files as Problem.save and Gradient.save write them, JSON or, for large arrays, .npz.",
 }
 """What the help says of each: the first sentence of its docstring, in backproof/doors/."""

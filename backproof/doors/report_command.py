@@ -11,6 +11,7 @@ from backproof.doors.output import Failure, check_writable, show, table, tried, 
 from backproof.findings.finding import problem_text
 from backproof.findings.opened import opened
 from backproof.findings.report import Report
+from backproof.findings.swept import sweep_text
 from backproof.findings.text import printable
 from backproof.report import comparison_html, comparison_markdown, html, markdown
 from backproof.reports.annotations import annotations
@@ -67,7 +68,7 @@ def report(file: Path, html_file: str | None, markdown_file: str | None, annotat
 @cli.command("show")
 @click.argument("file", type=click.Path(path_type=Path))
 def show_file(file: Path) -> None:
-    """Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison, a tally or a challenge.
+    """Show any saved FILE: a run, a finding, a problem, an answer, a judgement, a comparison, a tally, a challenge or a sweep.
 
     A finding is explained, as `backproof explain` does. The target is not asked.
     """
@@ -115,7 +116,15 @@ def _show_tally(data: Any) -> None:
         click.echo(f"failed, by {name.replace('_', ' ')}: {said}")
 
 
+def _show_sweep(data: Any) -> None:
+    try:
+        click.echo(sweep_text(data))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Failure(f"no sweep: {error!r}: expected what `backproof sweep --json FILE` writes") from None
+
+
 SHOWN: dict[str, Callable[[Any], None]] = {
+    "sweep": _show_sweep,
     "report": lambda saved: show(report_view(saved, width())),
     "finding": lambda saved: show(explained_view(saved, width())),
     "problem": _show_problem,

@@ -15,7 +15,7 @@ from reference.forms.json_form import parse
 from reference.gradient import Gradient
 from reference.problem import Problem
 
-KINDS = ("report", "finding", "problem", "gradient", "comparison", "tally", "challenge")
+KINDS = ("report", "finding", "problem", "gradient", "comparison", "tally", "challenge", "sweep")
 """What a file may say that it is, after "backproof."; a judgement says nothing, and is known by its fields."""
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -76,7 +76,7 @@ def _binary(file: Path) -> tuple[str, Any]:
 def _of_data(data: Any) -> tuple[str, Any]:
     named = str(data.get("schema", "")) if isinstance(data, dict) else ""
     kind = named.removeprefix("backproof.")
-    if kind in ("comparison", "tally") and named != kind:
+    if kind in ("comparison", "tally", "sweep") and named != kind:
         return kind, data
     if kind in READERS and named != kind:
         return kind, READERS[kind](data)

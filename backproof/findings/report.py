@@ -12,6 +12,7 @@ from backproof.findings.text import counted, label, printable
 from backproof.version import VERSION
 from properties.judging.blindness import Blind
 from properties.judging.judgement import DISAGREEMENT, Unjudged
+from properties.judging.nearness import Nearness
 from properties.verdict import Verdict, worst
 from reference.errors import ProblemError
 from reference.forms.json_form import dump, parse
@@ -48,7 +49,9 @@ class Report:
     precision: what was judged by; interrupted: whether the run was ended from outside; notes: what else a reader should know;
     doubts: problems of which nothing can be said, but that the answer would be wrong with sums in float32, where the precision is only
     guessed from the answers' dtype; sees: the smallest relative error in one "entry", "row" or "layer" that a few of its problems would
-    have shown, measured; blind: ranges of pre-activations in which an activation's slope may be missing unseen;
+    have shown, measured; nearness: how far passing answers are from the exact gradient, and others on the same problems, over half units
+    in the last place, by precision, the target first;
+    blind: ranges of pre-activations in which an activation's slope may be missing unseen;
     unjudged: the layers' dC/dW and dC/db of which nothing could be said in any problem, and why;
     tally: all that was counted, as Tally.from_data reads it, None where nothing could be run;
     error: why nothing could be run, "" if it could; right_if_tame: whether a target that fails is right for moderate numbers;
@@ -71,6 +74,7 @@ class Report:
     doubts: int = 0
     sees: dict[str, float] = field(default_factory=dict)
     blind: tuple[Blind, ...] = ()
+    nearness: tuple[Nearness, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()
     tally: dict[str, Any] | None = None
     error: str = ""
@@ -149,6 +153,7 @@ class Report:
             "asked_by": self.asked_by,
             "environment": self.environment,
             "saved": list(self.saved),
+            "nearness": [one.data() for one in self.nearness],
             "tally": self.tally,
             "findings": [finding.data() for finding in self.findings],
         }
@@ -190,9 +195,18 @@ class Report:
             f"{counted(self.examples, 'problem')}, {self.judged} judged, {audited}; judged by {self.precision}"
             f"{', strictly' if self.strict else ''}; seed {self.seed}; {round(self.seconds, 3):.1f} s",
             f"smallest detectable relative error: {sees}" if sees else "",
+            *self._nearness(),
             f"blind in {self.precision}, where a slope of 0 would pass: {self._blind()}" if self.blind else "",
         ]
         return [line for line in lines if line]
+
+    def _nearness(self) -> list[str]:
+        """How near the answers are, a line for each precision: in half units in the last place, the best possible rounding being 1."""
+        lines = []
+        for precision in dict.fromkeys(one.precision for one in self.nearness):
+            told = [f"{one.who} {_size(one.median)}, at most {_size(one.largest)}" for one in self.nearness if one.precision == precision]
+            lines.append(f"rounding in {precision}, where the best possible is 1: {'; '.join(told)}")
+        return lines
 
     def _blind(self) -> str:
         """The functions whose slopes are seen least, each with its ranges of z: "gelu' for z from -16 to -1.9 and from -0.97 to -0.61"."""
@@ -211,6 +225,10 @@ class Report:
             lines += ["", finding.verdict.value, *(f"{label(name)}{said}" for name, said in finding.rows())]
         lines += ["", *(said for _, said in self.laws_told()), "", *self.summary(), *(f"note: {note}" for note in self.notes)]
         return printable("\n".join(lines))
+
+
+def _size(number: float) -> str:
+    return f"{number:.2g}" if number < 1000 else f"{number:.0e}"
 
 
 def report_of(text: str) -> Report:
@@ -267,4 +285,5 @@ def _read(data: dict[str, Any]) -> Report:
         asked_by=str(data.get("asked_by", "")),
         environment={str(name): str(release) for name, release in data.get("environment", {}).items()},
         saved=tuple(str(file) for file in data.get("saved", ())),
+        nearness=tuple(Nearness(**one) for one in data.get("nearness", ())),
     )

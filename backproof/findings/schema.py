@@ -7,7 +7,7 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("schemas")
 
-SCHEMAS = ("problem", "gradient", "finding", "report", "tally", "comparison", "challenge")
+SCHEMAS = ("problem", "gradient", "finding", "report", "tally", "comparison", "challenge", "sweep")
 """What is written, and has a schema."""
 
 REFERENCE = re.compile(r'"urn:backproof:(\w+):\d+"')

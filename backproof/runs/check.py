@@ -121,7 +121,7 @@ def check(
         support = Support.of(session.supports).limited(**limits)
         inquiry = Inquiry(session, support, precision or session.precision, in_words(limits))
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
-        run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
+        run.judge_all(max_examples, seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)
         run.shrink_all(shrink_seconds)
         report = run.report(tuple(oracles), diagnoses=not no_diagnosis)
         source = source_of(target) if isinstance(target, str) else None
@@ -251,7 +251,7 @@ def _check_number(name: str, value: Any, least: int) -> None:
         raise SupportError(f"{name} is {value!r}: expected a whole number, at least {least}")
 
 
-def _seed_of_the_run() -> int:
+def seed_of_the_run() -> int:
     """The seed of --hypothesis-seed, where a test run has one, so that it gives back what check draws too; else a new one."""
     forced = forced_seed()
     if forced is None:

@@ -22,6 +22,7 @@ from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
 from properties.diagnosis.nonfinite import diagnose_nonfinite, is_of_range, with_edges
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
+from properties.judging.nearness import Nearness
 from properties.problems.tame import are_tame
 from properties.verdict import Verdict
 from rounding.precisions import PRECISIONS
@@ -81,11 +82,17 @@ class Conclusion:
             sees={} if self.interrupted else self.sight.smallest_seen(),
             # nothing can be said where no answer was judged
             blind=self.sight.blind_spots(precision, self.failures.strict) if self.tally.judged_by and not self.interrupted else (),
+            nearness=self._nearness(oracles),
             unjudged=self.tally.unjudged,
             tally=self.tally.to_data(),
             drawn_by=self.inquiry.drawn_by,
             environment=environment(),
         )
+
+    def _nearness(self, oracles: tuple[str, ...]) -> tuple[Nearness, ...]:
+        """How near the answers are that pass; nothing of a target that fails, whose mistake is no rounding."""
+        fails = any(self.failures.fails(way.outcome) for way in self.failures.told().values())
+        return () if self.interrupted or fails else self.sight.nearness(oracles, time.monotonic() - self.started)
 
     @property
     def _judged_by(self) -> str:

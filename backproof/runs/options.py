@@ -23,6 +23,8 @@ class Door(Enum):
     REPLAY_COMMAND = "backproof replay"
     GRADE = "backproof.grade"
     GRADE_COMMAND = "backproof grade"
+    SWEEP = "backproof.sweep"
+    SWEEP_COMMAND = "backproof sweep"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,16 @@ def _penalties(text: str) -> list[Any]:
         raise ValueError(f"{text!r} is no list of penalties, such as none,l2:0.1 or l2_over_batch:0.5") from None
 
 
+def _choice(text: str) -> Any:
+    """An activation with its parameters: elu, elu:alpha=-2."""
+    name, colon, rest = text.partition(":")
+    try:
+        given = {key.strip(): float(value) for key, value in (part.split("=") for part in rest.split(","))} if colon else {}
+    except ValueError:
+        raise ValueError(f"{text!r} is no activation: expected a name, or with parameters elu:alpha=-2") from None
+    return (name.strip(), given) if given else name.strip()
+
+
 def _precisions() -> Iterable[str]:
     from rounding.precisions import PRECISIONS
 
@@ -105,6 +117,7 @@ def _precisions() -> Iterable[str]:
 GRADES = (Door.GRADE, Door.GRADE_COMMAND)
 CHECKS = (Door.CHECK, Door.CHECK_COMMAND, Door.PYTEST)
 DRAWS = (Door.PROBLEM_AT, Door.DRAW_COMMAND)
+SWEEPS = (Door.SWEEP, Door.SWEEP_COMMAND)
 NAMES, SIZE = Sequence[str] | None, int | tuple[int, int] | None
 
 
@@ -143,6 +156,33 @@ LIMITS: dict[str, Option] = {
 """The options that say which problems are drawn, within what the target supports."""
 
 OPTIONS: dict[str, Option] = {
+    "activation": Option(
+        type=Any,
+        read=_choice,
+        metavar="NAME",
+        text="what is swept, and what it is held against: a name of `backproof activations`, or with parameters, elu:alpha=-2",
+        doors=SWEEPS,
+    ),
+    "formula": Option(
+        type=str | None,
+        metavar="TEXT",
+        text="what g is, in place of a name: an expression of z, such as 'z * erf(z / sqrt(2))'",
+        doors=SWEEPS,
+    ),
+    "arrays": Option(
+        type=str | None,
+        choices=lambda: ("numpy", "torch", "jax"),
+        text="of which library the arrays of an activation of your own are; torch and jax differentiate a single function",
+        doors=SWEEPS,
+    ),
+    "numbers": Option(
+        type=int,
+        read=int,
+        default=40_000,
+        least=1,
+        text="how many numbers are drawn, where a format has too many to ask for all",
+        doors=SWEEPS,
+    ),
     "max_examples": Option(
         type=int,
         read=int,
@@ -156,7 +196,7 @@ OPTIONS: dict[str, Option] = {
         type=int | None,
         read=int,
         text="draw the same problems as a run that printed this seed",
-        doors=(Door.CHECK, Door.CHECK_COMMAND, *DRAWS, *GRADES),
+        doors=(Door.CHECK, Door.CHECK_COMMAND, *DRAWS, *GRADES, *SWEEPS),
         needed_by=DRAWS,
     ),
     "index": Option(type=int, read=int, text="which of the problems of a run, from 0", doors=DRAWS, needed_by=DRAWS),
@@ -165,14 +205,14 @@ OPTIONS: dict[str, Option] = {
         type=str | None,
         choices=_precisions,
         text="the precision that the target computes in; if not given, its own, or what its answers' dtype says",
-        doors=(*CHECKS, *DRAWS, *GRADES, Door.STRATEGY, Door.VERIFY_COMMAND),
+        doors=(*CHECKS, *DRAWS, *GRADES, *SWEEPS, Door.STRATEGY, Door.VERIFY_COMMAND),
     ),
     "strict": Option(
         type=bool,
         read=bool,
         default=False,
         text="fail on lossy as well: right, but by a formula that loses digits",
-        doors=(*CHECKS, *GRADES, Door.VERIFY_COMMAND, Door.REPLAY_COMMAND),
+        doors=(*CHECKS, *GRADES, *SWEEPS, Door.VERIFY_COMMAND, Door.REPLAY_COMMAND),
     ),
     "oracles": Option(
         type=Sequence[str],
@@ -206,7 +246,7 @@ OPTIONS: dict[str, Option] = {
         default=10.0,
         least=0.01,
         text="seconds for one call of the target",
-        doors=(*CHECKS, *GRADES, Door.REPLAY_COMMAND),
+        doors=(*CHECKS, *GRADES, *SWEEPS, Door.REPLAY_COMMAND),
         defaults=dict.fromkeys(GRADES, 2.0),
     ),
     "load_limit": Option(
@@ -215,12 +255,12 @@ OPTIONS: dict[str, Option] = {
         default=30.0,
         least=0.01,
         text="seconds for the first call of a process, which may import and compile, if more",
-        doors=(*CHECKS, *GRADES, Door.REPLAY_COMMAND),
+        doors=(*CHECKS, *GRADES, *SWEEPS, Door.REPLAY_COMMAND),
         defaults=dict.fromkeys(GRADES, 8.0),
     ),
     "shrink_seconds": Option(type=float, read=float, default=10.0, text="seconds for shrinking what fails", doors=CHECKS),
     "progress": Option(
-        type=Callable[[str, int, int], None] | None, text="told the step, how much is done and of how much", doors=(Door.CHECK,)
+        type=Callable[[str, int, int], None] | None, text="told the step, how much is done and of how much", doors=(Door.CHECK, Door.SWEEP)
     ),
 }
 """All of them, in the order in which every door has them."""

@@ -183,6 +183,9 @@ class Run:
                 firsts.setdefault(precision, place)
             for precision, place in firsts.items():
                 self.sight.remember_right(block.problems.at(place), precision)
+            for each in posed:
+                if each.place in right and each.answer.gradient is not None:
+                    self.sight.remember_answer(each.problem, each.answer.gradient, right[each.place])
         return right
 
     def _judge(self, case: Case, block: Block, place: int, right: bool) -> Fared:
@@ -202,6 +205,8 @@ class Run:
             self.tally.judged_by[case.precision.name] += 1
             if self.schedule.judges:
                 self.tally.count_places(case.problem, case.judgement)
+                if case.judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY):
+                    self.sight.remember_answer(case.problem, case.answer.gradient, case.precision)
                 if case.judgement.verdict is Verdict.RIGHT and is_large(case.problem):
                     self.sight.remember_right(case.problem, case.precision)
         if self.inquiry.died_too_often:

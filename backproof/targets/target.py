@@ -75,6 +75,17 @@ def load_target(spec: str) -> Target:
 
     Raises TargetError.
     """
+    found = load_object(spec)
+    if isinstance(found, type):
+        found = _instance(spec, found)
+    if not callable(found) and not hasattr(found, "fit"):
+        raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
+    target: Target = found
+    return target
+
+
+def load_object(spec: str) -> Any:
+    """What "package.module:name" or "path/to/file.py:name" names, whatever it is. Raises TargetError."""
     module_name, function = parts_of(spec)
     found: Any = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
     for name in function.split("."):
@@ -83,12 +94,7 @@ def load_target(spec: str) -> Target:
         if not hasattr(found, name):
             raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
         found = getattr(found, name)
-    if isinstance(found, type):
-        found = _instance(spec, found)
-    if not callable(found) and not hasattr(found, "fit"):
-        raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
-    target: Target = found
-    return target
+    return found
 
 
 def parts_of(spec: str) -> tuple[str, str]:

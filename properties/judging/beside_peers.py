@@ -7,13 +7,18 @@ constant of the statistical model, and what it does not know.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from oracles import torch_autograd
+from oracles.available import ORACLES, missing, version
 from properties.judging.answer_in_sigmas import AnswerInSigmas, beside_reference
 from properties.judging.judgement import Exact
 from properties.judging.measures import Measure
 from properties.judging.peers import ACCURATE, Peer, answers, textbook_peers
 from reference.gradient import Gradient, Place
+from rounding.precisions import Precision
 
 NEAR = {"entries": 0.75}
 NEAR_OF_OTHERS = 0.5
@@ -31,7 +36,7 @@ class BesidePeers:
     """A measure of an answer beside those of peers.
 
     peer, share: which came farthest, and how far, over what is allowed; near: whether that leaves the measure out;
-    textbook: whether only peers with textbook formulas came near.
+    textbook: whether only peers with textbook formulas came near; framework: one that is further off in each entry, "" for none.
     """
 
     measure: Measure
@@ -39,9 +44,13 @@ class BesidePeers:
     share: float
     near: bool
     textbook: bool
+    framework: str = ""
 
     def __str__(self) -> str:
         measure = self.measure
+        if self.framework:
+            said = f"{measure.place}, {measure.kind}: it is off by {measure.share:.3g} of what is allowed"
+            return f"{said}, and {self.framework} further in each entry"
         return (
             f"{measure.place}, {measure.kind}: it is off by {measure.share:.3g} of what is allowed, and the worst of our own honest passes "
             f"({self.peer.name}) by {self.share:.2g}"
@@ -64,6 +73,40 @@ def beside_peers(exact: Exact, beside: AnswerInSigmas, suspected: Sequence[Measu
         return same.share_of(measure) if same else 0.0
 
     return [_beside(measure, [(peer, share(measure, of_peer)) for peer, of_peer in off]) for measure in suspected]
+
+
+def beside_framework(exact: Exact, answer: Gradient, beside: AnswerInSigmas, heard: Sequence[BesidePeers]) -> list[BesidePeers]:
+    """The same, each measure left out of an array in every entry of which PyTorch, where it is installed, is at least as far off.
+
+    Nobody is accused who is nearer than that. JAX is not asked: it compiles for each problem, which takes longer than all the rest.
+    """
+    key = "torch", beside.precision.storage
+    if key not in exact.peers:
+        exact.peers[key] = _of_torch(exact, beside.precision)
+    theirs = exact.peers[key]
+    if theirs is None:
+        return list(heard)
+    arrays = {name: {place: np.asarray(array) for place, array in each.arrays()} for name, each in (("its", answer), ("theirs", theirs))}
+    right = dict(exact.reference.arrays())
+
+    def is_nearer(place: Place) -> bool:
+        if not all(place in each for each in (*arrays.values(), right)):
+            return False
+        off, other = (np.abs(each[place].astype(np.float64) - right[place]) for each in arrays.values())
+        return bool(np.isfinite(other).all() and (off <= other).all())
+
+    name = f"PyTorch {version(ORACLES['torch'])}"
+    return [replace(each, near=True, framework=name) if is_nearer(each.measure.place) else each for each in heard]
+
+
+def _of_torch(exact: Exact, precision: Precision) -> Gradient | None:
+    """PyTorch's answer in this storage; None where it is not installed, or has no such function there."""
+    if missing(ORACLES["torch"]):
+        return None
+    try:
+        return torch_autograd.answer(exact.problem, precision.storage).gradient
+    except Exception:
+        return None
 
 
 def _off(exact: Exact, beside: AnswerInSigmas) -> list[tuple[Peer, dict[tuple[Place, str], Measure]]]:

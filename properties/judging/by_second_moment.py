@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from properties.judging.answer_in_sigmas import AnswerInSigmas, beside_reference
-from properties.judging.beside_peers import BesidePeers, beside_peers
+from properties.judging.beside_peers import BesidePeers, beside_framework, beside_peers
 from properties.judging.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.judging.measures import Measure
 from properties.judging.settling import settle
@@ -96,7 +96,7 @@ def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool)
     judgement = widest.suspicion(suspected)
     if precision.name == "float64":
         judgement = settle(exact, answer, widest, judgement)
-    return _heard(exact, widest, suspected, judgement) if judgement.verdict is Verdict.WRONG and peers else judgement
+    return _heard(exact, answer, widest, suspected, judgement) if judgement.verdict is Verdict.WRONG and peers else judgement
 
 
 def _as_held(exact: Exact, answer: Gradient, beside: AnswerInSigmas) -> Judgement | None:
@@ -111,9 +111,11 @@ def _as_held(exact: Exact, answer: Gradient, beside: AnswerInSigmas) -> Judgemen
     return replace(judgement, reason=f"of the problem with its numbers rounded to {precision.storage}, as the target must have done")
 
 
-def _heard(exact: Exact, beside: AnswerInSigmas, suspected: list[Measure], judgement: Judgement) -> Judgement:
-    """What remains of a verdict of WRONG beside peers."""
+def _heard(exact: Exact, answer: Gradient, beside: AnswerInSigmas, suspected: list[Measure], judgement: Judgement) -> Judgement:
+    """What remains of a verdict of WRONG beside peers, and where they do not excuse it beside PyTorch."""
     heard = beside_peers(exact, beside, suspected)
+    if not all(each.near for each in heard):
+        heard = [each for each in heard if each.near] + beside_framework(exact, answer, beside, [each for each in heard if not each.near])
     excused, others = [each for each in heard if each.near], [each for each in heard if not each.near]
     if not others:
         return _left_out(exact, beside, excused)
