@@ -58,13 +58,11 @@ def may_be_exact(problem: Problem) -> bool:
     A sum may be a mean times a number, and a mean may be taken of the loss, of the error or of the gradient.
     """
     loss = row_of(LOSSES, problem.loss)
-    counts = [problem.batch] if loss.of_differences or problem.reduction == "mean" else []
-    counts += [problem.widths[-1]] if loss.of_differences else []
     penalty = problem.penalised
     return (
-        loss.sums is not None
+        loss_can_be_exact(problem.loss, problem.widths[-1])
         and all(can_be_exact(choice) for choice in problem.activations)
-        and all(is_power_of_two(count) for count in counts if count)
+        and (not (loss.of_differences or problem.reduction == "mean") or not problem.batch or is_power_of_two(problem.batch))
         and problem.sample_weights is None
         and (penalty is None or is_power_of_two(penalty.rate(problem.batch or 1)))
     )
@@ -76,9 +74,10 @@ def can_be_exact(choice: Choice) -> bool:
     return bool(pieces) and all(slope == 0 or is_power_of_two(abs(slope)) for slope, _ in pieces)
 
 
-def loss_can_be_exact(choice: Choice) -> bool:
-    """Whether a loss rounds nowhere on numbers that are chosen for it."""
-    return row_of(LOSSES, choice).sums is not None
+def loss_can_be_exact(choice: Choice, outputs: int = 1) -> bool:
+    """Whether a loss of so many outputs rounds nowhere on numbers that are chosen for it."""
+    row = row_of(LOSSES, choice)
+    return row.sums is not None and (not row.of_differences or is_power_of_two(outputs))
 
 
 def is_power_of_two(number: float) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,12 @@ from rounding.precisions import PRECISIONS
 
 TRIES = 12
 """So often a problem is drawn, each time with fewer units or with more zeros, until nothing rounds and every layer has a gradient."""
+
+DENSEST, THINNED = 6.0, 0.75
+"""So many numbers of a row are not 0 where there is room for one unit alone, each time less."""
+
+WIDE = 24
+"""From so many bits on the units of arrays differ by much."""
 
 FIT_SELDOM = 0.85
 """The share of outputs that are not as expected."""
@@ -57,56 +64,82 @@ def _worth(stack: Problem, precision: str) -> AnyArray:
 
 
 def _drawn(architecture: Architecture, rng: np.random.Generator, precision: str, count: int, wants: Sequence[str], attempt: int) -> Problem:
+    """One attempt. Where a layer with a kink has no biases, every other attempt gives each node one sign in all samples."""
     widths, batch = architecture.widths, architecture.batch
-    row = PRECISIONS[precision]
-    most = _most_units(architecture, row.bits, attempt)
-    wide = row.bits >= 24
-    # where nothing moves z away from a kink, numbers of one sign do; they leave all nodes alive or dead
-    signed = all(architecture.biased) or attempt % 2 == 0
+    bits = PRECISIONS[precision].bits
+    numbers = _Numbers(rng, count, _most_units(architecture, bits, attempt), max(1.0, DENSEST * THINNED**attempt), bits >= WIDE)
+    rows = [row_of(ACTIVATIONS, choice) for choice in architecture.activations]
+    kinks = [[kink for kink, _ in row.kinks] for row in rows]
+    loose = any(kinks[i] and not biased for i, biased in enumerate(architecture.biased))
+    signs = np.ones((count, widths[0])) if loose and attempt % 2 else None
 
-    def numbers(shape: tuple[int, ...], inputs: int, least: int = 0) -> Array:
-        drawn = rng.integers(-most if signed else least, most, shape, endpoint=True).astype(np.float64)
-        sparse = 1.0 if most > 1 else min(1.0, max(1.0, 6.0 * 0.75**attempt) / max(inputs, 1))
-        drawn *= rng.random(shape) < sparse
-        scale = rng.integers(-3 if wide else -1, 3 if wide else 1, (count, *(1 for _ in shape[1:])), endpoint=True)
-        return np.ldexp(drawn, scale)
-
-    x = numbers((count, batch, widths[0]), widths[0])
+    x = numbers.drawn((batch, widths[0]), widths[0])
+    if signs is not None:
+        x = numbers.without_zeros(np.abs(x), (..., 0))
     weights: list[Array] = []
     biases: list[Array | None] = []
     a = x
     for layer, (inputs, outputs) in enumerate(pairwise(widths)):
-        activation = row_of(ACTIVATIONS, architecture.activations[layer])
-        weight = numbers((count, outputs, inputs), inputs)
-        # a node without any input would have z = 0 in every sample
-        chosen = rng.integers(inputs, size=(count, outputs)) if inputs else None
-        if chosen is not None:
-            empty = ~(weight != 0).any(axis=-1)
-            unit = np.ldexp(1.0, np.where(unit_exponents(weight, 1) == NOTHING, 0, unit_exponents(weight, 1)))
-            for problem, node in np.argwhere(empty):
-                weight[problem, node, chosen[problem, node]] = unit[problem] * (rng.choice((-1, 1)) if signed else 1)
-        weight = _of_the_size_of_kinks(weight, a, [kink for kink, _ in activation.kinks])
+        weight = numbers.drawn((outputs, inputs), max(inputs, outputs))
+        if signs is None:
+            # a node without any input would have z = 0 in every sample
+            weight = numbers.without_empty_rows(weight)
+        else:
+            own = rng.choice((-1.0, 1.0), (count, outputs))
+            own[:, 0] = 1.0  # what comes of the first node is not 0 in any sample
+            weight = numbers.without_zeros(np.abs(weight), (..., 0)) * own[:, :, None] * signs[:, None, :]
+        weight = _of_the_size_of_kinks(weight, a, kinks[layer])
         z = a @ np.swapaxes(weight, -1, -2)
         bias: Array | None = None
         if architecture.biased[layer]:
-            unit_of_z = _unit(z)
-            units = rng.integers(-min(most, 8), min(most, 8), (count, outputs), endpoint=True)
-            bias = _off_kinks(z, units * unit_of_z[:, None], unit_of_z, [kink for kink, _ in activation.kinks])
+            unit = _unit(z)
+            units = rng.integers(-min(numbers.most, 8), min(numbers.most, 8), (count, outputs), endpoint=True)
+            if signs is not None:
+                units = np.abs(units) * own.astype(int)
+            bias = _off_kinks(z, units * unit[:, None], unit, kinks[layer])
             z = z + bias[:, None, :]
         weights.append(weight)
         biases.append(bias)
-        a = activation.value(z)
+        a = rows[layer].value(z)
+        if signs is not None:
+            signs = np.where(a.sum(axis=1) < 0, -1.0, 1.0)
     same: dict[str, Any] = {name: getattr(architecture, name) for name in ("activations", "loss", "reduction", "penalty")}
     asked = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
-    return Problem.unchecked(
-        weights=tuple(weights),
-        biases=tuple(biases),
-        x=x,
-        y=_expected(architecture, rng, a, numbers, most),
-        sample_weights=None,
-        wants=asked,
-        **same,
-    )
+    y = _expected(architecture, rng, a, numbers)
+    return Problem.unchecked(weights=tuple(weights), biases=tuple(biases), x=x, y=y, sample_weights=None, wants=asked, **same)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """How numbers are drawn. count: of problems; most: how many units the largest has; in_a_row: how many of a row are not 0, where most
+    is 1; wide: whether units of arrays differ by much."""
+
+    rng: np.random.Generator
+    count: int
+    most: int
+    in_a_row: float
+    wide: bool
+
+    def drawn(self, shape: tuple[int, ...], along: int) -> Array:
+        """(count, *shape), each problem's whole numbers times a power of two; along: how long a row is."""
+        drawn = self.rng.integers(-self.most, self.most, (self.count, *shape), endpoint=True).astype(np.float64)
+        if self.most == 1:
+            drawn = self.rng.choice((-1.0, 1.0), drawn.shape) * (self.rng.random(drawn.shape) < min(0.9, self.in_a_row / max(along, 1)))
+        least, most = (-3, 3) if self.wide else (-1, 1)
+        return np.ldexp(drawn, self.rng.integers(least, most, (self.count, *(1 for _ in shape)), endpoint=True))
+
+    def without_zeros(self, array: Array, where: Any) -> Array:
+        """With one unit where there is a 0 in some of its places."""
+        units = np.broadcast_to(_unit(array).reshape(-1, *(1 for _ in array.shape[1:])), array.shape)
+        array[where] = np.where(array[where] == 0, units[where], array[where])
+        return array
+
+    def without_empty_rows(self, weight: Array) -> Array:
+        """With one unit, of any sign, somewhere in each row of zeros."""
+        problem, node = np.nonzero(~(weight != 0).any(axis=-1))
+        at = self.rng.integers(weight.shape[-1], size=len(problem))
+        weight[problem, node, at] = _unit(weight)[problem] * self.rng.choice((-1, 1), len(problem))
+        return weight
 
 
 def _most_units(architecture: Architecture, bits: int, attempt: int) -> int:
@@ -148,14 +181,14 @@ def _off_kinks(z: Array, bias: Array, unit: Array, kinks: Sequence[float]) -> Ar
     return moved
 
 
-def _expected(architecture: Architecture, rng: np.random.Generator, a: Array, numbers: Any, most: int) -> Array:
+def _expected(architecture: Architecture, rng: np.random.Generator, a: Array, numbers: _Numbers) -> Array:
     """y, (count, batch, n_L): near the outputs where the loss is of differences, else any few units."""
     if architecture.labels or row_of(LOSSES, architecture.loss).expected.labels:
         return expected_outputs(architecture, rng, lambda *_: np.zeros(a.shape), len(a))
     if not row_of(LOSSES, architecture.loss).of_differences:
-        drawn: Array = numbers(a.shape, a.shape[-1])
-        return drawn
-    off = rng.integers(1, max(1, most // 2), a.shape, endpoint=True) * rng.choice((-1, 1), a.shape)
-    off *= rng.random(a.shape) < FIT_SELDOM
+        return numbers.drawn(a.shape[1:], max(a.shape[1:]))
+    off = rng.integers(1, max(1, numbers.most // 2), a.shape, endpoint=True) * rng.choice((-1, 1), a.shape)
+    seldom = FIT_SELDOM if numbers.most > 1 else min(FIT_SELDOM, numbers.in_a_row / max(a.shape[1:]))
+    off *= rng.random(a.shape) < seldom
     off[:, :1, :1] += ~off.any(axis=(-2, -1), keepdims=True)
     return a - off * _unit(a)[:, None, None]
