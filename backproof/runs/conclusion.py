@@ -30,8 +30,8 @@ LARGEST_READ = 2_000
 
 
 OF_BITS = (
-    "no diagnosis, and the cause is not known: it shows only where nothing rounds, as a changed entry, a sum or a product in fewer digits, or "
-    "a factor next to 1 would"
+    "no diagnosis, and the cause is not known: it shows only where nothing rounds, as a changed entry, a sum or a product in fewer digits "
+    "or a factor next to 1 would"
 )
 """What is said where numbers are within rounding, and not equal where nothing rounds: no wrong equation is looked for."""
 

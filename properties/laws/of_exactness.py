@@ -243,7 +243,8 @@ def _with_error(problem: Problem, output: Array, chosen: list[int], node: int) -
         y[-1, node] = problem.y[chosen[-1], node]
         return simpler.replaced(y=y)
     error = abs(float(output[chosen[-1], node] - problem.y[chosen[-1], node]))
-    exponent = np.frexp(error)[1] - 1 if error else int(unit_exponents(output[chosen])) % NOTHING
+    unit = int(unit_exponents(output[chosen]))
+    exponent = int(np.frexp(error)[1]) - 1 if error else 0 if unit == NOTHING else unit
     y = output[chosen].copy()
     y[-1, node] -= 2.0**exponent
     return simpler.replaced(y=y)
