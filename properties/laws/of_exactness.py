@@ -25,7 +25,7 @@ from rounding.precisions import Precision
 NOTHING_ROUNDS = "nothing rounds here, since every product and every sum, in any order, is a number of the precision (certain)"
 
 WIDE = 24
-"""With so many bits or more, decimal numbers of one digit less are in use too."""
+"""With so many bits or more a number has more decimal digits than people write without being asked."""
 
 A_FEW = 4.0
 """So many u of each sample's share of a gradient are what a mean over samples or a norm of errors may round, however it is written."""
@@ -112,9 +112,13 @@ class _Bits:
         return np.where(self.off, np.where(np.isfinite(self.got), np.minimum(units, np.finfo(np.float64).max), np.inf), 0.0)
 
     def is_written_with(self, digits: int) -> bool:
-        """Whether all that is off is the exact number in so many decimal digits."""
-        written = np.array([float(f"{number:.{digits}g}") for number in self.right[self.off].tolist()])
-        return bool((self.precision.held(written) == self.precision.held(self.got[self.off])).all())
+        """Whether all of it is the exact number in so many decimal digits, what is off first."""
+
+        def is_so(where: AnyArray) -> bool:
+            written = np.array([float(f"{number:.{digits}g}") for number in self.right[where].tolist()])
+            return bool((self.precision.held(written) == self.precision.held(self.got[where])).all())
+
+        return is_so(self.off) and is_so(~self.off)
 
     @cached_property
     def index(self) -> tuple[int, ...]:
@@ -140,12 +144,12 @@ def _has_digits_of_its_own(case: Case) -> bool:
 
 
 def _digits_written(entries: Sequence[_Bits], precision: Precision) -> int:
-    """With how many decimal digits the exact numbers give all that is off, or 0: as many as the precision has, or one less in many bits.
+    """With how many decimal digits the exact numbers are what was given, or 0: as many as the precision has, or one less.
 
-    It takes one more to tell all its numbers apart, and what is written for another program to read may have fewer.
+    It takes one more to tell all its numbers apart, and what is written for another program to read may have fewer; of 16 bits all.
     """
     own = math.ceil(precision.bits * math.log10(2))
-    for digits in (own, own - 1) if precision.bits >= WIDE else (own,):
+    for digits in (own, own - 1) if precision.bits >= WIDE else ():
         if all(entry.is_written_with(digits) for entry in entries):
             return digits
     return 0
