@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from backproof.findings.finding import Finding
-from backproof.findings.known_laws import JUDGES
+from backproof.findings.known_laws import EXACT, JUDGES
 from backproof.findings.source import source_of
 from backproof.report import Report
 from backproof.runs.inquiry import Inquiry, Progress
@@ -73,7 +73,8 @@ def check(
         supports (see strategies.problems).
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
         No law poses others, and what fails is shrunk to smaller ones only from beyond 6; never where the target's own supports say widths.
-    values: "any", or "tame" for moderate numbers alone: is the gradient right, whether or not the code is robust beyond them?
+    values: "any"; "tame" for moderate numbers alone: is the gradient right, whether or not the code is robust beyond them? or "exact" for
+        such on which nothing rounds, so that right is equal to the last bit.
     sample_weights: samples with weights, or without; penalties: on large weights, each None, "l2", ("l2", factor) or ("l2_over_batch",
         factor); a target is asked neither, unless it supports them or they are said here.
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions
@@ -119,6 +120,9 @@ def check(
     session = opened(target, precision, time_limit, load_limit)
     try:
         support = Support.of(session.supports).limited(**limits)
+        if values is None and support.of_exact and all(law.name == EXACT for law in chosen):
+            # on other problems this law says nothing
+            support, limits["values"] = support.of_exact, "exact"
         inquiry = Inquiry(session, support, precision or session.precision, in_words(limits))
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)

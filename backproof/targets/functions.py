@@ -121,7 +121,8 @@ def adapt(
     if sample_weights:
         usual |= {"sample_weights": True}
     if rate is not None:
-        usual |= {"learning_rate": rate.own}
+        # what is read out of updated weights was rounded with them
+        usual |= {"learning_rate": rate.own, "exact": False}
     target.supports = {**usual, **taken.supports, **(said or {})}  # type: ignore[attr-defined]
     penalties: tuple[Any, ...] = (penalty,)
     with suppress(SupportError):  # what cannot be understood is told where the target is asked
