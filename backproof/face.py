@@ -8,6 +8,7 @@ from backproof.findings.report import Report
 from backproof.reports import forms  # noqa: F401 (a report has html and markdown by it)
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.runs.comparison import compare_targets as compare
+from backproof.runs.layer_assertion import assert_vjp
 from backproof.targets.classes import from_class
 from backproof.targets.functions import adapt
 from backproof.targets.jax_network import from_jax
@@ -38,6 +39,7 @@ __all__ = [
     "Verdict",
     "adapt",
     "assert_right",
+    "assert_vjp",
     "check",
     "compare",
     "enclosure",

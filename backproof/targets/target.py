@@ -80,7 +80,7 @@ def load_target(spec: str) -> Target:
         if not hasattr(found, name):
             raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
         found = getattr(found, name)
-    if isinstance(found, type):
+    if isinstance(found, type) and "layer" not in (getattr(found, "supports", None) or ()):  # of a kernel the class is asked
         found = _instance(spec, found)
     if not callable(found) and not hasattr(found, "fit"):
         raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")

@@ -60,7 +60,8 @@ class Support:
     values: "any" numbers, or those that are "tame" (properties/problems/tame.py);
     sample_weights: whether samples have weights: True for always, False for never, None for both;
     penalties: what is added for large weights, each None for nothing, "l2", ("l2", factor) or ("l2_over_batch", factor);
-    layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
+    layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said;
+    empty_batch: whether a batch may have no sample: none is drawn so, and a law asks for one.
     """
 
     activations: tuple[Choice, ...] | None = None
@@ -82,6 +83,7 @@ class Support:
     values: str = "any"
     sample_weights: bool | None = False
     penalties: tuple[Choice | None, ...] = (None,)
+    empty_batch: bool = False
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -197,8 +199,10 @@ class Support:
     def refusal(self, problem: Problem) -> str:
         """What of a problem the target does not support, or "": limits that it does not set are none."""
         sizes = {"depth": [problem.depth], "batch": [problem.batch], "width": problem.widths, "outputs": problem.widths[-1:]}
+        if not problem.batch and not self.empty_batch:
+            return "a batch without samples"
         for name, found in sizes.items():
-            limits = getattr(self, name)
+            limits = None if name == "batch" and not problem.batch else getattr(self, name)
             if limits is not None and not all(limits[0] <= size <= limits[1] for size in found):
                 return f"{name} {', '.join(map(str, found))}"
         if self.widths is not None and self.widths != problem.widths:

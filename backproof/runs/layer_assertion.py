@@ -1,0 +1,147 @@
+"""One line of a test: the kernel of a layer is judged on the arrays of the test, and on drawn problems of the same shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from backproof.findings.report import Report
+from backproof.findings.text import label, printable
+from backproof.runs.check import check
+from backproof.targets.given_arrays import GivenArrays
+from backproof.targets.kernels import own_parameters
+from backproof.targets.layer_kernel import LayerKernel, said_of
+from backproof.targets.target import InProcess
+from properties.answers.answer import Answer, Malformed, as_gradient
+from properties.judging.judge import with_quantities
+from properties.judging.judgement import Judgement
+from properties.laws.law import Case, Outcome, Status
+from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
+from properties.problems.support import Support
+from properties.verdict import Verdict
+from reference.gradient import Place
+
+LARGEST_DRAWN = 2**20
+"""Numbers of the given arrays: for larger ones no further problems of their shape are drawn, which would take minutes."""
+
+
+def assert_vjp(
+    kernel: Any,
+    *arrays: Any,
+    layer: str = "linear",
+    activation: Any = "identity",
+    weights: str = "out_in",
+    precision: str | None = None,
+    values: str = "tame",
+    max_examples: int = 24,
+    max_seconds: float = 20.0,
+    seed: int | None = None,
+    strict: bool = False,
+) -> Report | None:
+    """Raise AssertionError unless a layer's vector-Jacobian product is right: on the arrays given, and on drawn problems of their shape.
+
+    It stands for a line of `torch.allclose` in a test, and has no tolerance: each entry is allowed what honest rounding explains.
+
+    kernel and arrays, by layer:
+        "linear": kernel(x, weight, bias, upstream) -> (dx, dweight, dbias), of activation(x weight^T + bias); x (batch, n_in), weight
+            (n_out, n_in), bias (n_out,) or None, upstream (batch, n_out);
+        "linear_softmax_cross_entropy": kernel(x, weight, bias, target, upstream) -> (dx, dweight, dbias); target (batch,), the class of
+            each sample, or (batch, n_out), a distribution of each; upstream (batch,), a number for each sample, none negative;
+        "activation": kernel(z, upstream) -> dz; z and upstream (batch, n);
+        "softmax_cross_entropy": kernel(logits, target, upstream) -> dlogits; logits (batch, n), target and upstream as above.
+        Also a forward pass without the upstream gradient, f(x, weight, bias) -> output, of PyTorch or JAX, a torch.autograd.Function, its
+        apply, or a torch module of one layer: its own backward pass is asked. Of a module, weight and bias may both be None: its own.
+        All arrays are those of one framework, NumPy, PyTorch or JAX, in float64, float32, bfloat16 or float16. The kernel is given them as
+        they are, whatever their strides and device.
+    activation: of the layer, a name, or a name and its parameters, as ("leaky_relu", {"slope": 0.5}).
+    weights: "out_in", as torch.nn.Linear has them, or "in_out" if weight and dweight are (n_in, n_out).
+    precision: a key of PRECISIONS, such as "bfloat16/float32" for sums that are kept in float32; None for what the arrays' dtype says.
+    values: of drawn problems, "tame" or "any"; max_examples, max_seconds, seed, strict: as for check.
+
+    Returns the report of the drawn problems; None where the arrays are too large to draw more of their shape.
+    Raises ProblemError where the arrays do not fit, TargetError where the kernel is none.
+    """
+    __tracebackhide__ = True
+    own = getattr(kernel, "supports", None)
+    said = (dict(own) if isinstance(own, Mapping) else {}) | {"layer": layer, "activation": activation, "weights": weights}
+    form, _ = said_of(said)
+    names = (*form.row.takes, "upstream")
+    if len(arrays) == len(names) and "weight" in names and arrays[1] is None:
+        arrays = (arrays[0], *own_parameters(kernel, form.row), *arrays[3:])
+    given = GivenArrays(form, arrays)
+    target = LayerKernel(kernel, said | given.words, precision or getattr(kernel, "precision", None) or given.kind.dtype)
+    first = _judged(given, target, strict)
+    problem, report = given.problem, None
+    if problem.size <= LARGEST_DRAWN:
+        report = check(
+            target,
+            max_examples=max_examples,
+            seed=seed,
+            widths=problem.widths,
+            batch=(problem.batch, problem.batch) if problem.batch else None,
+            biases=given.biased,
+            values=values,
+            strict=strict,
+            max_seconds=max_seconds,
+            shrink_seconds=2.0,
+        )
+        if report.interrupted:
+            raise KeyboardInterrupt
+    drawn = None if report is None or report.passed or report.verdict is Verdict.INCONCLUSIVE else report
+    if first or drawn:
+        headline = first or f"{target.__qualname__}: on the arrays given nothing is wrong"
+        raise AssertionError("\n" + "\n\n".join([headline, *_small(target, drawn, values, strict)]))
+    return report
+
+
+def _small(target: LayerKernel, drawn: Report | None, values: str, strict: bool) -> list[str]:
+    """The first finding on problems of any shape, which are read at a glance and tell where and why; of a kernel that fails there in
+    another way, as one that takes a single shape does, that on problems of the shape given, if there is one."""
+    free = check(target, max_examples=40, values=values, strict=strict, max_seconds=10.0, shrink_seconds=2.0)
+    in_numbers = (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
+    shown = free if free.findings and (drawn is None or free.verdict is drawn.verdict) else drawn
+    if shown is None or not shown.findings or (shown is free and free.verdict not in in_numbers and drawn is None):
+        return []
+    finding = shown.findings[0]
+    where = "problems that are drawn" if shown is free else "problems of the same shape that are drawn"
+    rows = [f"{label(name)}{said}" for name, said in finding.rows()]
+    return [printable("\n".join([f"{finding.verdict.value} on {where}, the smallest that shows it", *rows]))]
+
+
+def _judged(given: GivenArrays, target: LayerKernel, strict: bool) -> str:
+    """What is wrong on the arrays as they are given, or ""; what the kernel raises goes on. Raises AssertionError of what is no answer."""
+    __tracebackhide__ = True
+    problem, before = given.problem, given.state()
+    returned = target.asked.kernel(*given.arrays.values())
+    written = [name for name, state in given.state().items() if state != before[name]]
+    if written:
+        raise AssertionError(f"\nimpure: {target.__qualname__} wrote to {', '.join(written)}")
+    try:
+        answer = as_gradient(given.said.row.answer(problem, target.derivatives(returned, given.taken)), problem)
+    except Malformed as error:
+        raise AssertionError(f"\nmalformed: {target.__qualname__}: {error}") from None
+    session = InProcess(target)
+    case = Case(problem, session, target.judged_by, Support.of(target.supports), Answer(answer))
+    with np.errstate(all="ignore"):
+        outcome = it_agrees_with_the_exact_gradient(case)
+        judgement = outcome.judgement
+        if judgement is None or not (outcome.status is Status.BROKEN or (strict and outcome.verdict is Verdict.LOSSY)):
+            return ""
+        return _told(with_quantities(judgement, case.exact, answer), outcome, target)
+
+
+def _told(judgement: Judgement, outcome: Outcome, target: LayerKernel) -> str:
+    """What is wrong on the arrays given, a line for each thing, in the kernel's own names."""
+    lines = [f"{outcome.verdict.value}: {target.__qualname__}, on the arrays given ({outcome.verdict.meaning})"]
+    lines += [f"{label(name)}{_named(said, judgement, target) if name == 'entry' else said}" for name, said in judgement.rows()]
+    return printable("\n".join(lines))
+
+
+def _named(said: str, judgement: Judgement, target: LayerKernel) -> str:
+    """An entry by the name of the derivative that the kernel gives."""
+    row, place = target.said.row, judgement.place
+    named = dict(zip(row.places, row.gives, strict=True))
+    if place not in named:
+        return f"{said}, which {row.gives[0]} comes to by products of ours"
+    index = judgement.index[::-1] if target.said.weights == "in_out" and place == Place("weights", 1) else judgement.index
+    return f"{named[place]}{list(index)}: {said}"

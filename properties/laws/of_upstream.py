@@ -1,0 +1,150 @@
+"""Laws of a layer by itself: what its gradient is to the upstream gradient that comes from above. They need no oracle.
+
+All need the loss `upstream`, C_0 = sum_j y_j a_j: y is the upstream gradient dC/da.
+"""
+
+import numpy as np
+
+from properties.judging.judge import judge
+from properties.judging.judgement import Exact
+from properties.laws.law import HELD, Case, NotAnswered, NotPosable, Outcome, broken
+from properties.laws.of_samples import share_of
+from properties.laws.posing import Entries, Side, agree, first, pose, samples, times, total, zeros_like
+from properties.verdict import Verdict
+from reference.arrays import Array
+from reference.gradient import Place
+from reference.problem import Problem
+
+
+def it_is_linear_in_the_upstream_gradient(case: Case) -> Outcome:
+    """The gradient by minus twice the upstream gradient is minus twice the gradient; that of a sum of two is the sum of both.
+
+    Cannot see: what is wrong with every upstream gradient alike, as one number that is read for all. Needs: the loss upstream.
+    """
+    problem = _of_a_layer(case)
+    if np.abs(problem.y).max() > case.precision.largest / 4:
+        raise NotPosable("its upstream gradient is too large to be doubled")
+    given = _derivatives(first(case).given)
+    turned = pose(case, problem.replaced(y=-2 * problem.y))
+    outcome = agree(
+        _derivatives(turned.given), times(-2.0, given), "minus twice the upstream gradient does not give minus twice the gradient"
+    )
+    if outcome is not HELD:
+        return outcome
+    # every other entry, as on a chess-board: exact parts of an exact sum
+    black = np.add.outer(np.arange(problem.batch), np.arange(problem.widths[-1])) % 2 == 0
+    parts = [pose(case, problem.replaced(y=np.where(half, problem.y, 0.0))) for half in (black, ~black)]
+    return agree(
+        total(_derivatives(part.given) for part in parts),
+        given,
+        "the gradient is not the sum of those by two parts of the upstream gradient",
+    )
+
+
+def each_sample_has_its_own_upstream_gradient(case: Case) -> Outcome:
+    """Where the upstream gradient of all samples but one is 0, the gradient is that of this sample alone, and its dC/dx is the only one.
+
+    Cannot see: entries of one sample that are taken for one another. Needs: the loss upstream, and two samples.
+    """
+    problem = _of_a_layer(case)
+    if problem.batch < 2:
+        raise NotPosable("it needs two samples")
+    # not the first, whose number is the one that is read for all
+    chosen = 1 + int(np.argmax(np.abs(problem.y[1:]).max(axis=1)))
+    if not problem.y[chosen].any():
+        raise NotPosable("it needs an upstream gradient that is not 0")
+    rows = np.arange(problem.batch)[:, None] == chosen
+    only = pose(case, problem.replaced(y=np.where(rows, problem.y, 0.0)))
+    alone = pose(case, samples(problem, [chosen]))
+    share, place = share_of(problem, alone.problem), Place("x", None)
+    left, right = dict(only.side), times(share, alone.side)
+    if place in only.given and place in alone.given:
+        left[place] = only.given[place]
+        right[place] = _spread(alone.given[place].scaled(share), zeros_like(only.given[place]), chosen)
+    return agree(left, right, f"with the upstream gradient of sample {chosen} alone, the gradient is not that of the sample alone")
+
+
+def an_empty_batch_has_no_gradient(case: Case) -> Outcome:
+    """The gradient of a batch without samples is 0, in the shape of the weights.
+
+    Cannot see: numbers of any sample. Needs: a target that takes a batch of no samples.
+    """
+    if not case.support.empty_batch:
+        raise NotPosable("the target does not say that a batch may have no samples")
+    problem = case.problem
+    if problem.reduction != "sum" or problem.penalty is not None:
+        raise NotPosable("it needs a sum over samples, without a penalty")
+    empty = samples(problem, [])
+    answer = case.ask(empty)
+    if answer.declined:
+        raise NotPosable(answer.message)
+    if answer.gradient is None:
+        raise NotAnswered(answer)
+    judgement = judge(Exact(empty), answer.gradient, case.precision)
+    return HELD if judgement.passed else broken(judgement.verdict, judgement.reason, judgement)
+
+
+def an_expanded_upstream_gradient_is_read_as_it_is(case: Case) -> Outcome:
+    """An upstream gradient of equal numbers, that stand in memory once with a stride of 0, gives what they give one by one, or an error.
+
+    Cannot see: an upstream gradient of other numbers. Needs: the loss upstream, and an answer that is not wrong. A gradient that goes back
+    from a sum comes so.
+    """
+    problem = _of_a_layer(case)
+    if case.judgement.verdict is Verdict.WRONG:
+        raise NotPosable("the answer is wrong in any layout")
+    y = problem.y
+    ways = {
+        "one number for all": np.full_like(y, y.flat[np.argmax(np.abs(y))]),
+        "one number for each sample": np.repeat(y[:, :1], y.shape[1], axis=1),
+        "one row for all samples": np.repeat(y[:1], len(y), axis=0),
+    }
+    refused = 0
+    for way, expanded in ways.items():
+        even = problem.replaced(y=expanded)
+        plain, answer = pose(case, even), case.ask(even, "expanded")
+        if answer.gradient is None:
+            refused += 1
+            continue
+        # NaN stands beside the numbers, and comes of whoever reads there
+        for place, array in answer.gradient.arrays():
+            read, right = np.asarray(array, dtype=np.float64), plain.given[place]
+            off = ~np.isfinite(read) & np.isfinite(right.values)
+            if off.any():
+                index = [int(i) for i in np.argwhere(off)[0]]
+                said = f"{place}{index} is {float(read[tuple(index)])!r} in place of {float(right.values[tuple(index)])!r}"
+                return broken(Verdict.NONFINITE, f"{_EXPANDED} ({way}): {said}")
+        given = {
+            place: Entries(np.asarray(array, dtype=np.float64), plain.given[place].allowed) for place, array in answer.gradient.arrays()
+        }
+        outcome = agree(given, plain.given, f"{_EXPANDED} ({way})")
+        if outcome is not HELD:
+            return outcome
+    if refused == len(ways):
+        raise NotPosable("the target refuses expanded inputs")
+    return HELD
+
+
+_EXPANDED = "an upstream gradient with a stride of 0 is read as if it were contiguous"
+
+
+def _of_a_layer(case: Case) -> Problem:
+    if case.problem.loss != "upstream":
+        raise NotPosable("it needs the loss upstream")
+    return case.problem
+
+
+def _derivatives(side: Side) -> Side:
+    """What is linear in the upstream gradient: all but z and a."""
+    return {place: entries for place, entries in side.items() if place.quantity not in ("pre_activations", "activations")}
+
+
+def _spread(row: Entries, nothing: Entries, at: int) -> Entries:
+    """One row among rows of nothing."""
+
+    def spread(array: Array) -> Array:
+        whole = np.zeros_like(nothing.values)
+        whole[at] = array[0]
+        return whole
+
+    return row.mapped(spread)
