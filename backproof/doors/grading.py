@@ -57,7 +57,7 @@ def grade(
     target: as check takes it; points: how many there are; max_examples: how many problems are judged; seed: of the problems, 1 for None,
     so that all submissions are asked the same.
     activations, output_activations, losses, reductions, biases, depth, width, batch, wants, sizes, widths, sample_weights, penalties:
-    which problems, as check has them; values: "tame" for moderate numbers alone, which is the default here, or "any".
+    which problems, as check has them; values: "tame" for moderate numbers alone, which is the default here, "any" or "exact".
     precision, strict: as check has them; time_limit, load_limit: seconds for one call, and for the first of a process.
     Raises SupportError where no problem is within all that.
     """

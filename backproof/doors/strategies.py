@@ -36,9 +36,9 @@ def problems(
     activations, losses: names, or (name, parameters); None for all. output_activations: those of the last layer, None for the same.
     reductions: over samples, "sum" or "mean". biases: True for always, False for never, None for both.
     depth, width, batch: the most, or (least, most). wants: what some of the problems ask for, beside weights and biases: "x", "loss",
-    "pre_activations", "activations", "deltas". values: "any", or "tame" for moderate numbers alone. sample_weights: whether samples have
-    weights; penalties: on large weights, each None, "l2" or ("l2", factor). precision: the numbers are exact in it; float64 if None.
-    supports: what a target supports.
+    "pre_activations", "activations", "deltas". values: "any", "tame" for moderate numbers alone, or "exact" for such on which nothing
+    rounds. sample_weights: whether samples have weights; penalties: on large weights, each None, "l2" or ("l2", factor). precision: the
+    numbers are exact in it; float64 if None. supports: what a target supports.
     Raises SupportError.
     """
     precision = precision or "float64"

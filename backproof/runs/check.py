@@ -72,7 +72,8 @@ def check(
         supports (see strategies.problems).
     sizes: "small", or "real" for widths to 512 and batches to 64; widths: of all layers, inputs first, as [784, 128, 10].
         No law poses others, and what fails is shrunk to smaller ones only from beyond 6; never where the target's own supports say widths.
-    values: "any", or "tame" for moderate numbers alone: is the gradient right, whether or not the code is robust beyond them?
+    values: "any"; "tame" for moderate numbers alone: is the gradient right, whether or not the code is robust beyond them? or "exact" for
+        such on which nothing rounds, so that right is equal to the last bit.
     sample_weights: samples with weights, or without; penalties: on large weights, each None, "l2", ("l2", factor) or ("l2_over_batch",
         factor); a target is asked neither, unless it supports them or they are said here.
     precision: what the target computes in, a key of PRECISIONS such as "float32" or "bfloat16/float32" (stored / added up in / functions

@@ -129,7 +129,11 @@ LIMITS: dict[str, Option] = {
         Sequence[int] | None, _numbers, "N,N,...", "networks of these widths alone, inputs first: 784,128,10", in_strategies=False
     ),
     "values": _limit(
-        str | None, str, "any|tame", "tame: moderate numbers alone, for whether the gradient is right, not whether the code is robust"
+        str | None,
+        str,
+        "any|tame|exact",
+        "tame: moderate numbers alone, for whether the gradient is right, not whether the code is robust; exact: such on which nothing "
+        "rounds, so that right is equal to the last bit",
     ),
     "sample_weights": _limit(bool | None, _yes_or_no, "yes|no", "samples with weights, or without: C = sum of w_s C_s"),
     "penalties": _limit(

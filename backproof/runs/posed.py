@@ -34,9 +34,9 @@ def right_at_once(block: Block, posed: Sequence[Posed], judged_by: str | None, s
     """
     places, answers, again = ([getattr(each, name) for each in posed] for name in ("place", "answer", "again"))
     answered = Answered(block.problems, places, answers, again, judged_by)
-    holds = {law.name: law.at_once(answered) for law in schedule.of_one if law.at_once}
+    holds = {law.name: law.at_once(answered) for law in schedule.of_one(block.value_class) if law.at_once}
     return {
         place: precision
         for i, (place, precision) in enumerate(zip(places, answered.precisions, strict=True))
-        if precision is not None and all(holds[law.name][i] for law in schedule.at(place) if law.at_once)
+        if precision is not None and all(holds[law.name][i] for law in schedule.at(place, block.value_class) if law.at_once)
     }

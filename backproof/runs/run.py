@@ -157,14 +157,14 @@ class Run:
         if not posed:
             return
         right = self._right_at_once(block, posed)
-        at_once = [each for each in posed if each.place and each.place in right] if self.schedule.all_at_once else []
+        at_once = [each for each in posed if each.place and each.place in right] if self.schedule.all_at_once(block.value_class) else []
         if at_once:
             self.unanswered.remember(at_once[0].problem, at_once[0].answer, len(at_once))
         places, of_first = {each.place for each in at_once}, Fared.UNJUDGED
         sorts = sorts_of(block.problems, block.value_class)
         for each in posed:
             if each.place in places:
-                self.tally.count_right(self.schedule.at(each.place), each.problem, sorts, right[each.place].name)
+                self.tally.count_right(self.schedule.at(each.place, block.value_class), each.problem, sorts, right[each.place].name)
             else:
                 case = self.inquiry.case(each.problem, each.answer, each.again)
                 fared = self._judge(case, block, each.place, each.place in right)
@@ -188,7 +188,8 @@ class Run:
         """The laws of each problem, on one; right: whether those that judge many answers at once hold of it."""
         applied = failed = False
         try:
-            for law in self.schedule.at(place) if right else self.schedule.of_one:
+            of_class = block.value_class
+            for law in self.schedule.at(place, of_class) if right else self.schedule.of_one(of_class):
                 outcome = HELD if right and law.at_once else law.on(case)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
                 applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self.schedule.judges)

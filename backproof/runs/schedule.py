@@ -36,27 +36,29 @@ class Schedule:
         """Whether answers are held against the exact gradient."""
         return any(law.name == JUDGES for law in self.laws)
 
-    @cached_property
-    def of_one(self) -> list[Law]:
-        """The laws that are judged on a problem by itself."""
-        return [law for law in self.laws if law.cadence in (Cadence.EVERY_PROBLEM, Cadence.SAMPLED)]
+    def of_one(self, value_class: str) -> list[Law]:
+        """The laws that are judged on a problem by itself, of a value class."""
+        return [law for law in self.laws if law.cadence in (Cadence.EVERY_PROBLEM, Cadence.SAMPLED) and law.values in ("", value_class)]
 
-    @cached_property
-    def all_at_once(self) -> bool:
+    def all_at_once(self, value_class: str) -> bool:
         """Whether each of these can judge many answers at once."""
-        return all(law.at_once for law in self.of_one)
+        return all(law.at_once for law in self.of_one(value_class))
+
+    def at(self, place: int, value_class: str) -> list[Law]:
+        """Those of them that are judged at a place of any block, where the answer is plainly right."""
+        laws = self.of_one(value_class)
+        return [law for law in laws if law.cadence is Cadence.EVERY_PROBLEM] if place % OFTEN else laws
 
     @cached_property
-    def _of_each(self) -> list[Law]:
-        return [law for law in self.laws if law.cadence is Cadence.EVERY_PROBLEM]
-
-    def at(self, place: int) -> list[Law]:
-        """Those of them that are judged at a place of any block, where the answer is plainly right."""
-        return self._of_each if place % OFTEN else self.of_one
+    def _compares(self) -> tuple[bool, bool]:
+        """Whether some law compares two calls at all places, and at some."""
+        cadences = [law.cadence for law in self.laws if law.name == CALLS]
+        return Cadence.EVERY_PROBLEM in cadences, Cadence.SAMPLED in cadences
 
     def compares_calls_at(self, place: int) -> bool:
         """Whether the problem at a place of any block is asked twice."""
-        return any(law.name == CALLS for law in self.at(place))
+        always, now_and_then = self._compares
+        return always or (now_and_then and place % OFTEN == 0)
 
     def in_turn(self, block: Block, counts: Mapping[str, LawCount]) -> Iterator[Law]:
         """The laws for a block's first problem that ask further ones: those that were judged least often so far, until enough applied.

@@ -161,6 +161,7 @@ class Law:
         of the right answers;
     with_penalty: whether it holds where a penalty is added to dC/dW as well;
     unless: laws without which this one proves nothing: it compares calls, and where one of these is broken too, it is not applicable;
+    values: the value class on whose problems alone a run judges it, "" for all;
     at_once: of which of many answers it holds, with no more to say; of all others judge decides, one by one. None where it decides on each.
     """
 
@@ -170,6 +171,7 @@ class Law:
     with_penalty: bool = True
     unless: tuple[Callable[[Case], Outcome], ...] = ()
     at_once: Callable[[Answered], Sequence[bool]] | None = None
+    values: str = ""
 
     @property
     def name(self) -> str:

@@ -22,6 +22,7 @@ from properties.laws.of_conduct import (
     with_a_gradient,
     with_inputs_left_alone,
 )
+from properties.laws.of_exactness import equal_bit_for_bit, it_is_exact_where_nothing_rounds
 from properties.laws.of_layers import (
     a_bias_gradient_is_delta,
     a_dead_node_has_no_gradient,
@@ -50,6 +51,7 @@ from properties.laws.of_upstream import (
     each_sample_has_its_own_upstream_gradient,
     it_is_linear_in_the_upstream_gradient,
 )
+from properties.problems.blocks import EXACT_CLASS
 
 COMPARE_CALLS = (two_calls_agree, the_problem_before_does_not_matter)
 """Without these, laws that compare calls prove nothing."""
@@ -72,6 +74,7 @@ LAWS: dict[str, Law] = {
         Law(inputs_are_left_alone, needs_answer=False, at_once=with_inputs_left_alone),
         Law(two_calls_agree, cadence=Cadence.SAMPLED, at_once=the_same_twice),
         Law(it_agrees_with_the_exact_gradient, at_once=beyond_all_suspicion),
+        Law(it_is_exact_where_nothing_rounds, at_once=equal_bit_for_bit, values=EXACT_CLASS),
         Law(what_is_right_stands_an_audit, cadence=Cadence.AUDIT),
         *(
             Law(judge, cadence=Cadence.ROTATED, unless=COMPARE_CALLS, with_penalty=judge in HOLD_WITH_PENALTY)
@@ -136,4 +139,4 @@ def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) ->
         raise LawError(f"law {unknown[0]!r} is not known: expected a list of {', '.join(known)}")
     if not names:
         raise LawError(f"laws is {names!r}: expected at least one of {', '.join(known)}")
-    return [replace(known[name], cadence=Cadence.EVERY_PROBLEM) for name in dict.fromkeys(names)]
+    return [replace(known[name], cadence=Cadence.EVERY_PROBLEM, values="") for name in dict.fromkeys(names)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from properties.problems.edges import LONG, REAL_LONG
+from properties.problems.exact import is_power_of_two
 from properties.problems.support import EXPECTED, Support
 from reference.functions.expected_outputs import Labels
 from reference.functions.losses import LOSSES
@@ -70,8 +71,8 @@ def pick_architecture(picker: Picker, support: Support) -> Architecture:
         picker.pick(("biased", i), (False, True)) if biases == "some" else biases == "all" for i in range(depth)
     ]
     reduction = picker.pick("reduction", support.reductions)
-    weighted = picker.pick("weighted", {None: (False, True), True: (True,), False: (False,)}[support.sample_weights])
-    penalty = picker.pick("penalty", support.penalties)
+    weighted = picker.pick("weighted", support.weighted_choices)
+    penalty = picker.pick("penalty", support.penalty_choices)
     labels = EXPECTED[support.expected]
     return Architecture(widths, batch, tuple(activations), tuple(biased), loss, reduction, labels, weighted, penalty)
 
@@ -81,13 +82,15 @@ def _pick_sizes(picker: Picker, support: Support, depth: int) -> tuple[int, tupl
     real = support.sizes == "real"
     free = {"batch": support.batch is None, "width": support.width is None and support.widths is None}
     lengths = (*10 * ("",), *(name for name, is_free in free.items() if is_free))
-    long = picker.pick("long", lengths) if picker.long and not real else ""
-    batch = picker.pick("long batch", LONG) if long == "batch" else picker.pick("batch", _options(support.drawn("batch"), real))
+    exact = support.values == "exact"
+    long = picker.pick("long", lengths) if picker.long and not real and not exact else ""
+    batches = _averaged(_options(support.drawn("batch"), real), exact)
+    batch = picker.pick("long batch", LONG) if long == "batch" else picker.pick("batch", batches)
     if support.widths:
         return batch, support.widths
     at = picker.pick("long layer", range(depth + (support.outputs is None))) if long == "width" else None
     options = _options(support.drawn("width"), real)
-    sizes = [*depth * [options], _options(support.drawn("outputs"), real)]
+    sizes = [*depth * [options], _averaged(_options(support.drawn("outputs"), real), exact)]
     widths = [picker.pick("long width", LONG) if i == at else picker.pick(("width", i), sizes[i]) for i in range(depth + 1)]
     # one output, and one input, are common, and products with a single row or column go ways of their own
     end = picker.pick("single end", ("", "", "", "outputs", "", "", "", "inputs")) if real and free["width"] else ""
@@ -118,6 +121,11 @@ def answers_of(architecture: Architecture) -> dict[Hashable, Any]:
         **{("activation", i): activation for i, activation in enumerate(architecture.activations)},
         **{("biased", i): b for i, b in enumerate(biased)},
     }
+
+
+def _averaged(sizes: Sequence[int], exact: bool) -> Sequence[int]:
+    """Sizes over which a mean may be taken: where nothing is to round powers of two, if there are any."""
+    return [size for size in sizes if not exact or is_power_of_two(size)] or sizes
 
 
 def _range(limits: tuple[int, int]) -> range:

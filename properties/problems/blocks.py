@@ -14,9 +14,11 @@ from typing import TypeVar
 import numpy as np
 
 from properties.problems.architecture import Picker, pick_architecture
+from properties.problems.exact_numbers import exact_problems_of_seed
 from properties.problems.support import Support
 from properties.problems.values import VALUE_CLASSES, ValuePlan, pick_plan, problems_of_seed, tame_problems_of_seed, without_near_kinks
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 T = TypeVar("T")
 
@@ -32,6 +34,12 @@ REAL_CLASSES = ("normal", "zeros", "one_sign")
 OTHER_CLASS = "other"
 """The value class of problems that no plan was drawn for: shrunk, or posed by laws."""
 
+EXACT_CLASS = "exact"
+"""The value class of problems on which nothing rounds."""
+
+EXACT_EACH, EXACT_EACH_IN_FEW_BITS, FEW_BITS = 8, 4, 11
+"""One block in so many is exact, the first of them the second of a run; more in few bits, of which other bounds say least."""
+
 SIZES = ("depth", "batch", "width", "long")
 """What is small in the first blocks, and grows."""
 
@@ -40,7 +48,7 @@ SIZES = ("depth", "batch", "width", "long")
 class Block:
     """Problems of one architecture and one plan. number: of the block, first: the index of its first problem, both from 0.
 
-    value_class: how their numbers were drawn, a key of VALUE_CLASSES, or "other".
+    value_class: how their numbers were drawn, a key of VALUE_CLASSES, "exact", or "other".
     """
 
     number: int
@@ -59,6 +67,9 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     doubled = min(max(index.bit_length() - STEP - 1, 0), _steps(support))
     number = (index >> doubled) + (doubled << STEP)
     first = index >> doubled << doubled
+    each = EXACT_EACH_IN_FEW_BITS if PRECISIONS[precision].bits <= FEW_BITS else EXACT_EACH
+    if support.of_exact and (support.values == "exact" or number % each == 1):
+        return _exact_block(number, first, 1 << doubled, seed, support.of_exact, precision)
     if index == 0 and support.values != "tame":
         architecture, plan = pick_architecture(_Simplest(), support), ValuePlan("short")
         return Block(0, 0, problems_of_seed(architecture, plan, 1, precision, 1), plan.value_class)
@@ -77,6 +88,13 @@ def block_at(index: int, seed: int, support: Support, precision: str) -> Block:
     plan = pick_plan(picker, picker.pick("value class", tuple(VALUE_CLASSES)))
     stack = problems_of_seed(architecture, plan, (seed, number), precision, 1 << doubled, wants)
     return Block(number, first, stack, plan.value_class)
+
+
+def _exact_block(number: int, first: int, count: int, seed: int, support: Support, precision: str) -> Block:
+    picker: Picker = SeededPicker(seed, number) if number else _Simplest()
+    architecture = pick_architecture(picker, support)
+    wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
+    return Block(number, first, exact_problems_of_seed(architecture, (seed, number), precision, count, wants), EXACT_CLASS)
 
 
 def first_of_doubled(doubled: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis.errors import Flaky, NoSuchExample
 
+from properties.problems.exact import is_exact
 from properties.problems.hypothesis_internals import outside_of_tests, shrunk_from
 from properties.problems.shrinking_structure import reduce
 from properties.problems.strategies import Recorder, pick_problem, problems_of
@@ -47,7 +48,8 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
         if time.monotonic() > deadline:
             raise _TimeIsUp
         # of all limits this alone is of numbers, which strategies draw freely
-        failed = (support.values != "tame" or bool(are_tame(candidate))) and fails(candidate)
+        allowed = support.values == "any" or bool(are_tame(candidate) if support.values == "tame" else is_exact(candidate, precision))
+        failed = allowed and fails(candidate)
         if failed:
             smallest = candidate
         return failed

@@ -42,10 +42,11 @@ def _simpler(problem: Problem, support: Support) -> Iterator[Problem]:
 
 
 def _changes(problem: Problem, support: Support) -> Iterator[dict[str, Any]]:
-    for half in (np.arange(problem.batch // 2), np.arange(problem.batch // 2, problem.batch)) if problem.batch > MANY else ():
+    # where nothing rounds a mean is over a power of two
+    for half in _halves(problem.batch) if problem.batch > MANY or problem.batch == 4 else ():
         yield _without_samples(problem, half)
     for layer, width in enumerate(problem.widths):
-        for half in (np.arange(width // 2), np.arange(width // 2, width)) if width > MANY else ():
+        for half in _halves(width) if width > MANY or (width == 4 and layer == problem.depth) else ():
             yield _without_node(problem, layer, half)
     if problem.batch > support.drawn("batch")[0]:
         for s in range(problem.batch):
@@ -61,6 +62,10 @@ def _changes(problem: Problem, support: Support) -> Iterator[dict[str, Any]]:
         for i, bias in enumerate(problem.biases):
             if bias is not None:
                 yield {"biases": _with(problem.biases, i, None)}
+
+
+def _halves(count: int) -> tuple[Any, Any]:
+    return np.arange(count // 2), np.arange(count // 2, count)
 
 
 def _without_samples(problem: Problem, left_out: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.problems.architecture import Architecture, Picker, answers_of, architecture_of, pick_architecture
+from properties.problems.exact_numbers import exact_problems_of_seed
 from properties.problems.support import Support
 from properties.problems.values import VALUE_CLASSES, pick_plan, problem_of_seed, rounded, tame_problems_of_seed
 from reference.functions.losses import LOSSES
@@ -74,8 +75,9 @@ def pick_problem(picker: Picker, support: Support, precision: str, styles: Seque
     """A problem that the support allows, exact in the precision, in one of the styles."""
     architecture = pick_architecture(picker, support)
     wants = picker.pick("wants", ((), support.wants)) if support.wants else ()
-    if support.values == "tame" and styles is STYLES:
-        problem = tame_problems_of_seed(architecture, (picker.pick("seed", range(2**32)),), precision, 1).at(0)
+    if support.values != "any" and styles is STYLES:
+        of_seed = tame_problems_of_seed if support.values == "tame" else exact_problems_of_seed
+        problem = of_seed(architecture, (picker.pick("seed", range(2**32)),), precision, 1).at(0)
         return problem.replaced(wants=wants) if wants else problem
     style = picker.pick("style", styles)
     if style == "free":

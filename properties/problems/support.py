@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
+from properties.problems.exact import can_be_exact, is_exact, is_power_of_two, loss_can_be_exact, may_be_exact
 from properties.problems.tame import are_tame
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.expected_outputs import Labels, one_hot
@@ -37,8 +39,8 @@ EXPECTED: dict[str, Labels | None] = {"any": None, "one_hot": one_hot}
 """What is drawn for y in place of what the loss says: of n outputs the rows, simplest first."""
 
 
-VALUES = ("any", "tame")
-"""The numbers that are drawn: with all that floating-point numbers may be, or moderate."""
+VALUES = ("any", "tame", "exact")
+"""The numbers that are drawn: with all that floating-point numbers may be, moderate, or such that nothing rounds."""
 
 
 class SupportError(ValueError):
@@ -57,7 +59,9 @@ class Support:
     wants: what the target gives where it is asked for it, beside the gradient of weights and biases: "x", "loss", "deltas" and so on;
     sizes: a key of SIZES; widths: n_0 to n_L, where there is one shape alone; outputs: (least, most) of n_L, None for any;
     expected: a key of EXPECTED, what y may be beside what the loss says;
-    values: "any" numbers, or those that are "tame" (properties/problems/tame.py);
+    values: "any" numbers, those that are "tame" (properties/problems/tame.py), or on which nothing rounds, "exact" (exact.py beside it);
+    exact: False of what is honest and rounds more than one pass, as a gradient that is read out of an update or of differences of losses:
+        on exact problems it is not asked for equal bits;
     sample_weights: whether samples have weights: True for always, False for never, None for both;
     penalties: what is added for large weights, each None for nothing, "l2", ("l2", factor) or ("l2_over_batch", factor);
     layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said;
@@ -81,6 +85,7 @@ class Support:
     layer_activations: tuple[Choice, ...] | None = None
     layer_biases: tuple[bool, ...] | None = None
     values: str = "any"
+    exact: bool = True
     sample_weights: bool | None = False
     penalties: tuple[Choice | None, ...] = (None,)
     empty_batch: bool = False
@@ -128,8 +133,8 @@ class Support:
             elif name in ("sample_weights", "penalties"):
                 changes[name] = self._asked(name, wanted)
             elif name == "values":
-                if wanted != "tame" and self.values == "tame":
-                    raise SupportError(f"values is {wanted!r}, but the target supports only 'tame'")
+                if self.values not in ("any", wanted):
+                    raise SupportError(f"values is {wanted!r}, but the target supports only {self.values!r}")
                 changes[name] = wanted
             else:
                 changes[name] = self._narrowed(name, wanted)
@@ -171,6 +176,8 @@ class Support:
             by_layer = getattr(self, name)
             if by_layer is not None and len(by_layer) + 1 != len(self.widths or ()):
                 raise SupportError(f"{name} has {len(by_layer)} entries: expected widths, and one entry for each layer of them")
+        if self.values == "exact" and (why := self._why_not_exact()):
+            raise SupportError(f"values is 'exact', but {why}")
         if not self.loss_choices:
             needed = "; ".join(f"{loss} needs {' or '.join(_behind(loss))}" for loss in self.losses or ())
             raise SupportError(f"losses is {list(self.losses or ())}, but the last layer has {list(self._outputs)}: {needed}")
@@ -182,6 +189,31 @@ class Support:
         if self.layer_biases is not None and self.biases not in (None, *set(self.layer_biases)):
             raise SupportError(f"biases is {self.biases}, but the target's layers have {list(self.layer_biases)}")
         return self
+
+    def _why_not_exact(self) -> str:
+        """Why no problem that is allowed rounds nowhere, or ""."""
+        if not self.exact:
+            return "the target rounds more than one pass, as it says by `exact`"
+        if self.sample_weights:
+            return "samples have weights, by which products round"
+        by_layer = self.layer_activations or ()
+        if not self.activation_choices or not self.output_choices or not self.loss_choices or not all(map(can_be_exact, by_layer)):
+            return "each activation, or each loss, rounds: identity, relu, hardtanh and relu6 do not, nor squares over 2^k outputs"
+        if not self.penalty_choices:
+            return "no factor of a penalty is a power of two"
+        if not any(map(is_power_of_two, range(self.drawn("batch")[0], self.drawn("batch")[1] + 1))):
+            return "a mean over so many samples rounds: no size of a batch is a power of two"
+        return ""
+
+    @cached_property
+    def of_exact(self) -> "Support | None":
+        """This support for problems on which nothing rounds; None where there are none."""
+        if self.values == "exact":
+            return self
+        if self.values == "tame":
+            return None
+        narrowed = replace(self, values="exact", sample_weights=self.sample_weights or False)
+        return None if narrowed._why_not_exact() else narrowed
 
     def drawn(self, name: str) -> tuple[int, int]:
         """The least and the most depth, batch, width or outputs that is drawn."""
@@ -212,6 +244,8 @@ class Support:
             return "y that is not one-hot"
         if self.values == "tame" and not are_tame(problem):
             return "numbers that are not tame"
+        if self.values == "exact" and not (may_be_exact(problem) and is_exact(problem)):
+            return "numbers on which something rounds"
         if unasked := [want for want in problem.wants[2:] if want not in self.wants]:
             return f"being asked for {', '.join(unasked)}"
         biased = [bias is not None for bias in problem.biases]
@@ -240,12 +274,17 @@ class Support:
     @property
     def activation_choices(self) -> tuple[Choice, ...]:
         """Every activation that may be drawn, simplest first."""
-        return _all_choices(ACTIVATIONS) if self.activations is None else self.activations
+        choices = _all_choices(ACTIVATIONS) if self.activations is None else self.activations
+        return self._exact_of(choices)
+
+    def _exact_of(self, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        """Of some activations those that round nowhere, where no other is asked for."""
+        return tuple(filter(can_be_exact, choices)) if self.values == "exact" else choices
 
     @property
     def output_choices(self) -> tuple[Choice, ...]:
         """Every activation that may be drawn for the last layer."""
-        return self.activation_choices if self.output_activations is None else self.output_activations
+        return self.activation_choices if self.output_activations is None else self._exact_of(self.output_activations)
 
     @property
     def _outputs(self) -> tuple[Choice, ...]:
@@ -258,9 +297,26 @@ class Support:
         return tuple(choice for choice in self._outputs if choice in behind) if behind else self._outputs
 
     @property
+    def weighted_choices(self) -> tuple[bool, ...]:
+        """Whether samples may have weights, simplest first; by most products with weights round."""
+        choices = {None: (False, True), True: (True,), False: (False,)}[self.sample_weights]
+        return choices[:1] if self.values == "exact" else choices
+
+    @property
+    def penalty_choices(self) -> tuple[Choice | None, ...]:
+        """Every penalty that may be drawn."""
+        return tuple(
+            one for one in self.penalties if self.values != "exact" or one is None or is_power_of_two(row_of(PENALTIES, one).factor)
+        )
+
+    @property
     def loss_choices(self) -> tuple[Choice, ...]:
         """Every loss that may be drawn, simplest first."""
         losses = _all_choices(LOSSES) if self.losses is None else self.losses
+        if self.values == "exact":
+            least, most = (self.widths[-1], self.widths[-1]) if self.widths else self.drawn("outputs")
+            outputs = next(filter(is_power_of_two, range(least, most + 1)), least)
+            losses = tuple(loss for loss in losses if loss_can_be_exact(loss, outputs))
         return tuple(loss for loss in losses if self.outputs_behind(loss))
 
     def labels(self, loss: Choice) -> Labels | None:

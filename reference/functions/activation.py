@@ -40,11 +40,14 @@ class Elementwise(Activation):
     """One whose a_j depends on z_j alone: g and g' are functions of one number, of arrays of any shape.
 
     curvature: g''.
+    pieces: (slope, offset) of the straight lines slope z + offset that it is made of, from left to right, one more than kinks; () where it
+        is made of none: where these numbers are powers of two, a sum of products of what it gives rounds nowhere.
     steepest, most_bent: (z, size): where |g'| and |g''| have a local maximum, or their larger one-sided value at a
         corner; between those points they are monotone, so that the largest value over an interval is at one of its ends or there.
     """
 
     curvature: Function = nothing
+    pieces: Points = ()
     steepest: Points = ()
     most_bent: Points = ()
 

@@ -22,7 +22,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 def identity() -> Elementwise:
     """g(z) = z."""
-    return Elementwise(value=lambda z: z.copy(), derivative=np.ones_like, curvature=nothing)
+    return Elementwise(value=lambda z: z.copy(), derivative=np.ones_like, curvature=nothing, pieces=((1.0, 0.0),))
 
 
 def sigmoid() -> Elementwise:
@@ -68,6 +68,7 @@ def leaky_relu(slope: float = 0.01) -> Elementwise:
         derivative=lambda z: np.where(z > 0, 1.0, slope),
         curvature=nothing,
         kinks=((0.0, abs(1 - slope)),) if slope != 1 else (),
+        pieces=((slope, 0.0), (1.0, 0.0)) if slope != 1 else ((1.0, 0.0),),
         steepest=((0.0, max(1.0, steep)),),
     )
 
@@ -222,6 +223,7 @@ def _clip(low: float, high: float) -> Elementwise:
         derivative=lambda z: np.where((z > low) & (z < high), 1.0, 0.0),
         curvature=nothing,
         kinks=((low, 1.0), (high, 1.0)),
+        pieces=((0.0, low), (1.0, 0.0), (0.0, high)),
         # an interval that holds a kink holds a slope of 1 on one of its sides
         steepest=((low, 1.0), (high, 1.0)),
     )

@@ -10,7 +10,7 @@ from scipy.special import expit, xlog1py, xlogy
 
 from reference.arrays import Array, clipped
 from reference.functions.expected_outputs import DISTRIBUTION, PROBABILITIES
-from reference.functions.loss import Loss
+from reference.functions.loss import Loss, Sums
 
 
 def half_squared_error() -> Loss:
@@ -42,6 +42,7 @@ def _squares(factor: float, mean: bool) -> Loss:
         derivative=lambda a, y: 2 * scale(a) * (a - y),
         curvature=lambda a, y, direction: 2 * scale(a) * direction,
         of_differences=True,
+        sums=Sums(lambda a, y: (a, y), lambda a, y: ((a, y), (a, y))),
     )
 
 
@@ -60,6 +61,7 @@ def huber(delta: float = 1.0) -> Loss:
         derivative=lambda a, y: clipped(a - y, -delta, delta) / a.shape[-1],
         curvature=lambda a, y, direction: np.where(np.abs(a - y) <= delta, direction, 0.0) / a.shape[-1],
         of_differences=True,
+        sums=Sums(lambda a, y: (a, y, np.full_like(a, delta)), lambda a, y: ((a, y, np.full_like(a, delta)),) * 2),
     )
 
 
@@ -70,6 +72,7 @@ def upstream() -> Loss:
         derivative=lambda a, y: y + np.zeros_like(a),
         curvature=lambda a, y, direction: np.zeros_like(direction),
         terms=lambda a, y: np.sum(np.abs(y * a), axis=-1),
+        sums=Sums(lambda a, y: (y,), lambda a, y: ((y,), (a,))),
     )
 
 
