@@ -17,9 +17,10 @@ from properties.judging.judge import with_quantities
 from properties.judging.judgement import Judgement
 from properties.laws.law import Case, Outcome, Status
 from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
-from properties.problems.support import Support
+from properties.problems.support import Support, SupportError
 from properties.verdict import Verdict
 from reference.gradient import Place
+from reference.problem import Problem
 
 LARGEST_DRAWN = 2**20
 """Numbers of the given arrays: for larger ones no further problems of their shape are drawn, which would take minutes."""
@@ -71,36 +72,60 @@ def assert_vjp(
     given = GivenArrays(form, arrays)
     target = LayerKernel(kernel, said | given.words, precision or getattr(kernel, "precision", None) or given.kind.dtype)
     first = _judged(given, target, strict)
-    problem, report = given.problem, None
-    if problem.size <= LARGEST_DRAWN:
+    drawn = [] if given.problem.size > LARGEST_DRAWN else _drawn(target, given.problem, values, max_examples, max_seconds, seed, strict)
+    failing = next((report for report in drawn if not report.passed and report.verdict is not Verdict.INCONCLUSIVE), None)
+    if first or failing:
+        headline = first or f"{target.__qualname__}: on the arrays given nothing is wrong"
+        raise AssertionError("\n" + "\n\n".join([headline, *_small(target, failing, values, strict)]))
+    return drawn[-1] if drawn else None
+
+
+def _drawn(
+    target: LayerKernel, problem: Problem, values: str, max_examples: int, max_seconds: float, seed: int | None, strict: bool
+) -> list[Report]:
+    """The reports of further problems of a problem's shape: first of those on which nothing rounds, where there are any, then of others."""
+    reports: list[Report] = []
+    batch = (problem.batch, problem.batch) if problem.batch else None
+    limits: dict[str, Any] = {"widths": problem.widths, "batch": batch}
+    for numbers in (*(("exact",) if _exactly(target, limits) else ()), values):
         report = check(
             target,
             max_examples=max_examples,
             seed=seed,
-            widths=problem.widths,
-            batch=(problem.batch, problem.batch) if problem.batch else None,
-            biases=given.biased,
-            values=values,
+            values=numbers,
             strict=strict,
             max_seconds=max_seconds,
             shrink_seconds=2.0,
+            no_diagnosis=True,
+            **limits,
         )
         if report.interrupted:
             raise KeyboardInterrupt
-    drawn = None if report is None or report.passed or report.verdict is Verdict.INCONCLUSIVE else report
-    if first or drawn:
-        headline = first or f"{target.__qualname__}: on the arrays given nothing is wrong"
-        raise AssertionError("\n" + "\n\n".join([headline, *_small(target, drawn, values, strict)]))
-    return report
+        reports.append(report)
+        if not report.passed:
+            break
+    return reports
 
 
-def _small(target: LayerKernel, drawn: Report | None, values: str, strict: bool) -> list[str]:
+def _exactly(target: LayerKernel, limits: Mapping[str, Any]) -> bool:
+    """Whether there are problems of these sizes on which nothing rounds."""
+    try:
+        Support.of(target.supports).limited(values="exact", **limits)
+    except SupportError:
+        return False
+    return True
+
+
+def _small(target: LayerKernel, failing: Report | None, values: str, strict: bool) -> list[str]:
     """The first finding on problems of any shape, which are read at a glance and tell where and why; of a kernel that fails there in
     another way, as one that takes a single shape does, that on problems of the shape given, if there is one."""
-    free = check(target, max_examples=40, values=values, strict=strict, max_seconds=10.0, shrink_seconds=2.0)
-    in_numbers = (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
-    shown = free if free.findings and (drawn is None or free.verdict is drawn.verdict) else drawn
-    if shown is None or not shown.findings or (shown is free and free.verdict not in in_numbers and drawn is None):
+    numbers = values
+    if failing is not None and "--values exact" in failing.drawn_by:
+        numbers = "exact"
+    free = check(target, max_examples=40, values=numbers, strict=strict, max_seconds=10.0, shrink_seconds=2.0)
+    alike = free.verdict is failing.verdict if failing else free.verdict in (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
+    shown = free if free.findings and alike else failing
+    if shown is None or not shown.findings:
         return []
     finding = shown.findings[0]
     where = "problems that are drawn" if shown is free else "problems of the same shape that are drawn"

@@ -41,7 +41,7 @@ class ArrayKind:
             wide = torch.from_numpy(buffer.astype(np.float64))
             flat = wide.to(dtype=getattr(torch, dtype.name), device=self.device)
             return torch.as_strided(flat, array.shape, strides)
-        made = np.lib.stride_tricks.as_strided(buffer.astype(dtype), array.shape, [stride * dtype.itemsize for stride in strides])
+        made: AnyArray = np.ndarray(array.shape, dtype, buffer.astype(dtype), strides=[stride * dtype.itemsize for stride in strides])
         made.flags.writeable = array.flags.writeable
         return made
 

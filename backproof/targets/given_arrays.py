@@ -46,14 +46,11 @@ class GivenArrays:
             self.numbers["weight"] = self.numbers["weight"].T
 
     @property
-    def biased(self) -> bool | None:
-        """Whether there is a bias; None of a layer that knows none."""
-        return None if "bias" not in self.arrays else self.arrays["bias"] is not None
-
-    @property
     def words(self) -> dict[str, Any]:
         """What `supports` of a kernel says that takes such arrays."""
         words: dict[str, Any] = {"arrays": self.kind.framework, "device": self.kind.device}
+        if "bias" in self.arrays:
+            words["biases"] = self.arrays["bias"] is not None
         if "target" in self.numbers:
             by_class = self.numbers["target"].ndim == 1
             words |= {"target": "class_index" if by_class else "rows", "expected": "one_hot" if by_class else "any"}

@@ -40,7 +40,7 @@ def kernel_of(given: Any, layer: Layer) -> Asked:
     if isinstance(given, type) or not callable(given):
         what = f"the class {name}" if isinstance(given, type) else f"a {type(given).__name__}"
         raise TargetError(f"kernel is {what}: expected a function {_call(layer)}, a torch.autograd.Function or a torch module")
-    if _takes(given, len(layer.takes) + 1):
+    if _takes(given, len(layer.takes) + 1) and not _may_leave_out(given, len(layer.takes)):
         return Asked(given, name)
     if _takes(given, len(layer.takes)):
         return Asked(_backward(given, layer), name)
@@ -70,6 +70,16 @@ def _takes(function: Kernel, count: int) -> bool:
     except ValueError:
         return True
     return True
+
+
+def _may_leave_out(function: Kernel, place: int) -> bool:
+    """Whether its argument at a place has a name and a default: the upstream gradient has none, but options of a forward pass have."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:
+        return False
+    positional = [parameter for parameter in parameters if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)]
+    return len(positional) > place and positional[place].default is not inspect.Parameter.empty
 
 
 def _backward(forward: Kernel, layer: Layer) -> Kernel:

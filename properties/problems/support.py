@@ -201,7 +201,8 @@ class Support:
             return "each activation, or each loss, rounds: identity, relu, hardtanh and relu6 do not, nor squares over 2^k outputs"
         if not self.penalty_choices:
             return "no factor of a penalty is a power of two"
-        if not any(map(is_power_of_two, range(self.drawn("batch")[0], self.drawn("batch")[1] + 1))):
+        averages = self.reductions == ("mean",) or all(row_of(LOSSES, loss).of_differences for loss in self.loss_choices)
+        if averages and not any(map(is_power_of_two, range(self.drawn("batch")[0], self.drawn("batch")[1] + 1))):
             return "a mean over so many samples rounds: no size of a batch is a power of two"
         return ""
 
