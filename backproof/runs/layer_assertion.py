@@ -25,6 +25,9 @@ from reference.problem import Problem
 LARGEST_DRAWN = 2**20
 """Numbers of the given arrays: for larger ones no further problems of their shape are drawn, which would take minutes."""
 
+LARGEST_READ = 40
+"""So many samples and nodes have the problems, at most, that are to tell where and why."""
+
 
 def assert_vjp(
     kernel: Any,
@@ -76,7 +79,7 @@ def assert_vjp(
     failing = next((report for report in drawn if not report.passed and report.verdict is not Verdict.INCONCLUSIVE), None)
     if first or failing:
         headline = first or f"{target.__qualname__}: on the arrays given nothing is wrong"
-        raise AssertionError("\n" + "\n\n".join([headline, *_small(target, failing, values, strict)]))
+        raise AssertionError("\n" + "\n\n".join([headline, *_small(target, given.problem, failing, values, strict)]))
     return drawn[-1] if drawn else None
 
 
@@ -116,21 +119,23 @@ def _exactly(target: LayerKernel, limits: Mapping[str, Any]) -> bool:
     return True
 
 
-def _small(target: LayerKernel, failing: Report | None, values: str, strict: bool) -> list[str]:
-    """The first finding on problems of any shape, which are read at a glance and tell where and why; of a kernel that fails there in
-    another way, as one that takes a single shape does, that on problems of the shape given, if there is one."""
-    numbers = values
-    if failing is not None and "--values exact" in failing.drawn_by:
-        numbers = "exact"
-    free = check(target, max_examples=40, values=numbers, strict=strict, max_seconds=10.0, shrink_seconds=2.0)
-    alike = free.verdict is failing.verdict if failing else free.verdict in (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY)
-    shown = free if free.findings and alike else failing
-    if shown is None or not shown.findings:
-        return []
+def _small(target: LayerKernel, problem: Problem, failing: Report | None, values: str, strict: bool) -> list[str]:
+    """The first finding on problems up to the shape given, which are read at a glance and tell where and why; of a kernel that fails there
+    in another way, as one that takes a single shape does, or not at all, the one on problems of that shape, if there is one."""
+    numbers = "exact" if failing is not None and "--values exact" in failing.drawn_by else values
+    expected = (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY) if failing is None else (failing.verdict,)
+    limits = {"batch": min(max(problem.batch, 1), LARGEST_READ), "width": min(max(problem.widths), LARGEST_READ)}
+    shown, where = (
+        check(target, max_examples=60, values=numbers, strict=strict, max_seconds=10.0, shrink_seconds=3.0, **limits),
+        "are drawn",
+    )
+    if not (shown.findings and shown.verdict in expected):
+        if failing is None:
+            return []
+        shown, where = failing, "are drawn, of the same shape"
     finding = shown.findings[0]
-    where = "problems that are drawn" if shown is free else "problems of the same shape that are drawn"
     rows = [f"{label(name)}{said}" for name, said in finding.rows()]
-    return [printable("\n".join([f"{finding.verdict.value} on {where}, the smallest that shows it", *rows]))]
+    return [printable("\n".join([f"{finding.verdict.value} on problems that {where}, the smallest that shows it", *rows]))]
 
 
 def _judged(given: GivenArrays, target: LayerKernel, strict: bool) -> str:
