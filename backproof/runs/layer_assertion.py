@@ -41,6 +41,7 @@ def assert_vjp(
     max_seconds: float = 20.0,
     seed: int | None = None,
     strict: bool = False,
+    no_diagnosis: bool = False,
 ) -> Report | None:
     """Raise AssertionError unless a layer's vector-Jacobian product is right: on the arrays given, and on drawn problems of their shape.
 
@@ -60,7 +61,8 @@ def assert_vjp(
     activation: of the layer, a name, or a name and its parameters, as ("leaky_relu", {"slope": 0.5}).
     weights: "out_in", as torch.nn.Linear has them, or "in_out" if weight and dweight are (n_in, n_out).
     precision: a key of PRECISIONS, such as "bfloat16/float32" for sums that are kept in float32; None for what the arrays' dtype says.
-    values: of drawn problems, "tame" or "any"; max_examples, max_seconds, seed, strict: as for check.
+    values: of drawn problems, "tame" or "any"; max_examples, max_seconds, seed, strict: as for check. no_diagnosis: do not ask a kernel
+        that fails some 600 further problems, small ones too, which tell where and why.
 
     Returns the report of the drawn problems; None where the arrays are too large to draw more of their shape.
     Raises ProblemError where the arrays do not fit, TargetError where the kernel is none.
@@ -78,8 +80,12 @@ def assert_vjp(
     drawn = [] if given.problem.size > LARGEST_DRAWN else _drawn(target, given.problem, values, max_examples, max_seconds, seed, strict)
     failing = next((report for report in drawn if not report.passed and report.verdict is not Verdict.INCONCLUSIVE), None)
     if first or failing:
+        # what is seen where nothing rounds alone is not seen on other numbers
+        exactly = not first and failing is not None and "--values exact" in failing.drawn_by
+        numbers = "exact" if exactly else values
+        explained = _plainly(failing) if no_diagnosis else _small(target, given.problem, failing, numbers, seed, strict)
         headline = first or f"{target.__qualname__}: on the arrays given nothing is wrong"
-        raise AssertionError("\n" + "\n\n".join([headline, *_small(target, given.problem, failing, values, strict)]))
+        raise AssertionError("\n" + "\n\n".join([headline, *explained]))
     return drawn[-1] if drawn else None
 
 
@@ -119,21 +125,20 @@ def _exactly(target: LayerKernel, limits: Mapping[str, Any]) -> bool:
     return True
 
 
-def _small(target: LayerKernel, problem: Problem, failing: Report | None, values: str, strict: bool) -> list[str]:
+def _small(target: LayerKernel, problem: Problem, failing: Report | None, values: str, seed: int | None, strict: bool) -> list[str]:
     """The first finding on problems up to the shape given, which are read at a glance and tell where and why; of a kernel that fails there
     in another way, as one that takes a single shape does, or not at all, the one on problems of that shape, if there is one."""
-    numbers = "exact" if failing is not None and "--values exact" in failing.drawn_by else values
     expected = (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY) if failing is None else (failing.verdict,)
     limits = {"batch": min(max(problem.batch, 1), LARGEST_READ), "width": min(max(problem.widths), LARGEST_READ)}
-    shown, where = (
-        check(target, max_examples=60, values=numbers, strict=strict, max_seconds=10.0, shrink_seconds=3.0, **limits),
-        "are drawn",
-    )
-    if not (shown.findings and shown.verdict in expected):
-        if failing is None:
-            return []
-        shown, where = failing, "are drawn, of the same shape"
-    finding = shown.findings[0]
+    shown = check(target, max_examples=60, seed=seed, values=values, strict=strict, max_seconds=10.0, shrink_seconds=3.0, **limits)
+    return _plainly(shown, "are drawn") if shown.findings and shown.verdict in expected else _plainly(failing)
+
+
+def _plainly(report: Report | None, where: str = "are drawn, of the same shape") -> list[str]:
+    """The first finding of a report that fails, if there is one."""
+    if report is None or not report.findings:
+        return []
+    finding = report.findings[0]
     rows = [f"{label(name)}{said}" for name, said in finding.rows()]
     return [printable("\n".join([f"{finding.verdict.value} on problems that {where}, the smallest that shows it", *rows]))]
 

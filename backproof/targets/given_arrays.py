@@ -48,7 +48,7 @@ class GivenArrays:
     @property
     def words(self) -> dict[str, Any]:
         """What `supports` of a kernel says that takes such arrays."""
-        words: dict[str, Any] = {"arrays": self.kind.framework, "device": self.kind.device}
+        words: dict[str, Any] = {"arrays": self.kind.framework, "device": self.kind.device, "empty_batch": not self.problem.batch}
         if "bias" in self.arrays:
             words["biases"] = self.arrays["bias"] is not None
         if "target" in self.numbers:

@@ -40,6 +40,8 @@ def kernel_of(given: Any, layer: Layer) -> Asked:
     if isinstance(given, type) or not callable(given):
         what = f"the class {name}" if isinstance(given, type) else f"a {type(given).__name__}"
         raise TargetError(f"kernel is {what}: expected a function {_call(layer)}, a torch.autograd.Function or a torch module")
+    if _is_unknown(given):
+        return Asked(_either(given, layer), name)
     if _takes(given, len(layer.takes) + 1) and not _may_leave_out(given, len(layer.takes)):
         return Asked(given, name)
     if _takes(given, len(layer.takes)):
@@ -62,22 +64,41 @@ def _made(given: type, name: str) -> Any:
 
 
 def _takes(function: Kernel, count: int) -> bool:
-    """Whether a function may be called with so many arguments; of what is not written in Python nothing is known, and it may."""
+    """Whether a function may be called with so many arguments."""
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
         return False
+    return True
+
+
+def _is_unknown(function: Kernel) -> bool:
+    """Whether nothing is known of its arguments: it is not written in Python."""
+    try:
+        inspect.signature(function)
     except ValueError:
         return True
-    return True
+    return False
+
+
+def _either(function: Kernel, layer: Layer) -> Kernel:
+    """A kernel of a function of which nothing is known: where it does not take the upstream gradient, it is a forward pass."""
+
+    def kernel(*arrays: Any) -> Any:
+        try:
+            return function(*arrays)
+        except TypeError as error:
+            try:
+                return _backward(function, layer)(*arrays)
+            except TypeError:
+                raise error from None
+
+    return kernel
 
 
 def _may_leave_out(function: Kernel, place: int) -> bool:
     """Whether its argument at a place has a name and a default: the upstream gradient has none, but options of a forward pass have."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:
-        return False
+    parameters = list(inspect.signature(function).parameters.values())
     positional = [parameter for parameter in parameters if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)]
     return len(positional) > place and positional[place].default is not inspect.Parameter.empty
 

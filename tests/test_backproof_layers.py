@@ -1,0 +1,348 @@
+"""One layer by itself: assert_vjp in place of an allclose line, and check of its kernels."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from backproof import ProblemError, TargetError, Verdict, assert_vjp, check
+from tests.kernels_of_layers import BFLOAT16, FIRST_ALONE, WRONG, as_if_contiguous, linear, times, with_upstream
+
+QUICK = {"seed": 1, "max_examples": 6, "no_diagnosis": True}
+
+
+def arrays(dtype=np.float64, batch=5, inputs=4, outputs=3):
+    """x, weight (out, in), bias and upstream, numbers of a test as people write them."""
+    rng = np.random.default_rng(5)
+    shapes = ((batch, inputs), (outputs, inputs), (outputs,), (batch, outputs))
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def tensors(dtype=torch.float64, **sizes):
+    return [torch.tensor(array, dtype=dtype) for array in arrays(**sizes)]
+
+
+def kernel_of(function, activation="identity", **said):
+    """A kernel that says which layer it is."""
+
+    def kernel(*given):
+        return function(*given)
+
+    kernel.supports = {"layer": "linear", "activation": activation, **said}
+    return kernel
+
+
+# ---- what is right ----
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, BFLOAT16], ids=lambda dtype: np.dtype(dtype).name)
+def test_a_right_kernel_passes(dtype):
+    report = assert_vjp(linear, *arrays(dtype), **QUICK)
+    assert report.verdict is Verdict.RIGHT
+    assert report.precision == np.dtype(dtype).name
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_a_kernel_of_torch_gets_tensors_of_the_dtype(dtype):
+    seen = set()
+
+    def kernel(x, weight, bias, upstream):
+        seen.update(array.dtype for array in (x, weight, bias, upstream))
+        return upstream @ weight, upstream.T @ x, upstream.sum(0)
+
+    assert_vjp(kernel, *tensors(dtype), **QUICK)
+    assert seen == {dtype}
+
+
+class ByHand(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias):
+        ctx.save_for_backward(x, weight)
+        return x @ weight.T + bias
+
+    @staticmethod
+    def backward(ctx, upstream):
+        x, weight = ctx.saved_tensors
+        return upstream @ weight, upstream.T @ x, upstream.sum(0)
+
+
+FORWARD = {
+    "a function": (F.linear, "identity"),
+    "a torch.autograd.Function": (ByHand, "identity"),
+    "its apply": (ByHand.apply, "identity"),
+    "a module": (torch.nn.Linear(4, 3).double(), "identity"),
+    "a module with an activation": (torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.GELU()).double(), "gelu"),
+}
+
+
+@pytest.mark.parametrize("name", FORWARD)
+def test_the_backward_pass_of_a_forward_pass_is_asked(name):
+    given, activation = FORWARD[name]
+    assert assert_vjp(given, *tensors(), activation=activation, **QUICK).verdict is Verdict.RIGHT
+
+
+def test_a_module_is_asked_with_its_own_parameters_which_stay():
+    module, (x, _, _, upstream) = torch.nn.Linear(4, 3), tensors(torch.float32)
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    assert_vjp(module, x, None, None, upstream, **QUICK)
+    assert all(torch.equal(now, then) for now, then in zip(module.parameters(), before, strict=True))
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_a_forward_pass_of_jax_with_weights_in_out():
+    x, weight, bias, upstream = (jnp.asarray(array, dtype=jnp.float32) for array in arrays())
+    assert_vjp(lambda x, w, b: x @ w + b, x, weight.T, bias, upstream, weights="in_out", **QUICK)
+
+
+def test_functions_without_weights():
+    z, upstream = torch.randn(5, 3, dtype=torch.float64), torch.rand(5, dtype=torch.float64)
+    assert_vjp(F.silu, z, torch.randn(5, 3, dtype=torch.float64), layer="activation", activation="silu", **QUICK)
+    classes, rows = torch.tensor([0, 2, 1, 1, 0]), F.one_hot(torch.tensor([0, 2, 1, 1, 0]), 3).double()
+
+    def losses(z, target):
+        return F.cross_entropy(z, target, reduction="none")
+
+    for target in (classes, rows):
+        assert_vjp(losses, z, target, upstream, layer="softmax_cross_entropy", **QUICK)
+    x, weight, bias, _ = tensors()
+
+    def of_linear(x, weight, bias, target):
+        return losses(F.linear(x, weight, bias), target)
+
+    assert_vjp(of_linear, x, weight, bias, classes, upstream, layer="linear_softmax_cross_entropy", **QUICK)
+
+
+def test_without_a_bias_and_without_samples():
+    x, weight, _, upstream = arrays()
+
+    def kernel(x, weight, bias, upstream):
+        assert bias is None
+        return upstream @ weight, upstream.T @ x, None
+
+    assert_vjp(kernel, x, weight, None, upstream, **QUICK)
+    assert_vjp(linear, *arrays(batch=0), **QUICK)
+
+
+def test_an_expanded_upstream_gradient_is_given_as_it_is():
+    seen = []
+
+    def kernel(x, weight, bias, upstream):
+        seen.append(upstream.stride())
+        return upstream @ weight, upstream.T @ x, upstream.sum(0)
+
+    assert_vjp(kernel, *tensors()[:3], torch.ones(1, 1, dtype=torch.float64).expand(5, 3), **QUICK)
+    assert seen[0] == (0, 0)
+    assert (0, 0) in seen[1:], "the law of expanded inputs gives tensors with strides of 0"
+
+
+# ---- what is wrong ----
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("dtype", [np.float64, BFLOAT16], ids=lambda dtype: np.dtype(dtype).name)
+def test_a_wrong_kernel_is_caught(name, dtype):
+    with pytest.raises(AssertionError, match="wrong"):
+        assert_vjp(WRONG[name], *arrays(dtype), **QUICK)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_check_catches_a_wrong_kernel(name):
+    report = check(kernel_of(WRONG[name]), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True)
+    assert report.verdict is Verdict.WRONG
+
+
+@pytest.mark.parametrize("precision", [None, "bfloat16/float32"])
+def test_a_hundredth_too_much_in_bfloat16_is_caught_where_nothing_rounds(precision):
+    with pytest.raises(AssertionError) as raised:
+        assert_vjp(times(1.01), *arrays(BFLOAT16), precision=precision, **QUICK)
+    assert "on the arrays given nothing is wrong" in str(raised.value)
+    assert "it_is_exact_where_nothing_rounds" in str(raised.value)
+    kernel = kernel_of(times(1.01))
+    kernel.precision = "bfloat16"
+    assert check(kernel, seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True).laws["it_is_exact_where_nothing_rounds"].broken
+
+
+@pytest.mark.parametrize("name", ["the first number", "the first row", "none"])
+def test_a_law_says_that_each_sample_has_its_own_upstream_gradient(name):
+    report = check(kernel_of(FIRST_ALONE[name]), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True)
+    assert report.laws["each_sample_has_its_own_upstream_gradient"].broken
+
+
+def test_an_upstream_gradient_that_is_read_as_if_it_were_contiguous():
+    kernel = with_upstream(as_if_contiguous)
+    with pytest.raises(AssertionError) as raised:
+        assert_vjp(kernel, *arrays(), **QUICK)
+    for line in ("on the arrays given nothing is wrong", "with a stride of 0 is read as if it were contiguous"):
+        assert line in str(raised.value)
+    assert check(kernel_of(kernel), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True).verdict is not Verdict.RIGHT
+
+
+def test_a_kernel_that_leaves_memory_as_it_is_for_an_empty_batch():
+    def kernel(x, weight, bias, upstream):
+        dx, dweight, dbias = linear(x, weight, bias, upstream)
+        return dx, dweight, dbias if len(x) else dbias + 7.0
+
+    report = check(kernel_of(kernel), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True)
+    assert report.laws["an_empty_batch_has_no_gradient"].broken
+    with pytest.raises(AssertionError, match=r"dbias\[0\]: layer 1: dC/db\[0\]"):
+        assert_vjp(kernel, *arrays(batch=0), **QUICK)
+
+
+def test_what_is_told():
+    def forgot_the_samples(x, weight, bias, upstream):
+        return upstream @ weight, upstream.T @ x, upstream[0]
+
+    with pytest.raises(AssertionError) as raised:
+        assert_vjp(forgot_the_samples, *arrays(), **QUICK | {"no_diagnosis": False})
+    for line in (
+        "wrong: test_what_is_told.<locals>.forgot_the_samples, on the arrays given",
+        "  entry    dbias[",
+        ": layer 1: dC/db[",
+        "  got      ",
+        "  exact    ",
+        "  allowed  ",
+        "  each     dC/dW: right; dC/db: off",
+        "wrong on problems that are drawn, the smallest that shows it",
+        "  cause    equations 4 and 10, layer 1",
+        "  problem  Problem(",
+        "  seed     1; before shrinking: backproof.problem_at(",
+    ):
+        assert line in str(raised.value), line
+
+
+def test_an_entry_of_a_weight_in_out_is_named_so():
+    x, weight, bias, upstream = arrays()
+
+    def kernel(x, weight, bias, upstream):
+        dweight = x.T @ upstream
+        dweight[3, 1] += 1
+        return upstream @ weight.T, dweight, upstream.sum(0)
+
+    with pytest.raises(AssertionError, match=r"dweight\[3, 1\]: layer 1: dC/dW\[1, 3\]"):
+        assert_vjp(kernel, x, weight.T, bias, upstream, weights="in_out", **QUICK)
+
+
+# ---- what is no answer ----
+
+NO_ANSWER = {
+    "two arrays": (lambda x, w, b, u: (u @ w, u.T @ x), "the kernel returned 2 arrays: expected 3, (dx, dweight, dbias)"),
+    "one array": (lambda x, w, b, u: u @ w, "the kernel returned a ndarray: expected 3, (dx, dweight, dbias)"),
+    "a bias gradient of None": (lambda x, w, b, u: (u @ w, u.T @ x, None), "dbias is None: expected an array of shape (3,)"),
+    "a transposed weight gradient": (
+        lambda x, w, b, u: (u @ w, x.T @ u, u.sum(0)),
+        "dweight has shape (4, 3), expected (3, 4); it is transposed: weights are (out, in) here, and weights='in_out' says",
+    ),
+    "whole numbers": (lambda x, w, b, u: (u @ w, u.T @ x, u.sum(0).astype(int)), "dbias has dtype int64: expected floating-point"),
+    "a bias gradient for each sample": (lambda x, w, b, u: (u @ w, u.T @ x, u), "dbias has shape (5, 3), expected (3,)"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ANSWER)
+def test_what_is_no_answer_is_told(name):
+    kernel, said = NO_ANSWER[name]
+    with pytest.raises(AssertionError) as raised:
+        assert_vjp(kernel, *arrays(), **QUICK)
+    assert f"malformed: {kernel.__qualname__}: {said}" in str(raised.value)
+
+
+def test_numbers_that_are_none_are_told():
+    def kernel(*given):
+        dx, dweight, dbias = linear(*given)
+        return dx, np.full_like(dweight, np.nan), dbias
+
+    with pytest.raises(AssertionError, match=r"nonfinite: .*, on the arrays given"):
+        assert_vjp(kernel, *arrays(), **QUICK)
+
+
+def test_a_kernel_that_writes_to_its_inputs():
+    def kernel(x, weight, bias, upstream):
+        upstream *= 2
+        return linear(x, weight, bias, upstream / 2)
+
+    with pytest.raises(AssertionError, match=r"impure: .* wrote to upstream"):
+        assert_vjp(kernel, *arrays(), **QUICK)
+    in_torch = kernel_of(lambda x, w, b, u: (u.mul_(2) @ w / 2, u.T @ x / 2, u.sum(0) / 2), arrays="torch")
+    assert check(in_torch, seed=1, max_examples=5, shrink_seconds=0, no_diagnosis=True).verdict is Verdict.IMPURE
+
+
+def test_what_a_kernel_raises_goes_on():
+    def kernel(x, weight, bias, upstream):
+        raise ZeroDivisionError("of its own")
+
+    with pytest.raises(ZeroDivisionError, match="of its own"):
+        assert_vjp(kernel, *arrays(), **QUICK)
+
+
+X, W, B, U = arrays()
+BAD_ARRAYS = {
+    "too few": ((X, W, U), {}, "3 arrays are given for the layer linear: expected 4, x, weight, bias, upstream"),
+    "a transposed weight": (
+        (X, W.T, B, U),
+        {},
+        "weight has shape (4, 3): expected (3, 4), (out, in); it is transposed: give weight.T, or say",
+    ),
+    "a weight of another layer": ((X, W[:, :2], B, U), {}, "weight has shape (3, 2): expected (3, 4), (out, in)"),
+    "a bias of another layer": ((X, W, B[:2], U), {}, "bias has shape (2,): expected (3,)"),
+    "an upstream number for each sample": ((X, W, B, U[:, :1]), {}, "weight has shape (3, 4): expected (1, 4)"),
+    "an upstream gradient of other samples": ((X, W, B, U[:4]), {}, "upstream has shape (4, 3): expected (5, 3)"),
+    "three axes": ((X[None], W, B, U), {}, "x has shape (1, 5, 4): expected (batch, n); of more axes"),
+    "NaN": ((X, W * np.nan, B, U), {}, "weight[0, 0] is nan: expected finite numbers"),
+    "two frameworks": ((X, torch.tensor(W), B, U), {}, "weight is of torch, and x of numpy: expected all of one framework"),
+    "a negative number for a loss": (
+        (X, np.array([0, 1, 2, 3, 0]), np.array([1.0, -2.0, 1.0, 1.0, 1.0])),
+        {"layer": "softmax_cross_entropy"},
+        "upstream[1] is -2: expected numbers that are not negative",
+    ),
+    "a class that there is not": (
+        (X, np.array([0, 1, 2, 4, 0]), np.ones(5)),
+        {"layer": "softmax_cross_entropy"},
+        "the arrays are no problem of the layer softmax_cross_entropy: y has the class 4: expected 0 to 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ARRAYS)
+def test_arrays_that_do_not_fit_are_refused(name):
+    given, said, message = BAD_ARRAYS[name]
+    kernel = linear if len(given) > 3 else lambda logits, target, upstream: logits
+    with pytest.raises(ProblemError) as raised:
+        assert_vjp(kernel if said else linear, *given, **said)
+    assert message in str(raised.value)
+
+
+def of_a_problem(problem):
+    return problem
+
+
+BAD_KERNELS = {
+    "a list": ([1.0], {}, "kernel is a list: expected a function f(x, weight, bias, upstream) -> (dx, dweight, dbias)"),
+    "a class": (dict, {}, "kernel is the class dict: expected a function"),
+    "a function of a problem": (of_a_problem, {}, "of_a_problem takes (problem): expected a function f(x, weight, bias, upstream)"),
+    "a forward pass of NumPy": (lambda x, w, b: x @ w.T + b, {}, "of NumPy has no backward pass: give f(x, weight, bias, upstream)"),
+    "a module of two layers": (
+        torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 3)),
+        {},
+        "Sequential has the parameters 0.weight (3, 4), 0.bias (3,), 1.weight (3, 3), 1.bias (3,): expected one weight and at most",
+    ),
+    "an unknown layer": (linear, {"layer": "convolution"}, "layer is 'convolution': expected one of linear, activation"),
+    "an unknown activation": (linear, {"activation": "tanhh"}, "activation 'tanhh' is not known"),
+    "an unknown layout": (linear, {"weights": "rows"}, "weights is 'rows': expected one of out_in, in_out"),
+    "no module, and no weight": (linear, {"weight": None}, "weight is None: expected an array, of all but a torch module"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_KERNELS)
+def test_what_is_no_kernel_is_refused(name):
+    kernel, said, message = BAD_KERNELS[name]
+    weight = W if "weight" not in said else None
+    with pytest.raises(TargetError) as raised:
+        assert_vjp(kernel, X, weight, B, U, **{key: value for key, value in said.items() if key != "weight"})
+    assert message in str(raised.value)
+
+
+def test_an_array_that_is_none_is_refused():
+    with pytest.raises(TargetError, match="x is a list: expected an array of NumPy, PyTorch or JAX"):
+        assert_vjp(linear, X.tolist(), W, B, U)
+    with pytest.raises(TargetError, match="bias has dtype int64: expected one of float64"):
+        assert_vjp(linear, X, W, B.astype(int), U)
