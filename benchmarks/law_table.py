@@ -28,7 +28,7 @@ This page is written by `python -m benchmarks.law_table`, from the docstrings of
 - Judged: on *every problem*; *sampled*, of problems that are alike; *rotated*, some laws on each first problem of a block, since they ask
   further ones; *audit*, on a sample of right answers.
 - A law that compares calls proves nothing where two calls differ, and is held back there. Those marked *no penalty* do not hold where a
-  penalty is added to dC/dW.
+  penalty is added to dC/dW, and *of values exact* is one that is judged on problems on which nothing rounds ([exact.md](exact.md)).
 
 | law | statement | cannot see | needs | judged |
 | --- | --- | --- | --- | --- |
@@ -47,7 +47,7 @@ def parts(law: Law) -> dict[str, str]:
 def row(law: Law) -> str:
     said = parts(law)
     rounding = f" Rounding: {said['Rounding']}" if "Rounding" in said else ""
-    judged = law.cadence.value + ("" if law.with_penalty else ", *no penalty*")
+    judged = law.cadence.value + (f", *of values {law.values}*" if law.values else "") + ("" if law.with_penalty else ", *no penalty*")
     cells = [f"`{law.name}`", law.statement, said["Cannot see"], said["Needs"] + rounding, judged]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 

@@ -13,7 +13,7 @@ from backproof.runs.tally import REASONS, SORTS, VALUE_CLASS, Fared, Tally, sort
 from properties.judging.judge import verify
 from properties.laws.law import HELD, Cadence, broken, not_applicable
 from properties.laws.table import LAWS
-from properties.problems.blocks import OTHER_CLASS
+from properties.problems.blocks import EXACT_CLASS, OTHER_CLASS
 from properties.problems.values import VALUE_CLASSES
 from properties.verdict import Verdict
 from reference.backward import gradient
@@ -182,7 +182,7 @@ def test_a_problem_fails_by_a_law_that_asks_further_ones(seed_of_the_run):
 
 def test_value_classes_are_those_of_the_plans(seed_of_the_run):
     report = check(gradient, max_examples=100, seed=seed_of_the_run, laws=["it_answers"])
-    assert set(by_sort(report)[VALUE_CLASS]) == set(VALUE_CLASSES)
+    assert set(by_sort(report)[VALUE_CLASS]) == {*VALUE_CLASSES, EXACT_CLASS}
     assert OTHER_CLASS not in VALUE_CLASSES
 
 

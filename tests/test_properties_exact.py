@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from backproof import gradient
+from backproof import Problem, gradient, strategies
 from properties.problems.architecture import Architecture
-from properties.problems.exact import is_exact
+from properties.problems.blocks import EXACT_CLASS, block_at, one_of_each_block
+from properties.problems.exact import NOTHING, exact_quantities, is_exact, unit_exponents
 from properties.problems.exact_numbers import exact_problems_of_seed
+from properties.problems.support import Support, SupportError
 from reference.dtypes import DTYPES
+from reference.problem import PARTS
 from tests.exact_passes import PRODUCTS, honest_pass
 
 ACTIVATIONS = ["identity", "relu", ("leaky_relu", {"slope": -0.5}), ("leaky_relu", {"slope": 2.0}), "hardtanh", "relu6"]
@@ -51,3 +54,113 @@ def test_honest_passes_agree_bit_by_bit_in_any_order(precision, penalty, seed_of
                 dW, db, dx = honest_pass(problem, precision, PRODUCTS[name], mean)
                 for got, expected in zip([*dW, *db, dx], [*right.weights, *right.biases, right.x], strict=True):
                     assert np.array_equal(got.astype(np.float64), expected), (name, mean, problem)
+
+
+def test_a_stack_is_exact_where_each_of_it_is(seed_of_the_run):
+    rng = np.random.default_rng(seed_of_the_run)
+    stack = exact_problems_of_seed(architecture(rng), (int(rng.integers(2**30)), 0), "float32", 8)
+    by_one = [bool(is_exact(stack.at(i), "float32")) for i in range(8)]
+    assert is_exact(stack, "float32").tolist() == by_one
+
+
+@pytest.mark.parametrize(
+    ("numbers", "unit"),
+    [([3.0, 0.5], -1), ([0.0, 12.0], 2), ([0.0, 0.0], NOTHING), ([2.0**-1074], -1074), ([0.1], -55), ([-6.0], 1)],
+)
+def test_a_unit_is_the_largest_power_of_two_that_divides_all(numbers, unit):
+    assert unit_exponents(np.array(numbers)) == unit
+
+
+def simple(**changes):
+    parts = {"weights": [[[1.0, 2.0]]], "biases": [[0.5]], "activations": ["relu"], "x": [[3.0, -1.0]], "y": [[1.0]]}
+    return Problem(**(parts | changes))
+
+
+ROUNDS = {
+    "nothing": ({}, "bfloat16", True),
+    "a sum beyond 2^8 units": ({"x": [[100.0, 100.0]]}, "bfloat16", False),
+    "the same in 24 bits": ({"x": [[100.0, 100.0]]}, "float32", True),
+    "a number that is no fraction of two": ({"x": [[0.1, 1.0]]}, "float64", False),
+    "a pre-activation on a kink": ({"biases": [[-1.0]]}, "float64", False),
+    "no kink where the line goes on": ({"biases": [[-1.0]], "activations": ["identity"]}, "float64", True),
+    "an exponential": ({"activations": ["tanh"]}, "float64", False),
+    "a slope that is none of two": ({"activations": ["leaky_relu"]}, "float64", False),
+    "a slope that is": ({"activations": [("leaky_relu", {"slope": 0.25})]}, "bfloat16", True),
+    "an exponential in the loss": ({"loss": "binary_cross_entropy_with_logits"}, "float64", False),
+    "a mean over three": ({"x": [[3.0, -1.0]] * 3, "y": [[1.0]] * 3, "reduction": "mean"}, "float64", False),
+    "a sum of squares over three, which may be a mean times three": ({"x": [[3.0, -1.0]] * 3, "y": [[1.0]] * 3}, "float64", False),
+    "a sum of what comes from above over three": ({"x": [[3.0, -1.0]] * 3, "y": [[1.0]] * 3, "loss": "upstream"}, "float64", True),
+    "a mean over four": ({"x": [[3.0, -1.0]] * 4, "y": [[1.0]] * 4, "reduction": "mean"}, "bfloat16", True),
+    "a factor of a penalty": ({"penalty": ("l2", 0.1)}, "float64", False),
+    "one that is a power of two": ({"penalty": ("l2", 0.25)}, "float64", True),
+    "underflow": ({"x": [[3 * 2.0**-120, 2.0**-120]], "biases": None}, "float32", False),
+    "what goes into a product in ten digits": ({"x": [[4095.0, 1.0]], "loss": "upstream"}, "tf32", False),
+    "the same in all": ({"x": [[4095.0, 1.0]], "loss": "upstream"}, "float32", True),
+    "weights of samples": ({"sample_weights": [1.0]}, "float64", False),
+}
+
+
+@pytest.mark.parametrize(("changes", "precision", "exact"), ROUNDS.values(), ids=ROUNDS)
+def test_what_rounds(changes, precision, exact):
+    assert bool(is_exact(simple(**changes), precision)) == exact
+
+
+def test_a_batch_without_samples_is_exact():
+    parts = {name: getattr(simple(), name) for name in PARTS} | {"x": np.zeros((0, 2)), "y": np.zeros((0, 1))}
+    assert is_exact(Problem.unchecked(**parts), "bfloat16")
+
+
+def test_the_loss_takes_more_digits_than_its_derivative():
+    # 3.5 - 6 is 19 halves of sizes at most, and the square of that 361
+    exact = exact_quantities(simple(x=[[3.0, 0.0]], y=[[6.0]]), "bfloat16")
+    assert (bool(exact["weights"]), bool(exact["loss"])) == (True, False)
+    assert exact_quantities(simple(x=[[3.0, 0.0]], y=[[6.0]]), "float32")["loss"]
+
+
+@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
+def test_real_sizes_have_some(precision):
+    support = Support.of({"sizes": "real"}).of_exact
+    drawn = list(one_of_each_block(12, 1, support, precision))
+    assert max(max(problem.widths) for problem in drawn) > 32
+    assert sum(bool(is_exact(problem, precision)) for problem in drawn) >= 6
+
+
+def test_a_run_poses_some_and_a_16_bit_target_more_and_first():
+    for precision, least in (("float64", 8), ("bfloat16", 16)):
+        drawn = [block_at(i, 1, Support(), precision) for i in range(64)]
+        exact = [i for i, block in enumerate(drawn) if block.value_class == EXACT_CLASS]
+        assert (len(exact), exact[0]) == (least, 1)
+
+
+def test_none_is_posed_to_what_always_rounds():
+    for supports in ({"activations": ["tanh"]}, {"losses": ["softmax_cross_entropy"]}, {"exact": False}, {"values": "tame"}):
+        assert Support.of(supports).of_exact is None
+        assert all(block_at(i, 1, Support.of(supports), "float64").value_class != EXACT_CLASS for i in range(20))
+
+
+@pytest.mark.parametrize(
+    ("supports", "why"),
+    [
+        ({"activations": ["tanh"]}, "each activation, or each loss, rounds"),
+        ({"losses": ["softmax_cross_entropy"]}, "each activation, or each loss, rounds"),
+        ({"losses": ["mean_squared_error"], "outputs": (3, 3)}, "each activation, or each loss, rounds"),
+        ({"batch": (3, 3)}, "no size of a batch is a power of two"),
+        ({"penalties": [("l2", 0.1)]}, "no factor of a penalty is a power of two"),
+        ({"sample_weights": True}, "samples have weights"),
+        ({"exact": False}, "the target rounds more than one pass, as it says by `exact`"),
+    ],
+)
+def test_what_has_none_is_refused(supports, why):
+    with pytest.raises(SupportError, match=why):
+        Support.of(supports).limited(values="exact")
+
+
+def test_hypothesis_draws_exact_problems():
+    from hypothesis import given, settings
+
+    @settings(max_examples=20, database=None)
+    @given(strategies.problems(values="exact", biases=True, depth=3))
+    def test(problem):
+        assert is_exact(problem)
+
+    test()

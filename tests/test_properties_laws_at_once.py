@@ -54,9 +54,9 @@ TARGETS = [pytest.param(fault.target, id=name) for name, fault in FAULTS.items()
 ]
 
 
-def answered(target, seed, places=None, judged_by=None):
+def answered(target, seed, places=None, judged_by=None, values="any"):
     """Answers to a block of eight small problems, each asked twice."""
-    support = Support(depth=(1, 3), width=(1, 3), batch=(1, 3))
+    support = Support(depth=(1, 3), width=(1, 3), batch=(1, 3), values=values)
     block = block_at(first_of_doubled(3) + 8 * (seed % 50), seed, support, "float64")
     places = list(range(len(block))) if places is None else places
     ask = InProcess(target)
@@ -78,12 +78,16 @@ def test_what_holds_at_once_holds_by_itself(target, seed_of_the_run):
 @each_law
 def test_a_right_answer_is_right_at_once(law, seed_of_the_run):
     """Or hardly anything is judged at once."""
-    said = [holds for step in range(10) for holds in law.at_once(answered(gradient, seed_of_the_run + step)[0])]
+    said = [holds for step in range(10) for holds in law.at_once(answered(gradient, seed_of_the_run + step, values=law.values or "any")[0])]
     assert np.mean(said) > 0.5
 
 
 def doubled(problem):
     return gradient(problem).mapped(lambda place, array: 2 * array)
+
+
+def one_unit_off(problem):
+    return gradient(problem).mapped(lambda place, array: np.nextafter(array, np.inf))
 
 
 WRONG = {
@@ -92,6 +96,7 @@ WRONG = {
     "inputs_are_left_alone": writes,
     "two_calls_agree": Unsteady(),
     "it_agrees_with_the_exact_gradient": doubled,
+    "it_is_exact_where_nothing_rounds": one_unit_off,
 }
 
 
@@ -99,7 +104,7 @@ WRONG = {
 def test_what_is_broken_is_not_held_at_once(law, seed_of_the_run):
     broken = 0
     for step in range(30):
-        many, ask = answered(WRONG[law.name], seed_of_the_run + step)
+        many, ask = answered(WRONG[law.name], seed_of_the_run + step, values=law.values or "any")
         for i, holds in enumerate(law.at_once(many)):
             case = Case(many.problems.at(i), ask, None, None, many.answers[i], many.again[i])
             is_broken = law.on(case).status is Status.BROKEN

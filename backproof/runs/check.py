@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from backproof.findings.finding import Finding
-from backproof.findings.known_laws import JUDGES
+from backproof.findings.known_laws import EXACT, JUDGES
 from backproof.findings.report import Report
 from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import in_words
@@ -107,6 +107,9 @@ def check(
     session = opened(target, precision, time_limit, load_limit)
     try:
         support = Support.of(session.supports).limited(**limits)
+        if values is None and support.of_exact and all(law.name == EXACT for law in chosen):
+            # on other problems this law says nothing
+            support, limits["values"] = support.of_exact, "exact"
         inquiry = Inquiry(session, support, precision or session.precision, in_words(limits))
         run = Run(inquiry, chosen, strict, progress or (lambda *told: None))
         run.judge_all(max_examples, _seed_of_the_run() if seed is None else seed, math.inf if max_seconds is None else max_seconds)

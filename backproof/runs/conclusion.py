@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from backproof.findings.environment import environment
 from backproof.findings.finding import Finding
-from backproof.findings.known_laws import AUDITS, JUDGES
+from backproof.findings.known_laws import AUDITS, EXACT, JUDGES
 from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
 from backproof.runs.failures import Failure, Failures
@@ -28,6 +28,12 @@ from rounding.precisions import PRECISIONS
 LARGEST_READ = 2_000
 """Numbers of a finding's problem that is read beside small ones."""
 
+
+OF_BITS = (
+    "no diagnosis, and the cause is not known: it shows only where nothing rounds, as a changed entry, a sum or a product in fewer digits "
+    "or a factor next to 1 would"
+)
+"""What is said where numbers are within rounding, and not equal where nothing rounds: no wrong equation is looked for."""
 
 INTERRUPTED = "interrupted before it was found where and why: this is the report without"
 
@@ -96,6 +102,8 @@ class Conclusion:
         readable = [one for one in failing if one.outcome.verdict is not Verdict.TIMES_OUT]
         if not readable or self.interrupted or self.inquiry.session.deaths:
             return (), ""
+        if all(one.law.name == EXACT for one in readable):
+            return (), OF_BITS
         found = [one.problem for one in readable if one.law.name == JUDGES and one.problem.size <= LARGEST_READ]
         try:
             made = diagnose(
@@ -178,7 +186,7 @@ class Conclusion:
             return ""
         if self.interrupted or self.inquiry.session.deaths or self.inquiry.support.values == "tame" or JUDGES not in self.tally.laws:
             return ""
-        if any(are_tame(one.problem) for one in failing):
+        if any(one.law.name == EXACT or are_tame(one.problem) for one in failing):
             return ""
         inquiry, strict = self.inquiry, self.failures.strict
         return right_if_tame(inquiry.session, inquiry.small, self.seed, inquiry.precision, self.drawn_in, strict=strict)

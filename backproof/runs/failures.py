@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from backproof.findings.known_laws import CALLS, STATE
+from backproof.findings.known_laws import CALLS, EXACT, JUDGES, STATE
 from properties.laws.failure_kind import Kind, kind_of
 from properties.laws.law import Cadence, Law, Outcome, Status
 from properties.verdict import Verdict
@@ -90,9 +90,10 @@ class Failures:
     def told(self) -> dict[Way, Failure]:
         """What is worth telling: the same mistake once, by the law that says most of it.
 
-        Where two calls differ, numbers and laws that ask further problems say nothing; where single problems show a verdict, laws that
-        pose related ones say no more of it; where something fails, what is merely lossy says nothing; and a lossy answer of two functions
-        says nothing where each is lossy by itself, or of one of some where one is.
+        Where numbers are wrong beyond rounding, that they are off where nothing rounds says no more; where two calls differ, numbers and
+        laws that ask further problems say nothing; where single problems show a verdict, laws that pose related ones say no more of it;
+        where something fails, what is merely lossy says nothing; and a lossy answer of two functions says nothing where each is lossy by
+        itself, or of one of some where one is.
         """
         failing = {way: failure for way, failure in self.by_way.items() if self.fails(failure.outcome)}
         if any(failure.of_state for failure in failing.values()):
@@ -101,7 +102,10 @@ class Failures:
             failing = {way: failure for way, failure in failing.items() if way.law == CALLS or way.law not in STATE}
         if all(way.verdict is Verdict.LOSSY for way in failing):
             return self._lossy()
-        by_itself = {way.verdict for way, failure in failing.items() if failure.law.cadence is not Cadence.ROTATED}
+        if any(way.law == JUDGES and way.verdict in (Verdict.WRONG, Verdict.NONFINITE) for way in failing):
+            failing = {way: failure for way, failure in failing.items() if way.law != EXACT}
+        of_bits = {way for way in failing if way.law == EXACT}
+        by_itself = {way.verdict for way, failure in failing.items() if failure.law.cadence is not Cadence.ROTATED and way not in of_bits}
         if Verdict.NONFINITE in by_itself:
             by_itself.add(Verdict.WRONG)
         return self._of(

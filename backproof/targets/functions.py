@@ -120,6 +120,8 @@ def adapt(
         usual |= {"penalties": [penalty]}
     if sample_weights:
         usual |= {"sample_weights": True}
+    if rate is not None:
+        usual |= {"exact": False}  # what is read out of updated weights was rounded with them
     target.supports = {**usual, **taken.supports, **(said or {})}  # type: ignore[attr-defined]
     penalties: tuple[Any, ...] = (penalty,)
     with suppress(SupportError):  # what cannot be understood is told where the target is asked

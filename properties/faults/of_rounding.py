@@ -8,6 +8,7 @@ import numpy as np
 from properties.faults.fault import (
     ADD,
     BIAS,
+    BITS,
     CALLS,
     EXACT,
     LINE,
@@ -21,6 +22,7 @@ from properties.faults.fault import (
     weight_gradient,
 )
 from reference.arrays import Array
+from reference.dtypes import DTYPES
 from reference.gradient import Gradient
 from reference.problem import Problem
 
@@ -41,6 +43,26 @@ def was_off_in_one_entry(p: Passes, layer: int) -> Array:
     gradient = weight_gradient(p, layer)
     gradient[0, 0] *= 1 + 1e-9 * (layer == 1)
     return gradient
+
+
+@fault("weight_gradient", laws=(BITS,))
+def was_off_by_one_unit_in_the_last_place(p: Passes, layer: int) -> Array:
+    """One entry of dC/dW, the first of the first layer, is the next number away from 0: it shows where nothing rounds."""
+    gradient = weight_gradient(p, layer)
+    if layer == 1:
+        gradient[0, 0] = np.nextafter(gradient[0, 0], np.copysign(np.inf, gradient[0, 0]))
+    return gradient
+
+
+def _in_bfloat16(array: Array) -> Any:
+    return np.asarray(array).astype(DTYPES["bfloat16"])
+
+
+@fault("answer", laws=(BITS,), precision="bfloat16", supports={"values": "exact"})
+def multiplied_by_a_hundredth_more_in_bfloat16(p: Passes) -> Gradient:
+    """dC/dW is 1.01 times what it should be, in bfloat16, whose numbers are up to 0.8 % apart: it shows where nothing rounds."""
+    right = answer(p)
+    return Gradient([_in_bfloat16(1.01 * w) for w in right.weights], [None if b is None else _in_bfloat16(b) for b in right.biases or ()])
 
 
 @fault("weight_gradient", laws=(EXACT, CALLS))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from properties.judging.judgement import Judgement
-from properties.laws.law import HELD, Answered, Case, Law, Outcome, broken, not_applicable
+from properties.laws.law import HELD, Answered, Case, Outcome, broken, not_applicable
 from properties.problems.exact import NOTHING, exact_quantities, is_exact, unit_exponents
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
@@ -22,8 +22,6 @@ from reference.problem import Problem
 from rounding.precisions import Precision
 
 NOTHING_ROUNDS = "nothing rounds here, since every product and every sum, in any order, is a number of the precision (certain)"
-
-ROUNDED = "rounded where nothing rounds"
 
 A_FEW = 4.0
 """So many u of each sample's share of a gradient are what a mean over samples or a norm of errors may round, however it is written."""
@@ -83,14 +81,6 @@ def equal_bit_for_bit(answered: Answered) -> Sequence[bool]:
     return said
 
 
-EXACTNESS = it_is_exact_where_nothing_rounds.__name__
-
-
-def is_of_exactness(law: Law) -> bool:
-    """Whether a law is that of exactness."""
-    return law.name == EXACTNESS
-
-
 @dataclass(frozen=True)
 class _Bits:
     """One array of an answer beside the exact one."""
@@ -144,11 +134,12 @@ def _message(worst: _Bits, precision: Precision) -> str:
         return "infinite or NaN where nothing rounds and nothing leaves the range"
     right, units = float(worst.right[worst.index]), float(worst.units[worst.index])
     if right == 0:
-        return f"not 0 where the exact number is 0, and nothing rounds: {worst.off.sum()} of {worst.off.size} entries there are off"
+        return "not 0, where the exact number is 0 and nothing rounds"
     count = f"{units:.0f} unit{'' if units == 1 else 's'}" if units < 1e6 else f"{units:.2g} units"
     if units < 1:
         count = f"{units:.2g} units"
-    return f"{count} in the last place of {precision.name} off, {ROUNDED}: {worst.off.sum()} of {worst.off.size} entries there are"
+    entries = f"{worst.off.sum()} of {worst.off.size} entries there"
+    return f"off by {count} in the last place of {precision.name}, where nothing rounds; so are {entries}"
 
 
 def _judgement(verdict: Verdict, worst: _Bits, entries: Sequence[_Bits], precision: Precision) -> Judgement:
@@ -214,18 +205,17 @@ def _explained(case: Case, place: Place, index: tuple[int, ...]) -> str:
         if asked == ASKED_AGAIN:
             break
     if not asked:
-        return "it is off by no more than a mean over samples or a norm of errors may round, and no problem without either can be asked"
-    return (
-        "it is off by no more than a mean over samples or a norm of errors rounds, and right to the last bit on one sample with one error"
-    )
+        return "off by no more than a mean over samples or a norm of errors may round, and no problem without either can be asked"
+    return "off by no more than a mean over samples or a norm of errors rounds, and right to the last bit on one sample with one error"
 
 
 def _with_one_error(case: Case, place: Place, index: tuple[int, ...]) -> Iterator[Problem]:
     """Exact problems of one sample, or where that cannot be asked of as many as there are, with an error in one output alone.
 
-    That is a power of two, in the last sample: a mean that is carried along divides once, and a norm is the error itself. The entry that
-    is off is not 0 there, where it is one of dC/dW or dC/db.
+    That is a power of two, in the last sample: a mean that is carried along divides once, and a norm is the error itself. First those in
+    which the entry that is off is not 0; where it is in all, any in which something of its array is not.
     """
+    later = []
     problem = case.problem
     output = forward(problem).activations[-1]
     sizes = np.abs(output - problem.y) if row_of(LOSSES, problem.loss).of_differences else np.abs(problem.y)
@@ -235,10 +225,14 @@ def _with_one_error(case: Case, place: Place, index: tuple[int, ...]) -> Iterato
             simpler = _with_error(problem, output, chosen, int(node))
             if case.support.refusal(simpler) or not is_exact(simpler, case.precision.name):
                 continue
-            right = dict(gradient(simpler).arrays()).get(place)
-            if right is not None and (right[index] if place.quantity in ("weights", "biases") else right).any():
+            right = dict(gradient(simpler).arrays())[place]
+            # of quantities by sample the index is another one
+            if (right[index] if place.quantity in ("weights", "biases") else right).any():
                 yield simpler
+            elif right.any():
+                later.append(simpler)
             break
+    yield from later
 
 
 def _with_error(problem: Problem, output: Array, chosen: list[int], node: int) -> Problem:
@@ -249,7 +243,8 @@ def _with_error(problem: Problem, output: Array, chosen: list[int], node: int) -
         y[-1, node] = problem.y[chosen[-1], node]
         return simpler.replaced(y=y)
     error = abs(float(output[chosen[-1], node] - problem.y[chosen[-1], node]))
-    exponent = np.frexp(error)[1] - 1 if error else int(unit_exponents(output[chosen])) % NOTHING
+    unit = int(unit_exponents(output[chosen]))
+    exponent = int(np.frexp(error)[1]) - 1 if error else 0 if unit == NOTHING else unit
     y = output[chosen].copy()
     y[-1, node] -= 2.0**exponent
     return simpler.replaced(y=y)

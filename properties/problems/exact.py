@@ -170,7 +170,9 @@ class _Passes:
         most_a, most_b = np.max(a, axis=axes, initial=0.0), np.max(b, axis=axes, initial=0.0)
         rows = np.max(a.sum(axis=-1), axis=-1, initial=0.0) * most_b
         columns = np.max(b.sum(axis=-2), axis=-1, initial=0.0) * most_a
-        split = GROWTH**self.levels * _next_multiple(inner, 2**self.levels) * most_a * most_b
+        # one term is a product, and no sum, before sums that cancel are taken
+        terms = inner if inner < 2 else _next_multiple(inner, 2**self.levels)
+        split = GROWTH**self.levels * terms * most_a * most_b
         sizes = np.minimum(split, GROWTH_OF_ROWS**self.levels * np.minimum(rows, columns))
         holds = self._fits(unit, sizes)
         if self.precision.product_bits:

@@ -87,7 +87,7 @@ def _drawn(architecture: Architecture, rng: np.random.Generator, precision: str,
         else:
             own = rng.choice((-1.0, 1.0), (count, outputs))
             own[:, 0] = 1.0  # what comes of the first node is not 0 in any sample
-            weight = numbers.without_zeros(np.abs(weight), (..., 0)) * own[:, :, None] * signs[:, None, :]
+            weight = numbers.without_zeros(np.abs(weight), (..., 0)) * own[:, :, None] * signs[:, None, :] + 0.0
         weight = _of_the_size_of_kinks(weight, a, kinks[layer])
         z = a @ np.swapaxes(weight, -1, -2)
         bias: Array | None = None
@@ -126,7 +126,7 @@ class _Numbers:
         if self.most == 1:
             drawn = self.rng.choice((-1.0, 1.0), drawn.shape) * (self.rng.random(drawn.shape) < min(0.9, self.in_a_row / max(along, 1)))
         least, most = (-3, 3) if self.wide else (-1, 1)
-        return np.ldexp(drawn, self.rng.integers(least, most, (self.count, *(1 for _ in shape)), endpoint=True))
+        return 0.0 + np.ldexp(drawn, self.rng.integers(least, most, (self.count, *(1 for _ in shape)), endpoint=True))
 
     def without_zeros(self, array: Array, where: Any) -> Array:
         """With one unit where there is a 0 in some of its places."""
