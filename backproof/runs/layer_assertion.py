@@ -28,6 +28,9 @@ LARGEST_DRAWN = 2**20
 LARGEST_READ = 40
 """So many samples and nodes have the problems, at most, that are to tell where and why."""
 
+DRIFT = 1 / 8
+"""An entry that is off by no more of itself may be so by how sums are kept; bounds in few bits, which allow far more, do not tell that."""
+
 
 def assert_vjp(
     kernel: Any,
@@ -169,6 +172,9 @@ def _told(judgement: Judgement, outcome: Outcome, target: LayerKernel) -> str:
     """What is wrong on the arrays given, a line for each thing, in the kernel's own names."""
     lines = [f"{outcome.verdict.value}: {target.__qualname__}, on the arrays given ({outcome.verdict.meaning})"]
     lines += [f"{label(name)}{_named(said, judgement, target) if name == 'entry' else said}" for name, said in judgement.rows()]
+    if not judgement.meets and judgement.not_wrong_by and judgement.distance <= DRIFT * abs(judgement.exact[0]):
+        narrower = judgement.not_wrong_by[-1]
+        lines.append(f"{label('hint')}as sums or functions in fewer bits may be off: with precision={narrower!r} it is not wrong")
     return printable("\n".join(lines))
 
 
