@@ -103,6 +103,16 @@ def gradient(problem):
     layers = answered["gradient"]["layers"]
     return [layer["weights"] for layer in layers], [layer["biases"] for layer in layers]"""
 
+KERNEL = """{imported}
+
+kernel = gradient
+
+
+def gradient(problem):
+    # a kernel of one layer, on arrays of NumPy: of another framework hand it tensors of these
+    dx, dweight, dbias = kernel(problem.x, problem.weights[0], problem.biases[0], problem.y)
+    return SimpleNamespace(weights=[dweight], biases=[dbias], x=dx)"""
+
 UNKNOWN = """def gradient(problem):
     raise NotImplementedError("call your function here; it returns (list of dC/dW, list of dC/db)")"""
 
@@ -128,6 +138,9 @@ def _call(finding: Finding) -> str:
         return UNKNOWN
     tree = _source(target)
     made = _binding(tree, target.rpartition(":")[2]) if tree is not None else None
+    if tree is not None and _has_a_kernel(tree) and not _takes_a_problem(made):
+        by_hand = isinstance(made, ast.FunctionDef) and len(made.args.args) >= 4 and problem.loss == "upstream"
+        return KERNEL.format(imported=imported) if by_hand else UNKNOWN
     name, parameters = name_and_parameters(problem.loss)
     plain = problem.sample_weights is None and problem.penalty is None
     if plain and isinstance(made, ast.Call) and _called(made) == "from_jax" and name in JAX_LOSSES:
@@ -187,6 +200,16 @@ def _imports(tree: ast.Module | None) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
     return names
+
+
+def _has_a_kernel(tree: ast.Module) -> bool:
+    """Whether something in a file says which layer it is, as the `supports` of a kernel does."""
+    keys = (key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys)
+    return any(isinstance(key, ast.Constant) and key.value == "layer" for key in keys)
+
+
+def _takes_a_problem(made: ast.AST | None) -> bool:
+    return isinstance(made, ast.FunctionDef) and len(made.args.args) == 1
 
 
 def _binding(tree: ast.Module, name: str) -> ast.AST | None:

@@ -136,8 +136,9 @@ def _check_takes_a_problem(name: str, target: Target) -> None:
     except TypeError:
         raise TargetError(
             f"{name} takes {signature}: expected a function of one problem. backproof.adapt(f, ...) makes one of f(weights, biases, "
-            "activations, x, y) in other layouts too, backproof.from_class of a class, backproof.from_jax of an apply function; or write "
-            "one that unpacks problem.weights, problem.biases, problem.x and problem.y"
+            "activations, x, y) in other layouts too, backproof.from_class of a class, backproof.from_jax of an apply function, and "
+            "supports = {'layer': 'linear'} of a kernel f(x, weight, bias, upstream); or write one that unpacks problem.weights, "
+            "problem.biases, problem.x and problem.y"
         ) from None
 
 
@@ -146,6 +147,10 @@ def _instance(spec: str, given: type) -> Any:
     way = f"expected a function of a problem: backproof.from_class({given.__name__}, supports=...) makes one, or write it"
     if hasattr(given, "forward") and hasattr(given, "parameters"):
         way = f"expected a module, or a function without arguments that makes one: write one that returns a {given.__name__}(...)"
+    if hasattr(given, "apply") and hasattr(given, "backward"):
+        raise TargetError(
+            f"target {spec!r} is an autograd function: say which layer it is by an attribute, supports = {{'layer': 'linear'}}"
+        )
     try:
         instance = _executed(spec, given)
     except TargetError as error:
