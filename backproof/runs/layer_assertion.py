@@ -12,14 +12,15 @@ from backproof.targets.given_arrays import GivenArrays
 from backproof.targets.kernels import own_parameters
 from backproof.targets.layer_kernel import LayerKernel, said_of
 from backproof.targets.target import InProcess
-from properties.answers.answer import Answer, Malformed, as_gradient
+from properties.answers.answer import Answer, Malformed
+from properties.judging.by_worst_case import beyond_suspicion
 from properties.judging.judge import with_quantities
-from properties.judging.judgement import Judgement
+from properties.judging.judgement import Judgement, precision_of
 from properties.laws.law import Case, Outcome, Status
 from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
 from properties.problems.support import Support, SupportError
 from properties.verdict import Verdict
-from reference.gradient import Place
+from reference.gradient import Gradient
 from reference.problem import Problem
 
 LARGEST_DRAWN = 2**20
@@ -27,6 +28,9 @@ LARGEST_DRAWN = 2**20
 
 LARGEST_READ = 40
 """So many samples and nodes have the problems, at most, that are to tell where and why."""
+
+MOST_JUDGED = 200
+"""Of so many entries that are networks by themselves, and not right at a glance, it is said which is worst."""
 
 DRIFT = 1 / 8
 """An entry that is off by no more of itself may be so by how sums are kept; bounds in few bits, which allow far more, do not tell that."""
@@ -56,7 +60,8 @@ def assert_vjp(
         "linear_softmax_cross_entropy": kernel(x, weight, bias, target, upstream) -> (dx, dweight, dbias); target (batch,), the class of
             each sample, or (batch, n_out), a distribution of each; upstream (batch,), a number for each sample, none negative;
         "activation": kernel(z, upstream) -> dz; z and upstream (batch, n);
-        "softmax_cross_entropy": kernel(logits, target, upstream) -> dlogits; logits (batch, n), target and upstream as above.
+        "softmax_cross_entropy": kernel(logits, target, upstream) -> dlogits; logits (batch, n), target and upstream as above;
+        "gate": kernel(gate, up, upstream) -> (dgate, dup), of activation(gate) * up, as in SwiGLU; all (batch, n).
         Also a forward pass without the upstream gradient, f(x, weight, bias) -> output, of PyTorch or JAX, a torch.autograd.Function, its
         apply, or a torch module of one layer: its own backward pass is asked. Of a module, weight and bias may both be None: its own.
         All arrays are those of one framework, NumPy, PyTorch or JAX, in float64, float32, bfloat16 or float16. The kernel is given them as
@@ -132,7 +137,7 @@ def _small(target: LayerKernel, problem: Problem, failing: Report | None, values
     """The first finding on problems up to the shape given, which are read at a glance and tell where and why; of a kernel that fails there
     in another way, as one that takes a single shape does, or not at all, the one on problems of that shape, if there is one."""
     expected = (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY) if failing is None else (failing.verdict,)
-    limits = {"batch": min(max(problem.batch, 1), LARGEST_READ), "width": min(max(problem.widths), LARGEST_READ)}
+    limits: dict[str, Any] = {"batch": min(max(problem.batch, 1), LARGEST_READ), "width": min(max(problem.widths), LARGEST_READ)}
     shown = check(target, max_examples=60, seed=seed, values=values, strict=strict, max_seconds=10.0, shrink_seconds=3.0, **limits)
     return _plainly(shown, "are drawn") if shown.findings and shown.verdict in expected else _plainly(failing)
 
@@ -149,40 +154,56 @@ def _plainly(report: Report | None, where: str = "are drawn, of the same shape")
 def _judged(given: GivenArrays, target: LayerKernel, strict: bool) -> str:
     """What is wrong on the arrays as they are given, or ""; what the kernel raises goes on. Raises AssertionError of what is no answer."""
     __tracebackhide__ = True
-    problem, before = given.problem, given.state()
+    before, row = given.state(), target.said.row
     returned = target.asked.kernel(*given.arrays.values())
     written = [name for name, state in given.state().items() if state != before[name]]
     if written:
         raise AssertionError(f"\nimpure: {target.__qualname__} wrote to {', '.join(written)}")
     try:
-        answer = as_gradient(given.said.row.answer(problem, target.derivatives(returned, given.taken)), problem)
+        derivatives = target.derivatives(returned, given.taken)
+        stack, answers = row.judged(given.numbers, target.said.activation, derivatives)
     except Malformed as error:
         raise AssertionError(f"\nmalformed: {target.__qualname__}: {error}") from None
-    session = InProcess(target)
-    case = Case(problem, session, target.judged_by, Support.of(target.supports), Answer(answer))
+    session, support = InProcess(target), Support.of(target.supports)
+    worst: tuple[float, str] = (-1.0, "")
+    for number in _suspected(stack, answers, target)[:MOST_JUDGED]:
+        case = Case(stack.at(number), session, target.judged_by, support, Answer(answers[number]))
+        with np.errstate(all="ignore"):
+            outcome = it_agrees_with_the_exact_gradient(case)
+            judgement = outcome.judgement
+            if judgement is None or not (outcome.status is Status.BROKEN or (strict and outcome.verdict is Verdict.LOSSY)):
+                continue
+            ratio = judgement.distance / judgement.allowed if judgement.allowed else np.inf
+            if ratio > worst[0]:
+                said = with_quantities(judgement, case.exact, answers[number])
+                entry = np.unravel_index(number, given.numbers[row.takes[0]].shape) if len(answers) > 1 else judgement.index
+                worst = ratio, _told(said, outcome, target, tuple(int(i) for i in entry))
+    return worst[1]
+
+
+def _suspected(stack: Problem, answers: list[Gradient], target: LayerKernel) -> list[int]:
+    """The numbers of the problems whose answers are not right at a glance."""
+    if len(answers) < 2:
+        return list(range(len(answers)))
     with np.errstate(all="ignore"):
-        outcome = it_agrees_with_the_exact_gradient(case)
-        judgement = outcome.judgement
-        if judgement is None or not (outcome.status is Status.BROKEN or (strict and outcome.verdict is Verdict.LOSSY)):
-            return ""
-        return _told(with_quantities(judgement, case.exact, answer), outcome, target)
+        return np.flatnonzero(~beyond_suspicion(stack, answers, precision_of(answers[0], target.judged_by))).tolist()
 
 
-def _told(judgement: Judgement, outcome: Outcome, target: LayerKernel) -> str:
+def _told(judgement: Judgement, outcome: Outcome, target: LayerKernel, index: tuple[int, ...]) -> str:
     """What is wrong on the arrays given, a line for each thing, in the kernel's own names."""
     lines = [f"{outcome.verdict.value}: {target.__qualname__}, on the arrays given ({outcome.verdict.meaning})"]
-    lines += [f"{label(name)}{_named(said, judgement, target) if name == 'entry' else said}" for name, said in judgement.rows()]
+    lines += [f"{label(name)}{_named(said, judgement, target, index) if name == 'entry' else said}" for name, said in judgement.rows()]
     if not judgement.meets and judgement.not_wrong_by and judgement.distance <= DRIFT * abs(judgement.exact[0]):
         narrower = judgement.not_wrong_by[-1]
         lines.append(f"{label('hint')}as sums or functions in fewer bits may be off: with precision={narrower!r} it is not wrong")
     return printable("\n".join(lines))
 
 
-def _named(said: str, judgement: Judgement, target: LayerKernel) -> str:
-    """An entry by the name of the derivative that the kernel gives."""
+def _named(said: str, judgement: Judgement, target: LayerKernel, index: tuple[int, ...]) -> str:
+    """An entry by the name of the derivative that the kernel gives, and its index there."""
     row, place = target.said.row, judgement.place
     named = dict(zip(row.places, row.gives, strict=True))
     if place not in named:
         return f"{said}, which {row.gives[0]} comes to by products of ours"
-    index = judgement.index[::-1] if target.said.weights == "in_out" and place == Place("weights", 1) else judgement.index
-    return f"{named[place]}{list(index)}: {said}"
+    turned = target.said.weights == "in_out" and named[place] == "dweight"
+    return f"{named[place]}{list(index[::-1] if turned else index)}: {said}"

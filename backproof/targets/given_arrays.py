@@ -87,6 +87,7 @@ class GivenArrays:
         expected: dict[str, list[tuple[Any, ...]]] = {
             "upstream": [(batch,) if for_each else (batch, outputs)],
             "bias": [(outputs,)],
+            "up": [(batch, width)],
             "target": [(batch,), (batch, outputs)],
         }
         for name, options in expected.items():

@@ -34,9 +34,10 @@ def kernel_of(given: Any, layer: Layer) -> Asked:
             given = _made(given, name)
         if isinstance(given, torch.nn.Module):
             return Asked(_OfModule(given, layer), type(given).__qualname__, "torch")
-        owner: Any = given if isinstance(given, type) else getattr(given, "__self__", None)
+        owner = given if isinstance(given, type) else getattr(given, "__self__", None)
         if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):
-            return Asked(_backward(owner.apply, layer), owner.__qualname__, "torch")
+            apply: Any = getattr(owner, "apply")  # noqa: B009 (its type is not said)
+            return Asked(_backward(apply, layer), owner.__qualname__, "torch")
     if isinstance(given, type) or not callable(given):
         what = f"the class {name}" if isinstance(given, type) else f"a {type(given).__name__}"
         raise TargetError(f"kernel is {what}: expected a function {_call(layer)}, a torch.autograd.Function or a torch module")

@@ -168,7 +168,8 @@ def _of_jax() -> str:
     """What JAX computes in: float64 where it is allowed to."""
     import jax
 
-    return "float64" if jax.config.read("jax_enable_x64") else "float32"
+    x64: bool = jax.config.values["jax_enable_x64"]
+    return "float64" if x64 else "float32"
 
 
 def _copy(array: Any) -> Any:
