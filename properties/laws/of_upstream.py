@@ -1,7 +1,11 @@
 """Laws of a layer by itself: what its gradient is to the upstream gradient that comes from above. They need no oracle.
 
-All need the loss `upstream`, C_0 = sum_j y_j a_j: y is the upstream gradient dC/da.
+All but one need the loss `upstream`, C_0 = sum_j y_j a_j, where y is the upstream gradient dC/da, or a sum over samples with weights, which
+are the upstream gradient of each sample's C_0.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,21 +23,25 @@ from reference.problem import Problem
 def it_is_linear_in_the_upstream_gradient(case: Case) -> Outcome:
     """The gradient by minus twice the upstream gradient is minus twice the gradient; that of a sum of two is the sum of both.
 
-    Cannot see: what is wrong with every upstream gradient alike, as one number that is read for all. Needs: the loss upstream.
+    Cannot see: what is wrong with every upstream gradient alike, as one number that is read for all. Needs: the loss upstream, or a sum
+    over samples with weights, which are doubled.
     """
-    problem = _of_a_layer(case)
-    if np.abs(problem.y).max() > case.precision.largest / 4:
+    upstream = _of_a_layer(case)
+    numbers = upstream.numbers
+    if np.abs(numbers).max() > case.precision.largest / 4:
         raise NotPosable("its upstream gradient is too large to be doubled")
     given = _derivatives(first(case).given)
-    turned = pose(case, problem.replaced(y=-2 * problem.y))
+    turned = pose(case, upstream.put(upstream.factor * numbers))
     outcome = agree(
-        _derivatives(turned.given), times(-2.0, given), "minus twice the upstream gradient does not give minus twice the gradient"
+        _derivatives(turned.given),
+        times(upstream.factor, given),
+        f"{upstream.factor:g} times the upstream gradient does not give {upstream.factor:g} times the gradient",
     )
     if outcome is not HELD:
         return outcome
     # every other entry, as on a chess-board: exact parts of an exact sum
-    black = np.add.outer(np.arange(problem.batch), np.arange(problem.widths[-1])) % 2 == 0
-    parts = [pose(case, problem.replaced(y=np.where(half, problem.y, 0.0))) for half in (black, ~black)]
+    black = np.add.outer(*map(np.arange, numbers.shape)) % 2 == 0
+    parts = [pose(case, upstream.put(np.where(half, numbers, 0.0))) for half in (black, ~black)]
     return agree(
         total(_derivatives(part.given) for part in parts),
         given,
@@ -44,17 +52,18 @@ def it_is_linear_in_the_upstream_gradient(case: Case) -> Outcome:
 def each_sample_has_its_own_upstream_gradient(case: Case) -> Outcome:
     """Where the upstream gradient of all samples but one is 0, the gradient is that of this sample alone, and its dC/dx is the only one.
 
-    Cannot see: entries of one sample that are taken for one another. Needs: the loss upstream, and two samples.
+    Cannot see: entries of one sample that are taken for one another. Needs: the loss upstream, or a sum over samples with weights; two
+    samples.
     """
-    problem = _of_a_layer(case)
+    upstream, problem = _of_a_layer(case), case.problem
     if problem.batch < 2:
         raise NotPosable("it needs two samples")
     # not the first, whose number is the one that is read for all
-    chosen = 1 + int(np.argmax(np.abs(problem.y[1:]).max(axis=1)))
-    if not problem.y[chosen].any():
+    chosen = 1 + int(np.argmax(np.abs(upstream.numbers[1:]).max(axis=1)))
+    if not upstream.numbers[chosen].any():
         raise NotPosable("it needs an upstream gradient that is not 0")
     rows = np.arange(problem.batch)[:, None] == chosen
-    only = pose(case, problem.replaced(y=np.where(rows, problem.y, 0.0)))
+    only = pose(case, upstream.put(np.where(rows, upstream.numbers, 0.0)))
     alone = pose(case, samples(problem, [chosen]))
     share, place = share_of(problem, alone.problem), Place("x", None)
     left, right = dict(only.side), times(share, alone.side)
@@ -87,13 +96,13 @@ def an_empty_batch_has_no_gradient(case: Case) -> Outcome:
 def an_expanded_upstream_gradient_is_read_as_it_is(case: Case) -> Outcome:
     """An upstream gradient of equal numbers, that stand in memory once with a stride of 0, gives what they give one by one, or an error.
 
-    Cannot see: an upstream gradient of other numbers. Needs: the loss upstream, and an answer that is not wrong. A gradient that goes back
-    from a sum comes so.
+    Cannot see: an upstream gradient of other numbers. Needs: the loss upstream, or a sum over samples with weights, and an answer that is
+    not wrong. A gradient that goes back from a sum comes so.
     """
-    problem = _of_a_layer(case)
+    upstream = _of_a_layer(case)
     if case.judgement.verdict is Verdict.WRONG:
         raise NotPosable("the answer is wrong in any layout")
-    y = problem.y
+    y = upstream.numbers
     ways = {
         "one number for all": np.full_like(y, y.flat[np.argmax(np.abs(y))]),
         "one number for each sample": np.repeat(y[:, :1], y.shape[1], axis=1),
@@ -101,7 +110,7 @@ def an_expanded_upstream_gradient_is_read_as_it_is(case: Case) -> Outcome:
     }
     refused = 0
     for way, expanded in ways.items():
-        even = problem.replaced(y=expanded)
+        even = upstream.put(expanded)
         plain, answer = pose(case, even), case.ask(even, "expanded")
         if answer.gradient is None:
             refused += 1
@@ -128,10 +137,22 @@ def an_expanded_upstream_gradient_is_read_as_it_is(case: Case) -> Outcome:
 _EXPANDED = "an upstream gradient with a stride of 0 is read as if it were contiguous"
 
 
-def _of_a_layer(case: Case) -> Problem:
-    if case.problem.loss != "upstream":
-        raise NotPosable("it needs the loss upstream")
-    return case.problem
+@dataclass(frozen=True)
+class _Upstream:
+    """The upstream gradient of a problem: numbers (batch, n_L), or (batch, 1); put: the problem with others; factor: that is tried."""
+
+    numbers: Array
+    put: Callable[[Array], Problem]
+    factor: float
+
+
+def _of_a_layer(case: Case) -> _Upstream:
+    problem, weights = case.problem, case.problem.sample_weights
+    if problem.loss == "upstream":
+        return _Upstream(problem.y, lambda numbers: problem.replaced(y=numbers), -2.0)
+    if weights is not None and problem.reduction == "sum":
+        return _Upstream(weights[:, None], lambda numbers: problem.replaced(sample_weights=numbers[:, 0]), 2.0)
+    raise NotPosable("it needs the loss upstream, or a sum over samples with weights")
 
 
 def _derivatives(side: Side) -> Side:
