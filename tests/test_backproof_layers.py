@@ -113,6 +113,37 @@ def test_functions_without_weights():
     assert_vjp(of_linear, x, weight, bias, classes, upstream, layer="linear_softmax_cross_entropy", **QUICK)
 
 
+def swiglu(gate, up, upstream):
+    s = torch.sigmoid(gate)
+    return upstream * up * s * (1 + gate * (1 - s)), upstream * gate * s
+
+
+def gates(dtype=torch.float64):
+    rng = np.random.default_rng(7)
+    return [torch.tensor(rng.normal(size=(6, 5)), dtype=dtype) for _ in range(3)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_a_gate_as_a_product(dtype):
+    for kernel in (swiglu, lambda gate, up: F.silu(gate) * up):
+        assert_vjp(kernel, *gates(dtype), layer="gate", activation="silu", **QUICK)
+    assert_vjp(lambda gate, up: F.relu(gate) * up, *gates(dtype), layer="gate", activation="relu", **QUICK)
+    assert check(kernel_of(swiglu, "silu", layer="gate", arrays="torch"), seed=1, max_examples=30).verdict is Verdict.RIGHT
+
+
+def test_a_large_gate_is_judged_entry_by_entry():
+    given = [torch.randn(300, 400, dtype=torch.float64) for _ in range(3)]
+
+    def one_off(gate, up, upstream):
+        dgate, dup = swiglu(gate, up, upstream)
+        if dup.shape == (300, 400):
+            dup[217, 333] *= 1 + 2**-20
+        return dgate, dup
+
+    with pytest.raises(AssertionError, match=r"entry    dup\[217, 333\]: layer 2: dC/dW\[0, 0\]"):
+        assert_vjp(one_off, *given, layer="gate", activation="silu", max_seconds=1.0, **QUICK)
+
+
 def test_without_a_bias_and_without_samples():
     x, weight, _, upstream = arrays()
 
@@ -144,6 +175,48 @@ def test_an_expanded_upstream_gradient_is_given_as_it_is():
 def test_a_wrong_kernel_is_caught(name, dtype):
     with pytest.raises(AssertionError, match="wrong"):
         assert_vjp(WRONG[name], *arrays(dtype), **QUICK)
+
+
+GATES = {
+    "zeros": lambda dgate, dup: (0 * dgate, 0 * dup),
+    "negated": lambda dgate, dup: (-dgate, -dup),
+    "swapped": lambda dgate, dup: (dup, dgate),
+    "one array of zeros": lambda dgate, dup: (dgate, 0 * dup),
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_wrong_gate_is_caught_in_bfloat16(name):
+    """A published bound for this kernel, atol 1e4 and rtol 1e-2, passes each of them."""
+    kernel = lambda *given: GATES[name](*swiglu(*given))  # noqa: E731
+    for answer, right in zip(kernel(*gates(torch.bfloat16)), swiglu(*gates(torch.bfloat16)), strict=True):
+        assert torch.allclose(answer, right, atol=1e4, rtol=1e-2)
+    with pytest.raises(AssertionError, match="wrong"):
+        assert_vjp(kernel, *gates(torch.bfloat16), layer="gate", activation="silu", **QUICK)
+    wrong = check(kernel_of(kernel, "silu", layer="gate", arrays="torch"), seed=1, max_examples=20, shrink_seconds=0, no_diagnosis=True)
+    assert wrong.verdict is Verdict.WRONG
+
+
+def cross_entropy(logits, target, upstream):
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[np.arange(len(p)), target] -= 1
+    return p * upstream[:, None]
+
+
+def test_a_cross_entropy_that_reads_the_first_upstream_number_alone():
+    def kernel(logits, target, upstream):
+        return cross_entropy(logits, target, upstream[:1].repeat(len(upstream)))
+
+    rng = np.random.default_rng(2)
+    given = rng.normal(size=(4, 3)), np.array([0, 2, 1, 1]), np.array([0.5, 1.0, 0.0, 2.0])
+    assert_vjp(cross_entropy, *given, layer="softmax_cross_entropy", **QUICK)
+    with pytest.raises(AssertionError, match=r"entry    dlogits\[\d, \d\]: layer 1: delta\["):
+        assert_vjp(kernel, *given, layer="softmax_cross_entropy", **QUICK)
+    said = {"layer": "softmax_cross_entropy"}
+    report = check(kernel_of(kernel, **said), seed=1, max_examples=60, shrink_seconds=0, no_diagnosis=True)
+    assert report.laws["each_sample_has_its_own_upstream_gradient"].broken
+    assert check(kernel_of(cross_entropy, **said), seed=1, max_examples=60).passed
 
 
 @pytest.mark.parametrize("name", WRONG)
