@@ -41,9 +41,6 @@ ORDERS = ("plain", "blocked", "pairwise")
 BLOCK, LEAF = 3, 16
 """How many terms a block has; so many terms and fewer are a product of the engine's own, where many are added up in pairs."""
 
-EACH = 25
-"""So many problems of each structure: a framework compiles each."""
-
 REAL_EACH = 10
 """One structure in so many is of real size."""
 
@@ -120,6 +117,8 @@ def by_torch(problem: Problem, dtype: str, order: str) -> Given:
 
 
 _compiled: dict[Any, Any] = {}
+FORGETS_AFTER = 60
+"""JAX keeps what it compiles, some 20 MB for each structure."""
 
 
 def by_jax(problem: Problem, dtype: str, order: str) -> Given:
@@ -129,8 +128,9 @@ def by_jax(problem: Problem, dtype: str, order: str) -> Given:
     with jax.enable_x64(True):
         key = (problem.widths, problem.batch, str(problem.activations), str(problem.loss), problem.reduction, dtype, order)
         if key not in _compiled:
-            _compiled.clear()
-            jax.clear_caches()
+            if len(_compiled) == FORGETS_AFTER:
+                _compiled.clear()
+                jax.clear_caches()
 
             def loss(parts: Any, y: Any) -> Any:
                 weights, biases, a = parts
@@ -155,15 +155,15 @@ def by_jax(problem: Problem, dtype: str, order: str) -> Given:
 ENGINES: dict[str, Engine] = {"NumPy": by_numpy, "PyTorch": by_torch, "JAX": by_jax}
 
 
-def problems(count: int, seed: int, dtype: str) -> Iterator[Problem]:
-    """So many exact problems, EACH of a structure; those of real size are fewer."""
+def problems(count: int, seed: int, dtype: str, each: int) -> Iterator[Problem]:
+    """So many exact problems, with so many each of a structure; those of real size are fewer."""
     structure, drawn = 0, 0
     small, real = (Support.of({"sizes": sizes}).of_exact for sizes in ("small", "real"))
     while drawn < count:
         structure += 1
         is_real = structure % REAL_EACH == 0
         architecture = pick_architecture(SeededPicker(seed, structure), real if is_real else small)  # type: ignore[arg-type]
-        stack = exact_problems_of_seed(architecture, (seed, structure), dtype, 2 if is_real else EACH, ("x",))
+        stack = exact_problems_of_seed(architecture, (seed, structure), dtype, max(2, each // 10) if is_real else each, ("x",))
         exact = np.flatnonzero(is_exact(stack, dtype))
         for place in islice(exact, count - drawn):
             drawn += 1
@@ -176,30 +176,22 @@ def is_equal(given: Given, right: Gradient) -> bool:
     return all(np.array_equal(np.asarray(got, dtype=np.float64), exact) for got, exact in pairs if got is not None)
 
 
-def is_caught(problem: Problem, right: Gradient, dtype: str, rng: np.random.Generator) -> bool:
-    """Whether the law is broken where one entry of dC/dW or dC/db is one unit in the last place off."""
-    weights = [w.astype(DTYPES[dtype]) for w in right.weights]
-    biases = [None if b is None else g.astype(DTYPES[dtype]) for b, g in zip(problem.biases, right.biases or (), strict=True)]
-    array = weights[int(rng.integers(len(weights)))]
-    index = tuple(int(rng.integers(n)) for n in array.shape)
-    bits = array.view(f"u{array.itemsize}")
-    bits[index] += 1
+def is_caught(problem: Problem, dtype: str, rng: np.random.Generator) -> bool:
+    """Whether the law is broken by a target whose dC/dW is off by one unit in the last place, in one entry of one layer."""
+    layer = int(rng.integers(problem.depth))
+    index = tuple(int(rng.integers(n)) for n in problem.weights[layer].shape)
 
-    def ask(other: Problem, memory_layout: str = "contiguous") -> Answer:
-        # of a related problem the same: the entry, where it is one of it, is off there too
-        exact = gradient(other)
-        moved = [w.astype(DTYPES[dtype]) for w in exact.weights]
-        for w in moved:
-            w.view(f"u{w.itemsize}")[tuple(0 for _ in w.shape)] += 1
-        return Answer(
-            Gradient(moved, [None if b is None else g.astype(DTYPES[dtype]) for b, g in zip(other.biases, exact.biases or (), strict=True)])
-        )
+    def ask(posed: Problem, memory_layout: str = "contiguous") -> Answer:
+        right = gradient(posed)
+        weights = [w.astype(DTYPES[dtype]) for w in right.weights]
+        weights[layer].view(f"u{weights[layer].itemsize}")[index] += 1
+        biases = [None if b is None else g.astype(DTYPES[dtype]) for b, g in zip(posed.biases, right.biases or (), strict=True)]
+        return Answer(Gradient(weights, biases))
 
-    case = Case(problem, ask, dtype, answer=Answer(Gradient(weights, biases)))
-    return it_is_exact_where_nothing_rounds(case).status is Status.BROKEN
+    return it_is_exact_where_nothing_rounds(Case(problem, ask, dtype)).status is Status.BROKEN
 
 
-def measured(count: int, seed: int, engines: list[str], precisions: list[str], threads: int) -> dict[str, Any]:
+def measured(count: int, seed: int, engines: list[str], precisions: list[str], threads: int, each: int) -> dict[str, Any]:
     """How many answers were equal and how many were not, by engine, dtype and order."""
     if "PyTorch" in engines:
         import torch
@@ -210,9 +202,9 @@ def measured(count: int, seed: int, engines: list[str], precisions: list[str], t
     rng = np.random.default_rng(seed)
     for dtype in precisions:
         caught = Counter[str]()
-        for problem in problems(count, seed, dtype):
+        for problem in problems(count, seed, dtype, each):
             right = gradient(problem)
-            caught["caught" if is_caught(problem, right, dtype, rng) else "missed"] += 1
+            caught["caught" if is_caught(problem, dtype, rng) else "missed"] += 1
             for engine in engines:
                 for order in ORDERS:
                     name = f"{engine}, {dtype}, {order}"
@@ -233,18 +225,19 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--precisions", default=",".join(DTYPES))
     parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--each", type=int, default=25, help="problems of each structure, which JAX compiles")
     parser.add_argument("--in-process", action="store_true", help="with the one number of threads, here")
     options = parser.parse_args()
     if options.in_process:
-        given = (options.problems, options.seed, options.engines.split(","), options.precisions.split(","), int(options.threads))
-        print(json.dumps(measured(*given)))
+        given = (options.problems, options.seed, options.engines.split(","), options.precisions.split(","))
+        print(json.dumps(measured(*given, int(options.threads), options.each)))
         return
     for threads in options.threads.split(","):
         single = "false" if threads == "1" else "true"
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         environment = os.environ | dict.fromkeys(names, threads) | {"XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={single}"}
         arguments = ["--problems", str(options.problems), "--seed", str(options.seed), "--engines", options.engines]
-        arguments += ["--precisions", options.precisions, "--threads", threads, "--in-process"]
+        arguments += ["--precisions", options.precisions, "--threads", threads, "--each", str(options.each), "--in-process"]
         started = time.monotonic()
         done = subprocess.run([sys.executable, "-m", "benchmarks.exact", *arguments], env=environment, capture_output=True, text=True)
         if done.returncode:

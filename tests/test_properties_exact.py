@@ -10,6 +10,10 @@ from properties.problems.exact import NOTHING, exact_quantities, is_exact, unit_
 from properties.problems.exact_numbers import exact_problems_of_seed
 from properties.problems.support import Support, SupportError
 from reference.dtypes import DTYPES
+from reference.functions.activation import Elementwise
+from reference.functions.activations import ACTIVATIONS as TABLE
+from reference.functions.losses import LOSSES as ALL_LOSSES
+from reference.functions.parametrised import row_of
 from reference.problem import PARTS
 from tests.exact_passes import PRODUCTS, honest_pass
 
@@ -164,3 +168,33 @@ def test_hypothesis_draws_exact_problems():
         assert is_exact(problem)
 
     test()
+
+
+PIECEWISE = [name for name in TABLE if getattr(row_of(TABLE, name), "pieces", ())]
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_pieces_are_the_lines_between_kinks(name):
+    row = row_of(TABLE, name)
+    kinks = [kink for kink, _ in row.kinks]
+    ends = [-20.0, *kinks, 20.0]
+    assert len(row.pieces) == len(kinks) + 1
+    for (slope, offset), low, high in zip(row.pieces, ends, ends[1:], strict=False):
+        z = np.linspace(low, high, 9)[1:-1]
+        assert np.array_equal(row.value(z), slope * z + offset)
+        assert np.array_equal(row.derivative(z), np.full_like(z, slope))
+
+
+def test_whatever_bends_at_kinks_alone_has_pieces():
+    z = np.linspace(-20.0, 20.0, 801)
+    straight = {name for name in TABLE if isinstance(row_of(TABLE, name), Elementwise) and not row_of(TABLE, name).curvature(z).any()}
+    assert straight == set(PIECEWISE)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL_LOSSES if row_of(ALL_LOSSES, name).sums])
+def test_no_loss_and_no_derivative_is_larger_than_its_terms(name, seed_of_the_run):
+    row, rng = row_of(ALL_LOSSES, name), np.random.default_rng(seed_of_the_run)
+    a, y = rng.normal(size=(2, 50, 1)) * 3
+    left, right = (sum(np.abs(term) for term in factor) for factor in row.sums.value(a, y))
+    assert (np.abs(row.derivative(a, y)) <= 2 * sum(np.abs(term) for term in row.sums.derivative(a, y))).all()
+    assert (np.abs(row.value(a, y)) <= (left * right)[..., 0] * (1 + 1e-12)).all()

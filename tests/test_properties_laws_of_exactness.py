@@ -141,6 +141,18 @@ def test_more_digits_than_the_precision_has_are_judged_by_a_tolerance(seed_of_th
     assert seen <= {Status.NOT_APPLICABLE, Status.HELD}  # held of zeros
 
 
+@pytest.mark.parametrize(("digits", "status"), [(16, Status.NOT_APPLICABLE), (15, Status.NOT_APPLICABLE), (12, Status.BROKEN)])
+def test_what_was_written_in_decimals_is_the_number_that_they_say(digits, status):
+    """17 digits tell all numbers apart; 12 lose some."""
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[2.0**-20]], y=[[2.0**-20 - 123457 * 2.0**-16]])
+
+    def written(problem):
+        return [[[float(f"{gradient(problem).weights[0][0, 0]:.{digits}g}")]]], None
+
+    assert written(problem)[0] != [[[123457 * 2.0**-36]]]
+    assert it_is_exact_where_nothing_rounds(Case(problem, InProcess(written))).status is status
+
+
 def test_a_run_finds_it_at_its_defaults_and_shrinks_it_to_what_is_exact():
     fault = FAULTS["was_off_by_one_unit_in_the_last_place"]
     report = check(fault.answering(("weights", "biases")), seed=1, max_examples=40)

@@ -1,9 +1,13 @@
 """A problem without samples: C is a sum over none of them, and its gradient is 0, of the right shape, in every room."""
 
+import json
+
+import jsonschema
 import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, Verdict, enclosure, gradient, verify
+from backproof.findings.schema import schema
 from backproof.targets.target import InProcess
 from properties.faults.fault import Network
 from reference.functions.activations import ACTIVATIONS
@@ -79,6 +83,11 @@ def test_it_is_saved_and_read(tmp_path):
     EMPTY.save(tmp_path / "empty.npz")
     assert Problem.load(tmp_path / "empty.npz") == EMPTY
     assert eval(repr(EMPTY), {"Problem": Problem}) == EMPTY
+
+
+def test_it_fits_its_schema():
+    jsonschema.validate(json.loads(EMPTY.to_json()), schema("problem"))
+    jsonschema.validate(json.loads(EMPTY.replaced(sample_weights=[]).to_json()), schema("problem"))
 
 
 def test_weights_of_no_samples():

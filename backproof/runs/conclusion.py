@@ -31,7 +31,7 @@ LARGEST_READ = 2_000
 
 OF_BITS = (
     "no diagnosis, and the cause is not known: it shows only where nothing rounds, as a changed entry, a sum or a product in fewer digits "
-    "or a factor next to 1 would"
+    "or a factor next to 1 would; of a gradient that is read out of updates, differences or complex steps say supports = {'exact': False}"
 )
 """What is said where numbers are within rounding, and not equal where nothing rounds: no wrong equation is looked for."""
 

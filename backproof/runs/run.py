@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
-from backproof.findings.known_laws import JUDGES
+from backproof.findings.known_laws import EXACT, JUDGES
 from backproof.findings.report import LawCount, Report
 from backproof.findings.text import counted
 from backproof.runs.conclusion import Conclusion
@@ -192,7 +192,7 @@ class Run:
             for law in self.schedule.at(place, of_class) if right else self.schedule.of_one(of_class):
                 outcome = HELD if right and law.at_once else law.on(case)
                 # a run that holds answers against the exact gradient has judged what it could hold against it
-                applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name == JUDGES or not self.schedule.judges)
+                applied |= outcome.status is not Status.NOT_APPLICABLE and (law.name in (JUDGES, EXACT) or not self.schedule.judges)
                 failed |= self.failures.fails(outcome)
                 self._record(law, case, outcome, block.first + place)
         finally:

@@ -1,5 +1,6 @@
 """The law of exactness: where nothing rounds, right is equal, bit for bit."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,9 @@ from reference.problem import Problem
 from rounding.precisions import Precision
 
 NOTHING_ROUNDS = "nothing rounds here, since every product and every sum, in any order, is a number of the precision (certain)"
+
+WIDE = 24
+"""With so many bits or more a number has more decimal digits than people write without being asked."""
 
 A_FEW = 4.0
 """So many u of each sample's share of a gradient are what a mean over samples or a norm of errors may round, however it is written."""
@@ -51,7 +55,8 @@ def it_is_exact_where_nothing_rounds(case: Case) -> Outcome:
     if not any(entry.off.any() for entry in entries):
         return HELD
     worst = max(entries, key=lambda entry: float(entry.units.max(initial=0.0)))
-    if _is_small(case, entries) and (reason := _explained(case, worst.place, worst.index)):
+    digits = _digits_written(entries, case.precision)
+    if (digits or _is_small(case, entries)) and (reason := _explained(case, worst.place, worst.index, digits)):
         return not_applicable(reason)
     verdict = Verdict.WRONG if np.isfinite(worst.got[worst.index]) else Verdict.NONFINITE
     return broken(verdict, _message(worst, case.precision), _judgement(verdict, worst, entries, case.precision))
@@ -106,6 +111,15 @@ class _Bits:
             units = np.abs(self.got - self.right) / np.ldexp(1.0, np.maximum(last, -1074))
         return np.where(self.off, np.where(np.isfinite(self.got), np.minimum(units, np.finfo(np.float64).max), np.inf), 0.0)
 
+    def is_written_with(self, digits: int) -> bool:
+        """Whether all of it is the exact number in so many decimal digits, what is off first."""
+
+        def is_so(where: AnyArray) -> bool:
+            written = np.array([float(f"{number:.{digits}g}") for number in self.right[where].tolist()])
+            return bool((self.precision.held(written) == self.precision.held(self.got[where])).all())
+
+        return is_so(self.off) and is_so(~self.off)
+
     @cached_property
     def index(self) -> tuple[int, ...]:
         """Of the entry that is off by most."""
@@ -127,6 +141,18 @@ def _has_digits_of_its_own(case: Case) -> bool:
     """
     row = case.precision
     return row.bits > 11 and any(not np.array_equal(row.held(array), array, equal_nan=True) for _, array in case.gradient.arrays())
+
+
+def _digits_written(entries: Sequence[_Bits], precision: Precision) -> int:
+    """With how many decimal digits the exact numbers are what was given, or 0: as many as the precision has, or one less.
+
+    It takes one more to tell all its numbers apart, and what is written for another program to read may have fewer; of 16 bits all.
+    """
+    own = math.ceil(precision.bits * math.log10(2))
+    for digits in (own, own - 1) if precision.bits >= WIDE else ():
+        if all(entry.is_written_with(digits) for entry in entries):
+            return digits
+    return 0
 
 
 def _message(worst: _Bits, precision: Precision) -> str:
@@ -188,10 +214,14 @@ def _shares(passed: Passes) -> Gradient:
     return Gradient(weights[::-1], biases[::-1], x=error)
 
 
-def _explained(case: Case, place: Place, index: tuple[int, ...]) -> str:
-    """Why what is off by little proves nothing: it is not so on problems without a mean or a norm; or ""."""
+def _explained(case: Case, place: Place, index: tuple[int, ...], digits: int) -> str:
+    """Why what is off by little proves nothing: it is not so on problems without a mean or a norm; or "".
+
+    digits: with how many decimal digits all that is off is right, which must be so there too; 0 where it is not.
+    """
     problem = case.problem
-    if not row_of(LOSSES, problem.loss).of_differences and (problem.reduction == "sum" or problem.batch == 1):
+    has_mean = row_of(LOSSES, problem.loss).of_differences or (problem.reduction == "mean" and problem.batch > 1)
+    if not has_mean and not digits:
         return ""
     asked = 0
     for simpler in _with_one_error(case, place, index):
@@ -200,10 +230,14 @@ def _explained(case: Case, place: Place, index: tuple[int, ...]) -> str:
             continue
         right = dict(gradient(simpler).arrays())
         asked += 1
-        if not all(np.array_equal(array, right[at]) for at, array in answer.gradient.arrays() if at in right and at.quantity != "loss"):
+        pairs = [(at, np.asarray(got, dtype=np.float64)) for at, got in answer.gradient.arrays() if at.quantity != "loss"]
+        entries = [_Bits(at, got, right[at], case.precision) for at, got in pairs]
+        if any(entry.off.any() and not (digits and entry.is_written_with(digits)) for entry in entries):
             return ""
         if asked == ASKED_AGAIN:
             break
+    if digits:
+        return f"it is the exact gradient as written with {digits} decimal digits" if asked else ""
     if not asked:
         return "off by no more than a mean over samples or a norm of errors may round, and no problem without either can be asked"
     return "off by no more than a mean over samples or a norm of errors rounds, and right to the last bit on one sample with one error"

@@ -87,11 +87,13 @@ def is_power_of_two(number: float) -> bool:
 
 def unit_exponents(array: Array, stacked: int = 0) -> AnyArray:
     """The largest k for which all numbers are whole multiples of 2^k, NOTHING of zeros; stacked: how many axes count problems."""
-    flat = array.reshape(*array.shape[:stacked], -1)
-    significand, exponent = np.frexp(np.where(np.isfinite(flat), flat, 0.0))
-    digits = np.ldexp(significand, 53).astype(np.int64)
-    lowest = np.frexp((digits & -digits).astype(np.float64))[1] - 1
-    return np.min(exponent.astype(np.int64) - 53 + lowest, axis=-1, where=digits != 0, initial=NOTHING)
+    bits = np.ascontiguousarray(array, dtype=np.float64).reshape(*array.shape[:stacked], -1).view(np.int64)
+    exponent, digits = bits >> 52 & 0x7FF, bits & (1 << 52) - 1
+    normal = exponent > 0
+    digits |= normal.astype(np.int64) << 52
+    # a power of two that is made a float64 has its exponent there
+    lowest = ((digits & -digits).astype(np.float64).view(np.int64) >> 52) - 1023
+    return np.min(np.where(normal, exponent, 1) - 1075 + lowest, axis=-1, where=digits != 0, initial=NOTHING)
 
 
 def _pieces(activation: Activation) -> Sequence[tuple[float, float]]:
@@ -110,6 +112,7 @@ class _Passes:
 
     def __init__(self, problem: Problem, precision: Precision) -> None:
         self.problem, self.precision = problem, precision
+        self._units: dict[int, tuple[Array, AnyArray]] = {}
         self.stacked = problem.x.ndim - 2
         self.levels = LEVELS.get(precision.bits, 1)
         self.least = round(math.log2(precision.least_normal)) if precision.flushes else precision.least_exponent
@@ -136,7 +139,7 @@ class _Passes:
             holds = holds & self._holds(back.errors[layer]) & self._holds(delta)
             holds = holds & self._holds_slopes(back.errors[layer], problem.activations[layer])
             holds = holds & self._holds_product(np.swapaxes(delta, -1, -2), forward.activations[layer], None)
-            holds = holds & self._fits(unit_exponents(delta, self.stacked), np.abs(delta).sum(axis=-2))
+            holds = holds & self._fits(self._unit(delta), np.abs(delta).sum(axis=-2))
             if problem.penalised is not None:
                 holds = holds & self._holds_sum((back.products[layer][:], problem.penalised.rate(problem.batch or 1) * weight))
             if layer:
@@ -144,6 +147,13 @@ class _Passes:
         x = holds & self._holds_product(back.deltas[0], problem.weights[0], None)
         same = dict.fromkeys(("weights", "biases", "pre_activations", "activations", "deltas"), holds)
         return same | {"x": x, "loss": holds & to_loss}
+
+    def _unit(self, array: Array) -> AnyArray:
+        """Its unit's exponent, worked out once for an array and its transpose."""
+        whole = array.base if array.base is not None and array.base.size == array.size else array
+        if id(whole) not in self._units:
+            self._units[id(whole)] = whole, unit_exponents(array, self.stacked)
+        return self._units[id(whole)][1]
 
     def _fits(self, unit: AnyArray, sizes: Any) -> AnyArray:
         """Whether sizes, each a bound on what is added up in units of 2^unit, are few enough units, none of them below the range."""
@@ -155,17 +165,17 @@ class _Passes:
 
     def _holds(self, *arrays: Array) -> AnyArray:
         """Whether the precision holds each number of some arrays, and they have few enough units in common."""
-        return np.logical_and.reduce([self._fits(unit_exponents(array, self.stacked), np.abs(array)) for array in arrays])
+        return np.logical_and.reduce([self._fits(self._unit(array), np.abs(array)) for array in arrays])
 
     def _holds_sum(self, terms: Sequence[Array]) -> AnyArray:
         """Whether sums of these terms, twice as large or in halves, round nothing."""
-        unit = np.minimum.reduce([unit_exponents(term, self.stacked) for term in terms])
+        unit = np.minimum.reduce([self._unit(term) for term in terms])
         return self._fits(unit - 1, np.asarray(sum(np.abs(term) for term in terms)))
 
     def _holds_product(self, left: Array, right: Array, bias: Array | None) -> AnyArray:
         """Whether left @ right and a bias round nothing, in any order and any blocks, split as Strassen does it too."""
         a, b = np.abs(left), np.abs(right)
-        unit = unit_exponents(left, self.stacked) + unit_exponents(right, self.stacked)
+        unit = self._unit(left) + self._unit(right)
         axes, inner = (-2, -1), left.shape[-1]
         most_a, most_b = np.max(a, axis=axes, initial=0.0), np.max(b, axis=axes, initial=0.0)
         rows = np.max(a.sum(axis=-1), axis=-1, initial=0.0) * most_b
@@ -181,20 +191,20 @@ class _Passes:
                 holds = holds & kept
         if bias is None:
             return holds
-        own = unit_exponents(bias, self.stacked)
+        own = self._unit(bias)
         return holds & self._fits(np.minimum(unit, own), np.minimum(rows, columns) + np.max(np.abs(bias), axis=-1, initial=0.0))
 
     def _significands(self, array: Array) -> AnyArray:
         """Whether what goes into a product keeps all its digits there."""
         most = np.max(np.abs(array), axis=(-2, -1), initial=0.0)
-        return np.ldexp(most, np.clip(-unit_exponents(array, self.stacked), -4000, 4000)) <= 2.0**self.precision.product_bits
+        return np.ldexp(most, np.clip(-self._unit(array), -4000, 4000)) <= 2.0**self.precision.product_bits
 
     def _holds_activation(self, z: Array, choice: Choice) -> AnyArray:
         """Whether g is exact by its lines, or by a line and what each kink bends it by, in halves, and no z is on a kink."""
         activation = row_of(ACTIVATIONS, choice)
         pieces, bends = _pieces(activation), self._bends(choice)
         kinks = [kink for kink, _ in activation.kinks]
-        unit = np.minimum(unit_exponents(z, self.stacked), _unit_of(kinks)) + min(_unit_of([*bends, *(s for s, _ in pieces)]), 0)
+        unit = np.minimum(self._unit(z), _unit_of(kinks)) + min(_unit_of([*bends, *(s for s, _ in pieces)]), 0)
         size = np.abs(z) * (abs(pieces[0][0]) + sum(bends)) + sum(b * abs(k) for b, k in zip(bends, kinks, strict=True)) + abs(pieces[0][1])
         holds = self._fits(np.minimum(unit, _unit_of([offset for _, offset in pieces])) - 1, size) if bends else self._holds(z)
         for kink in kinks:
@@ -204,7 +214,7 @@ class _Passes:
     def _holds_slopes(self, errors: Array, choice: Choice) -> AnyArray:
         """Whether dC/da times the slope is exact, by the slopes, or by one and what each kink adds, in halves."""
         slopes, bends = [slope for slope, _ in _pieces(row_of(ACTIVATIONS, choice))], self._bends(choice)
-        unit = unit_exponents(errors, self.stacked) + min(_unit_of([*slopes, *bends]), 0) - bool(bends)
+        unit = self._unit(errors) + min(_unit_of([*slopes, *bends]), 0) - bool(bends)
         return self._fits(unit, np.abs(errors) * (abs(slopes[0]) + sum(bends)))
 
     @staticmethod
@@ -218,7 +228,7 @@ class _Passes:
         assert sums is not None
         unit, size = np.asarray(-1), np.ones(())
         for factor in sums.value(output, self.problem.y):
-            unit = unit + np.minimum.reduce([unit_exponents(term, self.stacked) for term in factor])
+            unit = unit + np.minimum.reduce([self._unit(term) for term in factor])
             size = size * sum(np.abs(term) for term in factor)
         total = size.sum(axis=(-2, -1))
         penalty = self.problem.penalised
@@ -226,7 +236,7 @@ class _Passes:
             return self._fits(unit, total)
         squares = [weight**2 for weight in self.problem.weights]
         rate = penalty.rate(self.problem.batch or 1) / 2
-        exponents = [2 * unit_exponents(weight, self.stacked) for weight in self.problem.weights]
+        exponents = [2 * self._unit(weight) for weight in self.problem.weights]
         unit = np.minimum.reduce([unit, *(e + round(math.log2(rate)) for e in exponents)])
         return self._fits(unit, total + rate * sum(square.sum(axis=(-2, -1)) for square in squares))
 
