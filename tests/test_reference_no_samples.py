@@ -85,6 +85,12 @@ def test_it_is_saved_and_read(tmp_path):
     assert eval(repr(EMPTY), {"Problem": Problem}) == EMPTY
 
 
+def test_its_answer_is_saved_and_read():
+    answer = gradient(EMPTY)
+    jsonschema.validate(json.loads(answer.to_json()), schema("gradient"))
+    assert verify(EMPTY, Gradient.from_json(answer.to_json())).verdict is Verdict.RIGHT
+
+
 def test_it_fits_its_schema():
     jsonschema.validate(json.loads(EMPTY.to_json()), schema("problem"))
     jsonschema.validate(json.loads(EMPTY.replaced(sample_weights=[]).to_json()), schema("problem"))
