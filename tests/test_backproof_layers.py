@@ -284,6 +284,32 @@ def test_what_is_told():
         assert line in str(raised.value), line
 
 
+def test_a_kernel_of_one_shape_says_so_and_is_asked_no_other():
+    shapes = set()
+
+    def kernel(x, weight, bias, upstream):
+        shapes.add(weight.shape)
+        dx, dweight, dbias = linear(x, weight, bias, upstream)
+        return dx, dweight, 2 * dbias
+
+    kernel.supports = {"layer": "linear", "widths": [4, 3]}
+    with pytest.raises(AssertionError, match="wrong on problems that are drawn"):
+        assert_vjp(kernel, *arrays(), **QUICK | {"no_diagnosis": False})
+    assert shapes == {(3, 4)}
+
+
+def test_a_kernel_that_raises_at_other_shapes_is_told_on_that_of_the_test():
+    def kernel(x, weight, bias, upstream):
+        if weight.shape != (3, 4):
+            raise ValueError("a block is 3 x 4")
+        dx, dweight, dbias = linear(x, weight, bias, upstream)
+        return dx, dweight, 2 * dbias
+
+    with pytest.raises(AssertionError) as raised:
+        assert_vjp(kernel, *arrays(), **QUICK | {"no_diagnosis": False})
+    assert "wrong on problems that are drawn, of the same shape, the smallest that shows it" in str(raised.value)
+
+
 def test_an_entry_of_a_weight_in_out_is_named_so():
     x, weight, bias, upstream = arrays()
 

@@ -86,7 +86,7 @@ def assert_vjp(
     target = LayerKernel(kernel, said | given.words, precision or getattr(kernel, "precision", None) or given.kind.dtype)
     first = _judged(given, target, strict)
     drawn = [] if given.problem.size > LARGEST_DRAWN else _drawn(target, given.problem, values, max_examples, max_seconds, seed, strict)
-    failing = next((report for report in drawn if not report.passed and report.verdict is not Verdict.INCONCLUSIVE), None)
+    failing = next(filter(_fails, drawn), None)
     if first or failing:
         # what is seen where nothing rounds alone is not seen on other numbers
         exactly = not first and failing is not None and "--values exact" in failing.drawn_by
@@ -119,9 +119,14 @@ def _drawn(
         if report.interrupted:
             raise KeyboardInterrupt
         reports.append(report)
-        if not report.passed:
+        if _fails(report):
             break
     return reports
+
+
+def _fails(report: Report) -> bool:
+    """Whether something is not right: where nothing can be said of drawn problems, the arrays given were judged."""
+    return not report.passed and report.verdict is not Verdict.INCONCLUSIVE
 
 
 def _exactly(target: LayerKernel, limits: Mapping[str, Any]) -> bool:
@@ -138,7 +143,10 @@ def _small(target: LayerKernel, problem: Problem, failing: Report | None, values
     in another way, as one that takes a single shape does, or not at all, the one on problems of that shape, if there is one."""
     expected = (Verdict.WRONG, Verdict.NONFINITE, Verdict.LOSSY) if failing is None else (failing.verdict,)
     limits: dict[str, Any] = {"batch": min(max(problem.batch, 1), LARGEST_READ), "width": min(max(problem.widths), LARGEST_READ)}
-    shown = check(target, max_examples=60, seed=seed, values=values, strict=strict, max_seconds=10.0, shrink_seconds=3.0, **limits)
+    try:
+        shown = check(target, max_examples=60, seed=seed, values=values, strict=strict, max_seconds=10.0, shrink_seconds=3.0, **limits)
+    except SupportError:  # of a kernel that says itself that it takes no others
+        return _plainly(failing)
     return _plainly(shown, "are drawn") if shown.findings and shown.verdict in expected else _plainly(failing)
 
 
