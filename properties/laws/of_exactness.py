@@ -24,8 +24,8 @@ from rounding.precisions import Precision
 
 NOTHING_ROUNDS = "nothing rounds here, since every product and every sum, in any order, is a number of the precision (certain)"
 
-WIDE = 24
-"""With so many bits or more a number has more decimal digits than people write without being asked."""
+WIDE = 53
+"""In so many bits a number has more decimal digits than programs write without being asked; answers in fewer are seldom written."""
 
 A_FEW = 4.0
 """So many u of each sample's share of a gradient are what a mean over samples or a norm of errors may round, however it is written."""
@@ -144,9 +144,9 @@ def _has_digits_of_its_own(case: Case) -> bool:
 
 
 def _digits_written(entries: Sequence[_Bits], precision: Precision) -> int:
-    """With how many decimal digits the exact numbers are what was given, or 0: as many as the precision has, or one less.
+    """With how many decimal digits the exact numbers are what was given, or 0: of float64 16 or 15.
 
-    It takes one more to tell all its numbers apart, and what is written for another program to read may have fewer; of 16 bits all.
+    It takes 17 to tell all its numbers apart, and what is written for another program to read may have fewer.
     """
     own = math.ceil(precision.bits * math.log10(2))
     for digits in (own, own - 1) if precision.bits >= WIDE else ():
