@@ -46,6 +46,11 @@ def test_the_right_one_passes(example):
     assert check(example.linear_gelu, seed=1, max_examples=60).verdict is Verdict.RIGHT
 
 
+def test_what_the_kernel_says_of_itself_stands_unless_the_call_says_otherwise(example):
+    assert assert_vjp(example.linear_gelu, *arrays(), max_examples=2).precision == "bfloat16/float32/float32"
+    assert "wrong: linear_gelu, on the arrays given" in told(example.linear_gelu, *arrays(), activation="silu", no_diagnosis=True)
+
+
 def test_a_mask_that_is_off_by_one(example):
     said = told(example.mask, *arrays())
     assert "wrong: mask, on the arrays given" in said

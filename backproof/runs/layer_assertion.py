@@ -39,9 +39,9 @@ DRIFT = 1 / 8
 def assert_vjp(
     kernel: Any,
     *arrays: Any,
-    layer: str = "linear",
-    activation: Any = "identity",
-    weights: str = "out_in",
+    layer: str | None = None,
+    activation: Any = None,
+    weights: str | None = None,
     precision: str | None = None,
     values: str = "tame",
     max_examples: int = 24,
@@ -54,7 +54,7 @@ def assert_vjp(
 
     It stands for a line of `torch.allclose` in a test, and has no tolerance: each entry is allowed what honest rounding explains.
 
-    kernel and arrays, by layer:
+    kernel and arrays, by layer, "linear" where neither the call nor the kernel's own `supports` says another:
         "linear": kernel(x, weight, bias, upstream) -> (dx, dweight, dbias), of activation(x weight^T + bias); x (batch, n_in), weight
             (n_out, n_in), bias (n_out,) or None, upstream (batch, n_out);
         "linear_softmax_cross_entropy": kernel(x, weight, bias, target, upstream) -> (dx, dweight, dbias); target (batch,), the class of
@@ -66,8 +66,8 @@ def assert_vjp(
         apply, or a torch module of one layer: its own backward pass is asked. Of a module, weight and bias may both be None: its own.
         All arrays are those of one framework, NumPy, PyTorch or JAX, in float64, float32, bfloat16 or float16. The kernel is given them as
         they are, whatever their strides and device.
-    activation: of the layer, a name, or a name and its parameters, as ("leaky_relu", {"slope": 0.5}).
-    weights: "out_in", as torch.nn.Linear has them, or "in_out" if weight and dweight are (n_in, n_out).
+    activation: of the layer, identity where nothing is said; a name, or a name and its parameters, as ("leaky_relu", {"slope": 0.5}).
+    weights: "out_in", as torch.nn.Linear has them and where nothing is said, or "in_out" if weight and dweight are (n_in, n_out).
     precision: a key of PRECISIONS, such as "bfloat16/float32" for sums that are kept in float32; None for what the arrays' dtype says.
     values: of drawn problems, "tame" or "any"; max_examples, max_seconds, seed, strict: as for check. no_diagnosis: do not ask a kernel
         that fails some 600 further problems, small ones too, which tell where and why.
@@ -77,7 +77,12 @@ def assert_vjp(
     """
     __tracebackhide__ = True
     own = getattr(kernel, "supports", None)
-    said = (dict(own) if isinstance(own, Mapping) else {}) | {"layer": layer, "activation": activation, "weights": weights}
+    chosen = {"layer": layer, "activation": activation, "weights": weights}
+    said = (
+        {"layer": "linear"}
+        | (dict(own) if isinstance(own, Mapping) else {})
+        | {name: word for name, word in chosen.items() if word is not None}
+    )
     form, _ = said_of(said)
     names = (*form.row.takes, "upstream")
     if len(arrays) == len(names) and "weight" in names and arrays[1] is None:
