@@ -136,8 +136,8 @@ def _check_takes_a_problem(name: str, target: Target) -> None:
     except TypeError:
         raise TargetError(
             f"{name} takes {signature}: expected a function of one problem. backproof.adapt(f, ...) makes one of f(weights, biases, "
-            "activations, x, y) in other layouts too, backproof.from_class of a class, backproof.from_jax of an apply function, and "
-            "supports = {'layer': 'linear'} of a kernel f(x, weight, bias, upstream); or write one that unpacks problem.weights, "
+            "activations, x, y) in other layouts too, supports = {'layer': 'linear'} of a kernel f(x, weight, bias, upstream), "
+            "backproof.from_class of a class, backproof.from_jax of an apply function; or write one that unpacks problem.weights, "
             "problem.biases, problem.x and problem.y"
         ) from None
 
