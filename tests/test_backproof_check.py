@@ -59,7 +59,10 @@ def test_the_reference_is_right():
     assert 100 <= report.examples <= 120
     assert report.audited > 0
     assert list(report.laws) == list(LAWS)
-    assert all(sum(counted(report)[name]) == report.examples for name, law in LAWS.items() if law.cadence is Cadence.EVERY_PROBLEM)
+    of_each = {name: law for name, law in LAWS.items() if law.cadence is Cadence.EVERY_PROBLEM}
+    assert all(sum(counted(report)[name]) == report.examples for name, law in of_each.items() if not law.values)
+    # one problem in eight is of the value class of another one
+    assert [sum(counted(report)[name]) for name, law in of_each.items() if law.values] == [13]
     # no target is asked samples with weights unless it says so
     rotated = [name for name, law in LAWS.items() if law.cadence is Cadence.ROTATED and name != "equal_sample_weights_are_a_factor"]
     in_turn = [counted(report)[name][0] for name in rotated]
