@@ -7,6 +7,7 @@ from backproof.findings.finding import Finding
 from backproof.report import Report
 from backproof.runs.check import assert_right, check, problem_at
 from backproof.runs.comparison import compare_targets as compare
+from backproof.runs.layer_assertion import assert_vjp
 from backproof.runs.sweep import sweep
 from backproof.targets.classes import from_class
 from backproof.targets.functions import adapt
@@ -38,6 +39,7 @@ __all__ = [
     "Verdict",
     "adapt",
     "assert_right",
+    "assert_vjp",
     "check",
     "compare",
     "enclosure",

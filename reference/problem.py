@@ -27,7 +27,7 @@ class Problem:
 
     weights: for each layer l an array (n_l, n_{l-1}), w[j, k] from node k to node j.
     activations: for each layer a name of ACTIVATIONS, or (name, {parameter: value}).
-    x: (batch, n_0); y: (batch, n_L).
+    x: (batch, n_0); y: (batch, n_L); of a sum over samples there may be none.
     biases: for each layer an array (n_l,) or None; None for no biases at all.
     loss: a name of LOSSES, or (name, {parameter: value}); reduction over samples: "sum" or "mean".
     sample_weights: (batch,), none negative: by what each sample's C_0 is multiplied, and over the sum of which a mean is taken; None for 1.
@@ -85,7 +85,8 @@ class Problem:
         listed_biases = [None] * layers if biases is None else biases
         self.biases = tuple(None if b is None else _numbers(b, 1, f"layer {i}: bias") for i, b in enumerate(listed_biases, 1))
         self.activations, self.loss, self.reduction = chosen, chosen_loss, reduction
-        self.x, self.y = _numbers(x, 2, "x"), _numbers(y, 2, "y")
+        self.x = _numbers(_of_no_sample(x, self.weights[0].shape[1]), 2, "x")
+        self.y = _numbers(_of_no_sample(y, self.weights[-1].shape[0]), 2, "y")
         self.sample_weights = None if sample_weights is None else _numbers(sample_weights, 1, "sample_weights")
         self.wants = tuple(want for want in WANTS if want in wants or want in WANTS[:2])
         self._check_shapes()
@@ -111,6 +112,8 @@ class Problem:
             samples = len(self.x)
             given = f"y has shape {self.y.shape}, but x has {samples} samples and {giver} gives {outputs} outputs"
             raise ProblemError(f"{given}: expected ({samples}, {outputs})")
+        if not len(self.x) and (self.reduction == "mean" or self.penalty is not None):
+            raise ProblemError("x has no samples, of which there is no mean and no penalty: expected a sum alone, or a sample")
         if self.sample_weights is not None:
             self._check_sample_weights(self.sample_weights)
 
@@ -292,6 +295,12 @@ class Problem:
 PARTS = ("weights", "biases", "activations", "x", "y", "loss", "reduction", "sample_weights", "penalty", "wants")
 
 
+def _of_no_sample(given: Any, width: int) -> Any:
+    """What was given for a batch; where that is an empty list, which does not say how long its rows would be, an array of no rows."""
+    listed = isinstance(given, list) and not given
+    return np.empty((0, width)) if listed or getattr(given, "shape", None) == (0,) else given
+
+
 def _numbers(given: Any, dimensions: int, name: str) -> Array:
     """A read-only float64 copy of what was given, in which -0.0 is 0.0."""
     one = "(batch,)" if name == "sample_weights" else "(outputs,)"
@@ -304,7 +313,9 @@ def _numbers(given: Any, dimensions: int, name: str) -> Array:
         raise ProblemError(f"{name} is not an array of real numbers: expected numbers of shape {shape}") from None
     if raw.dtype.kind in "iu" and (np.abs(numbers) > 2.0**53).any():
         raise ProblemError(f"{name} has whole numbers beyond 2**53, which float64 may not hold: expected floating-point numbers")
-    if numbers.ndim != dimensions or 0 in numbers.shape:
+    # a batch may be empty, and then so are its arrays
+    lengths = numbers.shape[name in ("x", "y", "sample_weights") :]
+    if numbers.ndim != dimensions or 0 in lengths:
         raise ProblemError(f"{name} has shape {numbers.shape}, expected {shape}, each at least 1")
     if not np.isfinite(numbers).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])

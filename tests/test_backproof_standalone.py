@@ -176,7 +176,7 @@ def test_a_law_that_asks_further_problems_has_all_of_them(law, network, bare):
 
 @pytest.mark.slow
 def test_what_gives_no_answer_is_ended_after_the_run_s_own_limit(network, bare):
-    finding = replace(found("factor", time_limit=0.75), law="it_answers", verdict=Verdict.TIMES_OUT, answer=None)
+    finding = replace(found("factor"), time_limit=0.75, law="it_answers", verdict=Verdict.TIMES_OUT, answer=None)
     script = network / "script.py"
     script.write_text(standalone_script(finding))
     assert "dump_traceback_later(0.75 * len(CALLS), exit=True)" in script.read_text()

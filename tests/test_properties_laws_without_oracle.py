@@ -4,7 +4,7 @@ import pytest
 
 from backproof import Problem, gradient
 from backproof.targets.target import InProcess
-from properties.faults.fault import Network
+from properties.faults.fault import EMPTY, EXPANDED, LINEAR, OWN_UPSTREAM, Network
 from properties.faults.table import FAULTS
 from properties.laws.law import Cadence, Case, Status
 from properties.laws.table import LAWS
@@ -15,6 +15,8 @@ IN_TURN = [law for law in LAWS.values() if law.cadence is Cadence.ROTATED]
 NEEDS = {
     "equal_sample_weights_are_a_factor": {"sample_weights": None},
     "softmax_deltas_sum_to_zero": {"losses": ["softmax_cross_entropy"], "output_activations": ["identity"]},
+    **{name: {"losses": ["upstream"], "wants": ["x"]} for name in (LINEAR, OWN_UPSTREAM, EXPANDED)},
+    EMPTY: {"empty_batch": True},
 }
 """What a law's problems are drawn from, where few others would do."""
 

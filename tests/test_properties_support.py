@@ -163,12 +163,13 @@ KEPT = {
         lambda p: [bias is not None for bias in p.biases] == [False, True],
     ),
     "sample_weights": ({"sample_weights": True}, lambda p: p.sample_weights is not None),
+    "empty_batch": ({"empty_batch": False}, lambda p: p.batch > 0),
     "penalties": ({"penalties": [("l2", 0.5)]}, lambda p: p.penalty == ("l2", {"factor": 0.5})),
 }
 """For each limit what a target says, and which problems are within it."""
 
-NO_LAW_LEAVES = ("biases", "values", "penalties")
-"""The limits that no law would leave where a target did not set them: shrinking would."""
+NO_LAW_LEAVES = ("biases", "values", "penalties", "empty_batch")
+"""The limits that no law would leave where a target did not set them: shrinking would; of batches without samples nothing would."""
 
 
 def test_every_limit_is_tried():

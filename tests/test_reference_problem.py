@@ -45,7 +45,10 @@ REFUSED = {
     "an infinite input": ({"x": [[1.0, -math.inf]]}, ["x[0, 1] is -inf", "expected finite numbers"]),
     "a number beyond float64": ({"x": [[np.longdouble("1e400"), 0]]}, ["x[0, 0] is inf", "expected finite numbers"]),
     "a flat x": ({"x": [1.0, 2.0]}, ["x has shape (2,)", "(batch, width)"]),
-    "no samples": ({"x": np.zeros((0, 2)), "y": np.zeros((0, 3))}, ["x has shape (0, 2)", "at least 1"]),
+    "no inputs": ({"x": np.zeros((1, 0))}, ["x has shape (1, 0)", "at least 1"]),
+    "a mean over no samples": ({"x": [], "y": [], "reduction": "mean"}, ["x has no samples", "no mean", "expected a sum alone"]),
+    "a penalty without samples": ({"x": [], "y": [], "penalty": ("l2", 0.5)}, ["x has no samples", "no penalty"]),
+    "no samples, and some y": ({"x": []}, ["y has shape (1, 3)", "x has 0 samples", "expected (0, 3)"]),
     "x of another width": ({"x": [[1.0, 2.0, 3.0]]}, ["layer 1: weight has shape (3, 2)", "x gives 3 outputs", "expected (3, 3)"]),
     "layers that do not fit": (
         {"weights": [W, np.ones((2, 2))], "activations": ["tanh"] * 2, "y": [[0.0, 1.0]]},

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-NETWORK, FROM_JAX = "network", "from_jax"
-"""What a name may be bound to, beside a function of a problem: a module of torch or what makes one, and a call of backproof.from_jax."""
+NETWORK, FROM_JAX, KERNEL_BY_HAND, KERNEL_OF_A_FRAMEWORK = "network", "from_jax", "kernel by hand", "kernel of a framework"
+"""What a name may be bound to, beside a function of a problem: a module of torch or what makes one, a call of backproof.from_jax, and one
+layer by itself, as a function of x, weight, bias and upstream or as what a framework makes."""
 
 OWN_WAYS = ("adapt", "from_class", FROM_JAX)
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a file says. imports: first names of packages; kind: NETWORK, FROM_JAX or ""; made: whether the name is bound to what a call
+    """What a file says. imports: first names of packages; kind: one of those above, or ""; made: whether the name is bound to what a call
     returns; names: of what FROM_JAX was given, the function and its parameters."""
 
     imports: tuple[str, ...] = ()
@@ -45,8 +46,17 @@ def source_of(target: str) -> Source | None:
     if isinstance(bound, ast.Call) and _called(bound) == FROM_JAX:
         names = tuple(argument.id for argument in bound.args if isinstance(argument, ast.Name))
         return Source(imports, FROM_JAX, True, names)
+    if _has_a_kernel(tree) and not (isinstance(bound, ast.FunctionDef) and len(bound.args.args) == 1):
+        by_hand = isinstance(bound, ast.FunctionDef) and len(bound.args.args) >= 4
+        return Source(imports, KERNEL_BY_HAND if by_hand else KERNEL_OF_A_FRAMEWORK, isinstance(bound, ast.Call))
     is_network = "torch" in imports and _makes_a_network(tree, bound)
     return Source(imports, NETWORK if is_network else "", isinstance(bound, ast.Call))
+
+
+def _has_a_kernel(tree: ast.Module) -> bool:
+    """Whether something in a file says which layer it is, as the `supports` of a kernel does."""
+    keys = (key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys)
+    return any(isinstance(key, ast.Constant) and key.value == "layer" for key in keys)
 
 
 def _imports(tree: ast.Module) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from keyword import iskeyword
 from pathlib import Path
 
 from backproof.findings.finding import Finding
-from backproof.findings.source import FROM_JAX, NETWORK, Source
+from backproof.findings.source import FROM_JAX, KERNEL_BY_HAND, KERNEL_OF_A_FRAMEWORK, NETWORK, Source
 from backproof.targets.own_program import command_of, is_program
 from backproof.targets.target import TargetError
 from reference.functions.parametrised import name_and_parameters
@@ -108,6 +108,16 @@ def gradient(problem):
     layers = answered["gradient"]["layers"]
     return [layer["weights"] for layer in layers], [layer["biases"] for layer in layers]"""
 
+KERNEL = """{imported}
+
+kernel = gradient
+
+
+def gradient(problem):
+    # a kernel of one layer, on arrays of NumPy: of another framework hand it tensors of these
+    dx, dweight, dbias = kernel(problem.x, problem.weights[0], problem.biases[0], problem.y)
+    return SimpleNamespace(weights=[dweight], biases=[dbias], x=dx)"""
+
 UNKNOWN = """def gradient(problem):
     raise NotImplementedError("call your function here; it returns (list of dC/dW, list of dC/db)")"""
 
@@ -145,6 +155,8 @@ def _call(finding: Finding) -> str:
     if not imported:
         return UNKNOWN
     source = finding.source or Source()
+    if source.kind in (KERNEL_BY_HAND, KERNEL_OF_A_FRAMEWORK):
+        return KERNEL.format(imported=imported) if source.kind == KERNEL_BY_HAND and problem.loss == "upstream" else UNKNOWN
     name, parameters = name_and_parameters(problem.loss)
     plain = problem.sample_weights is None and problem.penalty is None
     if plain and source.kind == FROM_JAX and name in JAX_LOSSES and len(source.names) == 2:

@@ -41,6 +41,10 @@ LAYOUTS = {
     "fortran": "np.asfortranarray(array({}))",
     "strided": "np.repeat(array({}), 2, axis=-1)[..., ::2]",
     "negative_strides": "np.flip(np.flip(array({})).copy())",
+    "expanded": (
+        "(lambda a: np.broadcast_to(a[tuple(slice(1 if (a == a.take([0], i)).all() else None) for i in range(a.ndim))], a.shape))"
+        "(array({}))"
+    ),
     "read_only": "np.broadcast_to(array({0}), np.shape({0}))",
 }
 """How the inputs of a call are laid out in memory, where that matters; a broadcast array is not writable."""

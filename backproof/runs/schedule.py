@@ -18,7 +18,7 @@ IN_TURN = 2
 IN_TURN_EACH = 4
 """In one block of so many, that is, where blocks hold many problems: such laws cost as much as a hundred problems without them."""
 
-MOST_TRIED = 6
+MOST_TRIED = 10
 """So many of them are tried, where some do not apply to the problem."""
 
 OFTEN = 4

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from backproof.targets.target import Target, TargetError, told_of
@@ -9,16 +10,26 @@ from backproof.targets.target import Target, TargetError, told_of
 
 def target_of(given: Any) -> Target:
     """The target of what is given: itself where it is a function of a problem; of a torch module, one of scikit-learn or Equinox, or of
-    a function without arguments that makes one, the target that asks it.
+    a function without arguments that makes one, the target that asks it; of a kernel, whose `supports` says of which layer, likewise.
 
     No framework is imported here: what is one's has imported it. Raises TargetError.
     """
+    if is_kernel(given):
+        from backproof.targets.layer_kernel import LayerKernel
+
+        return LayerKernel(given, given.supports)
     made = given if hasattr(given, "supports") else _made(given)
     network = _framework(made)
     if network is not None:
         return network
     target: Target = given
     return target
+
+
+def is_kernel(given: Any) -> bool:
+    """Whether what is given says of itself that it is the kernel of a layer."""
+    supports = getattr(given, "supports", None)
+    return isinstance(supports, Mapping) and "layer" in supports
 
 
 def _framework(given: Any) -> Target | None:

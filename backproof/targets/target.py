@@ -76,7 +76,7 @@ def load_target(spec: str) -> Target:
     Raises TargetError.
     """
     found = load_object(spec)
-    if isinstance(found, type):
+    if isinstance(found, type) and "layer" not in (getattr(found, "supports", None) or ()):  # of a kernel the class is asked
         found = _instance(spec, found)
     if not callable(found) and not hasattr(found, "fit"):
         raise TargetError(f"target {spec!r} is a {type(found).__name__}: expected a function of a problem")
@@ -145,8 +145,9 @@ def _check_takes_a_problem(name: str, target: Target) -> None:
     except TypeError:
         raise TargetError(
             f"{name} takes {signature}: expected a function of one problem. backproof.adapt(f, ...) makes one of f(weights, biases, "
-            "activations, x, y) in other layouts too, backproof.from_class of a class, backproof.from_jax of an apply function; or write "
-            "one that unpacks problem.weights, problem.biases, problem.x and problem.y"
+            "activations, x, y) in other layouts too, supports = {'layer': 'linear'} of a kernel f(x, weight, bias, upstream), "
+            "backproof.from_class of a class, backproof.from_jax of an apply function; or write one that unpacks problem.weights, "
+            "problem.biases, problem.x and problem.y"
         ) from None
 
 
@@ -155,6 +156,10 @@ def _instance(spec: str, given: type) -> Any:
     way = f"expected a function of a problem: backproof.from_class({given.__name__}, supports=...) makes one, or write it"
     if hasattr(given, "forward") and hasattr(given, "parameters"):
         way = f"expected a module, or a function without arguments that makes one: write one that returns a {given.__name__}(...)"
+    if hasattr(given, "apply") and hasattr(given, "backward"):
+        raise TargetError(
+            f"target {spec!r} is an autograd function: say which layer it is by an attribute, supports = {{'layer': 'linear'}}"
+        )
     try:
         instance = _executed(spec, given)
     except TargetError as error:

@@ -63,6 +63,9 @@ def enclosure(problem: Problem, near: Sequence[Array] | None = None, rows: Seque
     The precision rises until no entry is blurred, or until more digits sharpen none, as at an exact kink, or would take minutes: what
     cancels in a large network is then left wider, by some 1e-38 of its terms.
     """
+    if not problem.batch:
+        nothing = _of_no_sample(problem)
+        return Enclosure(nothing, nothing)
     with np.errstate(all="ignore"):
         found = _enclosure(problem, PRECISIONS_TRIED[0], near, rows)
         for bits in PRECISIONS_TRIED[1:]:
@@ -266,6 +269,15 @@ def _times(balls: arb_mat, matrix: Array) -> arb_mat:
     step = max(1, PIECE // len(matrix))
     parts = [(balls * _balls(matrix[:, i : i + step])).tolist() for i in range(0, matrix.shape[1], step)]
     return _matrix(balls.nrows(), [ball for row in zip(*parts, strict=True) for part in row for ball in part])
+
+
+def _of_no_sample(problem: Problem) -> Gradient:
+    """The exact gradient of a sum over no sample: 0, of which the products of balls, which have a row for each sample, are none."""
+    widths = problem.widths
+    rows = [np.zeros((0, width)) for width in widths[1:]]
+    weights, biases = [np.zeros_like(weight) for weight in problem.weights], [np.zeros(width) for width in widths[1:]]
+    x = np.zeros_like(problem.x)
+    return Gradient(weights, biases, x=x, loss=np.zeros(()), pre_activations=rows, activations=rows, deltas=rows)
 
 
 def _rows(balls: arb_mat, numbers: Sequence[int]) -> arb_mat:

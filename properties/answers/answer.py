@@ -107,6 +107,10 @@ def _read(given: Any, problem: Problem) -> Gradient:
     # a layer without biases has no derivative by them, whatever stands in its place
     parts["biases"] = [None if b is None else given_b for b, given_b in zip(problem.biases, parts["biases"], strict=True)]
     gradient = Gradient(**parts)
+    if not problem.batch:
+        # a list of no rows does not say how long they are
+        shapes, _ = expected(problem)
+        gradient = gradient.mapped(lambda place, array: array.reshape(shapes[place]) if array.shape == shapes[place][:1] == (0,) else array)
     _check(gradient, problem)
     return gradient
 

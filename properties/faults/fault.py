@@ -42,6 +42,10 @@ IDENTITY = "an_inserted_identity_layer_changes_nothing"
 LINE = "the_loss_changes_as_the_gradient_says"
 EQUAL_WEIGHTS = "equal_sample_weights_are_a_factor"
 LAYOUT = "the_memory_layout_does_not_matter"
+LINEAR = "it_is_linear_in_the_upstream_gradient"
+OWN_UPSTREAM = "each_sample_has_its_own_upstream_gradient"
+EXPANDED = "an_expanded_upstream_gradient_is_read_as_it_is"
+EMPTY = "an_empty_batch_has_no_gradient"
 BEFORE = "the_problem_before_does_not_matter"
 
 

@@ -7,13 +7,18 @@ from scipy.special import expit, logsumexp, softmax
 
 from properties.faults.fault import (
     ADD,
+    EMPTY,
     EXACT,
+    EXPANDED,
     LINE,
+    LINEAR,
     MEAN,
     NO_ERROR,
     ORDER,
+    OWN_UPSTREAM,
     SOFTMAX,
     Passes,
+    bias_gradient,
     error_fault,
     fault,
     faults_among,
@@ -264,23 +269,39 @@ def rounded_the_probability_before_the_label(a: Array, y: Array) -> Array:
     return softmax(a, axis=1).astype(np.float32).astype(a.dtype) - y
 
 
-@error_fault("upstream", laws=(EXACT,), supports=UPSTREAM, thread="linkedin/Liger-Kernel 968")
+@error_fault("upstream", laws=(EXACT, OWN_UPSTREAM), supports=UPSTREAM, thread="linkedin/Liger-Kernel 968")
 def read_the_first_upstream_number_alone(a: Array, y: Array) -> Array:
     """The backward pass reads the first number of the upstream gradient, and takes it for all: it shows unless they are all the same, as
     they are behind a sum."""
     return y[0, 0] + 0 * a
 
 
-@error_fault("upstream", laws=(EXACT,), supports=UPSTREAM, thread="NVIDIA/TransformerEngine 1879")
+@error_fault("upstream", laws=(EXACT, OWN_UPSTREAM), supports=UPSTREAM, thread="NVIDIA/TransformerEngine 1879")
 def read_the_upstream_gradient_of_the_first_sample(a: Array, y: Array) -> Array:
     """All samples have the upstream gradient of the first: it shows in batches of two or more."""
     return y[:1] + 0 * a
 
 
-@error_fault("upstream", laws=(EXACT, LINE), supports=UPSTREAM, thread="paiml/aprender PR 2182")
+@error_fault("upstream", laws=(EXACT, LINE, LINEAR, OWN_UPSTREAM), supports=UPSTREAM, thread="paiml/aprender PR 2182")
 def ignored_the_upstream_gradient(a: Array, y: Array) -> Array:
     """The backward pass takes 1 for each number of the upstream gradient, as it is behind a sum: it shows for every other."""
     return np.ones_like(a)
+
+
+@error_fault("upstream", laws=(EXPANDED,), supports=UPSTREAM)
+def read_the_upstream_gradient_as_if_contiguous(a: Array, y: Array) -> Array:
+    """The backward pass reads the upstream gradient number after number, whatever its strides: it shows where they are those of an expanded
+    one, as behind a sum."""
+    if 0 not in y.strides:
+        return y
+    memory = np.lib.stride_tricks.as_strided(y, (y.size,), (y.itemsize,))
+    return memory.reshape(y.shape) + 0 * a
+
+
+@fault("bias_gradient", laws=(EMPTY,), supports=UPSTREAM | {"empty_batch": True, "biases": True})
+def left_the_bias_gradient_unset_without_samples(p: Passes, layer: int) -> Array:
+    """dC/db is what stood in its memory before where a batch has no samples, as no program runs that would write it."""
+    return bias_gradient(p, layer) if p.batch else np.full(p.weight(layer).shape[0], 0.5)
 
 
 FAULTS_OF_LOSSES = faults_among(vars())

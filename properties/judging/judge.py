@@ -11,6 +11,7 @@ from properties.judging.by_worst_case import TOO_WIDE, judge_by_worst_case, with
 from properties.judging.decimals import printed
 from properties.judging.each_array import quantities
 from properties.judging.judgement import Exact, Judgement, precision_named, precision_of
+from properties.judging.of_no_sample import judge_of_no_sample
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 from reference.gradient import Gradient
@@ -30,6 +31,8 @@ def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool =
     peers: whether a suspicion is held beside honest passes of our own, which costs some twenty passes.
     Where nothing can be said of sums in few bits, an answer that is right even to sums in float32 is right.
     """
+    if not exact.problem.batch:
+        return judge_of_no_sample(exact, answer, precision)
     judgement = _judged(exact, answer, precision, peers)
     if judgement.verdict is Verdict.WRONG:
         if by_digits := printed(exact, answer, precision):

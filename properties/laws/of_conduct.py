@@ -8,7 +8,7 @@ import numpy as np
 from properties.judging.judgement import measured
 from properties.laws.law import HELD, Answered, Case, NotPosable, Outcome, broken, not_applicable
 from properties.laws.posing import own_rounding, samples
-from properties.problems.memory_layouts import MEMORY_LAYOUTS
+from properties.problems.memory_layouts import OF_ANY_NUMBERS
 from properties.verdict import Verdict
 from reference.gradient import Gradient
 
@@ -85,13 +85,13 @@ def the_memory_layout_does_not_matter(case: Case) -> Outcome:
     if case.judgement.verdict is Verdict.WRONG:
         return not_applicable("the answer is wrong in any layout")
     refused = []
-    for memory_layout in (name for name in MEMORY_LAYOUTS if name != "contiguous"):
+    for memory_layout in OF_ANY_NUMBERS:
         again = case.ask(case.problem, memory_layout)
         if again.gradient is None:
             refused.append(f"{memory_layout} ({again.message})")
         elif (outcome := _same_but_for_rounding(case, again.gradient, f"with inputs that are {memory_layout}")) is not HELD:
             return outcome
-    return not_applicable(f"it refuses all layouts: {'; '.join(refused)}") if len(refused) == len(MEMORY_LAYOUTS) - 1 else HELD
+    return not_applicable(f"it refuses all layouts: {'; '.join(refused)}") if len(refused) == len(OF_ANY_NUMBERS) else HELD
 
 
 def the_problem_before_does_not_matter(case: Case) -> Outcome:

@@ -20,7 +20,7 @@ def batch_gradients_add(case: Case) -> Outcome:
         raise NotPosable("it needs two samples")
     half = problem.batch // 2
     parts = [pose(case, samples(problem, range(half))), pose(case, samples(problem, range(half, problem.batch)))]
-    shares = [_share(problem, part.problem) for part in parts]
+    shares = [share_of(problem, part.problem) for part in parts]
     whole = total(times(share, part.side) for share, part in zip(shares, parts, strict=True))
     return agree(first(case).side, whole, "the gradient of the batch is not that of its two halves")
 
@@ -48,7 +48,7 @@ def a_duplicated_sample_counts_twice(case: Case) -> Outcome:
     problem = case.problem
     more = pose(case, samples(problem, [*range(problem.batch), 0]))
     alone = pose(case, samples(problem, [0]))
-    expected = total([times(_share(more.problem, problem), first(case).side), times(_share(more.problem, alone.problem), alone.side)])
+    expected = total([times(share_of(more.problem, problem), first(case).side), times(share_of(more.problem, alone.problem), alone.side)])
     return agree(more.side, expected, "a sample that stands twice does not add its gradient once more")
 
 
@@ -78,7 +78,7 @@ def a_sample_without_error_adds_nothing(case: Case) -> Outcome:
         raise NotPosable("its output leaves the range")
     y = np.vstack([problem.y, rounded(output, case.precision.name)])
     more = pose(case, problem.of_samples([*range(problem.batch), 0]).replaced(y=y))
-    share = _share(more.problem, problem)
+    share = share_of(more.problem, problem)
     return agree(_twice(more.side), _twice(times(share, first(case).side)), "a sample without an error adds to the gradient")
 
 
@@ -99,7 +99,7 @@ def equal_sample_weights_are_a_factor(case: Case) -> Outcome:
     return agree(equal.side, times(factor, without.side), "equal weights of samples are not a factor of a sum, or change a mean")
 
 
-def _share(whole: Problem, part: Problem) -> float:
+def share_of(whole: Problem, part: Problem) -> float:
     """How much some samples count in the loss of a whole batch."""
     return float(part.total_weight / whole.total_weight) if whole.reduction == "mean" else 1.0
 

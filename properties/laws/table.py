@@ -45,6 +45,12 @@ from properties.laws.of_structure import (
     an_inserted_identity_layer_changes_nothing,
     permuted_nodes_permute_the_gradient,
 )
+from properties.laws.of_upstream import (
+    an_empty_batch_has_no_gradient,
+    an_expanded_upstream_gradient_is_read_as_it_is,
+    each_sample_has_its_own_upstream_gradient,
+    it_is_linear_in_the_upstream_gradient,
+)
 from properties.problems.blocks import EXACT_CLASS
 
 COMPARE_CALLS = (two_calls_agree, the_problem_before_does_not_matter)
@@ -56,6 +62,7 @@ HOLD_WITH_PENALTY = (
     a_split_network_chains,
     the_loss_changes_as_the_gradient_says,
     the_memory_layout_does_not_matter,
+    an_expanded_upstream_gradient_is_read_as_it_is,
 )
 """Of the laws of related problems: a penalty does not grow with samples, nor is it the same for another network of the same function."""
 
@@ -84,6 +91,9 @@ LAWS: dict[str, Law] = {
                 the_loss_changes_as_the_gradient_says,
                 the_memory_layout_does_not_matter,
                 equal_sample_weights_are_a_factor,
+                it_is_linear_in_the_upstream_gradient,
+                each_sample_has_its_own_upstream_gradient,
+                an_expanded_upstream_gradient_is_read_as_it_is,
             )
         ),
         *(
@@ -96,6 +106,7 @@ LAWS: dict[str, Law] = {
                 softmax_deltas_sum_to_zero,
             )
         ),
+        Law(an_empty_batch_has_no_gradient, cadence=Cadence.ROTATED),
         Law(the_problem_before_does_not_matter, cadence=Cadence.ROTATED),
     )
 }

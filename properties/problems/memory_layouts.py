@@ -31,10 +31,28 @@ def negative_strides(array: AnyArray) -> AnyArray:
     return np.flip(np.flip(array).copy())
 
 
+def expanded(array: AnyArray) -> AnyArray:
+    """What is the same along an axis stands in memory once, with a stride of 0, as frameworks expand it: a gradient that comes back from a
+    sum, say. NaN stands where whoever takes it for contiguous reads on; what is nowhere the same is contiguous."""
+    same = [array.shape[axis] > 1 and bool((array == array.take([0], axis)).all()) for axis in range(array.ndim)]
+    if not any(same):
+        return array
+    once = tuple([slice(0, 1) if alike else slice(None) for alike in same])
+    memory = np.full_like(array, np.nan, order="C")
+    memory[once] = array[once]
+    strides = [0 if alike else stride for alike, stride in zip(same, memory.strides, strict=True)]
+    return np.lib.stride_tricks.as_strided(memory, array.shape, strides, writeable=False)
+
+
 def read_only(array: AnyArray) -> AnyArray:
     """Not writable."""
     array.flags.writeable = False
     return array
 
 
-MEMORY_LAYOUTS: dict[str, Arrange] = {arrange.__name__: arrange for arrange in (contiguous, fortran, strided, negative_strides, read_only)}
+MEMORY_LAYOUTS: dict[str, Arrange] = {
+    arrange.__name__: arrange for arrange in (contiguous, fortran, strided, negative_strides, expanded, read_only)
+}
+
+OF_ANY_NUMBERS = tuple([name for name in MEMORY_LAYOUTS if name not in (contiguous.__name__, expanded.__name__)])
+"""Those in which every array lies otherwise than contiguous ones, whatever its numbers are."""

@@ -65,7 +65,8 @@ class Support:
     sample_weights: whether samples have weights: True for always, False for never, None for both;
     penalties: what is added for large weights, each None for nothing, "l2", ("l2", factor) or ("l2_over_batch", factor);
     learning_rate: that of the updates which the gradient is read off, and loses digits by; None where it is answered itself;
-    layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said.
+    layer_activations, layer_biases: of each layer its activation, and whether it has biases, of one network alone, whose widths are said;
+    empty_batch: whether a batch may have no sample: none is drawn so, and a law asks for one.
     """
 
     activations: tuple[Choice, ...] | None = None
@@ -89,6 +90,7 @@ class Support:
     sample_weights: bool | None = False
     penalties: tuple[Choice | None, ...] = (None,)
     learning_rate: float | None = None
+    empty_batch: bool = False
 
     @staticmethod
     def of(given: Any) -> "Support":
@@ -201,7 +203,8 @@ class Support:
             return "each activation, or each loss, rounds: identity, relu, hardtanh and relu6 do not, nor squares over 2^k outputs"
         if not self.penalty_choices:
             return "no factor of a penalty is a power of two"
-        if not any(map(is_power_of_two, range(self.drawn("batch")[0], self.drawn("batch")[1] + 1))):
+        averages = self.reductions == ("mean",) or all(row_of(LOSSES, loss).of_differences for loss in self.loss_choices)
+        if averages and not any(map(is_power_of_two, range(self.drawn("batch")[0], self.drawn("batch")[1] + 1))):
             return "a mean over so many samples rounds: no size of a batch is a power of two"
         return ""
 
@@ -231,8 +234,10 @@ class Support:
     def refusal(self, problem: Problem) -> str:
         """What of a problem the target does not support, or "": limits that it does not set are none."""
         sizes = {"depth": [problem.depth], "batch": [problem.batch], "width": problem.widths, "outputs": problem.widths[-1:]}
+        if not problem.batch and not self.empty_batch:
+            return "a batch without samples"
         for name, found in sizes.items():
-            limits = getattr(self, name)
+            limits = None if name == "batch" and not problem.batch else getattr(self, name)
             if limits is not None and not all(limits[0] <= size <= limits[1] for size in found):
                 return f"{name} {', '.join(map(str, found))}"
         if self.widths is not None and self.widths != problem.widths:
