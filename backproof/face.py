@@ -18,7 +18,7 @@ from oracles.balls.enclosure import Enclosure, enclosure
 from properties.judging.judge import verify
 from properties.judging.judgement import Judgement
 from properties.laws.table import OracleError
-from properties.problems.support import SupportError
+from properties.problems.limits import SupportError
 from properties.verdict import Verdict
 from reference.backward import gradient
 from reference.errors import ProblemError

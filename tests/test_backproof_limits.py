@@ -15,7 +15,7 @@ from backproof.doors.pytest_plugin import pytest_addoption
 from backproof.reports.terminal import finding_view
 from backproof.runs.check import check as run_check
 from backproof.runs.options import LIMITS, in_words
-from properties.problems.support import LIMITS as LIMITS_OF_A_RUN
+from properties.problems.limits import LIMITS as LIMITS_OF_A_RUN
 from properties.problems.support import Support
 
 WORDS = {

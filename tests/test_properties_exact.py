@@ -8,7 +8,8 @@ from properties.problems.architecture import Architecture
 from properties.problems.blocks import EXACT_CLASS, block_at, one_of_each_block
 from properties.problems.exact import NOTHING, exact_quantities, is_exact, unit_exponents
 from properties.problems.exact_numbers import exact_problems_of_seed
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from reference.dtypes import DTYPES
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS as TABLE

@@ -17,8 +17,9 @@ from properties.judging.peers import ACCURATE, answers
 from properties.laws.law import Case, Status
 from properties.laws.table import LAWS
 from properties.problems.blocks import draw_problems, one_of_each_block
+from properties.problems.limits import SupportError
 from properties.problems.shrinking_structure import reduce
-from properties.problems.support import Support, SupportError
+from properties.problems.support import Support
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.problem import Problem

@@ -2,7 +2,8 @@
 
 import pytest
 
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 
 CASES = [
     (

@@ -14,7 +14,7 @@ from backproof.runs.check import check
 from backproof.targets.target import Target, TargetError
 from properties.judging.judgement import DISAGREEMENT
 from properties.laws.table import LawError, laws_for
-from properties.problems.support import SupportError
+from properties.problems.limits import SupportError
 
 if TYPE_CHECKING:
     import pytest

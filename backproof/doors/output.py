@@ -14,7 +14,7 @@ from backproof.doors.group import COULD_NOT_RUN, NOT_RIGHT, RIGHT
 from backproof.findings.text import printable
 from backproof.targets.target import TargetError
 from properties.laws.table import LawError, OracleError
-from properties.problems.support import SupportError
+from properties.problems.limits import SupportError
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 

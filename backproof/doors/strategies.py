@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.judging.judge import verify
+from properties.problems.limits import SupportError
 from properties.problems.strategies import problems_of
-from properties.problems.support import Support, SupportError
+from properties.problems.support import Support
 from properties.verdict import Verdict
 from reference.backward import gradient
 from reference.problem import Problem

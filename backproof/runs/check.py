@@ -24,7 +24,8 @@ from properties.laws.of_conduct import it_answers, shapes_and_dtypes_are_right
 from properties.laws.table import laws_for
 from properties.problems.blocks import problem_at as draw_problem
 from properties.problems.hypothesis_internals import forced_seed
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 from reference.problem import Problem

@@ -16,7 +16,7 @@ from backproof.report import comparison_html, comparison_markdown
 from backproof.runs.groups import end_group
 from backproof.runs.options import Door, arguments_of, options_of
 from backproof.targets.target import TargetError
-from properties.problems.support import SupportError
+from properties.problems.limits import SupportError
 from properties.verdict import Verdict
 from reference.forms.json_form import dump
 from reference.gradient import Place

@@ -25,7 +25,8 @@ from properties.judging.judgement import Exact, precision_of
 from properties.laws.table import LAWS as ALL_LAWS
 from properties.laws.table import laws_for
 from properties.problems.blocks import problem_at
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from properties.verdict import Verdict
 from reference.gradient import Gradient, Place
 from reference.problem import Problem

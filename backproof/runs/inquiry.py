@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from backproof.targets.target import Session
 from properties.answers.answer import Answer
 from properties.laws.law import Case
-from properties.problems.support import SIZES, Support
+from properties.problems.limits import SIZES
+from properties.problems.support import Support
 from reference.problem import Problem
 
 DEATHS = 3

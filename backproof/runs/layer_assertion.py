@@ -18,7 +18,8 @@ from properties.judging.judge import with_quantities
 from properties.judging.judgement import Judgement, precision_of
 from properties.laws.law import Case, Outcome, Status
 from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from properties.verdict import Verdict
 from reference.gradient import Gradient
 from reference.problem import Problem

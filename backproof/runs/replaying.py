@@ -12,7 +12,7 @@ from backproof.runs.check import check, replay
 from backproof.runs.options import limits_in
 from backproof.targets.target import TargetError
 from properties.laws.table import LawError, OracleError
-from properties.problems.support import SupportError
+from properties.problems.limits import SupportError
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 

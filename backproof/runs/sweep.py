@@ -11,7 +11,8 @@ from backproof.runs.inquiry import Progress
 from backproof.targets.own_activation import ARRAYS, OwnActivation, own_activation
 from backproof.targets.target import LOAD_LIMIT, Session
 from oracles.balls.formula import Formula
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from properties.sweeps.numbers import NUMBERS, has_all, swept
 from properties.sweeps.ranges import Along, along
 from properties.sweeps.reading import Reader, Reading, read_all, reader_of

@@ -8,7 +8,8 @@ from backproof.targets.target import Session
 from properties.judging.judge import judge
 from properties.judging.judgement import Exact, precision_of
 from properties.problems.blocks import one_of_each_block
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from properties.problems.tame import DRAWN
 from properties.verdict import Verdict
 

@@ -14,7 +14,8 @@ from backproof.targets.signatures import positional, taken_by
 from backproof.targets.target import Target, TargetError
 from backproof.targets.updates import Rate, allowed_for, rate_of, read_off, should_change
 from properties.answers.answer import Declined, Malformed
-from properties.problems.support import Support, SupportError
+from properties.problems.limits import SupportError
+from properties.problems.support import Support
 from reference.arrays import AnyArray
 from reference.dtypes import as_array
 from reference.functions.penalties import normal_penalty

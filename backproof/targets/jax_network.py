@@ -11,7 +11,7 @@ from backproof.targets.stack import TRIES, Stack, Undecided, activations_of, dra
 from backproof.targets.target import Target, TargetError, told_of
 from oracles.jax_autodiff import JAX_LOSSES
 from properties.answers.answer import without_counted_terms
-from properties.problems.support import SupportError
+from properties.problems.limits import SupportError
 from reference.arrays import AnyArray, Array
 from reference.dtypes import DTYPES, as_array
 from reference.errors import ProblemError

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from properties.problems.support import EXPECTED, Support
+from properties.problems.limits import EXPECTED
+from properties.problems.support import Support
 from reference.arrays import Array
 from reference.errors import ProblemError
 from reference.forward import forward

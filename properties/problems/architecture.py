@@ -6,7 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 from properties.problems.edges import LONG, REAL_LONG
 from properties.problems.exact import is_power_of_two
-from properties.problems.support import EXPECTED, Support
+from properties.problems.limits import EXPECTED
+from properties.problems.support import Support
 from reference.functions.expected_outputs import Labels
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, row_of

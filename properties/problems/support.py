@@ -7,13 +7,14 @@ from itertools import chain
 from typing import Any
 
 from properties.problems.exact import can_be_exact, is_exact, is_power_of_two, loss_can_be_exact, may_be_exact
+from properties.problems.limits import CHOSEN, EXPECTED, LIMITS, SIZES, SupportError, read
 from properties.problems.tame import are_tame
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.expected_outputs import Labels, one_hot
+from reference.functions.expected_outputs import Labels
 from reference.functions.losses import LOSSES
-from reference.functions.parametrised import Choice, normal_choice, row_of
-from reference.functions.penalties import PENALTIES, normal_penalty
-from reference.problem import REDUCTIONS, WANTS, Problem
+from reference.functions.parametrised import Choice, row_of
+from reference.functions.penalties import PENALTIES
+from reference.problem import Problem
 
 PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
     "leaky_relu": ({}, {"slope": -0.5}, {"slope": 2.0}, {"slope": 0.0}),
@@ -21,30 +22,6 @@ PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
     "huber": ({}, {"delta": 0.5}, {"delta": 4.0}),
 }
 """The parameters that are tried of each function that has some: default first, then those that shipped bugs needed."""
-
-
-SIZES = {
-    "small": {"depth": (1, 6), "batch": (1, 5), "width": (1, 6)},
-    "real": {"depth": (1, 4), "batch": (8, 64), "width": (10, 512)},
-}
-"""What is drawn where a target sets no limit: small networks show most mistakes, and are read at a glance; some show in real ones alone."""
-
-
-CHOSEN = ("activations", "output_activations", "losses", "reductions")
-LIMITS = (*CHOSEN, "biases", "depth", "width", "batch", "wants", "sizes", "widths", "values", "sample_weights", "penalties")
-"""What a run may ask for, within what the target supports."""
-
-
-EXPECTED: dict[str, Labels | None] = {"any": None, "one_hot": one_hot}
-"""What is drawn for y in place of what the loss says: of n outputs the rows, simplest first."""
-
-
-VALUES = ("any", "tame", "exact")
-"""The numbers that are drawn: with all that floating-point numbers may be, moderate, or such that nothing rounds."""
-
-
-class SupportError(ValueError):
-    """`supports` of a target, or what check was asked for, cannot be understood; the message says what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +82,10 @@ class Support:
         unknown = [name for name in given if name not in names]
         if unknown:
             raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
-        read = {name: _field(name, value) for name, value in given.items()}
-        if read.get("output_activations", read.get("layer_activations")) is None and "losses" in read:
-            read |= _outputs_of(read["losses"])
-        return Support(**({"sizes": _sizes_of(read.get("widths"))} | read))._consistent()
+        taken = {name: _field(name, value) for name, value in given.items()}
+        if taken.get("output_activations", taken.get("layer_activations")) is None and "losses" in taken:
+            taken |= _outputs_of(taken["losses"])
+        return Support(**({"sizes": _sizes_of(taken.get("widths"))} | taken))._consistent()
 
     def limited(self, **asked: Any) -> "Support":
         """This support, narrowed to what a run asks for. Raises SupportError where nothing is left."""
@@ -351,72 +328,8 @@ def _listed(given: Any) -> Any:
     return list(given) if isinstance(given, tuple) else given
 
 
-def _penalties(value: Any) -> tuple[Choice | None, ...]:
-    slip = isinstance(value, Sequence) and len(value) == 2 and value[0] in list(PENALTIES) and isinstance(value[1], (int, float))
-    if slip or isinstance(value, (str, Mapping)) or not isinstance(value, Sequence) or not value:
-        raise SupportError(
-            f"penalties is {value!r}: expected a list of None, {', '.join(PENALTIES)}, or a name and a factor: [('l2', 0.1)]"
-        )
-    try:
-        return tuple(normal_penalty(item) for item in value)
-    except ValueError as error:
-        raise SupportError(f"penalties: {error}") from None
-
-
 def _field(name: str, value: Any) -> Any:
-    if name == "penalties" and value is not None:
-        return _penalties(value)
-    if name == "sample_weights" and value is None:
-        return None
+    """What is said of a field; None for its default, but of what may be None itself."""
     if value is None:
-        return getattr(Support(), name)
-    if name == "learning_rate":
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < abs(value) < float("inf"):
-            raise SupportError(f"learning_rate is {value!r}: expected a number, not 0")
-        return float(value)
-    if name == "layer_biases":
-        if not isinstance(value, Sequence) or not all(isinstance(item, bool) for item in value):
-            raise SupportError(f"layer_biases is {value!r}: expected for each layer True or False")
-        return tuple(value)
-    if name in ("activations", "output_activations", "losses", "layer_activations"):
-        table, noun = (LOSSES, "loss") if name == "losses" else (ACTIVATIONS, "activation")
-        if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-            raise SupportError(f"{name} is {value!r}: expected a list of names, any of {', '.join(table)}")
-        try:
-            return tuple(normal_choice(table, item, noun) for item in value)
-        except ValueError as error:
-            raise SupportError(f"{name}: {error}") from None
-    if name in ("depth", "batch", "width", "outputs"):
-        pair = (1, value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if not (isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, int) for n in pair) and 1 <= pair[0] <= pair[1]):
-            raise SupportError(f"{name} is {value!r}: expected the most allowed, or a pair (least, most), from 1")
-        return tuple(pair)
-    if name == "sizes":
-        if value not in list(SIZES):
-            raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
-        return value
-    if name in ("expected", "values"):
-        known = EXPECTED if name == "expected" else VALUES
-        if value not in list(known):
-            raise SupportError(f"{name} is {value!r}: expected one of {', '.join(known)}")
-        return value
-    if name == "widths":
-        if (
-            isinstance(value, str)
-            or not isinstance(value, Sequence)
-            or len(value) < 2
-            or not all(isinstance(n, int) and n > 0 for n in value)
-        ):
-            raise SupportError(f"widths is {value!r}: expected the widths of all layers, inputs first, such as [784, 128, 10]")
-        return tuple(value)
-    if name == "wants":
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(item in WANTS[2:] for item in value):
-            raise SupportError(f"wants is {value!r}: expected a list of {', '.join(WANTS[2:])}")
-        return tuple(value)
-    if name == "reductions":
-        if isinstance(value, str) or not isinstance(value, Sequence) or not value or not all(item in REDUCTIONS for item in value):
-            raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")
-        return tuple(value)
-    if not isinstance(value, bool):
-        raise SupportError(f"{name} is {value!r}: expected True, False{' or None' if name in ('biases', 'sample_weights') else ''}")
-    return value
+        return None if name == "sample_weights" else getattr(Support(), name)
+    return read(name, value)
