@@ -270,7 +270,8 @@ def test_a_student_is_told_where_it_begins():
 
 
 def test_the_text_of_a_grade_says_where_it_begins():
-    text = graded(hidden_layers_off, **RULE, **FEW).text()
+    # no law inserts an identity layer into a network of one layer, which is right
+    text = graded(hidden_layers_off, **RULE, **FEW | {"max_examples": 40, "activations": ["tanh", "sigmoid"]}).text()
     assert re.search(r"^yours: \S+\nshould be: \S+$", text, re.MULTILINE), text
     assert re.search(r"^it begins at depth 2: all \d+ right below, \d+ of \d+ wrong from there on$", text, re.MULTILINE), text
 

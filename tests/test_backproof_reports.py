@@ -35,7 +35,7 @@ from tests.saved_runs import HOSTILE, NAMES, hostile, lossy, run
 each_run = pytest.mark.parametrize("name", NAMES)
 
 
-VOID = ("meta", "link", "br", "img")
+VOID = ("meta", "link", "br", "img", "col")
 
 
 class Reader(HTMLParser):
@@ -231,7 +231,8 @@ def test_a_comparison_sorts_by_what_is_shared_and_each_cell_opens_its_finding():
     assert "| 2 of 6 | ❌ wrong | g' is taken at a in place of z" in text
 
 
-def test_the_terminal_s_table_names_place_and_cause(tmp_path):
+def test_the_terminal_s_table_names_place_and_cause(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     data = comparison_data([Compared("t.py:f", json.loads(run("equation 3").to_json()))], 1)
     (tmp_path / "c.json").write_text(json.dumps(data))
     code, output = shown("report", tmp_path / "c.json")

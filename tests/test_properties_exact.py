@@ -149,7 +149,7 @@ def test_none_is_posed_to_what_always_rounds():
         ({"activations": ["tanh"]}, "each activation, or each loss, rounds"),
         ({"losses": ["softmax_cross_entropy"]}, "each activation, or each loss, rounds"),
         ({"losses": ["mean_squared_error"], "outputs": (3, 3)}, "each activation, or each loss, rounds"),
-        ({"batch": (3, 3)}, "no size of a batch is a power of two"),
+        ({"batch": (3, 3), "reductions": ["mean"]}, "no size of a batch is a power of two"),
         ({"penalties": [("l2", 0.1)]}, "no factor of a penalty is a power of two"),
         ({"sample_weights": True}, "samples have weights"),
         ({"exact": False}, "the target rounds more than one pass, as it says by `exact`"),
