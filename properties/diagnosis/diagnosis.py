@@ -14,12 +14,14 @@ import numpy as np
 
 from properties.answers.answer import Answer
 from properties.diagnosis.asked import Ask, Asked, asked_all
+from properties.diagnosis.beside_the_slope import CALLS as CALLS_BESIDE_THE_SLOPE
+from properties.diagnosis.beside_the_slope import is_slope
 from properties.diagnosis.conduct import Conduct, conduct, numbers_of, told
 from properties.diagnosis.edges_on_z import CALLS as CALLS_OF_EDGES
 from properties.diagnosis.edges_on_z import Extent, extent_of
-from properties.diagnosis.explanation import Layer, Reading
+from properties.diagnosis.explanation import Layer, Reader, Reading
 from properties.diagnosis.ladder import Rung, ladder
-from properties.diagnosis.placing import boxes, place, place_of
+from properties.diagnosis.placing import Place, boxes, place, place_of
 from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
 from properties.diagnosis.reproduction import reproduces, reproduces_all, together
 from properties.diagnosis.search import Search
@@ -257,7 +259,7 @@ class Examination:
         wrong = search.wrong & search.answered
         of = int(wrong.sum())
         refused = sum(one.refused for one in search.asked)
-        at = place(search.asked, search.readings)
+        at = self._told_from_the_slope(place(search.asked, search.readings))
         if at.reading is None and not at.step:
             quantity = _beside_the_gradient(search)
             said = (
@@ -291,10 +293,41 @@ class Examination:
             None,
             at.shows_when,
             of_place(at, named, hint, edged.sentence if edged else ""),
-            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below"), edged),
+            self._evidence(search, at.step, read, (at.layer or 0) + (at.step == "error_below"), edged, 3 in at.equations),
             (),
             (int(search.gives[search.answered].sum()), int(search.answered.sum())),
         )
+
+    def _told_from_the_slope(self, at: Place) -> Place:
+        """The place of what is off below the output, told from g' by further problems."""
+        if at.step != "error_below" or 3 not in at.equations or at.reading is None or at.layer is None:
+            return at
+        of, layer = _pictured(self.readings, at.reading.asked.problem, at.layer) or (None, None)
+        if of is None or layer is None or self.calls + CALLS_BESIDE_THE_SLOPE > self.most:
+            return at
+
+        def read(problem: Problem) -> Layer | None:
+            answer = self.asks(problem)
+            if answer.gradient is None:
+                return None
+            asked = Asked(Rung(problem, "network"), answer, of.precision, learning_rate=self.support.learning_rate)
+            return next((each for each in self.read(asked).layers if each.layer == layer.layer), None)
+
+        said = is_slope(read, of, layer)
+        if said is None:
+            return at
+        reading = next(each for each in self.readings if each.asked is of)
+        return Place("slope", layer.layer, (3,), reading) if said else replace(at, equations=(11, 7))
+
+    def read(self, asked: Asked) -> Reading:
+        """The factors of an answer, beside the right network."""
+        assert self.search is not None
+        return Reader(self.search.table, Network({})).read(asked)
+
+    @property
+    def readings(self) -> list[Reading]:
+        """Of the wrong answers, beside the right network."""
+        return [] if self.search is None else self.search.readings
 
     def _extent(self, step: str, reading: Reading | None, layer: int | None) -> Extent | None:
         """From which z on g' or a is off, or up to which, if it is right elsewhere."""
@@ -302,7 +335,13 @@ class Examination:
         return None if reading is None or spent else extent_of(self.asks, self.support, step, reading, layer)
 
     def _evidence(
-        self, search: Search, step: str, read: tuple[Reading, Layer, int] | None, at: int | None, edged: Extent | None = None
+        self,
+        search: Search,
+        step: str,
+        read: tuple[Reading, Layer, int] | None,
+        at: int | None,
+        edged: Extent | None = None,
+        slope_too: bool = False,
     ) -> dict[str, Any]:
         """The row of boxes, the picture of the factor that is off, and where on z it begins to be off."""
         of_edges = [edged.data()] if edged else []
@@ -312,7 +351,7 @@ class Examination:
         if read is None:
             return evidence
         reading, layer, _ = read
-        evidence["boxes"] = [list(box) for box in boxes(reading, step, at or layer.layer)]
+        evidence["boxes"] = [list(box) for box in boxes(reading, step, at or layer.layer, slope_too)]
         one = reading.asked
         pictured = _pictured(search.readings, one.problem, layer.layer) if step in ("slope", "delta") else None
         of, at_layer = pictured or (one, layer)

@@ -95,15 +95,15 @@ class Reader:
                 p.errors[p.depth] = self.step["reduction"](p, self.step["output_error"](p))
             except Exception:
                 return Reading(asked, [])
-            layers, others = self._down(asked, p, p.depth)
+            layers, others = self._down(asked, p, p.depth, not self.base.changed)
         return Reading(asked, layers, others)
 
-    def _down(self, asked: Asked, p: Passes, layer: int) -> tuple[list[Layer], list[tuple[int, Variant]]]:
-        """This layer and all below."""
+    def _down(self, asked: Asked, p: Passes, layer: int, fine: bool) -> tuple[list[Layer], list[tuple[int, Variant]]]:
+        """This layer and all below; fine: whether all above is right, so that the exact gradient is what should be."""
         if layer == 0:
             return [], []
         best: tuple[int, list[Layer], list[tuple[int, Variant]]] | None = None
-        options = self._options(asked, p, layer)
+        options = self._options(asked, p, layer, fine)
         alike: list[tuple[int, Variant]] = []
         for option in options[:OPTIONS]:
             option.error = p.errors[layer]
@@ -114,7 +114,7 @@ class Reader:
             else:
                 q = _copied(p)
                 self._take(asked, q, option)
-                below, others = self._down(asked, q, layer - 1)
+                below, others = self._down(asked, q, layer - 1, fine and not option.off)
                 more = sum(each.off for each in below)
             if best is None or option.off + more < best[0]:
                 alike = []
@@ -150,7 +150,7 @@ class Reader:
         bias = None if biases is None else biases[layer - 1]
         return _kept(asked.products(layer)), None if bias is None else _kept(bias)
 
-    def _options(self, asked: Asked, p: Passes, layer: int) -> list[Layer]:
+    def _options(self, asked: Asked, p: Passes, layer: int, fine: bool) -> list[Layer]:
         """What the layer's delta may be, the likeliest first; at least one, whose own is None where nothing can be read."""
         weights, bias = self._got(asked, layer)
         relative, a = relative_errors(asked, layer), p.a[layer - 1]
@@ -171,6 +171,8 @@ class Reader:
             return of_weights, of_biases
 
         fits = products(right)
+        if fine:  # where digits cancel, as in a - y, the exact numbers have a bound of their own
+            fits = fits[0] or _is_within(asked, "weights", layer), fits[1] or _is_within(asked, "biases", layer)
         if all(fits):
             return [Layer(layer, own=right, right=right)]
         options = [self._right_delta(asked, p, layer, right, fits)]
@@ -295,6 +297,15 @@ class Reader:
         if bias is not None and fits[0]:
             return Layer(layer, biases="off", own=right, right=right)
         return Layer(layer, "unread", "ok" if fits[0] else "off", "ok" if fits[1] else "off", right=right)
+
+
+def _is_within(asked: Asked, quantity: str, layer: int) -> bool:
+    """Whether what is answered of a layer is within honest rounding of what is exact."""
+    got, exact, bound = (getattr(each, quantity) for each in (asked.gradient, asked.exact.reference, asked.bound))
+    if got is None or got[layer - 1] is None:
+        return False
+    off = np.abs(np.asarray(got[layer - 1], dtype=np.float64) - exact[layer - 1])
+    return bool((np.isfinite(bound[layer - 1]) & (off <= bound[layer - 1])).all())
 
 
 def _sums_to(got: float, terms: Array, relative: float) -> Any:

@@ -266,10 +266,10 @@ BOX: dict[str, Callable[[int], str]] = {
 }
 
 
-def boxes(reading: Reading, step: str, at: int) -> list[tuple[str, str]]:
+def boxes(reading: Reading, step: str, at: int, slope_too: bool = False) -> list[tuple[str, str]]:
     """The network as a row of boxes from the loss down, each with "ok", "X" or "?".
 
-    step, at: which factor of a delta that is off is meant.
+    step, at: which factor of a delta that is off is meant; slope_too: whether it may be g' as well.
     """
     row: list[tuple[str, str]] = []
     depth = reading.asked.problem.depth
@@ -289,7 +289,7 @@ def boxes(reading: Reading, step: str, at: int) -> list[tuple[str, str]]:
             elif layer.delta == "unread":
                 said = "?"
             elif blamed in parts and meant:
-                said = "X" if part == blamed else "ok"
+                said = "X" if part == blamed else "?" if slope_too and part == "slope" else "ok"
             else:
                 said = "X" if part in named and len({"slope" if each == "delta" else each for each in named}) == 1 else "?"
             row.append((BOX[part](number), said))
