@@ -182,3 +182,18 @@ def test_a_sample_without_an_error_is_given_one_to_show_what_it_counts():
     problem = Problem([[[1.0]]], activations=["identity"], x=[[0.0], [1.0]], y=[[0.0], [0.0]], biases=[[0.0]], reduction="mean")
     read = samples(InProcess(fault("averaged_twice")), problem, FLOAT64)
     assert [row[3] for row in read.rows] == pytest.approx([0.5, 0.5])
+
+
+def test_where_nothing_is_claimed_every_prediction_agrees():
+    """Where a probability is 1 within rounding, the loss's derivative is no number, and no mistake is ruled out by it."""
+    saturated = Problem(
+        [[[150.0]], [[60.0]]],
+        activations=["tanh", "sigmoid"],
+        x=[[1.0]],
+        y=[[0.5]],
+        loss="binary_cross_entropy_of_probabilities",
+    )
+    one = asked(Network(answers=("weights", "biases")), saturated)
+    assert not np.isfinite(one.right).all()
+    assert one.agrees(one.simulate({}))
+    assert one.agrees(one.simulate(FAULTS["forgot_the_slope_of_hidden_layers"].changed))

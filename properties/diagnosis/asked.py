@@ -175,7 +175,7 @@ class Asked:
             near = distance <= SAFETY * (allowed + relative * np.abs(predicted))
         if near.all():
             return True
-        near |= (self.got == predicted) | (np.isnan(self.got) & np.isnan(predicted)) | np.isinf(allowed)
+        near |= (self.got == predicted) | (np.isnan(self.got) & np.isnan(predicted)) | ~np.isfinite(allowed)
         if near.all():
             return True
         if self.rung.special and not self.is_off:
