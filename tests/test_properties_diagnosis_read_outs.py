@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from backproof import Problem
+from backproof import Gradient, Problem
 from backproof.targets.target import InProcess
 from properties.diagnosis.asked import Asked
 from properties.diagnosis.explanation import Reader, raw_delta
@@ -187,13 +187,15 @@ def test_a_sample_without_an_error_is_given_one_to_show_what_it_counts():
 def test_where_nothing_is_claimed_every_prediction_agrees():
     """Where a probability is 1 within rounding, the loss's derivative is no number, and no mistake is ruled out by it."""
     saturated = Problem(
-        [[[150.0]], [[60.0]]],
+        [[[-0.82, -0.33], [1.09, -0.87], [1.03, -0.82]], [[30.0, 27.0, -47.0], [-35.0, -58.0, -39.0]]],
         activations=["tanh", "sigmoid"],
-        x=[[1.0]],
-        y=[[0.5]],
+        biases=[[0.24, -0.21, -0.37], [0.25, 0.25]],
+        x=[[-0.95, 1.13], [0.55, -1.2]],
+        y=[[0.25, 0.5], [0.25, 0.5]],
         loss="binary_cross_entropy_of_probabilities",
     )
-    one = asked(Network(answers=("weights", "biases")), saturated)
-    assert not np.isfinite(one.right).all()
+    answer = InProcess(lambda problem: Gradient([0 * w for w in problem.weights], [0 * b for b in problem.biases]))(saturated)
+    one = Asked(Rung(saturated, "network"), answer, FLOAT64, learning_rate=0.5)
+    assert np.isnan(one.right).any()
     assert one.agrees(one.simulate({}))
     assert one.agrees(one.simulate(FAULTS["forgot_the_slope_of_hidden_layers"].changed))

@@ -67,7 +67,8 @@ def _row(number: int, one: Mapping[str, Any]) -> Row:
     told = headline(report)
     first = report.findings[0] if report.findings else None
     cause = (first.cause or "") if first is not None else ""
-    shared = told.what if first is None or cause else f"{capital(report.verdict.meaning)}{f': {told.where}' if told.where else ''}."
+    # one place may be that of many mistakes
+    shared = told.what if first is None or cause else f"{capital(report.verdict.meaning)}. The cause is not known of any."
     return Row(number, target, report, verdict, told.where, told.what, shared, cause.replace("_", " "), accuracy, seconds)
 
 
