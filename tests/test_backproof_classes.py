@@ -268,3 +268,12 @@ def test_derivatives_that_are_nowhere_or_in_two_places_are_told():
 
     report = check(from_class(Twice, supports=SIGMOID), max_examples=2, seed=1, shrink_seconds=0)
     assert report.findings[0].message.startswith("the derivatives may be any of dW; nabla_b; nabla_w; nabla_b: say gradient=")
+
+
+def test_a_learning_rate_that_is_no_parameter_of_the_method_is_told_at_once():
+    class Own(Listed):
+        def train_step(self, x, y):
+            return None
+
+    with pytest.raises(TargetError, match=r"train_step takes x, y, and no rate: say learning_rate=0.1, the number that the network has"):
+        from_class(Own, gradient="train_step", returns="updated", learning_rate="rate", supports={"activations": ["sigmoid"]})

@@ -55,7 +55,7 @@ def from_class(
     updated = layout.get("returns") == "updated"
     if updated and of_weights is None:
         raise TargetError("from_class: returns is 'updated', so set_weights must be left out: new weights are read where they are held")
-    ask, asked = _question(probe, gradient, UPDATING if updated else METHODS)
+    ask, asked = _question(probe, gradient, UPDATING if updated else METHODS, layout.get("learning_rate"))
     notes = [making.told]
     found: dict[str, Any] = {}
     if of_weights is not None:
@@ -190,8 +190,10 @@ def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:
     return all(len(shape) == 2 for shape in turned) and all(one[0] == other[1] - folded for one, other in pairwise(turned))
 
 
-def _question(probe: Any, gradient: Callable[..., Any] | str | None, known: Sequence[str]) -> tuple[Callable[..., Any], str]:
-    """What asks a network, and the same in words. Raises TargetError."""
+def _question(
+    probe: Any, gradient: Callable[..., Any] | str | None, known: Sequence[str], learning_rate: Any = None
+) -> tuple[Callable[..., Any], str]:
+    """What asks a network, and the same in words; learning_rate: as adapt takes it. Raises TargetError."""
     if callable(gradient):
         return gradient, "asked by gradient"
     methods = [name for name in dir(probe) if not name.startswith("_") and callable(getattr(probe, name))]
@@ -203,4 +205,11 @@ def _question(probe: Any, gradient: Callable[..., Any] | str | None, known: Sequ
             else f"is none of its methods, {', '.join(methods) or 'of which it has none'}"
         )
         raise TargetError(f"from_class: the method to be asked {meant}: say gradient='name', or gradient=lambda net, x, y: ...")
+    rate_named = next(iter(learning_rate), None) if isinstance(learning_rate, Mapping) else learning_rate
+    taken = inspect.signature(getattr(probe, chosen[0])).parameters if isinstance(rate_named, str) else {}
+    if taken and rate_named not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+        raise TargetError(
+            f"from_class: {chosen[0]} takes {', '.join(taken)}, and no {rate_named}: say learning_rate=0.1, the number that the network "
+            f"has, or gradient=lambda net, x, y, {rate_named}: ..., which sets it first"
+        )
     return lambda network, x, y, **rate: getattr(network, chosen[0])(x, y, **rate), f"asked by {chosen[0]}(x, y)"
