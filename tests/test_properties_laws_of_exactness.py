@@ -120,6 +120,13 @@ def test_honest_means_and_norms_that_round_are_not_accused(honest, precision, se
     assert any("a mean over samples or a norm of errors" in outcome.message for outcome in seen)
 
 
+def test_a_sum_of_what_comes_from_above_may_be_a_running_mean_times_the_number(seed_of_the_run):
+    supports = {"losses": ["upstream"], "reductions": ["sum"], "batch": (1, 8)}
+    seen = [outcome for _, outcome in outcomes(by_a_running_mean, 300, seed_of_the_run, **supports)]
+    assert not any(outcome.status is Status.BROKEN for outcome in seen)
+    assert any("a mean over samples or a norm of errors" in outcome.message for outcome in seen)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_running_mean_with_a_mistake_is_accused(dtype, seed_of_the_run):
     def target(problem):

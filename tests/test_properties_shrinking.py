@@ -205,3 +205,11 @@ def test_a_problem_that_never_fails_stays_as_it_is():
     shrunk = shrink(START, lambda problem: False, Support(), "float64")
     assert shrunk.problem == START
     assert not shrunk.complete
+
+
+def test_more_numbers_than_hypothesis_has_room_for_keep_their_structure():
+    sizes = {"activations": ["identity"], "losses": ["upstream"], "depth": (1, 1), "batch": (512, 512), "reductions": ["sum"]}
+    large = Architecture((3, 2), 512, ("identity",), (True,), "upstream", "sum")
+    shrunk = shrink(problem_of_seed(large, ValuePlan("normal"), seed=5), lambda problem: problem.batch == 512, Support.of(sizes), "float64")
+    assert not shrunk.complete
+    assert shrunk.problem.batch == 512

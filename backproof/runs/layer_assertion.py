@@ -21,8 +21,10 @@ from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
 from properties.problems.limits import SupportError
 from properties.problems.support import Support
 from properties.verdict import Verdict
+from reference.errors import ProblemError
 from reference.gradient import Gradient
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 LARGEST_DRAWN = 2**20
 """Numbers of the given arrays: for larger ones no further problems of their shape are drawn, which would take minutes."""
@@ -87,9 +89,15 @@ def assert_vjp(
     form, _ = said_of(said)
     names = (*form.row.takes, "upstream")
     if len(arrays) == len(names) and "weight" in names and arrays[1] is None:
-        arrays = (arrays[0], *own_parameters(kernel, form.row), *arrays[3:])
+        own_weight, own_bias = own_parameters(kernel, form.row)
+        if arrays[2] is not None:
+            raise ProblemError("bias is given, and weight is None: expected both, or None for both, which are then the module's own")
+        arrays = (arrays[0], own_weight, own_bias, *arrays[3:])
     given = GivenArrays(form, arrays)
-    target = LayerKernel(kernel, said | given.words, precision or getattr(kernel, "precision", None) or given.kind.dtype)
+    judged_by = precision or given.precision_of(getattr(kernel, "precision", None))
+    # of another storage, which a call asks for, all arrays are drawn
+    as_given = judged_by in PRECISIONS and PRECISIONS[judged_by].storage == given.kind.dtype
+    target = LayerKernel(kernel, given.said_with(said), judged_by, given.dtypes if as_given else {})
     first = _judged(given, target, strict)
     drawn = [] if given.problem.size > LARGEST_DRAWN else _drawn(target, given.problem, values, max_examples, max_seconds, seed, strict)
     failing = next(filter(_fails, drawn), None)
@@ -169,7 +177,10 @@ def _judged(given: GivenArrays, target: LayerKernel, strict: bool) -> str:
     """What is wrong on the arrays as they are given, or ""; what the kernel raises goes on. Raises AssertionError of what is no answer."""
     __tracebackhide__ = True
     before, row = given.state(), target.said.row
-    returned = target.asked.kernel(*given.arrays.values())
+    try:
+        returned = target.asked.kernel(*given.arrays.values())
+    except Malformed as error:
+        raise AssertionError(f"\nmalformed: {target.__qualname__}: {error}") from None
     written = [name for name, state in given.state().items() if state != before[name]]
     if written:
         raise AssertionError(f"\nimpure: {target.__qualname__} wrote to {', '.join(written)}")

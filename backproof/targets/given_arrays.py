@@ -1,6 +1,6 @@
 """The arrays that somebody gives with the kernel of a layer: checked by their names, and the problem that they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from reference.arrays import AnyArray
 from reference.dtypes import DTYPES, as_array
 from reference.errors import ProblemError
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 OTHER = {"out_in": "in_out", "in_out": "out_in"}
 AXES = {"out_in": "(out, in)", "in_out": "(in, out)"}
@@ -21,7 +22,8 @@ class GivenArrays:
     """What a kernel of a layer takes, and the upstream gradient, as somebody gives them.
 
     arrays: by name, as they are; numbers: of each, those that it holds, with weights (out, in); kind: whose arrays they are, in the
-    narrowest of their dtypes. Raises ProblemError where they do not fit together, TargetError where one is no array.
+    narrowest of their dtypes; dtypes: by name, those that are wider. Raises ProblemError where they do not fit together, TargetError
+    where one is no array.
     """
 
     def __init__(self, said: Said, arrays: Sequence[Any]) -> None:
@@ -38,6 +40,10 @@ class GivenArrays:
                 raise ProblemError(f"{name} is of {kind.framework}, and {names[0]} of {first.framework}: expected all of one framework")
         narrowest = max((kind.dtype for kind in kinds.values()), key=list(DTYPES).index)
         self.kind = ArrayKind(first.framework, narrowest, first.device)
+        self.dtypes = {name: kind.dtype for name, kind in kinds.items() if kind.dtype != narrowest}
+        if {"bfloat16", "float16"} <= {kind.dtype for kind in kinds.values()}:
+            shown = ", ".join(f"{name} {kind.dtype}" for name, kind in kinds.items())
+            raise ProblemError(f"the arrays have the dtypes {shown}: neither of float16 and bfloat16 holds the numbers of the other")
         self.numbers = {name: _finite(name, array) for name, array in floats.items()}
         if "target" in self.arrays:
             self.numbers["target"] = as_array(self.arrays["target"])
@@ -45,16 +51,27 @@ class GivenArrays:
         if "weight" in self.numbers and said.weights == "in_out":
             self.numbers["weight"] = self.numbers["weight"].T
 
-    @property
-    def words(self) -> dict[str, Any]:
-        """What `supports` of a kernel says that takes such arrays."""
-        words: dict[str, Any] = {"arrays": self.kind.framework, "device": self.kind.device, "empty_batch": not self.problem.batch}
+    def said_with(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """What `supports` of a kernel of such arrays says, with what it says itself, whose limits hold where the arrays leave them open."""
+        words: dict[str, Any] = {"arrays": self.kind.framework, "device": self.kind.device}
+        limits: dict[str, Any] = {"empty_batch": not self.problem.batch}
         if "bias" in self.arrays:
             words["biases"] = self.arrays["bias"] is not None
         if "target" in self.numbers:
             by_class = self.numbers["target"].ndim == 1
-            words |= {"target": "class_index" if by_class else "rows", "expected": "one_hot" if by_class else "any"}
-        return words
+            words["target"] = "class_index" if by_class else "rows"
+            (words if by_class else limits)["expected"] = "one_hot" if by_class else "any"
+        return limits | dict(own) | words
+
+    def precision_of(self, said: str | None) -> str:
+        """What a kernel computes in that says so of itself, where it is given these: they are stored in their own dtype."""
+        if said is None:
+            return self.kind.dtype
+        if said not in PRECISIONS or PRECISIONS[said].storage == self.kind.dtype:
+            return said
+        _, *kept = said.split("/")
+        own = "/".join([self.kind.dtype, *kept])
+        return own if own in PRECISIONS else self.kind.dtype
 
     @cached_property
     def problem(self) -> Problem:

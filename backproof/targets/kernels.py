@@ -110,12 +110,23 @@ def _backward(forward: Kernel, layer: Layer) -> Kernel:
     def kernel(*arrays: Any) -> Any:
         *taken, upstream = arrays
         if hasattr(upstream, "detach"):
-            return _of_torch(forward, taken, upstream, layer)
+            return _without_bias(_of_torch, forward, taken, upstream, layer)
         if "jax" in sys.modules and isinstance(upstream, sys.modules["jax"].Array):
-            return _of_jax(forward, taken, upstream, layer)
+            return _without_bias(_of_jax, forward, taken, upstream, layer)
         raise TargetError(f"a forward pass f({', '.join(layer.takes)}) of NumPy has no backward pass: give {_call(layer)}")
 
     return kernel
+
+
+def _without_bias(backward: Kernel, forward: Kernel, taken: Sequence[Any], upstream: Any, layer: Layer) -> Any:
+    """What a framework's backward pass gives; where there is no bias, f(x, weight, upstream) is not one. Raises TargetError of that."""
+    try:
+        return backward(forward, taken, upstream, layer)
+    except (TypeError, AttributeError) as error:
+        if "bias" not in layer.takes or taken[layer.takes.index("bias")] is not None:
+            raise
+        said = f"it was called as the forward pass f({', '.join(layer.takes)}) with bias=None, and raised {type(error).__name__}: {error}"
+        raise TargetError(f"{said}; without a bias too the kernel must take one, which is None then: expected {_call(layer)}") from error
 
 
 def _places(taken: Sequence[Any], layer: Layer) -> list[int]:
@@ -130,7 +141,8 @@ def _in_order(derivatives: Sequence[Any], places: Sequence[int], layer: Layer) -
 
 def _shaped_as(output: Any, upstream: Any) -> None:
     if tuple(output.shape) != tuple(upstream.shape):
-        raise Malformed(f"the forward pass gives an array of shape {tuple(output.shape)}: expected {tuple(upstream.shape)}")
+        of_all = "; of a loss hand over those of each sample, before their mean or sum" if not output.shape else ""
+        raise Malformed(f"the forward pass gives an array of shape {tuple(output.shape)}: expected {tuple(upstream.shape)}{of_all}")
 
 
 def _of_torch(forward: Kernel, taken: Sequence[Any], upstream: Any, layer: Layer) -> list[Any]:

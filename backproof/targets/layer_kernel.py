@@ -68,10 +68,14 @@ def said_of(given: Mapping[str, Any]) -> tuple[Said, dict[str, Any]]:
 class LayerKernel:
     """A target: what somebody gives as the kernel of a layer.
 
-    supports: as any target has it. named: where the derivatives that the kernel gives stand in a gradient.
+    supports: as any target has it. named: where the derivatives that the kernel gives stand in a gradient. dtypes: by name, those of
+    arrays that hold more than the precision stores, whose numbers they are given.
     """
 
-    def __init__(self, given: Any, supports: Mapping[str, Any], precision: str | None = None) -> None:
+    def __init__(
+        self, given: Any, supports: Mapping[str, Any], precision: str | None = None, dtypes: Mapping[str, str] | None = None
+    ) -> None:
+        self.dtypes = dtypes or {}
         self.said, rest = said_of(supports)
         self.asked: Asked = kernel_of(given, self.said.row)
         if self.asked.framework and "arrays" not in supports:
@@ -122,7 +126,8 @@ class LayerKernel:
         """One array of a problem, as the kernel takes it."""
         if name == "target" and self.said.target == "class_index":
             return kind.classes(array.argmax(axis=1) if array.size else np.zeros(len(array)))
-        return kind.made(self.turned(name, array))
+        own = replace(kind, dtype=self.dtypes.get(name, kind.dtype))
+        return own.made(_as_it_lay(array, self.turned(name, array)))
 
     def turned(self, name: str, array: Any) -> Any:
         """A weight, or its derivative, in the other order of its axes where the kernel has it so."""
@@ -153,6 +158,15 @@ class LayerKernel:
                 other = "in_out" if self.said.weights == "out_in" else "out_in"
                 hint += f": weights are {_axes(self.said.weights)} here, and weights={other!r} says that they are {_axes(other)}"
         raise Malformed(f"{name} has shape {shown}, expected {expected}{hint}")
+
+
+def _as_it_lay(array: AnyArray, turned: AnyArray) -> AnyArray:
+    """A transpose, row after row where the array was, or column after column: a kernel may ask for its weight so."""
+    if turned is array or not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return turned
+    laid = np.array(turned, order="C" if array.flags.c_contiguous else "F")
+    laid.flags.writeable = array.flags.writeable
+    return laid
 
 
 def _axes(weights: str) -> str:

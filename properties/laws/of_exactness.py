@@ -220,7 +220,8 @@ def _explained(case: Case, place: Place, index: tuple[int, ...], digits: int) ->
     digits: with how many decimal digits all that is off is right, which must be so there too; 0 where it is not.
     """
     problem = case.problem
-    has_mean = row_of(LOSSES, problem.loss).of_differences or (problem.reduction == "mean" and problem.batch > 1)
+    # a sum over samples may be a mean times their number
+    has_mean = row_of(LOSSES, problem.loss).of_differences or problem.batch > 1
     if not has_mean and not digits:
         return ""
     asked = 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis.errors import Flaky, NoSuchExample
+from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from properties.problems.exact import is_exact
 from properties.problems.hypothesis_internals import outside_of_tests, shrunk_from
@@ -66,7 +66,8 @@ def shrink(problem: Problem, fails: Callable[[Problem], bool], support: Support,
         smallest = outside_of_tests(lambda: shrunk_from(recorder.choices, problems_of(sizes, precision, FREE), still_fails))
     except _TimeIsUp:
         return Shrunk(smallest, complete=False)
-    except (Flaky, NoSuchExample):  # a target that does not fail twice in the same way: the smallest that failed stands
+    # a target that does not fail twice in the same way, or more choices than Hypothesis has room for: the smallest that failed stands
+    except (Flaky, NoSuchExample, Unsatisfiable):
         return Shrunk(smallest, complete=False)
     return Shrunk(smallest, complete=True)
 
