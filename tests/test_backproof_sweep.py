@@ -289,6 +289,10 @@ def test_python_refuses_bad_options():
         ({"activation": "tanh", "numbers": 0}, SupportError),
         ({"activation": "tanh", "seed": -1}, SupportError),
         ({"activation": "tanh", "time_limit": 0}, SupportError),
+        ({"activation": "tanh", "time_limit": "a"}, SupportError),
+        ({"activation": "tanh", "precision": ["x"]}, SupportError),
+        ({"activation": "tanh", "arrays": ["numpy"]}, SupportError),
+        ({"formula": 3}, ProblemError),
         ({"activation": "sinh"}, ProblemError),
         ({}, SupportError),
     ):
@@ -349,3 +353,12 @@ def test_jax_differentiates_a_function():
     jax = pytest.importorskip("jax")
     sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)
     assert sweep.passed and [one.judged > FEW / 2 for one in sweep.quantities] == [True, True]
+
+
+def test_right_says_how_many_numbers_it_is_said_of():
+    cube = wide(lambda z: z**3), wide(lambda z: 3 * z**2)
+    sweep = backproof.sweep(cube, formula="z ** 3", precision="float32", seed=1, numbers=FEW)
+    slope, value = sweep.quantities
+    assert sweep.verdict is Verdict.RIGHT and slope.unclaimed and value.unclaimed
+    said = f"at every number that was judged, as near to what is exact as honest rounding allows: g' at {slope.judged:,}, "
+    assert f"({said}g at {value.judged:,} of {sweep.numbers:,})" in str(sweep)
