@@ -35,6 +35,14 @@ VARIABLE, CONSTANTS = "z", ("pi", "e")
 Part = Callable[[Jet], Jet]
 """A part of a formula: of the jet of z its own."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Noting(Jet):
+    """The jet of z, beside which powers of z are noted on the way."""
+
+    met: list[Jet]
+
+
 COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
@@ -49,6 +57,12 @@ class Formula:
         if not isinstance(self.text, str):
             raise ProblemError(f"formula is {self.text!r}: expected text, such as 'z * erf(z / sqrt(2))'")
         object.__setattr__(self, "part", _read(self.text.strip()))
+
+    def powers(self, z: arb) -> list[Jet]:
+        """Each power of z that the formula computes on its way, of a ball: z * z, z ** 3; in the branches that it takes."""
+        of_z, met = jets.variable(z), list[Jet]()
+        self.part(_Noting(of_z.value, of_z.slope, of_z.bend, of_z.value_error, of_z.slope_error, met))
+        return met
 
     def jet(self, z: arb) -> Jet:
         """g, g' and g'' of a ball."""
@@ -87,10 +101,10 @@ def _part(node: ast.AST, depth: int) -> Part:
             inner = _part(operand, depth + 1)
             return inner if isinstance(sign, ast.UAdd) else lambda z: -inner(z)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return _power(left, right, depth)
+            return _noted(node, _power(left, right, depth))
         case ast.BinOp(left=left, op=operation, right=right) if type(operation) in OPERATIONS:
             combined, one, two = OPERATIONS[type(operation)], _part(left, depth + 1), _part(right, depth + 1)
-            return lambda z: combined(one(z), two(z))
+            return _noted(node, lambda z: combined(one(z), two(z)))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
             return _call(name, arguments, depth)
         case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no], keywords=[]):
@@ -102,6 +116,24 @@ def _part(node: ast.AST, depth: int) -> Part:
         f"+ - * / **, branches (A if z > 0 else B, where(z > 0, A, B)), and the functions {', '.join(FUNCTIONS)}"
     )
 
+
+def _noted(node: ast.BinOp, part: Part) -> Part:
+    """The part, noted on the way where it is a power of z: of sums and products of z and numbers, without functions and branches."""
+    with_z = [any(isinstance(each, ast.Name) and each.id == VARIABLE for each in ast.walk(side)) for side in (node.left, node.right)]
+    is_power = isinstance(node.op, ast.Pow) and with_z == [True, False]
+    if not (is_power or (isinstance(node.op, ast.Mult) and all(with_z))) or any(isinstance(each, NO_POWERS) for each in ast.walk(node)):
+        return part
+
+    def noted(z: Jet) -> Jet:
+        made = part(z)
+        if isinstance(z, _Noting):
+            z.met.append(made)
+        return made
+
+    return noted
+
+
+NO_POWERS = (ast.Call, ast.IfExp)
 
 OPERATIONS: dict[type[ast.operator], Callable[[Jet, Jet], Jet]] = {
     ast.Add: lambda a, b: a + b,
