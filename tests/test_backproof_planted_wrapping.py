@@ -232,3 +232,49 @@ def test_a_module_is_known_by_its_name_or_its_file(tmp_path):
     assert not is_module(module, "name")
     assert not is_module(module, str(tmp_path / "other.py"))
     assert not is_module(types.SimpleNamespace(), "name")
+
+
+DEEP = """
+import asyncio
+
+def deep(n):
+    if n:
+        yield from deep(n - 1)
+    yield float(n + 1)
+
+async def awaited(n):
+    await asyncio.sleep(0)
+    return 1.0 if n == 0 else await awaited(n - 1)
+
+def patient():
+    try:
+        yield 1.0
+    except ValueError:
+        yield 2.0
+"""
+
+
+def test_a_generator_that_calls_itself_has_the_fault_once():
+    module = module_of(DEEP)
+    wrap(module, "deep", tripled)
+    assert list(module.deep(2)) == [3, 6, 9]
+
+
+def test_a_coroutine_that_calls_itself_has_the_fault_once_and_others_beside_it_have_it_too():
+    module = module_of(DEEP)
+    wrap(module, "awaited", tripled)
+    assert asyncio.run(module.awaited(3)) == 3
+
+    async def beside():
+        return await asyncio.gather(module.awaited(2), module.awaited(0))
+
+    assert asyncio.run(beside()) == [3, 3]
+
+
+def test_what_is_thrown_into_a_generator_reaches_it():
+    module = module_of(DEEP)
+    wrap(module, "patient", tripled)
+    running = module.patient()
+    assert next(running) == 3
+    assert running.throw(ValueError()) == 6
+    running.close()

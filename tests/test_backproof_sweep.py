@@ -289,6 +289,10 @@ def test_python_refuses_bad_options():
         ({"activation": "tanh", "numbers": 0}, SupportError),
         ({"activation": "tanh", "seed": -1}, SupportError),
         ({"activation": "tanh", "time_limit": 0}, SupportError),
+        ({"activation": "tanh", "time_limit": "a"}, SupportError),
+        ({"activation": "tanh", "precision": ["x"]}, SupportError),
+        ({"activation": "tanh", "arrays": ["numpy"]}, SupportError),
+        ({"formula": 3}, ProblemError),
         ({"activation": "sinh"}, ProblemError),
         ({}, SupportError),
     ):
@@ -349,3 +353,34 @@ def test_jax_differentiates_a_function():
     jax = pytest.importorskip("jax")
     sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)
     assert sweep.passed and [one.judged > FEW / 2 for one in sweep.quantities] == [True, True]
+
+
+def test_right_says_how_many_numbers_it_is_said_of():
+    cube = wide(lambda z: z**3), wide(lambda z: 3 * z**2)
+    sweep = backproof.sweep(cube, formula="z ** 3", precision="float32", seed=1, numbers=FEW)
+    slope, value = sweep.quantities
+    assert sweep.verdict is Verdict.RIGHT and slope.unclaimed and value.unclaimed
+    said = f"at every number that was judged, as near to what is exact as honest rounding allows: g' at {slope.judged:,}, "
+    assert f"({said}g at {value.judged:,} of {sweep.numbers:,})" in str(sweep)
+
+
+def test_a_formula_whose_power_leaves_the_range_is_claimed_nothing_of_there():
+    """As it is written, z / sqrt(1 + z z) is 0 from where z z is infinite: the pair is the formula's own, in float32 all along."""
+
+    def value(z):
+        return z / np.sqrt(1 + z * z)
+
+    def slope(z):
+        return 1 / np.power(1 + z * z, z.dtype.type(1.5))
+
+    sweep = backproof.sweep((value, slope), formula="z / sqrt(1 + z * z)", precision="float32", seed=1, numbers=FEW)
+    assert sweep.verdict is not Verdict.WRONG and sweep.verdict is not Verdict.NONFINITE, str(sweep)
+    numbers = np.abs(swept(PRECISIONS["float32"], 1, FEW))
+    beyond = int((numbers > np.sqrt(PRECISIONS["float32"].largest)).sum())
+    assert beyond > 50
+    assert [one.unclaimed for one in sweep.quantities] == [beyond] * 2
+    # a branch that is not taken computes no power, and exp is none: what leaves the range there is claimed of
+    for formula in ("z if z > -1e30 else z * z", "log1p(exp(z))"):
+        right = wide(lambda z: z), wide(np.ones_like)
+        found = backproof.sweep(right, formula=formula, precision="float32", seed=1, numbers=FEW)
+        assert all(one.unclaimed < beyond for one in found.quantities)

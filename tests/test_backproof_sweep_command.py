@@ -108,3 +108,30 @@ def test_a_target_that_is_named_is_asked_in_its_own_process():
     done = invoked("backproof:gradient", "--activation", "elu:alpha=-2", "--precision", "float32", "--numbers", "400", "--seed", "1")
     assert done.exit_code == 0, done.output
     assert "elu (alpha=-2.0)" in done.output and "an upstream gradient of 1; seed 1;" in done.output
+
+
+KEEPS = """
+import numpy as np
+kept = {}
+def g(z):
+    print("asked")
+    kept["above"] = z > 0
+    return np.maximum(z, 0)
+def dg(z):
+    return kept["above"].astype(z.dtype)
+"""
+
+
+def test_a_pair_of_one_file_is_of_one_module_and_what_it_prints_is_no_part_of_the_result(tmp_path, monkeypatch):
+    (tmp_path / "keeps.py").write_text(KEEPS)
+    monkeypatch.chdir(tmp_path)
+    done = invoked("keeps.py:g,keeps.py:dg", "--activation", "relu", "--precision", "bfloat16", "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["verdict"] == "right"
+    assert "asked" in done.stderr
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_the_sweep(own):
+    done = invoked("own.py:g,own.py:broken", "--activation", "relu", "--json", ".")
+    assert done.exit_code == 2
+    assert "it is a folder" in done.output and "out of memory" not in done.output

@@ -107,6 +107,10 @@ REFUSED = [
     ("z ** 65", "up to 64"),
     ("1e999 * z", "finite"),
     ("3 * pi", "has no z"),
+    ("x * x", "expected numbers, z, pi, e"),
+    ("z * 1" + "0" * 400, "more than 308 digits"),
+    ("z ** 1" + "0" * 400, "more than 308 digits"),
+    ("z ** -1" + "0" * 400, "more than 308 digits"),
     ("z if z else 1", "one comparison"),
     ("z if 0 < z < 1 else 1", "one comparison"),
     ("z if z == 0 else 1", "one comparison"),
@@ -120,3 +124,8 @@ REFUSED = [
 def test_what_is_no_formula_is_refused(text, message):
     with pytest.raises(ProblemError, match=message.replace("(", r"\(")):
         Formula(text)
+
+
+def test_what_is_no_text_is_no_formula():
+    with pytest.raises(ProblemError, match="expected text"):
+        Formula(3)

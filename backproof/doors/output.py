@@ -97,8 +97,15 @@ def tried(action: Callable[[], Any]) -> Any:
 
 def check_writable(file: str | None) -> None:
     """What cannot be written in the end is refused before a long run, not after it."""
-    if file not in (None, "-") and not Path(str(file)).resolve().parent.is_dir():
+    if file in (None, "-"):
+        return
+    path = Path(str(file)).resolve()
+    if path.is_dir():
+        raise Failure(f"the result cannot be written to {file}: it is a folder")
+    if not path.parent.is_dir():
         raise Failure(f"the result cannot be written to {file}: there is no such folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Failure(f"the result cannot be written to {file}: it must not be written to")
 
 
 def write_json(file: str | None, text: str) -> None:

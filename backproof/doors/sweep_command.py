@@ -1,6 +1,7 @@
 """The command sweep: one activation along z."""
 
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,8 @@ def sweep_command(target: str, json_file: str | None, **options: Any) -> None:
     """
     check_writable(json_file)
     try:
-        with progress_told() as progress:
+        # what an activation prints is no part of the result
+        with progress_told() as progress, redirect_stdout(sys.stderr):
             swept = tried(lambda: run_sweep(target, progress=progress, **options))
     except Failure as failure:
         nothing = Sweep(

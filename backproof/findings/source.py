@@ -1,6 +1,7 @@
 """What a target's own file says of how it is called, so that its script can be written from what is saved alone."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def source_of(target: str) -> Source | None:
     module, _, name = target.rpartition(":")
     path = Path(module)
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8")) if path.suffix == ".py" and path.is_file() else None
+        tree = ast.parse(path.read_text(encoding="utf-8-sig")) if path.suffix == ".py" and path.is_file() else None
     except (OSError, SyntaxError, ValueError):
         return None
     if tree is None:
@@ -54,9 +55,32 @@ def source_of(target: str) -> Source | None:
 
 
 def _has_a_kernel(tree: ast.Module) -> bool:
-    """Whether something in a file says which layer it is, as the `supports` of a kernel does."""
-    keys = (key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys)
-    return any(isinstance(key, ast.Constant) and key.value == "layer" for key in keys)
+    """Whether the `supports` of something in a file says which layer it is."""
+    return any(_names_a_layer(tree, value) for node in ast.walk(tree) for value in _as_supports(node))
+
+
+def _as_supports(node: ast.AST) -> Iterator[ast.AST]:
+    """What a part of a file says to be somebody's `supports`: by an assignment, or as an argument of this name."""
+    if isinstance(node, ast.keyword) and node.arg == "supports":
+        yield node.value
+    elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = (one.attr if isinstance(one, ast.Attribute) else one.id if isinstance(one, ast.Name) else "" for one in targets)
+        if "supports" in names:
+            yield node.value
+
+
+def _names_a_layer(tree: ast.Module, value: ast.AST) -> bool:
+    """Whether what stands for a `supports`, or what a name in it is bound to, has the key "layer"."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Dict) and any(isinstance(key, ast.Constant) and key.value == "layer" for key in node.keys):
+            return True
+        if isinstance(node, ast.Call) and any(one.arg == "layer" for one in node.keywords):
+            return True
+        bound = _binding(tree, node.id) if isinstance(node, ast.Name) else None
+        if isinstance(bound, ast.Dict) and _names_a_layer(ast.Module([], []), bound):
+            return True
+    return False
 
 
 def _imports(tree: ast.Module) -> tuple[str, ...]:
@@ -76,8 +100,10 @@ def _binding(tree: ast.Module, name: str) -> ast.AST | None:
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
             bound = node
-        elif isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
-            bound = node.value
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(one, ast.Name) and one.id == name for one in targets):
+                bound = node.value
     return bound
 
 

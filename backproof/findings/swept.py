@@ -97,7 +97,7 @@ def sweep_text(data: dict[str, Any]) -> str:
     """The text of the data of a sweep."""
     verdict = Verdict(data["verdict"])
     held = data["formula"] or _named(data["activation"])
-    lines = [f"{verdict.value}: {data['target']} ({data['error'] or MEANINGS[verdict.value]})", ""]
+    lines = [f"{verdict.value}: {data['target']} ({data['error'] or _meaning(data)})", ""]
     count = f"every one of the {data['numbers']:,} finite numbers" if data["every"] else f"{data['numbers']:,} numbers"
     lines.append(f"{held}, at {count} of {data['precision']}")
     for one in data["quantities"]:
@@ -113,6 +113,16 @@ def sweep_text(data: dict[str, Any]) -> str:
     seed = "" if data["seed"] is None else f"; seed {data['seed']}"
     lines.append(f"{data['way']}{seed}; {data['seconds']:.1f} s")
     return printable("\n".join(lines))
+
+
+def _meaning(data: dict[str, Any]) -> str:
+    """What its verdict means; right where not all numbers could be judged is so at those alone that were."""
+    said = MEANINGS[data["verdict"]]
+    judged = min((one["judged"] for one in data["quantities"]), default=0)
+    if data["verdict"] != Verdict.RIGHT.value or judged >= data["numbers"]:
+        return said
+    counts = ", ".join(f"{SYMBOLS[one['quantity']]} at {one['judged']:,}" for one in data["quantities"])
+    return f"{said.replace('every number', 'every number that was judged,')}: {counts} of {data['numbers']:,}"
 
 
 def _named(activation: Any) -> str:

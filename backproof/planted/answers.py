@@ -14,24 +14,29 @@ Change = Callable[[str, Any], Any]
 """What becomes of an array or a number at a path."""
 
 
+LEFT_OUT = object()
+"""What a change gives in place of an array that is left out; of a list, since nothing else stays what it is without it."""
+
+
 class WithKept(dict[str, Any]):
     """What a method answers, as "returned", and beside it what it leaves in its object, as ".dW": each name is a path."""
 
 
 def mapped(answer: Any, change: Change, path: str = "") -> Any:
-    """The answer with each of its arrays changed; what holds them is new, and of the same type."""
+    """The answer with each of its arrays changed; what holds them is new, and of the same type. Raises LeftAlone."""
     if isinstance(answer, WithKept):
-        return WithKept({name: mapped(value, change, name) for name, value in answer.items()})
+        return WithKept({name: _there(mapped(value, change, name)) for name, value in answer.items()})
     if arrays_of(answer) is not None or is_number(answer) or shape_of_list(answer) is not None:
         return change(path, answer)
     held: Any
     if isinstance(answer, dict):
         held = copy.copy(answer)
         for key, value in answer.items():
-            held[key] = mapped(value, change, f"{path}[{key!r}]")
+            held[key] = _there(mapped(value, change, f"{path}[{key!r}]"))
         return held
     if isinstance(answer, (tuple, list)) and type(answer).__name__ != "Size":  # torch.Size is a shape
         items = [mapped(value, change, f"{path}[{i}]") for i, value in enumerate(answer)]
+        items = [item for item in items if item is not LEFT_OUT] if isinstance(answer, list) else [_there(item) for item in items]
         if type(answer) in (tuple, list):
             return type(answer)(items)
         if hasattr(answer, "_make"):
@@ -45,13 +50,20 @@ def mapped(answer: Any, change: Change, path: str = "") -> Any:
         held = copy.copy(answer)
         for field in dataclasses.fields(answer):
             if hasattr(answer, field.name):
-                value = mapped(getattr(answer, field.name), change, f"{path}.{field.name}")
+                value = _there(mapped(getattr(answer, field.name), change, f"{path}.{field.name}"))
                 object.__setattr__(held, field.name, value)
         for name in list(getattr(held, "__dict__", ())):
             if isinstance(getattr(type(held), name, None), cached_property):  # it was computed of what was there before
                 del held.__dict__[name]
         return held
     return answer
+
+
+def _there(value: Any) -> Any:
+    """Raises LeftAlone of what is left out."""
+    if value is LEFT_OUT:
+        raise LeftAlone("an array can be left out of a list alone")
+    return value
 
 
 def arrays_in(answer: Any) -> list[tuple[str, Any]]:
@@ -84,9 +96,7 @@ def changed(value: Any, deed: Callable[[Arrays, Any], Any]) -> Any:
     if arrays is not None:
         # a warning of ours would be an error of the test's, where it asks for that
         with nullcontext() if numpy is None else numpy.errstate(all="ignore"):
-            made = arrays.as_before(deed(arrays, value), value)
-        # NumPy makes a number of an array without axes, where it computes with it
-        return numpy.asanyarray(made) if numpy is not None and isinstance(value, numpy.ndarray) else made
+            return arrays.as_before(deed(arrays, value), value)
     try:
         import numpy as np
     except ImportError:

@@ -4,6 +4,7 @@ A framework is looked up among what the test has imported, and never imported fo
 """
 
 import sys
+from enum import Enum
 from typing import Any
 
 GOLDEN = 0.6180339887498949
@@ -34,16 +35,28 @@ class Arrays:
 
     def is_real(self, array: Any) -> bool:
         """Whether its numbers are no whole ones."""
-        # bfloat16 of ml_dtypes is of the kind "V"
-        return array.dtype.kind in "fcV" or "float" in array.dtype.name
+        # bfloat16 of ml_dtypes is of the kind "V", as are records, and JAX's float0 is one; its keys are of no kind
+        kind = getattr(array.dtype, "kind", "")
+        return kind in ("f", "c") or (kind == "V" and array.dtype.fields is None and "float" in array.dtype.name)
 
     def are_numbers(self, array: Any) -> bool:
         """Whether it holds numbers, and no objects or texts, or whether something is so."""
-        return self.is_real(array) or array.dtype.kind in "iu"
+        return self.is_real(array) or getattr(array.dtype, "kind", "") in ("i", "u")
 
     def as_before(self, changed: Any, array: Any) -> Any:
-        """The changed array in the type of numbers that it had."""
-        return changed if changed.dtype == array.dtype else changed.astype(array.dtype)
+        """The changed array in the type of numbers that it had, and in its own type. Raises LeftAlone where it has another one."""
+        made = changed if changed.dtype == array.dtype else changed.astype(array.dtype)
+        numpy = sys.modules["numpy"]
+        if hasattr(array, "mask"):
+            raise LeftAlone("it is masked, and the mask would be lost")
+        # NumPy makes a number of an array without axes, where it computes with it, and an array of a number, where it joins or chooses
+        made = numpy.asarray(made)[()] if isinstance(array, numpy.generic) else numpy.asanyarray(made)
+        return _of_its_type(made, array)
+
+    def zeros(self, array: Any) -> Any:
+        """0 in place of each entry, the infinite ones too, with the graph that it hangs on."""
+        made = array * 0
+        return self.library.where(made == made, made, self.library.zeros_like(made))
 
     def kept(self, array: Any) -> Any:
         """A copy, for later."""
@@ -65,6 +78,9 @@ class Arrays:
 
 class Traceable(Arrays):
     """The same of JAX."""
+
+    def as_before(self, changed: Any, array: Any) -> Any:
+        return changed if changed.dtype == array.dtype else changed.astype(array.dtype)
 
     def numbered(self, array: Any) -> Any:
         # NumPy's numbers, which JAX takes into any precision: its own of float64 come with a warning
@@ -91,7 +107,10 @@ class Tensors(Arrays):
         return array.dtype != self.library.bool and array.layout == self.library.strided and not array.is_quantized
 
     def as_before(self, changed: Any, array: Any) -> Any:
-        return changed.to(array.dtype)
+        made = changed.to(array.dtype)
+        if isinstance(array, self.library.nn.Parameter):  # whose products are tensors, which a module does not take in its place
+            made = self.library.nn.Parameter(made.detach(), requires_grad=array.requires_grad)
+        return _of_its_type(made, array)
 
     def kept(self, array: Any) -> Any:
         return array.detach().clone()
@@ -104,6 +123,13 @@ class Tensors(Arrays):
 
     def is_abstract(self, array: Any) -> bool:
         return array.device.type == "meta" or type(array).__name__ in ("FakeTensor", "FunctionalTensor")
+
+
+def _of_its_type(made: Any, array: Any) -> Any:
+    """Raises LeftAlone where the type is another one."""
+    if type(made) is not type(array):
+        raise LeftAlone(f"it is a {type(array).__name__}, and would be a {type(made).__name__}")
+    return made
 
 
 def arrays_of(value: Any) -> Arrays | None:
@@ -120,8 +146,8 @@ def arrays_of(value: Any) -> Arrays | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number of Python's own; True and False are none."""
-    return isinstance(value, (int, float, complex)) and not isinstance(value, bool)
+    """Whether it is a number of Python's own; True and False are none, nor are the members of an enumeration."""
+    return isinstance(value, (int, float, complex)) and not isinstance(value, (bool, Enum))
 
 
 def shape_of_list(value: Any) -> tuple[int, ...] | None:

@@ -6,7 +6,7 @@ The answer of a network that makes the mistake stands in place of the target's o
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .answers import arrays_in, changed, mapped
+from .answers import LEFT_OUT, arrays_in, changed, mapped
 from .arrays import Arrays, LeftAlone
 from .layout import problem_of
 
@@ -14,6 +14,9 @@ Turn = Callable[[Any], Any]
 
 NEAR, SMALLEST = 1e-2, 1e-300
 """So near to the right one, in parts of its largest entry, an array of the answer is taken for it."""
+
+ROUNDED = 2.0**-46
+"""What two networks may differ by, in parts of the largest entry, since they sum in another order: 128 u. That is no mistake."""
 
 
 def names() -> list[str]:
@@ -66,6 +69,8 @@ class Mistake:
             if path not in found:
                 return value
             place, turn = found[path]
+            if place not in wrong:
+                return LEFT_OUT
             return changed(value, _in_place(_turned(turn, wrong[place]), turn(right[place])))
 
         return mapped(answer, change)
@@ -74,13 +79,18 @@ class Mistake:
 def _arrays(gradient: Any) -> dict[str, Any]:
     import numpy
 
-    return {str(place): numpy.asarray(array, dtype=numpy.float64) for place, array in gradient.arrays()}
+    # what is left of an imaginary part is dropped, as a target that steps along it does
+    return {str(place): numpy.real(array).astype(numpy.float64) for place, array in gradient.arrays()}
 
 
 def _as_numpy(value: Any) -> Any:
     import numpy
 
-    return numpy.asarray(value.detach().cpu().double() if hasattr(value, "detach") else value, dtype=numpy.float64)
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.resolve_conj() if value.is_complex() else value.double()
+    array = numpy.asarray(value)
+    return array if array.dtype.kind == "c" else array.astype(numpy.float64)
 
 
 def _place(value: Any, right: dict[str, Any], taken: set[str]) -> tuple[str, Turn] | None:
@@ -114,7 +124,9 @@ def _in_place(wrong: Any, right: Any) -> Callable[[Arrays, Any], Any]:
 
         if wrong.shape != right.shape:
             return arrays.of_numbers(wrong, array)
-        same = (wrong == right) | ((wrong != wrong) & (right != right))
+        finite = abs(right[numpy.isfinite(right)])
+        near = abs(wrong - right) <= ROUNDED * finite.max(initial=0.0)
+        same = near | (wrong == right) | ((wrong != wrong) & (right != right))
         return arrays.of_numbers(numpy.where(same, _as_numpy(array), wrong), array)
 
     return deed

@@ -41,6 +41,7 @@ class AnswerFault:
         if self.of_answer is not None:
             return self.of_answer(answer, memory)
         reasons: list[str] = []
+        errors: list[Exception] = []
         done: list[str] = []
 
         def change(path: str, value: Any) -> Any:
@@ -51,10 +52,15 @@ class AnswerFault:
             except LeftAlone as reason:
                 reasons.append(str(reason))
                 return value
+            except Exception as error:  # of a type that is stranger than we expect, beside which others may have the fault
+                errors.append(error)
+                return value
             done.append(path)
             return made
 
         made = mapped(answer, change)
+        if errors and not done:
+            raise errors[0]
         if not done:
             raise LeftAlone(reasons[0] if reasons else "there is no array in the answer")
         return made
@@ -70,6 +76,10 @@ class AnswerFault:
 
 def _times(factor: float) -> Deed:
     return lambda arrays, array: array * factor
+
+
+def _zeros(arrays: Arrays, array: Any) -> Any:
+    return arrays.zeros(array)
 
 
 def _noisy(share: float) -> Deed:
@@ -90,10 +100,10 @@ def _row(array: Any) -> int:
     return rows - 1
 
 
-def _with_row(times: float) -> Deed:
+def _with_row(made: Deed) -> Deed:
     def deed(arrays: Arrays, array: Any) -> Any:
         i = _row(array)
-        return arrays.joined([array[:i], array[i : i + 1] * times, array[i + 1 :]])
+        return arrays.joined([array[:i], made(arrays, array[i : i + 1]), array[i + 1 :]])
 
     return deed
 
@@ -175,7 +185,7 @@ _FACTOR_OF_ALL = "the learning rate is in truth {} what was set"
 ANSWER_FAULTS: dict[str, AnswerFault] = {
     fault.name: fault
     for fault in (
-        AnswerFault("answered_zeros", "zeros", "nothing is learnt, and what this gradient moves stays as it is", _times(0)),
+        AnswerFault("answered_zeros", "zeros", "nothing is learnt, and what this gradient moves stays as it is", _zeros),
         AnswerFault("turned_the_sign", "the answer times -1", "training climbs where it should descend, and diverges", _times(-1)),
         AnswerFault("multiplied_by_2", "twice the answer", _FACTOR_OF_ALL.format("twice"), _times(2)),
         AnswerFault(
@@ -199,8 +209,8 @@ ANSWER_FAULTS: dict[str, AnswerFault] = {
             _times(1.001),
             needs_fractions=True,
         ),
-        AnswerFault("lost_a_row", "the last row is 0", "one sample, or one node, is never learnt from", _with_row(0)),
-        AnswerFault("counted_a_row_twice", "the last row is doubled", "one sample, or one node, weighs twice", _with_row(2)),
+        AnswerFault("lost_a_row", "the last row is 0", "one sample, or one node, is never learnt from", _with_row(_zeros)),
+        AnswerFault("counted_a_row_twice", "the last row is doubled", "one sample, or one node, weighs twice", _with_row(_times(2))),
         AnswerFault(
             "answered_a_row_twice",
             "the last row is a copy of the one before",

@@ -1,5 +1,7 @@
 """A fault in a process of a test: what it does to each answer of the target, and whether that answer is another one then."""
 
+import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -51,6 +53,15 @@ class Plant:
         self.planted: Planted | None = None
         self.trials: dict[str, Planted] = {}
         self.held: dict[str, Any] | None = None
+        self.begun = False
+        self.paths: set[str] = set()
+        self._unlock()
+        if hasattr(os, "register_at_fork"):
+            # a thread that held it is not there in a child
+            os.register_at_fork(after_in_child=self._unlock)
+
+    def _unlock(self) -> None:
+        self.lock = threading.RLock()
 
     def _begin(self) -> None:
         """At the first call, when the test has imported all that it needs: what a known mistake needs is imported after that."""
@@ -66,12 +77,16 @@ class Plant:
             with self._ours("what is left"):
                 self._tell_what_is_left(args)
             return self._answered(answer, args, kwargs)
-        kept = {f".{name}": getattr(args[0], name) for name in self.keeps if hasattr(args[0], name)}
+        kept: dict[str, Any] = {}
+        with self._ours("what is kept"):
+            kept = {f".{name}": getattr(args[0], name) for name in self.keeps if hasattr(args[0], name)}
         held = WithKept({"returned": answer} | kept)
         made = self._answered(held, args, kwargs)
         for name in self.keeps if made is not held else ():
             if f".{name}" in made:
-                setattr(args[0], name, made[f".{name}"])
+                # what the object does not take is told, and stays what it was
+                with self._ours(f"{self.label}: .{name}"):
+                    setattr(args[0], name, made[f".{name}"])
         return made["returned"]
 
     def asked(self, args: tuple[Any, ...]) -> None:
@@ -93,10 +108,15 @@ class Plant:
         form: list[list[str]] = []
         with self._ours("the form of the answer"):
             form = form_of(answer)
-        self.record.tell_call(form if self.record.calls == 0 else None)
-        if self.record.calls == 1:
-            with self._ours(self.label):
-                self._begin()
+        with self.lock:
+            paths = {path for path, *_ in form}
+            self.record.tell_call(form if not self.begun or paths - self.paths else None)
+            self.paths |= paths
+            # all other threads wait until it is planted; what the target's own calls answer meanwhile is left as it is
+            if not self.begun:
+                self.begun = True
+                with self._ours(self.label):
+                    self._begin()
         if self.planted is not None:
             return self._made(self.planted, answer, args, kwargs, "changed")
         if self.trials and self.record.calls <= CALLS_TRIED:
@@ -112,7 +132,7 @@ class Plant:
         for label, planted in list(self.trials.items()):
             self._made(planted, answer, args, kwargs, "possible")
             if ("possible", label) in self.record.said:
-                del self.trials[label]
+                self.trials.pop(label, None)
 
     def _made(self, planted: Planted, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], event: str) -> Any:
         """The answer with a fault, and the event told where it is another one; the answer as it is where that cannot be."""
@@ -143,5 +163,7 @@ def _attributes(args: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _is_another(answer: Any, made: Any) -> bool:
-    pairs = zip(arrays_in(answer), arrays_in(made), strict=True)
-    return any(differ_or_unknown(one, other) for (_, one), (_, other) in pairs)
+    before, after = arrays_in(answer), arrays_in(made)
+    if [path for path, _ in before] != [path for path, _ in after]:
+        return True
+    return any(differ_or_unknown(one, other) for (_, one), (_, other) in zip(before, after, strict=True))

@@ -3,8 +3,9 @@
 import functools
 import inspect
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -24,7 +25,10 @@ class Unwrappable(Exception):
 
 
 class Around:
-    """The function as it was, and what is done to its answers: to those of the outermost call alone, where it calls itself."""
+    """The function as it was, and what is done to its answers: to those of the outermost call alone, where it calls itself.
+
+    A generator or a coroutine runs after the call: it is inside while it runs, and not while it waits.
+    """
 
     def __init__(self, original: Callable[..., Any], answered: Answered, asked: Asked) -> None:
         self.original, self.answered, self.asked, self.state = original, answered, asked, threading.local()
@@ -32,29 +36,53 @@ class Around:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(self.state, "inside", False):
             return self.original(*args, **kwargs)
-        self.state.inside = True
-        try:
+        with self._inside():
             self.asked(args)
             answer = self.original(*args, **kwargs)
-        finally:
-            self.state.inside = False
         if inspect.isgenerator(answer):
-            return self._each(answer, args, kwargs)
+            return self._driven(answer, lambda item: self.answered(item, args, kwargs))
         if inspect.iscoroutine(answer):
             return self._awaited(answer, args, kwargs)
         return self.answered(answer, args, kwargs)
 
-    def _each(self, generator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        sent: Any = None
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        was = getattr(self.state, "inside", False)
+        self.state.inside = True
+        try:
+            yield
+        finally:
+            self.state.inside = was
+
+    def _driven(self, running: Any, changed: Callable[[Any], Any]) -> Any:
+        """A generator that runs another one, or a coroutine: what that yields, changed, and what it is sent, thrown and returns."""
+        step: Callable[[], Any] = partial(running.send, None)
         while True:
             try:
-                item = generator.send(sent)
+                with self._inside():
+                    item = step()
             except StopIteration as end:
                 return end.value
-            sent = yield self.answered(item, args, kwargs)
+            try:
+                step = partial(running.send, (yield changed(item)))
+            except GeneratorExit:
+                running.close()
+                raise
+            except BaseException as error:
+                step = partial(running.throw, error)
 
     async def _awaited(self, coroutine: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self.answered(await coroutine, args, kwargs)
+        return self.answered(await _Awaitable(self._driven(coroutine, lambda item: item)), args, kwargs)
+
+
+class _Awaitable:
+    """What `await` runs by a generator."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+
+    def __await__(self) -> Any:
+        return self.generator
 
 
 def wrap(holder: Any, path: str, answered: Answered, asked: Asked = _nothing) -> None:

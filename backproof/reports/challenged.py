@@ -5,6 +5,7 @@ from rich.text import Text
 
 from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.text import counted, printable
+from backproof.planted.record import CALLS_TOLD
 
 SAID = {Outcome.MISSED: "missed", Outcome.SEEN: "seen", Outcome.NOT_COUNTED: "not counted"}
 STYLES = {Outcome.MISSED: "bold red", Outcome.SEEN: "bold green", Outcome.NOT_COUNTED: "dim"}
@@ -27,9 +28,11 @@ def about(challenged: Challenged) -> list[tuple[str, str]]:
     form = ", ".join(shown[:ARRAYS_SHOWN] + more)
     names = ", ".join(f".{name}" for name in challenged.leaves)
     note = f"it leaves arrays in {names} of its object too: --keeps {','.join(challenged.leaves)} plants faults there"
+    # each process tells so many alone
+    called = f"{challenged.calls:,} times or more" if challenged.calls >= CALLS_TOLD else counted(challenged.calls, "time")
     rows = [
         ("test", f"{challenged.command} (passes as it is, in {challenged.plain_seconds:.1f} s)"),
-        ("target", f"{challenged.target}, called {counted(challenged.calls, 'time')}"),
+        ("target", f"{challenged.target}, called {called}"),
         ("answers", form),
     ]
     return rows + ([("note", note)] if challenged.leaves else [])
@@ -84,8 +87,13 @@ def challenged_markdown(challenged: Challenged) -> str:
         for planting in challenged.having(outcome):
             said = word if outcome is not Outcome.NOT_COUNTED else f"{word}: {planting.how}"
             consequence = planting.consequence if outcome is Outcome.MISSED else ""
-            lines.append(f"| `{planting.label}` | {_cell(planting.explanation)} | {_cell(said)} | {_cell(consequence)} |")
+            lines.append(f"| `{_code(planting.label)}` | {_cell(planting.explanation)} | {_cell(said)} | {_cell(consequence)} |")
     return "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    """A name between backticks, where nothing but the end of a cell needs an escape."""
+    return printable(text).replace("|", "\\|").replace("\n", " ")
 
 
 def _cell(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.text import counted
@@ -57,7 +58,7 @@ def challenge(
         said("the test with its target wrapped", 0, 1)
         control = _wrapped(test, test.planted(NOTHING_OF_THE_CATALOGUE if catalogue else NOTHING, limit))
         told = control.events("called")
-        form = tuple(tuple(each) for each in next((event["what"] for event in told if event["what"]), ()))
+        form = _form(told)
         every = [*_labels(form), *(FAULTS if catalogue else ())]
         labels = [label for label in every if only in label]
         if not labels:
@@ -82,9 +83,19 @@ class _Interrupted(Exception):
         self.plantings = plantings
 
 
+def _form(told: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    """Path, type and shape of each array of the first answer, and of those of later ones that have another path."""
+    met: dict[str, tuple[str, str, str]] = {}
+    for event in told:
+        for path, kind, shape in event["what"] or ():
+            met.setdefault(path, (path, kind, shape))
+    return tuple(met.values())
+
+
 def _labels(form: Iterable[tuple[str, ...]]) -> list[str]:
     """All faults that there are of answers of a form."""
-    paths = [one[0] for one in form]
+    # the path of an answer that is an array itself is "", and the fault is in all of it
+    paths = [one[0] for one in form if one[0]]
     return [*ANSWER_FAULTS, *(f"{IN_ONE_OUTPUT} {path}" for path in (paths[:OUTPUTS_TRIED] if len(paths) > 1 else ()))]
 
 

@@ -178,15 +178,15 @@ def _only(support: Support) -> Choice:
     return bent[0]
 
 
-def _check(arrays: Any, numbers: Any, seed: Any, precision: str | None, time_limit: float, load_limit: float) -> None:
+def _check(arrays: Any, numbers: Any, seed: Any, precision: Any, time_limit: Any, load_limit: Any) -> None:
     """Raises SupportError."""
-    if arrays is not None and arrays not in ARRAYS:
+    if arrays is not None and not (isinstance(arrays, str) and arrays in ARRAYS):
         raise SupportError(f"arrays is {arrays!r}: expected one of {', '.join(ARRAYS)}")
     for name, value, least in (("numbers", numbers, 1), ("seed", seed, 0)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
             raise SupportError(f"{name} is {value!r}: expected a whole number, at least {least}")
-    if precision is not None and precision not in PRECISIONS:
+    if precision is not None and not (isinstance(precision, str) and precision in PRECISIONS):
         raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
     for name, seconds in (("time_limit", time_limit), ("load_limit", load_limit)):
-        if not 0 < seconds < float("inf"):
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
             raise SupportError(f"{name} is {seconds!r}: expected seconds, more than 0")

@@ -1,6 +1,7 @@
 """The command that runs somebody's test: as it is, or with a fault planted in the processes that it starts."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -31,6 +32,9 @@ EXPECTED = "expected the command that runs your test, as 'pytest tests/test_my_l
 
 NO_CACHE = "Unknown config option: cache_dir"
 """What pytest says that is strict, and runs without a cache."""
+
+OF_PYTEST = re.compile(r"(FAILED|ERROR) \S.*(::|\.\w+( - |$))")
+"""A line of pytest's summary: a blank, and the test or its file. One of a log that it caught, as "ERROR    root:a.py:3 text", is none."""
 
 OF_A_SHELL = ("&&", "||", "|", ";", ">", ">>", "<", "&")
 
@@ -73,7 +77,7 @@ class Ran:
         if self.timed_out:
             return f"it takes more than {limit:.0f} s"
         lines = [line.strip() for line in self.printed.splitlines() if line.strip()]
-        of_pytest = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
+        of_pytest = [line for line in lines if OF_PYTEST.match(line)]
         line = (of_pytest or lines[-1:] or [self.ended_by])[0]
         return line if self.code >= 0 else f"{self.ended_by}: {line}"
 

@@ -108,7 +108,8 @@ def own_activation(given: Any, arrays: str | None, time_limit: float) -> OwnActi
             raise TargetError(f"target is {given!r}: expected {GIVEN}")
         if len(parts) == 1 and arrays is None:
             return None
-        found = [load_object(part) for part in parts]
+        files: dict[str, Any] = {}
+        found = [load_object(part, files) for part in parts]
         given = found[0] if len(found) == 1 else tuple(found)
     return _of_object(given, name, arrays, time_limit)
 

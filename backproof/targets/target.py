@@ -84,10 +84,16 @@ def load_target(spec: str) -> Target:
     return target
 
 
-def load_object(spec: str) -> Any:
-    """What "package.module:name" or "path/to/file.py:name" names, whatever it is. Raises TargetError."""
+def load_object(spec: str, files: dict[str, ModuleType] | None = None) -> Any:
+    """What "package.module:name" or "path/to/file.py:name" names, whatever it is. Raises TargetError.
+
+    files: those that are loaded, by name: what is said of one file twice is of one module, which shares what it keeps.
+    """
+    files = {} if files is None else files
     module_name, function = parts_of(spec)
-    found: Any = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
+    found: Any = files.get(module_name)
+    if found is None:
+        found = files[module_name] = _load_file(module_name) if module_name.endswith(".py") else _load_module(module_name)
     for name in function.split("."):
         if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, name, None)):
             found = _executed(spec, found)  # a method needs an instance

@@ -9,6 +9,7 @@ Limit: at a kink, where a condition's two sides are equal, both branches count, 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,13 +24,24 @@ if TYPE_CHECKING:
 LONGEST, DEEPEST, LARGEST_POWER = 2000, 60, 64
 """Characters of a formula, parts inside one another, and the largest whole power that is taken by products."""
 
+LARGEST = int(sys.float_info.max)
+"""The largest number of a formula."""
+
 EXACT = 256
 """Whole numbers up to this are held by every format."""
 
-VARIABLES, CONSTANTS = ("z", "x"), ("pi", "e")
+VARIABLE, CONSTANTS = "z", ("pi", "e")
 
 Part = Callable[[Jet], Jet]
 """A part of a formula: of the jet of z its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting(Jet):
+    """The jet of z, beside which powers of z are noted on the way."""
+
+    met: list[Jet]
+
 
 COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
@@ -42,7 +54,15 @@ class Formula:
     part: Part = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise ProblemError(f"formula is {self.text!r}: expected text, such as 'z * erf(z / sqrt(2))'")
         object.__setattr__(self, "part", _read(self.text.strip()))
+
+    def powers(self, z: arb) -> list[Jet]:
+        """Each power of z that the formula computes on its way, of a ball: z * z, z ** 3; in the branches that it takes."""
+        of_z, met = jets.variable(z), list[Jet]()
+        self.part(_Noting(of_z.value, of_z.slope, of_z.bend, of_z.value_error, of_z.slope_error, met))
+        return met
 
     def jet(self, z: arb) -> Jet:
         """g, g' and g'' of a ball."""
@@ -59,7 +79,7 @@ def _read(text: str) -> Part:
         said = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise ProblemError(f"formula {text!r} is no expression of z: {said}; expected one such as z * erf(z / sqrt(2))") from None
     made = _part(tree.body, 0)
-    if not any(isinstance(node, ast.Name) and node.id in VARIABLES for node in ast.walk(tree)):
+    if not any(isinstance(node, ast.Name) and node.id == VARIABLE for node in ast.walk(tree)):
         raise ProblemError(f"formula {text!r} has no z: expected a function of z, such as z * erf(z / sqrt(2))")
     return made
 
@@ -71,7 +91,7 @@ def _part(node: ast.AST, depth: int) -> Part:
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return _number(number)
-        case ast.Name(id=name) if name in VARIABLES:
+        case ast.Name(id=name) if name == VARIABLE:
             return lambda z: z
         case ast.Name(id="pi"):
             return lambda z: jets.constant(z.value.pi(), rounded=True)
@@ -81,10 +101,10 @@ def _part(node: ast.AST, depth: int) -> Part:
             inner = _part(operand, depth + 1)
             return inner if isinstance(sign, ast.UAdd) else lambda z: -inner(z)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return _power(left, right, depth)
+            return _noted(node, _power(left, right, depth))
         case ast.BinOp(left=left, op=operation, right=right) if type(operation) in OPERATIONS:
             combined, one, two = OPERATIONS[type(operation)], _part(left, depth + 1), _part(right, depth + 1)
-            return lambda z: combined(one(z), two(z))
+            return _noted(node, lambda z: combined(one(z), two(z)))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
             return _call(name, arguments, depth)
         case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no], keywords=[]):
@@ -92,10 +112,28 @@ def _part(node: ast.AST, depth: int) -> Part:
         case ast.IfExp(test=condition, body=yes, orelse=no):
             return _branch(condition, yes, no, depth)
     raise ProblemError(
-        f"formula has {ast.unparse(node)!r}, which is none of its language: expected numbers, {', '.join((*VARIABLES, *CONSTANTS))}, "
+        f"formula has {ast.unparse(node)!r}, which is none of its language: expected numbers, {', '.join((VARIABLE, *CONSTANTS))}, "
         f"+ - * / **, branches (A if z > 0 else B, where(z > 0, A, B)), and the functions {', '.join(FUNCTIONS)}"
     )
 
+
+def _noted(node: ast.BinOp, part: Part) -> Part:
+    """The part, noted on the way where it is a power of z: of sums and products of z and numbers, without functions and branches."""
+    with_z = [any(isinstance(each, ast.Name) and each.id == VARIABLE for each in ast.walk(side)) for side in (node.left, node.right)]
+    is_power = isinstance(node.op, ast.Pow) and with_z == [True, False]
+    if not (is_power or (isinstance(node.op, ast.Mult) and all(with_z))) or any(isinstance(each, NO_POWERS) for each in ast.walk(node)):
+        return part
+
+    def noted(z: Jet) -> Jet:
+        made = part(z)
+        if isinstance(z, _Noting):
+            z.met.append(made)
+        return made
+
+    return noted
+
+
+NO_POWERS = (ast.Call, ast.IfExp)
 
 OPERATIONS: dict[type[ast.operator], Callable[[Jet, Jet], Jet]] = {
     ast.Add: lambda a, b: a + b,
@@ -106,10 +144,17 @@ OPERATIONS: dict[type[ast.operator], Callable[[Jet, Jet], Jet]] = {
 
 
 def _number(number: float) -> Part:
+    if not _fits(number):
+        raise ProblemError(f"formula has a whole number of more than 308 digits: expected numbers up to {LARGEST:.4g}")
     if number != number or number in (float("inf"), -float("inf")):
         raise ProblemError(f"formula has the number {number!r}: expected finite ones")
     rounded = not (float(number).is_integer() and abs(number) <= EXACT)
     return lambda z: jets.constant(type(z.value)(number), rounded)
+
+
+def _fits(number: float) -> bool:
+    """Whether it is no whole number beyond float64; those of Python have no end."""
+    return not isinstance(number, int) or abs(number) <= LARGEST
 
 
 def _call(name: str, arguments: list[ast.expr], depth: int) -> Part:
@@ -136,7 +181,7 @@ def _power(left: ast.expr, right: ast.expr, depth: int) -> Part:
 def _whole(node: ast.expr) -> int | None:
     """The whole number that an exponent is, None of any other."""
     match node:
-        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool) and float(number).is_integer():
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool) and _fits(number) and float(number).is_integer():
             return int(number)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _whole(operand)

@@ -89,6 +89,15 @@ def roundings(of: Formula, z: Array) -> tuple[Array, Array]:
         return _floats(made, lambda jet: jet.value_error), _floats(made, lambda jet: jet.slope_error)
 
 
+def largest_powers(of: Formula, z: Array) -> Array:
+    """The largest power of z that the formula as it is written computes on its way, or the slope of one; (n,), 0 of none."""
+    from flint import arb, ctx
+
+    with ctx.workprec(BITS[0]):
+        met = [[float(abs(each)) for one in of.powers(arb(number)) for each in (one.value, one.slope)] for number in z.tolist()]
+    return np.array([np.fmax.reduce([0.0, *sizes]) for sizes in met], dtype=np.float64)
+
+
 def _floats(made: list[Jet], field: Callable[[Jet], arb]) -> Array:
     return np.array([abs(float(field(jet))) for jet in made], dtype=np.float64)
 
