@@ -21,8 +21,9 @@ from properties.diagnosis.edges_on_z import CALLS as CALLS_OF_EDGES
 from properties.diagnosis.edges_on_z import Extent, extent_of
 from properties.diagnosis.explanation import Layer, Reader, Reading
 from properties.diagnosis.ladder import Rung, ladder
+from properties.diagnosis.pictures import data_of, is_square, pictured
 from properties.diagnosis.placing import Place, boxes, place, place_of
-from properties.diagnosis.read_outs import ROWS, ReadOut, matrix, samples, shown
+from properties.diagnosis.read_outs import matrix, samples, shown
 from properties.diagnosis.reproduction import reproduces, reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
@@ -302,7 +303,7 @@ class Examination:
         """The place of what is off below the output, told from g' by further problems."""
         if at.step != "error_below" or 3 not in at.equations or at.reading is None or at.layer is None:
             return at
-        of, layer = _pictured(self.readings, at.reading.asked.problem, at.layer) or (None, None)
+        of, layer = pictured(self.readings, at.reading.asked.problem, at.layer) or (None, None)
         if of is None or layer is None or self.calls + CALLS_BESIDE_THE_SLOPE > self.most:
             return at
 
@@ -353,56 +354,23 @@ class Examination:
         reading, layer, _ = read
         evidence["boxes"] = [list(box) for box in boxes(reading, step, at or layer.layer, slope_too)]
         one = reading.asked
-        pictured = _pictured(search.readings, one.problem, layer.layer) if step in ("slope", "delta") else None
-        of, at_layer = pictured or (one, layer)
+        most_points = pictured(search.readings, one.problem, layer.layer) if step in ("slope", "delta") else None
+        of, at_layer = most_points or (one, layer)
         tables = [shown(of, at_layer, step, at_layer.error)]
         if self.calls < self.most and self.seconds > 0:
             if step == "reduction" and one.problem.batch > 1:
                 tables.insert(0, samples(self.asks, one.problem, one.precision))
             elif step == "error_below":
-                square = next((each.problem for each in search.asked if _square(each.problem)), None)
+                square = next((each.problem for each in search.asked if is_square(each.problem)), None)
                 tables.insert(0, None if square is None else matrix(self.asks, square, one.precision))
-        evidence["tables"] = [_data(table) for table in tables if table is not None] + of_edges
+        evidence["tables"] = [data_of(table) for table in tables if table is not None] + of_edges
         return evidence
-
-
-def _pictured(readings: Sequence[Reading], problem: Problem, number: int) -> tuple[Asked, Layer] | None:
-    """Of what was read the layer that shows a slope at most z, of a layer's activation, and output or hidden as that one is."""
-    activation, top = problem.activations[number - 1], number == problem.depth
-    shown_by = [
-        (reading.asked, layer)
-        for reading in readings
-        for layer in reading.layers
-        if layer.delta == "off" and layer.own is not None and reading.asked.problem.activations[layer.layer - 1] == activation
-    ]
-
-    def points(each: tuple[Asked, Layer]) -> tuple[bool, int]:
-        of, layer = each
-        # of two mistakes one may be made in the output layer, and the other below it
-        return (layer.layer == of.problem.depth) == top, 0 if layer.own is None else min(layer.own.size, 2 * ROWS)
-
-    return max((each for each in shown_by if points(each)[1] > 1), key=points, default=None)
-
-
-def _square(problem: Problem) -> bool:
-    return problem.depth == 2 and problem.batch == 1 and min(problem.widths) > 1 and len(set(problem.widths)) == 1
 
 
 def _kind(rung: Rung) -> str:
     problem = rung.problem
     widths = "" if "scan" in rung.kind else str(problem.widths)
     return f"{rung.kind}{widths}{problem.activations}{problem.loss}{problem.reduction}{problem.batch}"
-
-
-def _data(table: ReadOut) -> dict[str, Any]:
-    return {
-        "kind": table.kind,
-        "caption": table.caption,
-        "columns": list(table.columns),
-        "rows": [list(row) for row in table.rows],
-        "error": table.error,
-        "note": table.note,
-    }
 
 
 def _of_conduct(found: Conduct) -> Diagnosis:
