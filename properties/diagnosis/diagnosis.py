@@ -28,7 +28,7 @@ from properties.diagnosis.reproduction import reproduces, reproduces_all, togeth
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
 from properties.diagnosis.table import Table, all_variants
-from properties.diagnosis.variant import OF_DELTA, Variant
+from properties.diagnosis.variant import OF_DELTA
 from properties.faults.fault import Network
 from properties.judging.judgement import precision_of
 from properties.problems.blocks import one_of_each_block
@@ -279,7 +279,7 @@ class Examination:
                 (),
                 (int(search.gives[search.answered].sum()), int(search.answered.sum())),
             )
-        hint = _hint(search, of)
+        hint = search.hint(of)
         layer = next((each for each in at.reading.layers if each.layer == at.layer), None) if at.reading is not None else None
         edged = self._extent(at.step, at.reading, at.layer)
         if edged and edged.quantity == "value":
@@ -378,14 +378,6 @@ def _of_conduct(found: Conduct) -> Diagnosis:
     caption = "the same problem asked again and again: how large its answers are, over the first"
     tables = [{"kind": "conduct", "caption": caption, "columns": ["call", "size"], "rows": rows, "error": 0.0, "note": ""}] if rows else []
     return Diagnosis(None, None, (), found.cause, "", found.explanation, {"boxes": [], "tables": tables})
-
-
-def _hint(search: Search, of: int) -> tuple[Variant, int, int] | None:
-    """The variant that explains most of what was read, where that is more than half of all wrong answers."""
-    if search.causes:
-        explained = int((search.gives & search.wrong & search.answered).sum())
-        return (search.causes[0], explained, of) if len(search.causes) == 1 and 2 * explained > of else None
-    return None
 
 
 def _beside_the_gradient(search: Search) -> str:

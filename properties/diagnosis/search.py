@@ -296,6 +296,11 @@ class Search:
             remaining.remove(best)
         return rows, rivals
 
+    def hint(self, of: int) -> tuple[Variant, int, int] | None:
+        """The variant that explains most of what was read, where that is more than half of so many wrong answers."""
+        explained = int((self.gives & self.wrong & self.answered).sum())
+        return (self.causes[0], explained, of) if len(self.causes) == 1 and 2 * explained > of else None
+
     def same_numbers(self, k: int, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""
         every = [one for one in (*self.asked, *fresh) if one.gradient is not None]
