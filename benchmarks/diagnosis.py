@@ -202,6 +202,8 @@ def all_honest(number: int) -> bool:
         if diagnoses:
             told[name] += 1
             print(f"{name}, seed {i}: {diagnoses[0].explanation}", flush=True)
+        if (i + 1) % 100 == 0:
+            print(f"so far {i + 1} right networks, something told of {told.total()}", flush=True)
     for name, runs in asked.items():
         print(f"{name}: {runs} runs, something told of {told[name]}")
     print(f"{number} right networks: something told of {told.total()}")
