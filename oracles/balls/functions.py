@@ -76,10 +76,10 @@ def identity() -> BallActivation:
 
 def sigmoid() -> BallActivation:
     """g(z) = s(z), g' = s(z) s(-z)."""
-    return _elementwise(_logistic, _bell)
+    return _elementwise(logistic, _bell)
 
 
-def _logistic(z: arb) -> arb:
+def logistic(z: arb) -> arb:
     """s(z) = 1 / (1 + e^-z) = e^z / (1 + e^z), by the exponential that is below 1."""
     if z.mid() < 0:
         e = z.exp()
@@ -88,7 +88,7 @@ def _logistic(z: arb) -> arb:
 
 
 def _bell(z: arb) -> arb:
-    return _logistic(z) * _logistic(-z)
+    return logistic(z) * logistic(-z)
 
 
 def tanh() -> BallActivation:
@@ -129,7 +129,7 @@ def _exponential_linear(right: Callable[[], arb], left: Callable[[], arb]) -> Ba
 
 def softplus() -> BallActivation:
     """g(z) = max(z, 0) + log(1 + e^-|z|), g' = s(z)."""
-    return _elementwise(lambda z: z.max(0) + _log_one_plus_exp(-abs(z)), _logistic)
+    return _elementwise(lambda z: z.max(0) + _log_one_plus_exp(-abs(z)), logistic)
 
 
 def _log_one_plus_exp(z: arb) -> arb:
@@ -158,14 +158,14 @@ def gelu_tanh() -> BallActivation:
         return 2 * root() * z * (1 + CUBIC * _square(z))
 
     def derivative(z: arb) -> arb:
-        return _logistic(twice_q(z)) + z * _bell(twice_q(z)) * 2 * root() * (1 + 3 * (CUBIC * _square(z)))
+        return logistic(twice_q(z)) + z * _bell(twice_q(z)) * 2 * root() * (1 + 3 * (CUBIC * _square(z)))
 
-    return _elementwise(lambda z: z * _logistic(twice_q(z)), derivative)
+    return _elementwise(lambda z: z * logistic(twice_q(z)), derivative)
 
 
 def silu() -> BallActivation:
     """g(z) = z s(z), g' = s(z) (1 + z s(-z))."""
-    return _elementwise(lambda z: z * _logistic(z), lambda z: _logistic(z) * (1 + z * _logistic(-z)))
+    return _elementwise(lambda z: z * logistic(z), lambda z: logistic(z) * (1 + z * logistic(-z)))
 
 
 def softsign() -> BallActivation:
@@ -285,7 +285,7 @@ def _of_logit(a: arb, y: arb) -> arb:
 
 
 def _slope_of_logit(a: arb, y: arb) -> arb:
-    return (1 - y) * _logistic(a) - y * _logistic(-a)
+    return (1 - y) * logistic(a) - y * logistic(-a)
 
 
 def binary_cross_entropy_of_probabilities() -> BallLoss:

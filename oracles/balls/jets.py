@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oracles.balls.functions import logistic
+
 if TYPE_CHECKING:
     from flint import arb
 
@@ -197,20 +199,13 @@ def _bell(z: arb) -> tuple[arb, arb]:
 
 def sigmoid(a: Jet) -> Jet:
     """1 / (1 + e^-a), whose derivative is taken as s (1 - s) by most: its error is relative to s."""
-    s, t = _logistic(a.value), _logistic(-a.value)
+    s, t = logistic(a.value), logistic(-a.value)
     return a.through(s, s * t, s * t * (t - s), s)
-
-
-def _logistic(z: arb) -> arb:
-    if z.mid() < 0:
-        e = z.exp()
-        return e / (1 + e)
-    return 1 / (1 + (-z).exp())
 
 
 def softplus(a: Jet) -> Jet:
     """ln (1 + e^a)."""
-    s, t = _logistic(a.value), _logistic(-a.value)
+    s, t = logistic(a.value), logistic(-a.value)
     return a.through(a.value.max(0) + (-abs(a.value)).exp().log1p(), s, s * t)
 
 
