@@ -251,7 +251,7 @@ class Support:
             return str(unknown[0])
         return "different hidden activations" if self.same_hidden and any(a != hidden[0] for a in hidden) else ""
 
-    @property
+    @cached_property
     def activation_choices(self) -> tuple[Choice, ...]:
         """Every activation that may be drawn, simplest first."""
         choices = _all_choices(ACTIVATIONS) if self.activations is None else self.activations
@@ -261,12 +261,12 @@ class Support:
         """Of some activations those that round nowhere, where no other is asked for."""
         return tuple(filter(can_be_exact, choices)) if self.values == "exact" else choices
 
-    @property
+    @cached_property
     def output_choices(self) -> tuple[Choice, ...]:
         """Every activation that may be drawn for the last layer."""
         return self.activation_choices if self.output_activations is None else self._exact_of(self.output_activations)
 
-    @property
+    @cached_property
     def _outputs(self) -> tuple[Choice, ...]:
         """Every activation that the last layer may have, whatever the loss."""
         return (self.layer_activations or ())[-1:] or self.output_choices
@@ -276,20 +276,20 @@ class Support:
         behind = _behind(loss)
         return tuple(choice for choice in self._outputs if choice in behind) if behind else self._outputs
 
-    @property
+    @cached_property
     def weighted_choices(self) -> tuple[bool, ...]:
         """Whether samples may have weights, simplest first; by most products with weights round."""
         choices = {None: (False, True), True: (True,), False: (False,)}[self.sample_weights]
         return choices[:1] if self.values == "exact" else choices
 
-    @property
+    @cached_property
     def penalty_choices(self) -> tuple[Choice | None, ...]:
         """Every penalty that may be drawn."""
         return tuple(
             one for one in self.penalties if self.values != "exact" or one is None or is_power_of_two(row_of(PENALTIES, one).factor)
         )
 
-    @property
+    @cached_property
     def loss_choices(self) -> tuple[Choice, ...]:
         """Every loss that may be drawn, simplest first."""
         losses = _all_choices(LOSSES) if self.losses is None else self.losses
