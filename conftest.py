@@ -100,8 +100,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
-        # said of this run (--cov, say) and its workers, not of what its tests start
-        os.environ.pop("PYTEST_ADDOPTS", None)
+        # What was said is of this run (--cov, say) and its workers, not of what its tests start; and of the plugins that are found there, that
+        # of jaxtyping, which Equinox brings, takes half of a pytest's start and serves no test.
+        os.environ["PYTEST_ADDOPTS"] = "-p no:jaxtyping"
 
 
 @pytest.hookimpl(optionalhook=True)

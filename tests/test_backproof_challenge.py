@@ -88,7 +88,6 @@ def project(tmp_path, monkeypatch):
     for name, assertion in ASSERTIONS.items():
         (tmp_path / f"test_{name}.py").write_text(TEST.format(assertion=assertion))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     return tmp_path
 
 
