@@ -87,6 +87,25 @@ def without_diagnosis(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         monkeypatch.setattr(Conclusion, "_formulas", lambda self, told: ([], ""))
 
 
+UNSHRUNK = {
+    "test_backproof_blocked_kernel",
+    "test_backproof_counted_terms",
+    "test_backproof_layers",
+    "test_backproof_layers_as_given",
+    "test_backproof_state",
+}
+"""Tests of what is found, however small; but for those that are marked `shrinks`. assert_vjp takes two seconds to make a problem small."""
+
+
+@pytest.fixture(autouse=True)
+def without_shrinking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run leaves its problems as they were drawn, in the tests that do not look at them."""
+    if request.path.stem in UNSHRUNK and not request.node.get_closest_marker("shrinks"):
+        from backproof.runs.shrinking_failures import Shrinkage
+
+        monkeypatch.setattr(Shrinkage, "shrink_all", lambda self, seconds: None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run.
@@ -100,8 +119,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
-        # said of this run (--cov, say) and its workers, not of what its tests start
-        os.environ.pop("PYTEST_ADDOPTS", None)
+        # What was said is of this run (--cov, say) and its workers, not of what its tests start. A plugin of jaxtyping, which comes with
+        # Equinox, takes half of a pytest's start, and serves no test.
+        os.environ["PYTEST_ADDOPTS"] = "-p no:jaxtyping"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -70,7 +70,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when one is first used: pytest imports this package in every run of whoever has it installed."""
+    """The public names, imported when one is first used: pytest imports this package in every run of whoever has it installed.
+
+    What a target uses, in a process of its own too, comes with the reference alone.
+    """
+    match name:
+        case "gradient":
+            from reference.backward import gradient
+
+            return gradient
+        case "Problem":
+            from reference.problem import Problem
+
+            return Problem
     if name in __all__:
         from backproof import face
 

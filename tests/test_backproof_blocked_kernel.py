@@ -60,6 +60,7 @@ def test_a_mask_that_is_off_by_one(example):
     assert check(example.mask, seed=1, max_examples=20, shrink_seconds=0, no_diagnosis=True).verdict is Verdict.WRONG
 
 
+@pytest.mark.shrinks
 def test_a_block_that_is_added_twice(example):
     said = told(example.block_twice, *arrays())
     assert "wrong: block_twice, on the arrays given" in said

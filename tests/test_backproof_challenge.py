@@ -88,7 +88,6 @@ def project(tmp_path, monkeypatch):
     for name, assertion in ASSERTIONS.items():
         (tmp_path / f"test_{name}.py").write_text(TEST.format(assertion=assertion))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     return tmp_path
 
 
@@ -235,14 +234,12 @@ OF_ARRAYS = "dW, db = network.backprop(weights, [b[:, None] for b in biases], x.
 LOOKS_AT_WEIGHTS = "for a, b in zip(dW, right.weights): np.testing.assert_allclose(a, b, rtol=1e-9)\n"
 
 
-@pytest.mark.wheel
 @pytest.mark.parametrize(
     ("call", "how"),
     [
-        (OF_A_PROBLEM, {"target": "network:gradient", "catalogue": True}),
-        (OF_ARRAYS, {"target": "network:backprop", "layout": "samples=columns, biases=column, activations=tanh"}),
+        pytest.param(OF_A_PROBLEM, {"target": "network:gradient", "catalogue": True}, marks=pytest.mark.wheel, id="a problem"),
+        pytest.param(OF_ARRAYS, {"target": "network:backprop", "layout": "samples=columns, biases=column, activations=tanh"}, id="arrays"),
     ],
-    ids=["a problem", "arrays"],
 )
 def test_known_mistakes_are_planted_where_a_problem_is_posed(project, monkeypatch, call, how):
     (project / "network.py").write_text(NETWORK)

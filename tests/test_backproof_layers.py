@@ -132,15 +132,16 @@ def test_a_gate_as_a_product(dtype):
 
 
 def test_a_large_gate_is_judged_entry_by_entry():
-    given = [torch.randn(300, 400, dtype=torch.float64) for _ in range(3)]
+    """Of 10,000 entries, each a network by itself: one network of all of them would have 100 million weights."""
+    given = [torch.randn(80, 125, dtype=torch.float64) for _ in range(3)]
 
     def one_off(gate, up, upstream):
         dgate, dup = swiglu(gate, up, upstream)
-        if dup.shape == (300, 400):
-            dup[217, 333] *= 1 + 2**-20
+        if dup.shape == (80, 125):
+            dup[57, 93] *= 1 + 2**-20
         return dgate, dup
 
-    with pytest.raises(AssertionError, match=r"entry    dup\[217, 333\]: layer 2: dC/dW\[0, 0\]"):
+    with pytest.raises(AssertionError, match=r"entry    dup\[57, 93\]: layer 2: dC/dW\[0, 0\]"):
         assert_vjp(one_off, *given, layer="gate", activation="silu", max_seconds=1.0, **QUICK)
 
 
@@ -262,6 +263,7 @@ def test_a_kernel_that_leaves_memory_as_it_is_for_an_empty_batch():
         assert_vjp(kernel, *arrays(batch=0), **QUICK)
 
 
+@pytest.mark.shrinks
 def test_what_is_told():
     def forgot_the_samples(x, weight, bias, upstream):
         return upstream @ weight, upstream.T @ x, upstream[0]

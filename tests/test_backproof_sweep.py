@@ -15,8 +15,6 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import row_of
 from rounding.precisions import PRECISIONS
 
-pytestmark = pytest.mark.wheel
-
 FORMATS = ("float64", "float32", "float16", "bfloat16")
 FEW = 1500
 """Numbers of a wide format."""
@@ -151,6 +149,7 @@ def test_a_kink_may_have_any_slope_and_no_other():
     assert found.low == found.high == 0.0
 
 
+@pytest.mark.wheel
 def test_g_is_judged_as_well():
     sweep = backproof.sweep((lambda z: np.tanh(z) * 1.1, pair("tanh")[1]), activation="tanh", precision="float32", seed=1, numbers=FEW)
     assert [one.verdict for one in sweep.quantities] == [Verdict.RIGHT, Verdict.WRONG]
@@ -175,6 +174,7 @@ def test_an_activation_of_ones_own_is_swept_against_its_formula(precision):
     assert right.passed, str(right)
 
 
+@pytest.mark.wheel
 def test_a_slope_of_ones_own_that_is_a_thousandth_too_large_is_wrong():
     wrong = backproof.sweep((mish, lambda z: slope_of_mish(z) * 1.001), formula=FORMULA, precision="float32", seed=1, numbers=FEW)
     assert wrong.verdict is Verdict.WRONG
@@ -192,6 +192,7 @@ def with_a_fault(problem):
     return Gradient([np.where(z < -2, 0.0, right.weights[0]), *right.weights[1:]], right.biases)
 
 
+@pytest.mark.wheel
 def test_a_target_is_read_exactly_where_it_takes_an_upstream_gradient():
     sweep = backproof.sweep(by_upstream, activation="silu", precision="float32", seed=1, numbers=FEW, strict=True)
     assert sweep.verdict is Verdict.RIGHT
@@ -349,6 +350,7 @@ def test_a_torch_function_and_a_module_are_activations():
     assert "torch" in module.way
 
 
+@pytest.mark.wheel
 def test_jax_differentiates_a_function():
     jax = pytest.importorskip("jax")
     sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)

@@ -1,6 +1,7 @@
 """Where one size tells what a target answers from what it does not, the run ends early and says what to put into `supports`."""
 
 import random
+from functools import cache
 
 import pytest
 
@@ -14,12 +15,18 @@ from properties.verdict import Verdict
 from reference.functions.parametrised import name_and_parameters
 
 
+@cache
+def drawn(seed, support, problems):
+    """The first problems of a run, each with its right answer: the same for each test."""
+    return [(problem, Answer(gradient(problem))) for problem in draw_problems(problems, seed, support)]
+
+
 def told(answers, seed, support=None, problems=200):
     """After how many problems of a run a size tells apart what is answered, and what is said of it; None if none does."""
     support, seen = support or Support(), Unanswered()
-    for i, problem in enumerate(draw_problems(problems, seed, support)):
+    for i, (problem, right) in enumerate(drawn(seed, support, problems)):
         answered = answers(problem)
-        seen.remember(problem, Answer(gradient(problem)) if answered else Answer(None, Verdict.RAISES))
+        seen.remember(problem, right if answered else Answer(None, Verdict.RAISES))
         if not answered and (said := seen.told_apart_by(support)):
             return i + 1, said
     return None

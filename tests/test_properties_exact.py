@@ -49,7 +49,8 @@ def test_honest_passes_agree_bit_by_bit_in_any_order(precision, penalty, seed_of
     rng = np.random.default_rng(seed_of_the_run)
     levels = {"float64": 3, "float32": 2}.get(precision, 1)
     names = [name for i, name in enumerate(PRODUCTS) if i - 3 <= levels]
-    for _ in range(60):
+    # other ones in each run; where problems of float32 are taken for exact in float16, one in five shows it, and mostly all of others
+    for _ in range(24):
         problem = drawn(rng, precision, penalty=penalty, biased=bool(rng.integers(2)))
         if not is_exact(problem, precision):
             continue

@@ -115,14 +115,15 @@ def by_norms(problem):
     ("honest", "precision"), [(by_a_running_mean, "float64"), (by_norms, "float32")], ids=["a running mean", "norms of errors"]
 )
 def test_honest_means_and_norms_that_round_are_not_accused(honest, precision, seed_of_the_run):
-    seen = [outcome for _, outcome in outcomes(honest, 300, seed_of_the_run, precision, losses=SQUARES, batch=(1, 8))]
+    # a third of the problems have such sums
+    seen = [outcome for _, outcome in outcomes(honest, 100, seed_of_the_run, precision, losses=SQUARES, batch=(1, 8))]
     assert not any(outcome.status is Status.BROKEN for outcome in seen)
     assert any("a mean over samples or a norm of errors" in outcome.message for outcome in seen)
 
 
 def test_a_sum_of_what_comes_from_above_may_be_a_running_mean_times_the_number(seed_of_the_run):
     supports = {"losses": ["upstream"], "reductions": ["sum"], "batch": (1, 8)}
-    seen = [outcome for _, outcome in outcomes(by_a_running_mean, 300, seed_of_the_run, **supports)]
+    seen = [outcome for _, outcome in outcomes(by_a_running_mean, 100, seed_of_the_run, **supports)]
     assert not any(outcome.status is Status.BROKEN for outcome in seen)
     assert any("a mean over samples or a norm of errors" in outcome.message for outcome in seen)
 

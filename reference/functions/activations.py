@@ -8,11 +8,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import erfc, expit
 
 from reference.arrays import Array, clipped
 from reference.functions import losses
 from reference.functions.activation import Activation, Elementwise, Joint, nothing
+from reference.functions.special import erfc, expit
 
 SQRT_HALF = math.sqrt(0.5)
 

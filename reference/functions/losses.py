@@ -6,11 +6,11 @@ The note leaves the loss open ("e.g. the L2 loss"); each row says which one it i
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit, xlog1py, xlogy
 
 from reference.arrays import Array, clipped
 from reference.functions.expected_outputs import DISTRIBUTION, PROBABILITIES
 from reference.functions.loss import Loss, Sums
+from reference.functions.special import expit, xlog1py, xlogy
 
 
 def half_squared_error() -> Loss:
