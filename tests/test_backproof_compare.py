@@ -1,6 +1,7 @@
 """Several targets side by side: a row for each, whatever it does, on the same problems; nothing is left running."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -11,8 +12,9 @@ from click.testing import CliRunner
 
 from backproof.doors.command_line import cli
 from backproof.findings.schema import schema
-from backproof.runs.comparison import Compared, compare, targets_of
+from backproof.runs.comparison import Compared, compare, comparison_data, targets_of
 from backproof.targets.target import TargetError
+from tests.saved_runs import run
 
 SUBMISSIONS = {
     "right": "from backproof import gradient",
@@ -98,9 +100,9 @@ class TestCompare:
 
     def test_it_says_what_was_found(self, compared):
         said = compared[0].stdout
-        assert "wrong_sign.py:gradient: it_agrees_with_the_exact_gradient: layer 1: dC/d" in said
+        assert "wrong_sign.py:gradient: it agrees with the exact gradient: layer 1: dC/d" in said
         assert " is right\n" in said
-        assert "exits.py:gradient: it_answers: SystemExit: 3" in said
+        assert "exits.py:gradient: it answers: SystemExit: 3" in said
         assert "misses_an_import.py cannot be loaded: ModuleNotFoundError: No module named 'nothing_like_it'" in said
         assert said.rstrip().endswith("all on the problems of --seed 5")
         assert "4 of 4" in said
@@ -141,6 +143,56 @@ def test_a_check_that_gives_no_report_is_a_row(monkeypatch, tmp_path):
     (one,) = compare(["module:function"], {"seed": 1, "save": tmp_path})
     assert (one.verdict, one.why) == (None, "its check gave no report (exit code 1): ")
     assert Compared("module:function", error="why").data()["report"] is None
+
+
+LONG = f"/a/folder/{'of_a_course/' * 7}first.py:gradient"
+
+
+def table_of(monkeypatch, tmp_path, columns, *named):
+    """The lines of a comparison's table where a terminal is so wide, None for no terminal. named: targets and the runs that they had."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    compared = [Compared(target, json.loads(run(name).to_json())) for target, name in named]
+    gone = Compared("gone.py:f", error=f"gone.py cannot be loaded: {'a long story, ' * 12}the end")
+    (tmp_path / "c.json").write_text(json.dumps(comparison_data([*compared, gone], 1)))
+    result = CliRunner().invoke(cli, ["report", str(tmp_path / "c.json")])
+    assert result.exit_code == 0
+    return [line.rstrip() for line in result.stdout.splitlines()]
+
+
+class TestTable:
+    def test_a_narrow_terminal_has_all_of_it_and_no_line_is_broken_by_it(self, monkeypatch, tmp_path):
+        lines = table_of(monkeypatch, tmp_path, 80, (LONG, "equation 11"), ("b.py:f", "raises"), ("c.py:f", "right"))
+        assert LONG in lines, "a name that is broken cannot be copied"
+        assert all(len(line) <= 80 for line in lines if line != LONG)
+        said = " ".join(" ".join(lines).split())
+        finding = run("equation 11").findings[0]
+        assert finding.explanation.partition(". ")[0].partition(": ")[2][1:] in said
+        assert re.search(r"wrong; right on \d+ of \d+ problems", said)
+        assert "ValueError: shapes" in said
+        assert "not checked" in said
+        assert "the end" in said
+
+    def test_a_wide_one_has_columns(self, monkeypatch, tmp_path):
+        lines = table_of(monkeypatch, tmp_path, 110, ("b.py:f", "equation 3"), ("c.py:f", "right"))
+        assert lines[0].split() == ["target", "verdict", "right", "time", "place", "and", "cause"]
+        assert all(len(line) <= 110 for line in lines)
+        assert any(line.startswith("b.py:f ") and "wrong" in line and "Equation 3" in line for line in lines)
+
+    def test_without_a_terminal_each_is_one_line_and_the_longest_part_is_last(self, monkeypatch, tmp_path):
+        lines = table_of(monkeypatch, tmp_path, None, (LONG, "equation 3"), ("c.py:f", "right"))
+        assert len(lines) == 4
+        (of_gone,) = [line for line in lines if line.startswith("gone.py:f ")]
+        assert of_gone.endswith("the end")
+        (of_long,) = [line for line in lines if line.startswith(LONG)]
+        assert of_long.endswith("g' is taken at a in place of z")
+
+    def test_of_a_long_error_it_is_said_that_it_goes_on(self, monkeypatch, tmp_path):
+        lines = table_of(monkeypatch, tmp_path, None, ("m.py:f", "markup"))
+        (of_markup,) = [line for line in lines if line.startswith("m.py:f ")]
+        assert re.search(r"… \([\d,]+ more characters\)$", of_markup)
+        assert len(of_markup) < 700
 
 
 class TestNames:

@@ -175,4 +175,4 @@ def test_a_line_is_a_line_where_it_is_piped(tmp_path, monkeypatch):
     lines = run("history", "--saved", tmp_path).stdout.splitlines()
     assert len(lines) == 4
     assert [f"{long}{i}" in line for i, line in enumerate(lines[1:])] == [True] * 3
-    assert lines[0].index("cause") == lines[1].index("used_activation")
+    assert lines[0].index("cause") == lines[1].index("used activation")

@@ -176,6 +176,21 @@ def test_a_comparison_opens_and_a_cell_leads_to_its_finding(opened):
     assert one.page.locator(target).is_visible()
 
 
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_the_laws_of_a_comparison_scroll_beside_the_names_of_its_targets(device, opened):
+    """At 1200 pixels the columns of all laws but five were cut, and scrolling to them lost whose they were."""
+    compared = [
+        Compared(f"of/{i}/{'student_' * 6}.py:f", json.loads(run(name).to_json())) for i, name in enumerate(("equation 3", "right"))
+    ]
+    one = opened(Comparison(tuple(compared), 1).html(), "light", device)
+    one.page.evaluate("document.querySelector('.scrolls').scrollLeft = 10000")
+    view = one.page.locator(".scrolls").first.bounding_box()
+    name, law = (one.page.locator(which).bounding_box() for which in ("tbody tr:not(.group) th >> nth=0", "thead th.law >> nth=-1"))
+    assert view["x"] <= name["x"] < view["x"] + 2
+    assert name["x"] + name["width"] < law["x"]
+    assert law["x"] + law["width"] <= view["x"] + view["width"] + 1
+
+
 def test_a_page_prints_what_is_folded(opened):
     one = opened(run("equation 3").html())
     one.page.emulate_media(media="print")

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 import backproof
 from backproof import Gradient, Problem, gradient
+from backproof.findings.causes import in_words
 from backproof.reports.chain import OFF, UNREAD, chain, first_off
 from backproof.reports.charts import evidence_picture
 from backproof.reports.mathematics import (
@@ -21,10 +22,14 @@ from backproof.reports.mathematics import (
 )
 from backproof.reports.network import _within_a_node
 from backproof.reports.terminal import report_text
-from backproof.reports.told import headline
+from backproof.reports.told import findings_by_cause, headline
 from backproof.runs.conclusion import _explained, _of_range_apart
+from properties.diagnosis.conduct import TABLE
 from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.formulas_beyond_range import BEYOND_RANGE
+from properties.diagnosis.sentences import of_cause
 from properties.diagnosis.table import all_variants
+from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.table import FAULTS
 from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
@@ -161,6 +166,32 @@ def test_what_gives_the_same_numbers_is_told_in_words():
     assert all_variants()[name].sentence.rstrip(".") in said
     assert "of an older release" in said
     assert "_" not in said.replace("w_jk", "")
+
+
+@pytest.mark.parametrize("name", sorted({*TABLE, *FORMULAS, *(row.name for row in BEYOND_RANGE)} - all_variants().keys()))
+def test_each_cause_that_is_no_variant_has_words_of_its_own_too(name):
+    said = in_words(name)
+    assert said != name.replace("_", " ")
+    assert not said.endswith(".")
+    assert "{" not in said
+
+
+def test_findings_are_grouped_by_what_is_wrong_and_not_by_its_name():
+    report = run("equation 3")
+    (heading, listed), *_ = findings_by_cause(report)
+    assert heading == "g' is taken at a in place of z"
+    assert listed[0][1].cause == "used_activation_for_pre_activation"
+    for said in (report.html(), report.markdown()):
+        assert "used activation for pre activation" not in said
+        assert "used_activation_for_pre_activation" not in said.replace("\\_", "_")
+
+
+def test_a_mistake_beside_another_is_told_in_words():
+    """It said: with "answered_transposed_weights" beside it, a network gives all 116 answers."""
+    row, other = all_variants()["doubled_dw"], all_variants()["answered_transposed_weights"]
+    said = of_cause(row, "equations 4 and 10, layer 1", "", (116, 79, 0), [other])
+    assert 'With "dC/dW is answered as (inputs, outputs)' in said
+    assert "_" not in said
 
 
 @pytest.mark.parametrize("name", SLOPES)

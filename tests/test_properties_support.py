@@ -21,7 +21,7 @@ NAMES = "activations, losses, output_activations, biases, depth, batch, width, r
 REFUSED = [
     ("a list", ["relu"], f"supports is a list: expected a dict with any of {NAMES}"),
     ("a string", "relu", "supports is a str: expected a dict"),
-    ("an unknown field", {"activation": ["relu"]}, f"supports has 'activation': expected any of {NAMES}"),
+    ("an unknown field", {"activation": ["relu"]}, f"supports has 'activation': did you mean 'activations'? expected any of {NAMES}"),
     ("a field that is no name", {3: True}, "supports has 3: expected any of"),
     ("one name", {"activations": "relu"}, "activations is 'relu': expected a list of names, any of identity, sigmoid"),
     ("layers without widths", {"layer_activations": ["relu"]}, "layer_activations has 1 entries: expected widths, and one entry for each"),
@@ -34,7 +34,11 @@ REFUSED = [
     ("an unknown layer", {"widths": [2, 1], "layer_activations": ["rleu"]}, "layer_activations: activation 'rleu' is not known"),
     ("a set", {"activations": {"relu"}}, "activations is {'relu'}: expected a list of names"),
     ("no names", {"losses": []}, "losses is []: expected a list of names, any of half_squared_error"),
-    ("an unknown activation", {"activations": ["relu", "rleu"]}, "activations: activation 'rleu' is not known: expected one of identity"),
+    (
+        "an unknown activation",
+        {"activations": ["relu", "rleu"]},
+        "activations: activation 'rleu' is not known: did you mean 'relu'? expected one of identity",
+    ),
     ("an unknown loss", {"losses": ["l2"]}, "losses: loss 'l2' is not known: expected one of half_squared_error"),
     ("an unknown output", {"output_activations": ["maxout"]}, "output_activations: activation 'maxout' is not known"),
     (

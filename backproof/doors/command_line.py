@@ -12,10 +12,11 @@ import click
 
 from backproof.doors import challenge_command, grading, replay_command, report_command, sweep_command  # noqa: F401 (they add their commands)
 from backproof.doors.click_options import takes
+from backproof.doors.compared_table import compared_table, compared_whys
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
 from backproof.doors.output import Failure, check_writable, exit_code, finding_option, json_option, show, table, tried, width, write_json
 from backproof.doors.progress import progress_told
-from backproof.doors.report_command import compared_table, html_option, markdown_option, write_forms
+from backproof.doors.report_command import html_option, markdown_option, write_forms
 from backproof.findings.finding import Finding
 from backproof.findings.history import remember
 from backproof.findings.judged import judgement_data
@@ -24,7 +25,6 @@ from backproof.findings.report import Report
 from backproof.findings.saved import SAVED_IN, file_name, load_finding, save_finding
 from backproof.findings.schema import SCHEMAS
 from backproof.findings.schema import schema as schema_of
-from backproof.findings.text import printable
 from backproof.reports.terminal import explained_view, judgement_view, report_view, stored_view
 from backproof.runs.check import check as run_check
 from backproof.runs.check import problem_at, stored
@@ -116,9 +116,7 @@ def compare(
     compared = comparison.targets
     if "-" not in files:
         compared_table(comparison.data())
-        for one in compared:
-            if one.why:
-                click.echo(f"\n{printable(one.target)}: {printable(one.why)}")
+        compared_whys(compared)
         click.echo(f"\nall on the problems of --seed {comparison.seed}")
     write_json(json_file, comparison.to_json())
     if html_file is not None:

@@ -45,8 +45,8 @@ finding_option = click.option(
 def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table; where it would leave what is said no room beside the names, each name on a line of its own, and what is said below."""
     printer = console()
-    if not printer.is_terminal and "COLUMNS" not in os.environ:
-        _table_in_lines(headings, rows)
+    if is_read_by_lines(printer):
+        table_in_lines(headings, rows)
         return
     if printer.width < max(len(row[0]) for row in rows) + ROOM_BESIDE:
         for name, *cells in rows:
@@ -62,7 +62,12 @@ def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     printer.print(made)
 
 
-def _table_in_lines(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def is_read_by_lines(printer: Console) -> bool:
+    """Whether nobody looks at columns, as in a pipe: a line for each row then, however long."""
+    return not printer.is_terminal and "COLUMNS" not in os.environ
+
+
+def table_in_lines(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """The table where nobody looks at columns: a line for each row, however long, for what reads lines."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     for row in (headings, *rows):

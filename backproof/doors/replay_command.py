@@ -9,6 +9,7 @@ import click
 from backproof.doors.click_options import takes
 from backproof.doors.group import COULD_NOT_RUN, EXIT_CODES, NOT_RIGHT, OUR_BUG, RIGHT, cli
 from backproof.doors.output import Failure, exit_code, finding_option, json_option, show, table, tried, width, write_json
+from backproof.findings.causes import in_words
 from backproof.findings.finding import Finding
 from backproof.findings.history import history as remembered
 from backproof.findings.judged import judgement_data
@@ -132,5 +133,6 @@ def history(saved: Path) -> None:
     if not runs:
         raise Failure(f"no run is remembered in {saved}: check, compare and grade write a line for each")
     headings = ("when", "command", "verdict", "target", "seed", "cause")
+    runs = [run | {"cause": in_words(str(run["cause"])) if run["cause"] else None} for run in runs]
     rows = [tuple(printable(str("" if run[name] is None else run[name])) for name in headings) for run in runs[-RUNS:]]
     table(headings, rows)

@@ -1,13 +1,14 @@
 """The commands report and show, which read what is saved: a page, Markdown, or the terminal's own words, and no target is asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from backproof.doors.compared_table import compared_table
 from backproof.doors.group import cli
-from backproof.doors.output import Failure, check_writable, show, table, tried, width, write_json
+from backproof.doors.output import Failure, check_writable, show, tried, width, write_json
 from backproof.findings.finding import problem_text
 from backproof.findings.opened import opened
 from backproof.findings.report import Report
@@ -16,7 +17,6 @@ from backproof.findings.text import printable
 from backproof.report import comparison_html, comparison_markdown, html, markdown
 from backproof.reports.annotations import annotations
 from backproof.reports.challenged import challenged_view
-from backproof.reports.compared import grouped, rows_of
 from backproof.reports.explained import numbers_text
 from backproof.reports.terminal import explained_view, judgement_view, report_view
 from backproof.runs.tally import Tally
@@ -90,22 +90,6 @@ def _show_problem(problem: Any) -> None:
 def _show_answer(answer: Gradient) -> None:
     for place, array in answer.arrays():
         click.echo(f"{place!s:<16} {getattr(array, 'dtype', 'float64')} {tuple(getattr(array, 'shape', ()))}  {numbers_text(array)}")
-
-
-def compared_table(data: Mapping[str, Any]) -> None:
-    """A row for each target of a comparison, those that share something together."""
-    told = tried(lambda: [row for _, listed in grouped(rows_of(data)) for row in listed])
-    rows = [
-        (
-            printable(row.target),
-            row.verdict.value if row.verdict else "not checked",
-            printable(row.place_and_cause) if row.verdict else "",
-            row.accuracy,
-            f"{row.seconds:.1f} s",
-        )
-        for row in told
-    ]
-    table(("target", "verdict", "place and cause", "right", "time"), rows)
 
 
 def _show_tally(data: Any) -> None:

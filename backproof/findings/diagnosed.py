@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from backproof.findings.causes import in_words
 from properties.diagnosis.diagnosis import Diagnosis
-from properties.diagnosis.table import all_variants
 from reference.forms.json_form import numbers
 
 FIELDS = ("layer", "equation", "equations", "cause", "shows_when", "explanation", "evidence", "same_as", "reproduced")
@@ -21,7 +21,7 @@ def diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     rows = [("factors", boxes_text(diagnosis)), ("cause", diagnosis.explanation)]
     if diagnosis.same_as:
         more = len(diagnosis.same_as) - MOST_SAME
-        rows.append(("same as", "; ".join(map(_sentence, diagnosis.same_as[:MOST_SAME])) + (f"; and {more} more" if more > 0 else "")))
+        rows.append(("same as", "; ".join(map(in_words, diagnosis.same_as[:MOST_SAME])) + (f"; and {more} more" if more > 0 else "")))
     for table in diagnosis.evidence.get("tables", ())[:1]:
         rows += [
             ("evidence", f"{table['caption']}{'; ' + table['note'] if table['note'] else ''}"),
@@ -29,12 +29,6 @@ def diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
         ]
     rows.append(("unasked", diagnosis.evidence.get("not_asked", "")))
     return [(name, said) for name, said in rows if said]
-
-
-def _sentence(variant: str) -> str:
-    """What a variant does, in words."""
-    known = all_variants().get(variant)
-    return known.sentence.rstrip(".") if known is not None else variant.replace("_", " ")
 
 
 def boxes_text(diagnosis: Diagnosis) -> str:

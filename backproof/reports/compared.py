@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backproof.findings.report import Report, report_of_data
-from backproof.reports.told import BADGES, headline
-from backproof.reports.values import capital
+from backproof.reports.told import BADGES, SAYS_ITSELF, Headline, headline
+from backproof.reports.values import capital, small
 from properties.verdict import Verdict
 from reference.errors import ProblemError
 
@@ -15,7 +15,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Row:
-    """How one target fared. number: from 1; report: None where its check gave none; why: in a sentence; shared: what its group shares."""
+    """How one target fared.
+
+    number: from 1; report: None where its check gave none; where: the place, "" where none is known; why: what is wrong, or why it could
+    not be checked, in a sentence without its stop, "" of one that is right; shared: what its group shares, in a sentence.
+    """
 
     number: int
     target: str
@@ -24,16 +28,18 @@ class Row:
     where: str
     why: str
     shared: str
-    cause: str
     accuracy: str
     seconds: float
 
     @property
     def place_and_cause(self) -> str:
-        """Both in short, or why it could not be checked."""
-        if self.verdict is None:
-            return self.why
-        return ": ".join(said for said in (self.where, self.why.rstrip(".") if self.cause else "") if said)
+        """Both in one line, or why it could not be checked."""
+        return f"{self.where}: {small(self.why)}" if self.where and self.why else self.where or self.why
+
+    @property
+    def verdict_in_words(self) -> str:
+        """Its verdict, or that there is none."""
+        return "not checked" if self.verdict is None else self.verdict.value.replace("_", " ")
 
     @property
     def badge(self) -> str:
@@ -62,14 +68,25 @@ def _row(number: int, one: Mapping[str, Any]) -> Row:
     accuracy = f"{passed} of {passed + failed}" if passed + failed else ""
     verdict = None if one["verdict"] is None else Verdict(one["verdict"])
     if report is None or report.error:
-        why = str(one["why"])
-        return Row(number, target, report, None, "", why, "could not be checked", "", accuracy, seconds)
+        return Row(number, target, report, None, "", str(one["why"]), "It could not be checked.", accuracy, seconds)
     told = headline(report)
     first = report.findings[0] if report.findings else None
-    cause = (first.cause or "") if first is not None else ""
     # one place may be that of many mistakes
-    shared = told.what if first is None or cause else f"{capital(report.verdict.meaning)}. The cause is not known of any."
-    return Row(number, target, report, verdict, told.where, told.what, shared, cause.replace("_", " "), accuracy, seconds)
+    alike = first is None or first.cause
+    shared = told.what if alike else f"{capital(report.verdict.meaning)}. The cause is not known."
+    return Row(number, target, report, verdict, told.where, _why(report, told), shared, accuracy, seconds)
+
+
+def _why(report: Report, told: Headline) -> str:
+    """What is wrong, as far as it is known."""
+    first = report.findings[0] if report.findings else None
+    if first is None:
+        return "" if report.verdict is Verdict.RIGHT else told.what.rstrip(".")
+    if first.cause or told.in_part or first.verdict in SAYS_ITSELF:
+        return told.what.rstrip(".")
+    if first.verdict is Verdict.LOSSY and not told.where:
+        return told.more.partition(". ")[0].rstrip(".")
+    return "Cause not known" if told.where else "Place and cause not known"
 
 
 def grouped(rows: list[Row]) -> list[tuple[str, list[Row]]]:

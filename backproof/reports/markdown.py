@@ -78,7 +78,7 @@ def comparison_markdown(data: Any) -> str:
 
 
 def _verdict(row: Row) -> str:
-    return "❌ not checked" if row.verdict is None else f"{MARKS.get(row.verdict, '❌')} {row.verdict.value.replace('_', ' ')}"
+    return f"{'❌' if row.verdict is None else MARKS.get(row.verdict, '❌')} {row.verdict_in_words}"
 
 
 def plain(said: str, most: int = 1200) -> str:

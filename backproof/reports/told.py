@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from backproof.findings.causes import in_words
 from backproof.findings.finding import Finding
 from backproof.findings.known_laws import JUDGES
 from backproof.findings.report import LawCount, Report
@@ -255,8 +256,10 @@ def findings_by_cause(report: Report) -> list[tuple[str, list[tuple[int, Finding
     groups: dict[str, list[tuple[int, Finding]]] = {}
     for i, finding in enumerate(report.findings, 1):
         explains = first is not None and first.diagnoses and finding.verdict in (Verdict.WRONG, Verdict.NONFINITE, first.verdict)
-        name = (first.cause or _place(first.diagnoses[0]) or "cause not known") if explains and first is not None else finding.verdict.value
-        groups.setdefault(name.replace("_", " "), []).append((i, finding))
+        name = finding.verdict.value.replace("_", " ")
+        if explains and first is not None:
+            name = in_words(first.cause) if first.cause else _place(first.diagnoses[0]) or "cause not known"
+        groups.setdefault(name, []).append((i, finding))
     return list(groups.items())
 
 

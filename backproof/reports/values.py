@@ -41,9 +41,21 @@ def letters(said: str) -> Markup:
     return Markup(INDEXED.sub(r"\1<sub>\2</sub>", str(escape(said))))
 
 
+NAMES = ("Huber", "Jacobian", "Hessian", "Nesterov", "Adam")
+"""Words that are names, at the beginning of a sentence too."""
+
+
 def capital(said: str) -> str:
     """A sentence's first letter large, all others as they are, and a letter that stands for a quantity too."""
     return said if re.match(r"(d?[a-zA-Z]\b|dC|dz|g')", said) else said[:1].upper() + said[1:]
+
+
+def small(said: str) -> str:
+    """A sentence that goes on with one before it: its first letter small, but that of a name or of a letter that stands for a quantity."""
+    word = re.match(r"[A-Za-z]+", said)
+    ordinary = word is not None and (word[0] == "A" or (len(word[0]) > 1 and word[0].istitle())) and word[0] not in NAMES
+    # "ValueError: ..." and "Layer.py" are names too
+    return said[:1].lower() + said[1:] if ordinary and re.match(r"[A-Za-z]+[\s,']", said) else said
 
 
 def cells(exact: AnyArray, got: AnyArray | None) -> Iterator[Sequence[tuple[str, str, bool]]]:

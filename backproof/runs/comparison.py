@@ -48,7 +48,7 @@ class Compared:
         if self.report["error"]:
             return str(self.report["error"])
         for finding in self.report["findings"]:
-            return f"{finding['law']}: {finding['message'] or _entry(finding['judgement'])}"
+            return f"{finding['law'].replace('_', ' ')}: {finding['message'] or _entry(finding['judgement'])}"
         return "; ".join(self.report["notes"])
 
     @property

@@ -19,6 +19,7 @@ from backproof.runs.unanswered import Unanswered
 from properties.diagnosis.at_sizes import diagnose_at_sizes
 from properties.diagnosis.diagnosis import Diagnosis, diagnose
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
+from properties.diagnosis.misshapen import misshapes
 from properties.diagnosis.nonfinite import diagnose_nonfinite, is_of_range, with_edges
 from properties.judging.judge import with_quantities
 from properties.judging.judgement import Exact
@@ -267,13 +268,21 @@ def _mistake(error: Exception) -> str:
 
 
 def _explained(findings: list[Finding], made: tuple[Diagnosis, ...]) -> list[Finding]:
-    """The findings, the first with the diagnoses: one that shows wrong numbers, where these are what is explained, and not what raises."""
+    """The findings, the first with the diagnoses: one that shows wrong numbers, where these are what is explained, and not what raises.
+
+    Where the same mistake makes a wrong shape, that is first: where it has none, it fits by chance.
+    """
     of_numbers = any(one.cause and one.reproduced[1] for one in made)
     if not any(one.cause for one in made):
         # a place alone, which was read off numbers, says nothing of what is raised, and goes before nothing
         shows = next((i for i, each in enumerate(findings) if each.verdict in (Verdict.WRONG, Verdict.NONFINITE)), 0)
         return [replace(each, diagnoses=made) if i == shows else each for i, each in enumerate(findings)]
     shows = next((i for i, each in enumerate(findings) if of_numbers and each.verdict is Verdict.WRONG), 0)
+    # a wrong shape that fits by chance at some sizes is a wrong shape
+    causes = [one.cause for one in made if one.cause]
+    shows = next(
+        (i for i, one in enumerate(findings) if one.verdict is Verdict.MALFORMED and misshapes(causes, one.problem, one.message)), shows
+    )
     first = replace(findings[shows], diagnoses=made)
     return [first, *findings[:shows], *findings[shows + 1 :]]
 

@@ -26,7 +26,7 @@ def together(reports: Sequence[Report]) -> Report:
             for place, finding in enumerate(report.findings)
         ],
         # as in a run: one that a cause explains, and then the worst
-        key=lambda each: (not (each[0].verdict is Verdict.WRONG and each[0].cause), -each[0].verdict.severity),
+        key=lambda each: (not (each[0].verdict in (Verdict.WRONG, Verdict.MALFORMED) and each[0].cause), -each[0].verdict.severity),
     )
     files = tuple(file for _, file in ordered)
     sees: dict[str, float] = {}

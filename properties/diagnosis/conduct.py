@@ -31,6 +31,18 @@ TABLE: dict[str, str] = {
 }
 """What a target does that is no function of the problem's numbers, and what is said of it."""
 
+IN_SHORT: dict[str, str] = {
+    "writes_to_its_inputs": "It writes to what it is given",
+    "shares_memory_between_answers": "An answer changes after it was given",
+    "adds_to_the_answer_before": "Each call adds to the answer of the call before",
+    "answers_the_problem_before": "It answers the problem before",
+    "keeps_its_answers": "It answers another problem as before: an answer was kept",
+    "differs_from_call_to_call": "Two calls with the same problem differ",
+    "depends_on_the_memory_layout": "The answer depends on how the numbers lie in memory",
+    "changes_after_some_calls": "It answers one problem otherwise after some calls than before",
+}
+"""The same in one sentence, of no target in particular."""
+
 
 @dataclass(frozen=True)
 class Conduct:

@@ -234,7 +234,7 @@ class Examination:
             read = place_of(row, search.readings)
             at = read[2] if read else None
             layer = None if read is None else read[1].layer
-            others = [f'"{other.name}"' for other in search.causes if other is not row]
+            others = [other for other in search.causes if other is not row]
             shows = row.where or row.shows_when
             named = where(row.step, row.equations, layer, read[0] if read else None)
             said = of_cause(row, named, shows, (len(given), wrong, refused), others, unexplained)

@@ -46,17 +46,18 @@ def where(step: str, equations: Sequence[int], layer: int | None, reading: Readi
     return f"{named}, layer {layer}{activation}"
 
 
-def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, int], others: Sequence[str], unexplained: int = 0) -> str:
+def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, int], others: Sequence[Variant], unexplained: int = 0) -> str:
     """A cause that is certain.
 
-    answers: how many were given, how many of them were wrong, how many refused; others: the names of further mistakes;
+    answers: how many were given, how many of them were wrong, how many refused; others: the further mistakes;
     unexplained: how many refusals are not those of such a network.
     """
     given, wrong, refused = answers
     condition = f", {row.where} alone" if row.where else ""
     shows = f" It shows {shows_when.rstrip('.')}." if shows_when and not row.where else ""
     if others:
-        end = f"With {' and '.join(others)} beside it, a network gives all {given} answers, the {wrong} wrong ones too."
+        further = " and ".join(f'"{_sentence(other)}"' for other in others)
+        end = f"With {further} beside it, a network gives all {given} answers, the {wrong} wrong ones too."
     elif wrong:
         end = f"A network with this one mistake gives all {given} of its answers, the {wrong} wrong ones too."
     else:

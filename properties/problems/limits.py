@@ -8,6 +8,7 @@ from reference.functions.expected_outputs import Labels, one_hot
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, normal_choice
 from reference.functions.penalties import PENALTIES, normal_penalty
+from reference.nearest import did_you_mean
 from reference.problem import REDUCTIONS, WANTS
 
 SIZES = {
@@ -61,12 +62,12 @@ def read(name: str, value: Any) -> Any:
         return tuple(pair)
     if name == "sizes":
         if value not in list(SIZES):
-            raise SupportError(f"sizes is {value!r}: expected one of {', '.join(SIZES)}")
+            raise SupportError(f"sizes is {value!r}: {did_you_mean(value, SIZES)}expected one of {', '.join(SIZES)}")
         return value
     if name in ("expected", "values"):
         known = EXPECTED if name == "expected" else VALUES
         if value not in list(known):
-            raise SupportError(f"{name} is {value!r}: expected one of {', '.join(known)}")
+            raise SupportError(f"{name} is {value!r}: {did_you_mean(value, known)}expected one of {', '.join(known)}")
         return value
     if name == "widths":
         if (
@@ -79,15 +80,21 @@ def read(name: str, value: Any) -> Any:
         return tuple(value)
     if name == "wants":
         if isinstance(value, str) or not isinstance(value, Sequence) or not all(item in WANTS[2:] for item in value):
-            raise SupportError(f"wants is {value!r}: expected a list of {', '.join(WANTS[2:])}")
+            raise SupportError(f"wants is {value!r}: {_meant(value, WANTS[2:])}expected a list of {', '.join(WANTS[2:])}")
         return tuple(value)
     if name == "reductions":
         if isinstance(value, str) or not isinstance(value, Sequence) or not value or not all(item in REDUCTIONS for item in value):
-            raise SupportError(f"reductions is {value!r}: expected a list of sum and mean")
+            raise SupportError(f"reductions is {value!r}: {_meant(value, REDUCTIONS)}expected a list of sum and mean")
         return tuple(value)
     if not isinstance(value, bool):
         raise SupportError(f"{name} is {value!r}: expected True, False{' or None' if name in ('biases', 'sample_weights') else ''}")
     return value
+
+
+def _meant(value: Any, names: Sequence[str]) -> str:
+    """What may be meant by the first of a list that is none of some names; by one that is no list too."""
+    listed = [value] if isinstance(value, str) or not isinstance(value, Sequence) else value
+    return next((did_you_mean(item, names) for item in listed if item not in names), "")
 
 
 def _penalties(value: Any) -> tuple[Choice | None, ...]:

@@ -14,6 +14,7 @@ from reference.functions.expected_outputs import Labels
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, row_of
 from reference.functions.penalties import PENALTIES
+from reference.nearest import did_you_mean
 from reference.problem import Problem
 
 PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
@@ -81,7 +82,7 @@ class Support:
             raise SupportError(f"supports is a {type(given).__name__}: expected a dict with any of {', '.join(names)}")
         unknown = [name for name in given if name not in names]
         if unknown:
-            raise SupportError(f"supports has {unknown[0]!r}: expected any of {', '.join(names)}")
+            raise SupportError(f"supports has {unknown[0]!r}: {did_you_mean(unknown[0], names)}expected any of {', '.join(names)}")
         taken = {name: _field(name, value) for name, value in given.items()}
         if taken.get("output_activations", taken.get("layer_activations")) is None and "losses" in taken:
             taken |= _outputs_of(taken["losses"])
@@ -92,7 +93,7 @@ class Support:
         changes: dict[str, Any] = {}
         for name, value in asked.items():
             if name not in LIMITS:
-                raise SupportError(f"there is no limit {name!r}: expected any of {', '.join(LIMITS)}")
+                raise SupportError(f"there is no limit {name!r}: {did_you_mean(name, LIMITS)}expected any of {', '.join(LIMITS)}")
             if value is None:
                 continue
             wanted = _field(name, value)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any, TypeAlias, TypeVar
 
+from reference.nearest import did_you_mean
+
 Choice: TypeAlias = str | tuple[str, dict[str, float]]
 Row = TypeVar("Row")
 
@@ -52,14 +54,16 @@ def normal_choice(table: Mapping[str, Callable[..., Any]], choice: object, noun:
     """
     name, parameters = choice if isinstance(choice, (tuple, list)) and len(choice) == 2 else (choice, {})
     if not isinstance(name, str) or name not in table:
-        here = f"here it is {ELSEWHERE[name]}; " if isinstance(name, str) and name in ELSEWHERE else ""
+        here = f"here it is {ELSEWHERE[name]}; " if isinstance(name, str) and name in ELSEWHERE else did_you_mean(name, table)
         raise ValueError(f"{where}{noun} {name!r} is not known: {here}expected one of {', '.join(table)}")
     if not isinstance(parameters, Mapping):
         raise ValueError(f"{where}{noun} {name!r}: parameters are {parameters!r}, expected a dict of numbers")
     allowed = defaults(table[name])
     for key, value in parameters.items():
         if key not in allowed:
-            raise ValueError(f"{where}{noun} {name!r} has no parameter {key!r}: it takes {', '.join(allowed) or 'none'}")
+            raise ValueError(
+                f"{where}{noun} {name!r} has no parameter {key!r}: {did_you_mean(key, allowed)}it takes {', '.join(allowed) or 'none'}"
+            )
         if not _is_finite(value):
             raise ValueError(f"{where}{noun} {name!r}: {key} is {value!r}, expected a finite number")
     changed = {key: float(parameters[key]) + 0.0 for key in allowed if parameters.get(key, allowed[key]) != allowed[key]}
