@@ -210,8 +210,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
         rows.append(("laws held", f"{sum(one.status == 'held' for one in report.laws.values())} of {len(report.laws)}"))
         rows.append(("also by ball arithmetic", str(report.audited)))
         rows += [(f"would have seen, in one {name}", f"a relative error of {size:.0e}") for name, size in report.sees.items()]
-        rows += [(f"over the best rounding in {one.precision}", f"{one.who}: {one.median:.2g}") for one in report.nearness]
     return [*rows, ("judged by", f"{report.precision}{', strictly' if report.strict else ''}")]
+
+
+def nearness(report: Report) -> list[tuple[str, str]]:
+    """How near a passing target's answers are to the exact gradient, and others on the same problems: the median over the best possible."""
+    return [(f"over the best rounding in {one.precision}", f"{one.who}: {one.median:.2g}") for one in report.nearness]
 
 
 def again(report: Report) -> list[tuple[str, str]]:
