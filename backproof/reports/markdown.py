@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
 from backproof.findings.report import Report, report_of
+from backproof.findings.shown_problem import problem_text
 from backproof.reports.chain import FITS, chain
 from backproof.reports.compared import Row, grouped, rows_of
 from backproof.reports.explained import chain_rows

@@ -7,8 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from backproof.findings.diagnosed import headings
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
 from backproof.findings.report import Report, report_of
+from backproof.findings.shown_problem import problem_text
 from backproof.findings.text import printable
 from backproof.reports.chain import FITS, Step, chain, first_off
 from backproof.reports.charts import evidence_picture
