@@ -126,6 +126,8 @@ def test_a_wrong_shape_that_fits_by_chance_at_one_node_leads(cause, leads):
         assert told[0].verdict is (Verdict.MALFORMED if leads else Verdict.WRONG)
         assert told[0].diagnoses == made
         assert not told[1].diagnoses
+        said = headline(replace(run("equation 3"), findings=tuple(told))).more
+        assert said.startswith("Layer 1: dC/dW has shape (1, 1), expected (1, 2); a hint. ") is leads
     # another shape than the one that this mistake makes is not told by it
     other = replace(shape, message="layer 1: dC/dW has shape (7, 7), expected (1, 2)")
     assert _explained([other, first], made)[0].verdict is Verdict.WRONG

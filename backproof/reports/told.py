@@ -110,6 +110,9 @@ def headline(report: Report) -> Headline:
     if diagnosis is not None and known and (diagnosis.cause or first.verdict is not Verdict.LOSSY):
         told = of_diagnosis(diagnosis, first)
         # such a message says what was answered, and often how it is mended
+        if first.verdict is Verdict.MALFORMED and why:
+            # the shape is what the badge means
+            return replace(told, more=f"{capital(why).rstrip('.')}. {told.more}".strip())
         return replace(told, more=f"{told.more} {capital(why)}".strip()) if why and first.verdict in SAYS_ITSELF else told
     if first.verdict in SAYS_ITSELF and why:
         advice = [f"{capital(note)}." for note in report.notes if note.startswith(("ended after", "each of"))]
