@@ -15,6 +15,7 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import Choice, normal_choice, row_of
 from reference.functions.penalties import PENALTIES, Penalty, normal_penalty
+from reference.nearest import did_you_mean
 from reference.quantities import QUANTITIES
 
 REDUCTIONS = ("sum", "mean")
@@ -78,7 +79,7 @@ class Problem:
         except ValueError as error:
             raise ProblemError(str(error)) from None
         if reduction not in REDUCTIONS:
-            raise ProblemError(f"reduction is {reduction!r}: expected one of {', '.join(REDUCTIONS)}")
+            raise ProblemError(f"reduction is {reduction!r}: {did_you_mean(reduction, REDUCTIONS)}expected one of {', '.join(REDUCTIONS)}")
         if not isinstance(wants, (list, tuple)) or any(want not in WANTS for want in wants):
             raise ProblemError(f"wants is {wants!r}: expected a list of {', '.join(WANTS[2:])}")
         self.weights = tuple(_numbers(w, 2, f"layer {i}: weight") for i, w in enumerate(weights, 1))

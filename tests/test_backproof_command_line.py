@@ -186,7 +186,11 @@ REFUSED = [
     ("a target without a colon", ["check", "nope"], "backproof: target is 'nope': expected package.module:function or"),
     ("a missing file", ["check", "nope.py:f"], "backproof: there is no file 'nope.py'"),
     ("an unknown oracle", ["check", "t.py:right", "--oracle", "crystal"], "oracle 'crystal' is not known: expected one of"),
-    ("an unknown activation", ["check", "t.py:right", "--activations", "tanh,rleu"], "activation 'rleu' is not known: expected one of"),
+    (
+        "an unknown activation",
+        ["check", "t.py:right", "--activations", "tanh,rleu"],
+        "activation 'rleu' is not known: did you mean 'relu'? expected one of",
+    ),
     ("no activation", ["check", "t.py:right", "--activations", ""], "activations is []: expected a list of names"),
     ("what is not supported", ["check", "t.py:right", "--losses", "huber"], "losses is ['huber'], but the target supports only"),
     ("an unknown precision", ["check", "t.py:right", "--precision", "half"], "'half' is not one of 'float64', 'float32', 'tf32'"),

@@ -13,6 +13,7 @@ import backproof
 from backproof import Finding, Problem, ProblemError, Verdict, check, gradient, verify
 from backproof.findings.finding import finding_of
 from backproof.findings.report import LawCount, Report
+from backproof.findings.shown_problem import array_text, problem_text
 from backproof.findings.text import printable
 from backproof.reports.terminal import report_text
 from backproof.runs.check import replay
@@ -95,9 +96,37 @@ def test_a_kink_is_told_as_an_interval():
 
 def test_of_a_long_problem_it_is_said_what_it_is():
     long = Problem([np.full((30, 30), 0.123456789)], activations=["tanh"], x=np.ones((1, 30)), y=np.ones((1, 30)))
-    said = rows(report_text(report_of(found(problem=long))))["problem"]
-    choices = "activations ['tanh'], loss 'half_squared_error', reduction 'sum'"
-    assert said == f"30-30, batch 1, {choices}: 960 numbers, too many to show"
+    assert problem_text(long).endswith("reduction 'sum': 960 numbers, too many to show")
+
+
+def test_a_problem_that_is_no_line_is_told_by_shapes_and_a_few_entries():
+    """That of a module of fixed widths was one line of 900 characters."""
+    weight = np.zeros((8, 12))
+    weight[2, 5], weight[7, 0] = 1.0, -0.5
+    drawn = np.random.default_rng(1).normal(size=(4, 8))
+    problem = Problem([weight, drawn], activations=["relu", "tanh"], x=np.ones((1, 12)), y=np.zeros((1, 4)), biases=[np.zeros(8), None])
+    assert len(repr(problem)) > 900
+    text = report_text(report_of(found(problem=problem)))
+    lines = [line.strip() for line in text.splitlines()]
+    first = next(i for i, line in enumerate(lines) if line.startswith("problem"))
+    assert lines[first].split(maxsplit=1)[1] == "12-8-4, batch 1, 152 numbers; in short:"
+    told = lines[first + 1 : first + 8]
+    assert told[0] == "activations ['relu', 'tanh'], loss 'half_squared_error', reduction 'sum'"
+    assert told[1] == "W1 (8x12): 0.0, but [2, 5] 1.0, [7, 0] -0.5"
+    assert told[2] == "b1 [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]"
+    assert told[3].startswith(f"W2 (4x8): {float(drawn[0, 0])!r}, ")
+    assert told[3].endswith(f", ..., {float(drawn[-1, -1])!r}")
+    assert told[4:] == ["x (1x12): all 1.0", "y [[0.0, 0.0, 0.0, 0.0]]", "all of it: backproof show FILE"]
+    assert max(map(len, lines)) < 200
+    assert repr(problem) in problem_text(problem), "which `show` and the page have room for"
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_most_of_an_array_is_may_be_no_number(number):
+    array = np.full((3, 4), number)
+    assert array_text(array) == f"(3x4): all {number!r}"
+    array[1, 2] = 2.0
+    assert array_text(array).endswith("[1, 2] 2.0")
 
 
 def test_shrinking_that_was_cut_short_says_how_to_go_on():

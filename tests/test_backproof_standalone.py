@@ -14,7 +14,8 @@ import pytest
 
 from backproof import Problem, ProblemError, check
 from backproof.findings.finding import Finding, finding_of
-from backproof.findings.source import source_of
+from backproof.findings.source import NETWORK as NETWORK_OF_TORCH
+from backproof.findings.source import Source, source_of
 from backproof.reports.standalone import standalone_script
 from backproof.reports.standalone_calls import calls
 from backproof.targets.target import load_target
@@ -334,6 +335,25 @@ def test_what_a_target_without_a_place_is_asked_by_is_marked():
     text = standalone_script(Finding("my_gradient", Verdict.WRONG, "it_answers", "", problem, None, None, None, 1))
     assert "YOUR FUNCTION" in text
     assert "raise NotImplementedError" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "needed"),
+    [
+        ("my_gradient", None, "It needs NumPy alone, and your function at the marked place."),
+        ("mine.py:gradient", None, "It needs NumPy, and what the imported file imports.\n"),
+        ("mine.py:gradient", Source(("numpy",)), "It needs NumPy, and what the imported file imports: backproof is not among it."),
+        ("mine.py:adapted", Source(("backproof", "numpy")), "It needs NumPy, and backproof, which the imported file needs"),
+        ("mine.py:model", Source(("torch",), NETWORK_OF_TORCH, True), "It needs NumPy and PyTorch, and"),
+        ("run: ./mine", None, "It needs NumPy alone, and the program that it starts."),
+    ],
+)
+def test_the_header_says_what_it_needs(target, source, needed):
+    """Of a target that backproof.adapt made it said that it needs no backproof, and its import failed without."""
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[0.0]])
+    text = standalone_script(Finding(target, Verdict.WRONG, "it_answers", "", problem, None, None, None, 1, source=source))
+    assert needed in ast.get_docstring(ast.parse(text)) + "\n"
+    assert "does not need" not in text
 
 
 def without_numpy_of_ours(folder: Path, finding: Finding) -> subprocess.CompletedProcess[str]:

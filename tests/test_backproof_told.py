@@ -31,6 +31,7 @@ from properties.diagnosis.sentences import of_cause
 from properties.diagnosis.table import all_variants
 from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.table import FAULTS
+from properties.judging.nearness import Nearness
 from properties.verdict import Verdict
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import defaults
@@ -112,6 +113,26 @@ def test_a_place_without_a_cause_stands_in_the_finding_that_shows_numbers():
         assert [bool(one.diagnoses) for one in findings] == [i == explained for i in range(2)]
 
 
+@pytest.mark.parametrize(("cause", "leads"), [("used_the_activations_of_the_layer_above", True), ("doubled_dw", False)])
+def test_a_wrong_shape_that_fits_by_chance_at_one_node_leads(cause, leads):
+    """Of delta times the outputs of the layer, in place of its inputs, the report said "wrong: got 0.25, exact 0.5"."""
+    problem = Problem([[[1.0, 0.0]]], activations=["relu"], x=[[1.0, 0.0]], y=[[0.0]])
+    first = replace(run("equation 3").findings[0], diagnoses=())
+    why = "layer 1: dC/dW has shape (1, 1), expected (1, 2); a hint"
+    shape = replace(first, verdict=Verdict.MALFORMED, message=why, problem=problem, judgement=None, answer=None)
+    made = (replace(run("equation 3").findings[0].diagnosis, cause=cause),)
+    for findings in ([shape, first], [first, shape]):
+        told = _explained(findings, made)
+        assert told[0].verdict is (Verdict.MALFORMED if leads else Verdict.WRONG)
+        assert told[0].diagnoses == made
+        assert not told[1].diagnoses
+        said = headline(replace(run("equation 3"), findings=tuple(told))).more
+        assert said.startswith("Layer 1: dC/dW has shape (1, 1), expected (1, 2); a hint. ") is leads
+    # another shape than the one that this mistake makes is not told by it
+    other = replace(shape, message="layer 1: dC/dW has shape (7, 7), expected (1, 2)")
+    assert _explained([other, first], made)[0].verdict is Verdict.WRONG
+
+
 def test_what_explains_most_answers_is_told_first_where_nothing_explains_all():
     """And with it its own equation, in place of what was read of the first factor that is off."""
     finding = run("equation 3").findings[0]
@@ -174,6 +195,14 @@ def test_each_cause_that_is_no_variant_has_words_of_its_own_too(name):
     assert said != name.replace("_", " ")
     assert not said.endswith(".")
     assert "{" not in said
+
+
+def test_markdown_says_how_near_a_right_target_is_and_others_beside_it():
+    beside = (Nearness("the target", "float64", 12, 1.3, 5.0), Nearness("PyTorch", "float64", 12, 1.2, 6.0, 3))
+    lines = replace(run("right"), nearness=beside).markdown().splitlines()
+    (said,) = [line for line in lines if line.startswith("Rounding in float64")]
+    assert "the target 1.3, at most 5; PyTorch 1.2, at most 6." in said
+    assert not [line for line in replace(run("right"), nearness=()).markdown().splitlines() if line.startswith("Rounding")]
 
 
 def test_findings_are_grouped_by_what_is_wrong_and_not_by_its_name():

@@ -9,9 +9,9 @@ import click
 from backproof.doors.compared_table import compared_table
 from backproof.doors.group import cli
 from backproof.doors.output import Failure, check_writable, show, tried, width, write_json
-from backproof.findings.finding import problem_text
 from backproof.findings.opened import opened
 from backproof.findings.report import Report
+from backproof.findings.shown_problem import problem_text
 from backproof.findings.swept import sweep_text
 from backproof.findings.text import printable
 from backproof.report import comparison_html, comparison_markdown, html, markdown

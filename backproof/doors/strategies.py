@@ -11,6 +11,7 @@ from properties.problems.strategies import problems_of
 from properties.problems.support import Support
 from properties.verdict import Verdict
 from reference.backward import gradient
+from reference.nearest import did_you_mean
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -44,7 +45,7 @@ def problems(
     """
     precision = precision or "float64"
     if precision not in PRECISIONS:
-        raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
+        raise SupportError(f"precision is {precision!r}: {did_you_mean(precision, PRECISIONS)}expected one of {', '.join(PRECISIONS)}")
     support = Support.of(supports).limited(
         activations=activations,
         output_activations=output_activations,

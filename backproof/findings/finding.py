@@ -8,6 +8,7 @@ from typing import Any
 
 from backproof.findings.diagnosed import diagnosis_data, diagnosis_of, diagnosis_rows
 from backproof.findings.judged import judgement_data, judgement_of
+from backproof.findings.shown_problem import problem_rows
 from backproof.findings.source import Source
 from backproof.findings.text import counted
 from backproof.targets.target import TIME_LIMIT
@@ -24,9 +25,6 @@ SCHEMA, SCHEMA_VERSION = "backproof.finding", 1
 
 HYPOTHESIS = version("hypothesis")
 """The release that shrinks: another may come to another smallest problem."""
-
-LONGEST = 2000
-"""Characters of a problem that are shown; of a longer one what it is, and the replay file holds all of it."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class Finding:
         if self.judgement is not None:
             rows += [row for row in self.judgement.rows() if row != ("why", self.message)]
         rows += [row for diagnosis in self.diagnoses for row in diagnosis_rows(diagnosis)]
-        rows.append(("problem", problem_text(self.problem)))
+        rows += problem_rows(self.problem)
         more = " (--shrink-seconds allows more)" if self.shrunk == "cut short" else ""
         rows.append(("shrunk", f"{self.shrunk}{more}; seen in {counted(self.seen, 'problem')} of the run"))
         if not self.fresh:
@@ -179,16 +177,6 @@ class Finding:
     def to_json(self) -> str:
         """The finding as JSON."""
         return dump(self.data())
-
-
-def problem_text(problem: Problem) -> str:
-    """The problem as Python to paste; of one that is too long for that what it is."""
-    shown = repr(problem)
-    if len(shown) <= LONGEST:
-        return shown
-    widths = "-".join(map(str, problem.widths))
-    choices = f"activations {list(problem.activations)}, loss {problem.loss!r}, reduction {problem.reduction!r}"
-    return f"{widths}, batch {problem.batch}, {choices}: {problem.size:,} numbers, too many to show"
 
 
 def finding_of(text: str) -> Finding:

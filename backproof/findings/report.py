@@ -195,12 +195,12 @@ class Report:
             f"{counted(self.examples, 'problem')}, {self.judged} judged, {audited}; judged by {self.precision}"
             f"{', strictly' if self.strict else ''}; seed {self.seed}; {round(self.seconds, 3):.1f} s",
             f"smallest detectable relative error: {sees}" if sees else "",
-            *self._nearness(),
+            *self.nearness_told(),
             f"blind in {self.precision}, where a slope of 0 would pass: {self._blind()}" if self.blind else "",
         ]
         return [line for line in lines if line]
 
-    def _nearness(self) -> list[str]:
+    def nearness_told(self) -> list[str]:
         """How near the answers are, a line for each precision: in half units in the last place, the best possible rounding being 1."""
         lines = []
         for precision in dict.fromkeys(one.precision for one in self.nearness):

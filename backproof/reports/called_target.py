@@ -140,6 +140,20 @@ def called_target(finding: Finding) -> list[str]:
     return [RULE, *_said(finding), *_call(finding).splitlines(), RULE]
 
 
+def needs(finding: Finding) -> str:
+    """What must be installed for the script of a finding, in a sentence."""
+    called = _call(finding)
+    if called == UNKNOWN:
+        return "It needs NumPy alone, and your function at the marked place."
+    if is_program(finding.target):
+        return "It needs NumPy alone, and the program that it starts."
+    framework = " and PyTorch" if called.startswith("import torch") else " and JAX" if called.startswith("import jax") else ""
+    if finding.source is not None and "backproof" in finding.source.imports:
+        return f"It needs NumPy{framework}, and backproof, which the imported file needs: call your own function in its place without it."
+    known = ": backproof is not among it" if finding.source is not None else ""
+    return f"It needs NumPy{framework}, and what the imported file imports{known}."
+
+
 def _said(finding: Finding) -> list[str]:
     lines = ["# YOUR FUNCTION: of a problem, whose arrays and names are below, it returns (list of dC/dW, list of dC/db)."]
     if finding.source is not None and "backproof" in finding.source.imports:

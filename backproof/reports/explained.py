@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from backproof.findings.diagnosed import diagnosis_rows
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
+from backproof.findings.shown_problem import problem_text
 from backproof.reports.chain import FITS, OFF, Step, chain
 from reference.arrays import AnyArray
 

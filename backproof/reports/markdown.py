@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
 from backproof.findings.report import Report, report_of
+from backproof.findings.shown_problem import problem_text
 from backproof.reports.chain import FITS, chain
 from backproof.reports.compared import Row, grouped, rows_of
 from backproof.reports.explained import chain_rows
 from backproof.reports.told import again, doubts, facts, findings_by_cause, headline, meaning_of_right
-from backproof.reports.values import clean
+from backproof.reports.values import capital, clean
 from properties.verdict import Verdict
 
 MARKS = {Verdict.RIGHT: "✅", Verdict.LOSSY: "⚠️", Verdict.INCONCLUSIVE: "⚠️"}
@@ -50,6 +51,8 @@ def markdown(report: Report) -> str:
     if boxes:
         lines += [" · ".join(f"{plain(name)} {TICKS.get(said, '?')}" for name, said in boxes), ""]
     lines += ["| | |", "| --- | --- |", *(f"| {plain(name)} | {plain(said, LONGEST_CELL)} |" for name, said in facts(report)), ""]
+    for said in report.nearness_told():
+        lines += [f"{plain(capital(said))}.", ""]
     for doubt in doubts(report):
         if not doubt.loud:
             lines += _folded(doubt.said, [f"- {plain(one)}" for one in doubt.more]) if doubt.more else [f"{plain(doubt.said)}.", ""]

@@ -7,8 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from backproof.findings.diagnosed import headings
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
 from backproof.findings.report import Report, report_of
+from backproof.findings.shown_problem import problem_text
 from backproof.findings.text import printable
 from backproof.reports.chain import FITS, Step, chain, first_off
 from backproof.reports.charts import evidence_picture
@@ -16,7 +17,7 @@ from backproof.reports.heat import heat_maps
 from backproof.reports.mathematics import EQUATIONS, IN_WORDS, RIGHT, mathml
 from backproof.reports.network import network_picture, sample_shown
 from backproof.reports.standalone import standalone_script
-from backproof.reports.told import BADGES, again, doubts, facts, findings_by_cause, headline, meaning_of_right, of_diagnosis
+from backproof.reports.told import BADGES, again, doubts, facts, findings_by_cause, headline, meaning_of_right, nearness, of_diagnosis
 from backproof.reports.values import capital, cells, clean, letters, short
 from properties.judging.judgement import Judgement
 from properties.verdict import Verdict
@@ -46,7 +47,7 @@ def page(report: Report) -> str:
         badge=BADGES.get(report.verdict, "bad"),
         doubts=doubts(report),
         headline=told,
-        facts=facts(report),
+        facts=[*facts(report), *nearness(report)],
         first=first,
         others=[] if first is None else [of_diagnosis(each, first) for each in first.diagnoses[1:]],
         of_first=None if first is None else of_finding(first),

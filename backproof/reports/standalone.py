@@ -11,7 +11,7 @@ import numpy as np
 
 from backproof.findings.finding import Finding
 from backproof.findings.text import printable
-from backproof.reports.called_target import called_target, names_its_place
+from backproof.reports.called_target import called_target, names_its_place, needs
 from backproof.reports.standalone_calls import Call, calls
 from backproof.version import VERSION
 from properties.verdict import Verdict
@@ -71,7 +71,8 @@ def _docstring(finding: Finding) -> list[str]:
         "",
         "It exits with 1 while that is so, with 0 once it is mended, and with 2 where it could not be asked.",
         "Run it from the folder that the check was run from.",
-        f"Written by backproof {VERSION}, which it does not need.",
+        needs(finding),
+        f"Written by backproof {VERSION}.",
     ]
     return ['"""' + _plain(told[0]), "", *told[1:], '"""', ""]
 

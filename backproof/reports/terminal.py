@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
 from backproof.findings.report import Report
+from backproof.findings.shown_problem import problem_text
 from backproof.findings.text import label, printable
 from backproof.reports.explained import explained
 from properties.judging.judgement import Judgement

@@ -110,6 +110,9 @@ def headline(report: Report) -> Headline:
     if diagnosis is not None and known and (diagnosis.cause or first.verdict is not Verdict.LOSSY):
         told = of_diagnosis(diagnosis, first)
         # such a message says what was answered, and often how it is mended
+        if first.verdict is Verdict.MALFORMED and why:
+            # the shape is what the badge means
+            return replace(told, more=f"{capital(why).rstrip('.')}. {told.more}".strip())
         return replace(told, more=f"{told.more} {capital(why)}".strip()) if why and first.verdict in SAYS_ITSELF else told
     if first.verdict in SAYS_ITSELF and why:
         advice = [f"{capital(note)}." for note in report.notes if note.startswith(("ended after", "each of"))]
@@ -210,8 +213,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
         rows.append(("laws held", f"{sum(one.status == 'held' for one in report.laws.values())} of {len(report.laws)}"))
         rows.append(("also by ball arithmetic", str(report.audited)))
         rows += [(f"would have seen, in one {name}", f"a relative error of {size:.0e}") for name, size in report.sees.items()]
-        rows += [(f"over the best rounding in {one.precision}", f"{one.who}: {one.median:.2g}") for one in report.nearness]
     return [*rows, ("judged by", f"{report.precision}{', strictly' if report.strict else ''}")]
+
+
+def nearness(report: Report) -> list[tuple[str, str]]:
+    """How near a passing target's answers are to the exact gradient, and others on the same problems: the median over the best possible."""
+    return [(f"over the best rounding in {one.precision}", f"{one.who}: {one.median:.2g}") for one in report.nearness]
 
 
 def again(report: Report) -> list[tuple[str, str]]:

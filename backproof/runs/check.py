@@ -28,6 +28,7 @@ from properties.problems.limits import SupportError
 from properties.problems.support import Support
 from properties.verdict import Verdict
 from reference.errors import ProblemError
+from reference.nearest import did_you_mean
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -241,7 +242,7 @@ def _check_options(
     if seed is not None:
         _check_number("seed", seed, 0)
     if precision is not None and precision not in PRECISIONS:
-        raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
+        raise SupportError(f"precision is {precision!r}: {did_you_mean(precision, PRECISIONS)}expected one of {', '.join(PRECISIONS)}")
     if max_seconds is not None and not 0 < max_seconds < math.inf:
         raise SupportError(f"max_seconds is {max_seconds!r}: expected seconds, more than 0, or None for no limit")
     for name, seconds in (("time_limit", time_limit), ("load_limit", load_limit)):

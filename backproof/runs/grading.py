@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from backproof.findings.diagnosed import boxes_text
-from backproof.findings.finding import Finding, problem_text
+from backproof.findings.finding import Finding
 from backproof.findings.grade import ANSWERS, GRADIENT, LAWS, Grade, Part
 from backproof.findings.known_laws import AUDITS, JUDGES
+from backproof.findings.shown_problem import problem_text
 from backproof.report import Report
 from backproof.runs.check import WITHOUT_ANSWER, opened
 from backproof.runs.inquiry import Inquiry

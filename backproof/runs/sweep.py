@@ -22,6 +22,7 @@ from reference.errors import ProblemError
 from reference.functions.activation import Elementwise
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import Choice, normal_choice, row_of
+from reference.nearest import did_you_mean
 from rounding.precisions import PRECISIONS, Precision
 
 DEFAULT = "float32"
@@ -181,12 +182,12 @@ def _only(support: Support) -> Choice:
 def _check(arrays: Any, numbers: Any, seed: Any, precision: Any, time_limit: Any, load_limit: Any) -> None:
     """Raises SupportError."""
     if arrays is not None and not (isinstance(arrays, str) and arrays in ARRAYS):
-        raise SupportError(f"arrays is {arrays!r}: expected one of {', '.join(ARRAYS)}")
+        raise SupportError(f"arrays is {arrays!r}: {did_you_mean(arrays, ARRAYS)}expected one of {', '.join(ARRAYS)}")
     for name, value, least in (("numbers", numbers, 1), ("seed", seed, 0)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
             raise SupportError(f"{name} is {value!r}: expected a whole number, at least {least}")
     if precision is not None and not (isinstance(precision, str) and precision in PRECISIONS):
-        raise SupportError(f"precision is {precision!r}: expected one of {', '.join(PRECISIONS)}")
+        raise SupportError(f"precision is {precision!r}: {did_you_mean(precision, PRECISIONS)}expected one of {', '.join(PRECISIONS)}")
     for name, seconds in (("time_limit", time_limit), ("load_limit", load_limit)):
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
             raise SupportError(f"{name} is {seconds!r}: expected seconds, more than 0")

@@ -20,6 +20,7 @@ from reference.arrays import AnyArray
 from reference.dtypes import as_array
 from reference.functions.penalties import normal_penalty
 from reference.gradient import Gradient
+from reference.nearest import did_you_mean
 from reference.problem import Problem
 
 
@@ -76,7 +77,7 @@ def adapt(
     }
     for name, value in words.items():
         if value not in LAYOUTS[name]:
-            raise TargetError(f"adapt: {name} is {value!r}: expected one of {', '.join(LAYOUTS[name])}")
+            raise TargetError(f"adapt: {name} is {value!r}: {did_you_mean(value, LAYOUTS[name])}expected one of {', '.join(LAYOUTS[name])}")
     if layers != "lists" and returns not in ("weights_biases", "updated"):
         raise TargetError(
             f"adapt: returns is {returns!r}, but where layers is {layers!r} f answers in that form: leave it out, or 'updated'"

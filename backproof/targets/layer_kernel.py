@@ -16,6 +16,7 @@ from reference.dtypes import DTYPES, as_array
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import Choice, normal_choice
 from reference.gradient import Gradient
+from reference.nearest import did_you_mean
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -51,7 +52,7 @@ def said_of(given: Mapping[str, Any]) -> tuple[Said, dict[str, Any]]:
     said = {name: value for name, value in given.items() if name in names}
     rest = {name: value for name, value in given.items() if name not in names}
     if said["layer"] not in list(LAYERS):
-        raise TargetError(f"layer is {said['layer']!r}: expected one of {', '.join(LAYERS)}")
+        raise TargetError(f"layer is {said['layer']!r}: {did_you_mean(said['layer'], LAYERS)}expected one of {', '.join(LAYERS)}")
     for name, words in WORDS.items():
         if said.setdefault(name, words[0]) not in words:
             raise TargetError(f"{name} is {said[name]!r}: expected one of {', '.join(words)}")
@@ -85,7 +86,10 @@ class LayerKernel:
         if self.precision is None and self.said.arrays == "jax":
             self.precision = _of_jax()
         if self.precision is not None and self.precision not in PRECISIONS:
-            raise TargetError(f"precision of {self.asked.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+            raise TargetError(
+                f"precision of {self.asked.name} is {self.precision!r}: {did_you_mean(self.precision, PRECISIONS)}"
+                f"expected one of {', '.join(PRECISIONS)}"
+            )
         self.judged_by = self.precision
         self.supports = {**self.said.row.supports(self.said.activation), **rest}
         self.notes = (f"the layer that is asked: {self.told}",)

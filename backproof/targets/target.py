@@ -20,6 +20,7 @@ from properties.problems.memory_layouts import MEMORY_LAYOUTS
 from properties.verdict import Verdict
 from reference.arrays import AnyArray
 from reference.gradient import Gradient, Place
+from reference.nearest import did_you_mean
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -204,7 +205,10 @@ class InProcess:
         self.supports = _executed(f"supports of {self.name}", lambda: getattr(target, "supports", None))
         self.precision = precision or _executed(f"precision of {self.name}", lambda: getattr(target, "precision", None))
         if self.precision is not None and self.precision not in PRECISIONS:
-            raise TargetError(f"precision of {self.name} is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+            raise TargetError(
+                f"precision of {self.name} is {self.precision!r}: {did_you_mean(self.precision, PRECISIONS)}"
+                f"expected one of {', '.join(PRECISIONS)}"
+            )
         self.notes = tuple(map(str, getattr(target, "notes", ())))
         self.deaths = 0
         self._target, self._time_limit = target, time_limit

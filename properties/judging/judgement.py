@@ -17,6 +17,7 @@ from reference.errors import ProblemError
 from reference.forms.json_form import narrowest_dtype
 from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient, Place
+from reference.nearest import did_you_mean
 from reference.passes import Passes, passes
 from reference.problem import Problem
 from rounding.activations import ROUNDED_ACTIVATIONS
@@ -344,5 +345,5 @@ def precision_of(answer: Gradient, precision: str | None = None) -> Precision:
 def precision_named(name: str) -> Precision:
     """The row of PRECISIONS. Raises ProblemError."""
     if name not in PRECISIONS:
-        raise ProblemError(f"precision is {name!r}: expected one of {', '.join(PRECISIONS)}")
+        raise ProblemError(f"precision is {name!r}: {did_you_mean(name, PRECISIONS)}expected one of {', '.join(PRECISIONS)}")
     return PRECISIONS[name]

@@ -52,6 +52,7 @@ from properties.laws.of_upstream import (
     it_is_linear_in_the_upstream_gradient,
 )
 from properties.problems.blocks import EXACT_CLASS
+from reference.nearest import did_you_mean
 
 COMPARE_CALLS = (two_calls_agree, the_problem_before_does_not_matter)
 """Without these, laws that compare calls prove nothing."""
@@ -126,7 +127,7 @@ def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) ->
         raise OracleError(f"oracles is {oracles!r}: expected a list of names")
     for name in oracles:
         if name not in ORACLES:
-            raise OracleError(f"oracle {name!r} is not known: expected one of {', '.join(ORACLES)}")
+            raise OracleError(f"oracle {name!r} is not known: {did_you_mean(name, ORACLES)}expected one of {', '.join(ORACLES)}")
         reason = missing(ORACLES[name])
         if reason:
             raise OracleError(f"oracle {name!r} cannot run here: {reason}")
@@ -136,7 +137,7 @@ def laws_for(oracles: Sequence[str] = (), names: Sequence[str] | None = None) ->
     known = {law.name: law for law in laws}
     unknown = [names] if isinstance(names, str) else [name for name in names if name not in known]
     if unknown:
-        raise LawError(f"law {unknown[0]!r} is not known: expected a list of {', '.join(known)}")
+        raise LawError(f"law {unknown[0]!r} is not known: {did_you_mean(unknown[0], known)}expected a list of {', '.join(known)}")
     if not names:
         raise LawError(f"laws is {names!r}: expected at least one of {', '.join(known)}")
     return [replace(known[name], cadence=Cadence.EVERY_PROBLEM, values="") for name in dict.fromkeys(names)]
