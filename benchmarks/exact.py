@@ -44,6 +44,9 @@ BLOCK, LEAF = 3, 16
 REAL_EACH = 10
 """One structure in so many is of real size."""
 
+TOLD_EVERY = 500
+"""After so many problems it is said how far it is."""
+
 Given = tuple[list[Any], list[Any], Any]
 Engine = Callable[[Problem, str, str], Given]
 """dC/dW, dC/db and dC/dx of a problem, a dtype and an order."""
@@ -202,7 +205,7 @@ def measured(count: int, seed: int, engines: list[str], precisions: list[str], t
     rng = np.random.default_rng(seed)
     for dtype in precisions:
         caught = Counter[str]()
-        for problem in problems(count, seed, dtype, each):
+        for number, problem in enumerate(problems(count, seed, dtype, each), 1):
             right = gradient(problem)
             caught["caught" if is_caught(problem, dtype, rng) else "missed"] += 1
             for engine in engines:
@@ -213,6 +216,11 @@ def measured(count: int, seed: int, engines: list[str], precisions: list[str], t
                     rows.setdefault(name, Counter())["equal" if equal else "not equal"] += 1
                     if not equal and (name not in smallest or problem.size < smallest[name].size):
                         smallest[name] = problem
+            if number % TOLD_EVERY == 0 or number == count:
+                equal = sum(row["equal"] for name, row in rows.items() if f" {dtype}," in name)
+                asked = sum(row.total() for name, row in rows.items() if f" {dtype}," in name)
+                said = f"{equal} of {asked} answers equal, one unit caught on {caught['caught']} of {caught.total()} problems"
+                print(f"{dtype}, {threads} threads, {time.process_time():.0f} s: {said}", file=sys.stderr, flush=True)
         rows[f"one unit in the last place, {dtype}"] = caught
     return {"rows": {name: dict(row) for name, row in rows.items()}, "smallest": {name: repr(one) for name, one in smallest.items()}}
 
@@ -239,11 +247,10 @@ def main() -> None:
         arguments = ["--problems", str(options.problems), "--seed", str(options.seed), "--engines", options.engines]
         arguments += ["--precisions", options.precisions, "--threads", threads, "--each", str(options.each), "--in-process"]
         started = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", "benchmarks.exact", *arguments], env=environment, capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(done.stderr)
+        command = [sys.executable, "-m", "benchmarks.exact", *arguments]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        print(f"\nthreads: {threads}; {time.monotonic() - started:.0f} s")
+        print(f"\nthreads: {threads}; {time.monotonic() - started:.0f} s", flush=True)
         for name, row in found["rows"].items():
             print(f"  {name:<40} {', '.join(f'{count} {what}' for what, count in row.items())}")
         for name, problem in found["smallest"].items():

@@ -82,6 +82,6 @@ def test_sums_that_are_kept_in_bfloat16(example):
 def test_an_upstream_gradient_that_is_read_as_if_contiguous(example):
     said = told(example.contiguous, *arrays(), no_diagnosis=True)
     assert "contiguous: on the arrays given nothing is wrong" in said
-    assert "an upstream gradient with a stride of 0 is read as if it were contiguous" in said
+    assert "an array with a stride of 0 is read as if it were contiguous (one upstream number for all)" in said
     report = check(example.contiguous, seed=1, max_examples=60, shrink_seconds=0, no_diagnosis=True)
     assert report.laws["an_expanded_upstream_gradient_is_read_as_it_is"].broken

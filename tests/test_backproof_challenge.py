@@ -322,6 +322,34 @@ def test_what_cannot_be_is_said(project, command, target, message):
         challenge(command, target, only="xyz" if "xyz" in message else "answered_zeros", time_limit=3 if "3 s" in message else None)
 
 
+@pytest.mark.parametrize(
+    ("only", "meant"),
+    [("answerd_zeros", "answered_zeros"), ("transpsoe", "forgot_to_transpose"), ("multiplied_by_1_6", "multiplied_by_1_5")],
+)
+def test_a_fault_that_is_misspelt_is_refused_before_the_test_runs(project, only, meant):
+    (project / "test_ran.py").write_text("open('ran', 'w').close()\n" + (project / "test_strict.py").read_text())
+    with pytest.raises(TargetError, match=f"no fault has '{only}' in its name: did you mean .*{meant}"):
+        challenge(script("ran"), TARGET, only=only)
+    assert not (project / "ran").exists()
+
+
+INNER = """
+import subprocess, sys
+
+def test_a_pytest_within():
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "inner.py"], capture_output=True, text=True)
+    assert "2 failed" in done.stdout
+"""
+
+
+def test_a_pytest_that_the_test_starts_itself_is_left_alone(project):
+    (project / "inner.py").write_text("def test_one():\n    assert False\n\ndef test_two():\n    assert False\n")
+    with open(project / "test_strict.py", "a") as file:
+        file.write(INNER)
+    done = challenge("{python} -m pytest -q test_strict.py", TARGET, only="answered_zeros")
+    assert outcomes(done) == {"answered_zeros": "seen"}
+
+
 def test_where_no_fault_changes_anything(project):
     (project / "layers" / "mymodule.py").write_text(MODULE.replace("upstream * 2 * x, upstream.sum()", "0 * x, 0.0"))
     (project / "test_zeros.py").write_text(TEST.format(assertion="assert not dx.any()"))

@@ -161,6 +161,33 @@ def test_what_was_written_in_decimals_is_the_number_that_they_say(digits, status
     assert it_is_exact_where_nothing_rounds(Case(problem, InProcess(written))).status is status
 
 
+def test_one_unit_that_is_by_chance_the_number_in_16_digits_breaks_it():
+    """It is not on other problems."""
+    target, met = in_dtype("float64", one_unit_in_the_first_entry), 0
+    for digits in range(2**26 + 1, 2**26 + 400, 2):
+        problem = Problem([[[1.0]]], activations=["identity"], x=[[digits * 2.0**-30]], y=[[digits * 2.0**-30 - 3.0]], biases=[[0.0]])
+        right = gradient(problem).weights[0][0, 0]
+        if float(f"{right:.16g}") == np.nextafter(right, np.inf):
+            met += 1
+            assert it_is_exact_where_nothing_rounds(Case(problem, InProcess(target), "float64")).status is Status.BROKEN
+    assert met > 10
+
+
+@pytest.mark.parametrize("loss", ["half_squared_error", "upstream"])
+def test_one_unit_in_a_layer_whose_gradient_cancels_breaks_it(loss):
+    """What comes back by one node of the second layer is what comes back by the other, negated, whatever the errors are."""
+    weights = [[[1.0]], [[1.0], [1.0]], [[1.0, -1.0]]]
+    problem = Problem(weights, activations=["identity"] * 3, x=[[0.5], [1.0]], y=[[1.0], [-1.0]], loss=loss)
+    assert not gradient(problem).weights[0].any()
+    target = in_dtype("float32", one_unit_in_the_first_entry)
+
+    def off_there_alone(posed):
+        return [target(posed)[0][0], *gradient(posed).weights[1:]], None
+
+    outcome = it_is_exact_where_nothing_rounds(Case(problem, InProcess(off_there_alone), "float32"))
+    assert (outcome.status, outcome.message) == (Status.BROKEN, "not 0, where the exact number is 0 and nothing rounds")
+
+
 def test_a_run_finds_it_at_its_defaults_and_shrinks_it_to_what_is_exact():
     fault = FAULTS["was_off_by_one_unit_in_the_last_place"]
     report = check(fault.answering(("weights", "biases")), seed=1, max_examples=40)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,9 @@ PLAIN_LIMIT = 600.0
 
 TIMES_THE_PLAIN, LEAST_LIMIT = 10.0, 30.0
 """So many times as long as the plain run a run with a fault may take, and never less seconds than that."""
+
+NEAR = 0.8
+"""How near a word is to one of a fault's name that it was meant for, by difflib's ratio."""
 
 Told = Callable[[str, int, int], None]
 
@@ -49,9 +53,10 @@ def challenge(
     """
     started = time.monotonic()
     said: Told = progress or (lambda step, done, total: None)
+    catalogue = catalogue or bool(layout)
+    _check_only(only, [*ANSWER_FAULTS, *(FAULTS if catalogue else ())])
     with TemporaryDirectory(prefix="backproof-") as folder:
         test = TestCommand(command, target, Path(folder), keeps=keeps, layout=layout)
-        catalogue = catalogue or bool(layout)
         said("the test as it is", 0, 1)
         plain = _passing(test, test.plain(time_limit or PLAIN_LIMIT))
         limit = time_limit or max(LEAST_LIMIT, TIMES_THE_PLAIN * plain.seconds)
@@ -81,6 +86,21 @@ class _Interrupted(Exception):
 
     def __init__(self, plantings: list[Planting]) -> None:
         self.plantings = plantings
+
+
+def _check_only(only: str, names: Sequence[str]) -> None:
+    """Raises TargetError of a word that is misspelt, before the test has run. What is near to no name may be one in the answer's path."""
+    if any(only in name for name in names):
+        return
+    parts: dict[str, str] = {}
+    for name in names:
+        words = name.split("_")
+        for first in range(len(words)):
+            for end in range(first + 1, len(words) + 1):
+                parts.setdefault("_".join(words[first:end]), name)
+    near = list(dict.fromkeys(parts[part] for part in get_close_matches(only, parts, cutoff=NEAR)))
+    if near:
+        raise TargetError(f"no fault has {only!r} in its name: did you mean {' or '.join(near)}?")
 
 
 def _form(told: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:

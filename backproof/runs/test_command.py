@@ -115,10 +115,15 @@ class TestCommand:
         self.ended = False
 
     @property
+    def of_pytest(self) -> list[int]:
+        """Which words of the command are pytest's name."""
+        names = [Path(word).name.removesuffix(".exe") for word in self.words]
+        return [place for place, name in enumerate(names) if name in ("pytest", "py.test")]
+
+    @property
     def is_pytest(self) -> bool:
         """Whether the command is pytest's."""
-        names = [Path(word).name.removesuffix(".exe") for word in self.words]
-        return any(name in ("pytest", "py.test") for name in names)
+        return bool(self.of_pytest)
 
     def plain(self, limit: float) -> Ran:
         """A run of the test as it is."""
@@ -132,11 +137,17 @@ class TestCommand:
         path = [str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), TARGET: self.target_named, FAULT: label, RECORD: str(record)}
         environment |= self.told | {"HYPOTHESIS_STORAGE_DIRECTORY": str(place / "hypothesis"), "COVERAGE_FILE": str(place / "coverage")}
+        words = self.words
         if self.is_pytest:
             # the first failure says all, and what failed here must not be what `pytest --lf` runs next
-            options = f"-x -o cache_dir={shlex.quote(str(place / 'cache'))}" if self.has_cache else "-x"
-            environment["PYTEST_ADDOPTS"] = " ".join(filter(None, [os.environ.get("PYTEST_ADDOPTS"), options]))
-        ran = self._run(environment, limit, record)
+            options = ["-x", *(["-o", f"cache_dir={place / 'cache'}"] if self.has_cache else [])]
+            first = self.of_pytest[0]
+            if first == 0 or words[first - 1] == "-m":
+                # where a pytest that the test itself starts does not get them
+                words = [*words[: first + 1], *options, *words[first + 1 :]]
+            else:
+                environment["PYTEST_ADDOPTS"] = " ".join(filter(None, [os.environ.get("PYTEST_ADDOPTS"), shlex.join(options)]))
+        ran = self._run(environment, limit, record, words)
         if self.has_cache and ran.failed and NO_CACHE in ran.printed:
             self.has_cache = False
             return self.planted(label, limit)
@@ -149,7 +160,7 @@ class TestCommand:
             for process in self.running:
                 end_group(process)
 
-    def _run(self, environment: dict[str, str], limit: float, record: Path | None) -> Ran:
+    def _run(self, environment: dict[str, str], limit: float, record: Path | None, words: Sequence[str] = ()) -> Ran:
         printed = self.folder / f"printed-{next(self.numbers)}"
         started, timed_out = time.monotonic(), False
         with open(printed, "wb") as output:
@@ -158,7 +169,7 @@ class TestCommand:
                     return Ran(1, True, "", (), 0.0, limit)
                 try:
                     process = subprocess.Popen(
-                        self.words,
+                        words or self.words,
                         env=environment,
                         stdin=subprocess.DEVNULL,
                         stdout=output,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from properties.answers.answer import Malformed, as_gradient
+from properties.problems.memory_layouts import MEMORY_LAYOUTS, layout_of
 from reference.arrays import AnyArray
 from reference.functions.expected_outputs import rows_of_classes
 from reference.functions.parametrised import Choice
@@ -120,10 +121,10 @@ class Gate(Layer):
         return super().supports(activation) | {"output_activations": ["identity"], "depth": (2, 2), "outputs": (1, 1)}
 
     def given(self, problem: Problem, held: Held) -> dict[str, AnyArray | None]:
-        """What a kernel is told of a problem, by name: the same u, and one upstream number, for each sample."""
+        """What a kernel is told of a problem, by name: the same u for all samples, and one upstream number for each."""
         gate = _pre_activations(problem, held)
-        up, upstream = np.broadcast_to(problem.weights[1], gate.shape), np.broadcast_to(problem.y, gate.shape)
-        return {"gate": gate, "up": up.copy(), "upstream": upstream.copy()}
+        up, upstream = (_laid(np.broadcast_to(array, gate.shape).copy(), problem) for array in (problem.weights[1], problem.y))
+        return {"gate": gate, "up": up, "upstream": upstream}
 
     def answer(self, problem: Problem, derivatives: Derivatives) -> Gradient:
         """The gradient that a kernel's derivatives come to by products and sums of ours."""
@@ -148,11 +149,16 @@ class Gate(Layer):
 
 
 def _pre_activations(problem: Problem, held: Held) -> AnyArray:
-    """z of the first layer by products of ours, in float64, as the kernel's precision holds it."""
+    """z of the first layer by products of ours, in float64, as the kernel's precision holds it, in the problem's memory layout."""
     bias = problem.biases[0]
     with np.errstate(all="ignore"):
         z = np.asarray(problem.x, dtype=np.float64) @ np.asarray(problem.weights[0], dtype=np.float64).T
-        return held(z if bias is None else z + bias).astype(problem.x.dtype)
+        return _laid(held(z if bias is None else z + bias).astype(problem.x.dtype), problem)
+
+
+def _laid(array: AnyArray, problem: Problem) -> AnyArray:
+    """An array that is ours as the problem's own lie: strided where those are, and expanded where it is the same along an axis."""
+    return MEMORY_LAYOUTS[layout_of(own for _, own in problem.arrays())](array)
 
 
 def _below(problem: Problem, delta: AnyArray) -> tuple[AnyArray, AnyArray | None, AnyArray]:

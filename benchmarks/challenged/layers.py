@@ -59,3 +59,9 @@ def fused_linear_cross_entropy_backward(x, weight, labels):
         dx[block] = p @ weight
         dW += p.T.float() @ x[block].float()
     return dx, dW.to(weight.dtype)
+
+
+def linear_backward(x, weight, bias, upstream):
+    """dx, dW and db of x W^T + b, from the upstream gradient, all in bfloat16, with sums in float32; x (samples, n_in), W (n_out, n_in)."""
+    narrow, (x, weight, upstream) = x.dtype, (array.float() for array in (x, weight, upstream))
+    return [array.to(narrow) for array in (upstream @ weight, upstream.T @ x, upstream.sum(dim=0))]

@@ -156,6 +156,17 @@ def cross_entropy_verify():
     assert judgement.passed, judgement
 
 
+def assert_vjp():
+    """backproof's line for a kernel of one layer: the arrays given, and drawn ones of their shape."""
+    import torch
+
+    import backproof
+
+    torch.manual_seed(0)
+    x, weight, bias, upstream = (torch.randn(shape, dtype=torch.bfloat16) for shape in ((41, 31), (23, 31), (23,), (41, 23)))
+    backproof.assert_vjp(layers.linear_backward, x, weight, bias, upstream, seed=1, no_diagnosis=True)
+
+
 def numpy_example():
     """What the README does with examples/numpy_network.py."""
     import backproof
@@ -183,6 +194,7 @@ RULES = {
     "the same, SiLU and product alone, second shape": (silu_product, f"{TESTED}:silu_product_backward"),
     "Liger-Kernel, linear cross-entropy, bfloat16: rtol 50": (cross_entropy, f"{TESTED}:fused_linear_cross_entropy_backward"),
     "`backproof.verify`, bfloat16": (cross_entropy_verify, f"{TESTED}:fused_linear_cross_entropy_backward"),
+    "`backproof.assert_vjp`, linear, bfloat16": (assert_vjp, f"{TESTED}:linear_backward"),
     "examples/numpy_network.py": (numpy_example, "examples.numpy_network:gradient"),
     "examples/sklearn_mlp.py": (sklearn_example, "examples.sklearn_mlp:Regressor.__call__"),
 }

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,12 @@ A_FEW = 4.0
 
 ASKED_AGAIN = 3
 """So many problems without either are posed before what is off by no more is said to come of them."""
+
+ASKED_OF_DIGITS = 16
+"""So many, where it is in a few decimal digits that what is off is right: by chance one unit too many is that once in three at most."""
+
+SHIFTS = (0, *(sign * by for by in range(1, 9) for sign in (1, -1)))
+"""By what powers of two the error of such a problem is multiplied, each with other decimals."""
 
 LOOKED_THROUGH = 24
 """So many pairs of a sample and an output are looked through for them."""
@@ -224,8 +231,8 @@ def _explained(case: Case, place: Place, index: tuple[int, ...], digits: int) ->
     has_mean = row_of(LOSSES, problem.loss).of_differences or problem.batch > 1
     if not has_mean and not digits:
         return ""
-    asked = 0
-    for simpler in _with_one_error(case, place, index):
+    asked, enough = 0, ASKED_OF_DIGITS if digits else ASKED_AGAIN
+    for simpler in _with_one_error(case, place, index, SHIFTS if digits else SHIFTS[:1]):
         answer = case.ask(simpler)
         if answer.gradient is None:
             continue
@@ -235,7 +242,7 @@ def _explained(case: Case, place: Place, index: tuple[int, ...], digits: int) ->
         entries = [_Bits(at, got, right[at], case.precision) for at, got in pairs]
         if any(entry.off.any() and not (digits and entry.is_written_with(digits)) for entry in entries):
             return ""
-        if asked == ASKED_AGAIN:
+        if asked == enough:
             break
     if digits:
         return f"it is the exact gradient as written with {digits} decimal digits" if asked else ""
@@ -244,42 +251,45 @@ def _explained(case: Case, place: Place, index: tuple[int, ...], digits: int) ->
     return "off by no more than a mean over samples or a norm of errors rounds, and right to the last bit on one sample with one error"
 
 
-def _with_one_error(case: Case, place: Place, index: tuple[int, ...]) -> Iterator[Problem]:
+def _with_one_error(case: Case, place: Place, index: tuple[int, ...], shifts: Sequence[int]) -> Iterator[Problem]:
     """Exact problems of one sample, or where that cannot be asked of as many as there are, with an error in one output alone.
 
     That is a power of two, in the last sample: a mean that is carried along divides once, and a norm is the error itself. First those in
-    which the entry that is off is not 0; where it is in all, any in which something of its array is not.
+    which the entry that is off is not 0; then any in which something of its array is not; at last others, as of a layer where what
+    comes back cancels, so that an entry that is not 0 is off. shifts: of the error's exponent.
     """
-    later = []
+    later: tuple[list[Problem], list[Problem]] = [], []
     problem = case.problem
     output = forward(problem).activations[-1]
     sizes = np.abs(output - problem.y) if row_of(LOSSES, problem.loss).of_differences else np.abs(problem.y)
     looked = np.argsort(-sizes, axis=None, kind="stable")[:LOOKED_THROUGH]
-    for sample, node in zip(*np.unravel_index(looked, sizes.shape), strict=True):
+    places = zip(*np.unravel_index(looked, sizes.shape), strict=True)
+    for shift, (sample, node) in product(shifts, places):
         for chosen in ([int(sample)], [i for i in range(problem.batch) if i != sample] + [int(sample)]):
-            simpler = _with_error(problem, output, chosen, int(node))
+            simpler = _with_error(problem, output, chosen, int(node), shift)
             if case.support.refusal(simpler) or not is_exact(simpler, case.precision.name):
                 continue
             right = dict(gradient(simpler).arrays())[place]
             # of quantities by sample the index is another one
             if (right[index] if place.quantity in ("weights", "biases") else right).any():
                 yield simpler
-            elif right.any():
-                later.append(simpler)
+            else:
+                later[0 if right.any() else 1].append(simpler)
             break
-    yield from later
+    yield from later[0]
+    yield from later[1]
 
 
-def _with_error(problem: Problem, output: Array, chosen: list[int], node: int) -> Problem:
+def _with_error(problem: Problem, output: Array, chosen: list[int], node: int, shift: int) -> Problem:
     """Some samples, of which the last has one error, and the others none."""
     simpler = problem.of_samples(chosen)
     if not row_of(LOSSES, problem.loss).of_differences:
         y = np.zeros_like(simpler.y)
-        y[-1, node] = problem.y[chosen[-1], node]
+        y[-1, node] = np.ldexp(problem.y[chosen[-1], node], shift)
         return simpler.replaced(y=y)
     error = abs(float(output[chosen[-1], node] - problem.y[chosen[-1], node]))
     unit = int(unit_exponents(output[chosen]))
     exponent = int(np.frexp(error)[1]) - 1 if error else 0 if unit == NOTHING else unit
     y = output[chosen].copy()
-    y[-1, node] -= 2.0**exponent
+    y[-1, node] -= 2.0 ** (exponent + shift)
     return simpler.replaced(y=y)

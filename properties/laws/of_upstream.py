@@ -94,24 +94,24 @@ def an_empty_batch_has_no_gradient(case: Case) -> Outcome:
 
 
 def an_expanded_upstream_gradient_is_read_as_it_is(case: Case) -> Outcome:
-    """An upstream gradient of equal numbers, that stand in memory once with a stride of 0, gives what they give one by one, or an error.
+    """An upstream gradient, or an input, of equal numbers that stand in memory once, with a stride of 0, gives what they give one by one.
 
-    Cannot see: an upstream gradient of other numbers. Needs: the loss upstream, or a sum over samples with weights, and an answer that is
-    not wrong. A gradient that goes back from a sum comes so.
+    Cannot see: arrays of other numbers, and a target that refuses them with an error. Needs: the loss upstream, or a sum over samples with
+    weights, and an answer that is not wrong. A gradient that goes back from a sum comes so.
     """
     upstream = _of_a_layer(case)
     if case.judgement.verdict is Verdict.WRONG:
         raise NotPosable("the answer is wrong in any layout")
-    y = upstream.numbers
-    ways = {
-        "one number for all": np.full_like(y, y.flat[np.argmax(np.abs(y))]),
-        "one number for each sample": np.repeat(y[:, :1], y.shape[1], axis=1),
-        "one row for all samples": np.repeat(y[:1], len(y), axis=0),
-    }
-    refused = 0
-    for way, expanded in ways.items():
-        even = upstream.put(expanded)
-        plain, answer = pose(case, even), case.ask(even, "expanded")
+    refused, ways = 0, _with_equal_numbers(case.problem, upstream)
+    for way, even in ways.items():
+        try:
+            plain = pose(case, even)
+        except NotPosable:
+            if way == OF_INPUTS:  # the samples are others
+                refused += 1
+                continue
+            raise
+        answer = case.ask(even, "expanded")
         if answer.gradient is None:
             refused += 1
             continue
@@ -134,7 +134,23 @@ def an_expanded_upstream_gradient_is_read_as_it_is(case: Case) -> Outcome:
     return HELD
 
 
-_EXPANDED = "an upstream gradient with a stride of 0 is read as if it were contiguous"
+_EXPANDED = "an array with a stride of 0 is read as if it were contiguous"
+
+OF_INPUTS = "one input for all samples"
+
+
+def _with_equal_numbers(problem: Problem, upstream: "_Upstream") -> dict[str, Problem]:
+    """By what is the same in them: problems whose upstream gradient, or whose inputs, are so."""
+    y, x = upstream.numbers, problem.x
+    ways = {
+        "one upstream number for all": np.full_like(y, y.flat[np.argmax(np.abs(y))]),
+        "one upstream number for each sample": np.repeat(y[:, :1], y.shape[1], axis=1),
+        "one row of the upstream gradient for all samples": np.repeat(y[:1], len(y), axis=0),
+    }
+    posed = {way: upstream.put(numbers) for way, numbers in ways.items()}
+    if problem.batch > 1:
+        posed[OF_INPUTS] = problem.replaced(x=np.repeat(x[[np.argmax(np.abs(x).max(axis=1))]], len(x), axis=0))
+    return posed
 
 
 @dataclass(frozen=True)

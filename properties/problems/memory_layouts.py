@@ -1,6 +1,6 @@
 """The table of memory layouts that a target's inputs may have: the same numbers, arranged otherwise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -56,3 +56,20 @@ MEMORY_LAYOUTS: dict[str, Arrange] = {
 
 OF_ANY_NUMBERS = tuple([name for name in MEMORY_LAYOUTS if name not in (contiguous.__name__, expanded.__name__)])
 """Those in which every array lies otherwise than contiguous ones, whatever its numbers are."""
+
+
+def layout_of(arrays: Iterable[AnyArray]) -> str:
+    """The row of MEMORY_LAYOUTS in which some arrays lie, by the first that shows one other than contiguous: of one number few do."""
+    return next((layout for layout in map(_own_layout, arrays) if layout != contiguous.__name__), contiguous.__name__)
+
+
+def _own_layout(array: AnyArray) -> str:
+    if any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape, strict=True)):
+        return expanded.__name__
+    if any(stride < 0 for stride in array.strides):
+        return negative_strides.__name__
+    if not array.flags.writeable:
+        return read_only.__name__
+    if array.size and min(array.strides) == 2 * array.itemsize:
+        return strided.__name__
+    return contiguous.__name__ if array.flags.c_contiguous else fortran.__name__
