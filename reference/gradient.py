@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,12 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         symbol = QUANTITIES[self.quantity].symbol
         return symbol if self.layer is None else f"layer {self.layer}: {symbol}"
+
+
+@cache
+def _places(name: str, depth: int | None) -> tuple[Place, ...]:
+    """The places of the arrays of a quantity, one for each layer, or of one that is not by layer. Asked for all the time."""
+    return (Place(name, None),) if depth is None else tuple(Place(name, layer) for layer in range(1, depth + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +53,9 @@ class Gradient:
         for name, quantity in QUANTITIES.items():
             held = getattr(self, name)
             if held is not None:
-                listed: Any = enumerate(held, 1) if quantity.by_layer else [(None, held)]
-                given += [(Place(name, layer), array) for layer, array in listed if array is not None]
+                listed = held if quantity.by_layer else (held,)
+                places = _places(name, len(listed) if quantity.by_layer else None)
+                given += [(place, array) for place, array in zip(places, listed, strict=True) if array is not None]
         return iter(given)
 
     def mapped(self, function: Callable[["Place", Any], Any]) -> "Gradient":

@@ -91,7 +91,9 @@ def name_and_parameters(choice: Choice) -> tuple[str, dict[str, float]]:
 
 def row_of(table: Mapping[str, Callable[..., Row]], choice: Choice) -> Row:
     """The row that a choice names, with its parameters filled in."""
-    name, parameters = name_and_parameters(choice)
+    if isinstance(choice, str):
+        return _bind(table[choice], ())
+    name, parameters = choice
     return _bind(table[name], tuple(parameters.items()))
 
 
