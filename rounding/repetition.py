@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,8 +38,9 @@ class RepetitionSampler:
 
     def __init__(self, unit: float, seed: int) -> None:
         self.unit = unit
-        self.rng = np.random.default_rng(seed)
-        self.shuffled: dict[int, AnyArray] = {}
+        self.seed = seed
+        self.asked: dict[tuple[str, int], int] = {}
+        """What was drawn, and as which of all draws of this seed."""
 
     def some(self, matrix: AnyArray) -> AnyArray:
         """Some of the rows and columns of a matrix."""
@@ -70,16 +72,28 @@ class RepetitionSampler:
 
         squares: the squared norms of samples.
         """
-        directions = {n: self.rng.uniform(-SPAN, SPAN, n) for n in dict.fromkeys(array.shape[1] for array in arrays)}
+        directions = {n: self._drawn("direction", n) for n in dict.fromkeys(array.shape[1] for array in arrays)}
         projected = np.stack([array @ directions[array.shape[1]] for array in arrays])
         median = np.sort(np.stack(squares), axis=1)[:, len(squares[0]) // 2]
         found: list[float] = alike(projected, REACH * self.unit * np.sqrt(median)).tolist()
         return found
 
     def _shuffled(self, n: int) -> AnyArray:
-        if n not in self.shuffled:
-            self.shuffled[n] = self.rng.permutation(n)
-        return self.shuffled[n]
+        return self._drawn("permutation", n)
+
+    def _drawn(self, kind: str, n: int) -> AnyArray:
+        at = self.asked.setdefault((kind, n), len(self.asked))
+        return _draws(self.seed, tuple(self.asked)[: at + 1])
+
+
+@lru_cache(maxsize=64)
+def _draws(seed: int, asked: tuple[tuple[str, int], ...]) -> AnyArray:
+    """The last of some draws of a seed, one after another: problems of the same shape ask for the same ones."""
+    rng = np.random.default_rng(seed)
+    for kind, n in asked:
+        drawn = rng.permutation(n) if kind == "permutation" else rng.uniform(-SPAN, SPAN, n)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def alike(rows: Array, reach: Array) -> Array:
