@@ -17,7 +17,6 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.passes import Passes
 from reference.problem import Problem
-from rounding.activations import elementwise
 from rounding.arithmetic import FUNCTION_ERROR, TypicalRounding
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
@@ -80,7 +79,7 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
         found.activations[below + 1] = down
         moved = down * back.slopes[below]
         if below >= layer:
-            moved = moved + found.slopes[below] * elementwise(problem.activations[below])[0].curvature(forward.pre_activations[below])
+            moved = moved + found.slopes[below] * variances.elementwise(below)[0].curvature(forward.pre_activations[below])
         found.pre_activations[below] = moved
         down = moved @ problem.weights[below]
         if below == layer:

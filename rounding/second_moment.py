@@ -16,11 +16,10 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.passes import Passes
-from rounding.activations import elementwise
 from rounding.arithmetic import FUNCTION_ERROR, SHARED, SIGMAS_ALLOWED, TEXTBOOK_ERROR, K, TypicalRounding
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
-from rounding.scales import Scales
+from rounding.scales import ElementwiseRounding, Scales
 from rounding.sums import Sums
 
 CHAOS = 1 / 6
@@ -71,7 +70,8 @@ class Variances(Sums):
 
     def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset()) -> None:
         super().__init__(passed, noise)
-        self.lossy = lossy
+        self.allowed = [lossy is None or name_and_parameters(choice)[0] in lossy for choice in self.problem.activations]
+        """Whether a textbook formula is allowed for, by layer."""
         self.activations: list[Activation] = [row_of(ACTIVATIONS, choice) for choice in self.problem.activations]
         self.slopes = [slope.astype(self.dtype, copy=False) for slope in passed.backward.slopes]
         self.bends: list[AnyArray] = []
@@ -106,7 +106,8 @@ class Variances(Sums):
                 e_squared = self._squared(back.errors[layer - 1] if layer else back.x[:])
                 e_variance = self._backward_product(layer, squared, d_variance, e_squared)
                 if len(together):
-                    moved = self._pulled_back(layer, moved, together) @ problem.weights[layer].astype(self.dtype, copy=False)
+                    # of few samples: to convert all weights would cost more
+                    moved = (self._pulled_back(layer, moved, together).astype(np.float64) @ problem.weights[layer]).astype(self.dtype)
                     e_variance[together] = np.maximum(e_variance[together], moved * moved)
         gain = self._gain()
         variance = Gradient(
@@ -119,6 +120,12 @@ class Variances(Sums):
             deltas=deltas[::-1],
         )
         return Deviation(variance, float(gain**CHAOS * np.sqrt(noise.variance)), self._averages(gain, near))
+
+    def elementwise(self, layer: int) -> tuple[Elementwise, ElementwiseRounding]:
+        """The rows of a layer's activation, of one that is elementwise."""
+        activation, rounded = self.activations[layer], self.rounded[layer]
+        assert isinstance(activation, Elementwise) and isinstance(rounded, ElementwiseRounding)
+        return activation, rounded
 
     def forward(self) -> tuple[list[AnyArray], list[AnyArray]]:
         """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
@@ -137,7 +144,7 @@ class Variances(Sums):
             self.bends.append(np.zeros((), self.dtype))
             variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch) / v
             return (variance + self.least).astype(self.dtype)
-        (activation, _), z = elementwise(self.problem.activations[layer]), self.passed.forward.pre_activations[layer]
+        (activation, _), z = self.elementwise(layer), self.passed.forward.pre_activations[layer]
         reach = SIGMAS_ALLOWED * np.sqrt(self.noise.variance * z_variance)
         self.flips.append(self._flips(activation, z, reach))
         self.bends.append(self._bend(activation, z, reach))
@@ -180,11 +187,11 @@ class Variances(Sums):
     def value_error(self, layer: int) -> tuple[AnyArray, float]:
         """The own error of g at each z, as a rule, in units of sqrt(v), and over how many samples it adds up."""
         a = self.passed.forward.activations[layer + 1]
-        return self._function_error(layer, elementwise(self.problem.activations[layer])[1].value_scales, lambda z: 1 + np.abs(z), a)
+        return self._function_error(layer, self.elementwise(layer)[1].value_scales, lambda z: 1 + np.abs(z), a)
 
     def slope_error(self, layer: int) -> tuple[AnyArray, float]:
         """The same of g'."""
-        _, rounded = elementwise(self.problem.activations[layer])
+        _, rounded = self.elementwise(layer)
         return self._function_error(layer, rounded.derivative_scales, rounded.underflow_scale, self.slopes[layer])
 
     def alike_pre_activations(self, layer: int) -> float:
@@ -195,7 +202,7 @@ class Variances(Sums):
 
     def common_errors(self, layer: int) -> list[AnyArray]:
         """How far g and g' may be off on the whole at each z, in units of u."""
-        z, (_, row) = self.passed.forward.pre_activations[layer], elementwise(self.problem.activations[layer])
+        z, (_, row) = self.passed.forward.pre_activations[layer], self.elementwise(layer)
         found = []
         for scales in (row.value_scales, row.derivative_scales):
             size = FUNCTION_ERROR * scales.right(z)
@@ -286,7 +293,7 @@ class Variances(Sums):
 
     def _by_textbook(self, layer: int, scales: Scales) -> bool:
         """Whether a textbook formula is allowed for."""
-        return bool(scales.textbook) and (self.lossy is None or name_and_parameters(self.problem.activations[layer])[0] in self.lossy)
+        return bool(scales.textbook) and self.allowed[layer]
 
     def _of_functions(self, size: AnyArray, alike: float) -> AnyArray:
         """V of a function's own errors."""

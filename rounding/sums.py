@@ -33,8 +33,9 @@ class Sums:
 
     def __init__(self, passed: Passes, noise: TypicalRounding) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
-        rounded = [row_of(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
-        self.joint = [row if isinstance(row, JointRounding) else None for row in rounded]
+        self.rounded = [row_of(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
+        """What rounding does to the activation of each layer."""
+        self.joint = [row if isinstance(row, JointRounding) else None for row in self.rounded]
         """The rules of the layers that are not elementwise."""
         self.alike = RepetitionSampler(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]

@@ -92,6 +92,11 @@ class _Pass:
             return np.ascontiguousarray(precision.held(array), dtype=dtype)
 
         self.problem = problem
+        self.functions = [
+            (name_and_parameters(choice), row_of(ACTIVATIONS, choice), row_of(ROUNDED_ACTIVATIONS, choice))
+            for choice in problem.activations
+        ]
+        """The name and parameters of each layer's activation, and its rows."""
         self.x, self.y = held(problem.x[samples]), held(problem.y[samples])
         weights = problem.sample_weights
         self.sample_weights = None if weights is None else held(weights[samples])[:, None]
@@ -102,10 +107,10 @@ class _Pass:
         """All that a gradient may hold."""
         problem, mean, penalty = self.problem, self.problem.reduction == "mean", self.problem.penalised
         a, z = [self.x], []
-        for weight, bias, choice in zip(self.weights, self.biases, problem.activations, strict=True):
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             summed = self._product(a[-1], weight.T)
             z.append(summed if bias is None else self._rounded(summed + bias))
-            a.append(self._value(choice, z[-1]))
+            a.append(self._value(layer, z[-1]))
         error = self._output_error(a[-1])
         if self.sample_weights is not None:
             error = self._rounded(error * self.sample_weights)
@@ -116,7 +121,7 @@ class _Pass:
         deltas: list[AnyArray] = []
         for layer in reversed(range(problem.depth)):
             fused = layer == problem.depth - 1 and self.peer.difference and bool(row_of(LOSSES, problem.loss).behind)
-            delta = self._difference(a[-1]) if fused else self._pullback(problem.activations[layer], z[layer], error)
+            delta = self._difference(a[-1]) if fused else self._pullback(layer, z[layer], error)
             of_weight = self._product(delta.T, a[layer])
             of_bias = self._product(delta.T, np.ones((problem.batch, 1), delta.dtype))[:, 0]
             error = self._product(delta, self.weights[layer])
@@ -166,7 +171,8 @@ class _Pass:
     def _product(self, left: AnyArray, right: AnyArray) -> AnyArray:
         """left @ right, its terms added up in the peer's order and the precision's format of sums."""
         precision, terms = self.precision, left.shape[1]
-        left, right = precision.factor(left), precision.factor(right)
+        if precision.product_bits:
+            left, right = precision.factor(left), precision.factor(right)
         narrow = self.narrow and not precision.sum_bits
         if not self.peer.order and not narrow:
             return self._rounded(left @ right)
@@ -183,32 +189,28 @@ class _Pass:
                 total = precision.held(total).astype(left.dtype)
         return self._rounded(total)
 
-    def _value(self, choice: Any, z: AnyArray) -> AnyArray:
+    def _value(self, layer: int, z: AnyArray) -> AnyArray:
         """g of z."""
-        if isinstance(row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
-            by = (
-                TEXTBOOK[name_and_parameters(choice)[0]]["value"]
-                if name_and_parameters(choice)[0] in self.peer.textbook
-                else row_of(ACTIVATIONS, choice).value
-            )
+        (name, _), activation, rounding = self.functions[layer]
+        if isinstance(rounding, JointRounding):
+            by = TEXTBOOK[name]["value"] if name in self.peer.textbook else activation.value
             return self._rounded(np.asarray(by(z), dtype=z.dtype), systematic=True)
-        return self._function(choice, "value", z)
+        return self._function(layer, "value", z)
 
-    def _pullback(self, choice: Any, z: AnyArray, error: AnyArray) -> AnyArray:
+    def _pullback(self, layer: int, z: AnyArray, error: AnyArray) -> AnyArray:
         """dC/dz; of a softmax p (e - sum_k p_k e_k), step by step."""
-        if isinstance(row_of(ROUNDED_ACTIVATIONS, choice), JointRounding):
-            p = self._value(choice, z)
+        if isinstance(self.functions[layer][2], JointRounding):
+            p = self._value(layer, z)
             mean = self._rounded(self._rounded(p * error).sum(axis=1, keepdims=True))
             return self._rounded(p * self._rounded(error - mean))
-        return self._rounded(error * self._function(choice, "derivative", z))
+        return self._rounded(error * self._function(layer, "derivative", z))
 
-    def _function(self, choice: Any, quantity: str, z: AnyArray) -> AnyArray:
+    def _function(self, layer: int, quantity: str, z: AnyArray) -> AnyArray:
         """g or g' of z: "value" or "derivative"; comparisons are exact, however a peer rounds."""
-        name, parameters = name_and_parameters(choice)
+        (name, parameters), activation, rounding = self.functions[layer]
         if name in self.peer.textbook:
             return self._rounded(np.asarray(TEXTBOOK[name][quantity](z, **parameters), dtype=z.dtype), systematic=True)
-        exact = getattr(row_of(ACTIVATIONS, choice), quantity)(z).astype(z.dtype, copy=False)
-        rounding = row_of(ROUNDED_ACTIVATIONS, choice)
+        exact = getattr(activation, quantity)(z).astype(z.dtype, copy=False)
         assert isinstance(rounding, ElementwiseRounding)
         scales = rounding.value_scales if quantity == "value" else rounding.derivative_scales
         return np.where(scales.right(z) > 0, self._rounded(exact, systematic=True), exact)
