@@ -28,7 +28,7 @@ from properties.answers.answer import as_gradient
 from properties.diagnosis.asked import SAFETY
 from properties.diagnosis.diagnosis import GRADIENT, Diagnosis, Examination
 from properties.diagnosis.equals import are_equal
-from properties.diagnosis.planted import equations_of, is_placed, said_of_cause, steps_by
+from properties.diagnosis.expected_of_faults import equations_of, is_placed, said_of_cause, steps_by
 from properties.diagnosis.reproduction import together
 from properties.diagnosis.table import all_variants, is_conduct
 from properties.diagnosis.textbook_formulas import FORMULAS

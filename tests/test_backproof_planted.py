@@ -13,9 +13,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from backproof.planted.answer_faults import ANSWER_FAULTS, Memory
 from backproof.planted.answers import arrays_in, form_of, mapped
 from backproof.planted.arrays import LeftAlone
-from backproof.planted.faults import ANSWER_FAULTS, Memory
 from backproof.planted.plant import NOTHING, Plant, Planted
 from backproof.planted.record import Record, read
 

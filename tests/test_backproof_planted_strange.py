@@ -11,10 +11,10 @@ import pytest
 
 from backproof import Problem, gradient
 from backproof.planted import plant as planting
+from backproof.planted.answer_faults import ANSWER_FAULTS, Memory
 from backproof.planted.answers import arrays_in
 from backproof.planted.arrays import LeftAlone
 from backproof.planted.catalogue import Mistake
-from backproof.planted.faults import ANSWER_FAULTS, Memory
 from backproof.planted.plant import NOTHING, Plant, Planted
 from backproof.planted.record import Record, read
 from properties.faults.fault import Network

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from backproof import Problem, TargetError, check, gradient
+from backproof.targets.kinds import check_name, session_of
 from backproof.targets.own_process import OwnProcess
 from backproof.targets.own_program import OwnProgram, command_of, is_program
-from backproof.targets.processes import check_name, session_of
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]

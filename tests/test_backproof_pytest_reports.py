@@ -16,8 +16,8 @@ from backproof.findings.finding import Finding
 from backproof.findings.report import LawCount, Report, report_of
 from backproof.findings.saved import load_finding
 from backproof.findings.schema import schema
+from backproof.reports.formats import FORMATS, write_reports
 from backproof.reports.terminal import report_text
-from backproof.reports.written import FORMATS, write_reports
 from backproof.runs.check import check
 from backproof.runs.together import together
 from properties.diagnosis.diagnosis import Diagnosis

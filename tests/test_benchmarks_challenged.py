@@ -3,7 +3,7 @@
 import pytest
 
 from backproof.findings.challenged import Outcome
-from backproof.planted.faults import ANSWER_FAULTS
+from backproof.planted.answer_faults import ANSWER_FAULTS
 from backproof.runs.challenge import challenge
 from benchmarks.challenged.__main__ import PAGE, with_faults, written
 from benchmarks.challenged.rules import RULES

@@ -9,8 +9,8 @@ from benchmarks.textbook import Textbook
 from properties.diagnosis.conditions import Condition
 from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
+from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.placing import Place
-from properties.diagnosis.planted import steps_by
 from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.sentences import of_place
 from properties.diagnosis.table import Table, all_variants, is_conduct

@@ -5,9 +5,9 @@ import pytest
 
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
 from properties.diagnosis.lost import digits_of, lost, sentences
-from properties.diagnosis.planted import steps_by
 from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support

@@ -8,9 +8,9 @@ from backproof.findings.finding import finding_of
 from backproof.reports.terminal import report_text
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.formulas_beyond_range import BEYOND_RANGE
 from properties.diagnosis.nonfinite import diagnose_nonfinite
-from properties.diagnosis.planted import steps_by
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
 from properties.problems.support import Support

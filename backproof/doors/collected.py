@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backproof.findings.report import Report, report_of
-from backproof.reports.written import write_reports
+from backproof.reports.formats import write_reports
 from backproof.runs.together import together
 
 LONGEST_NAME = 100

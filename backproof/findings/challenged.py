@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from backproof.planted.faults import ANSWER_FAULTS
+from backproof.planted.answer_faults import ANSWER_FAULTS
 from backproof.version import VERSION
 from properties.faults.table import FAULTS
 from reference.errors import ProblemError

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from .answer_faults import ANSWER_FAULTS, IN_ONE_OUTPUT, Memory, differ_or_unknown
 from .answers import WithKept, arrays_in, form_of
 from .arrays import LeftAlone
 from .catalogue import Mistake, names
-from .faults import ANSWER_FAULTS, IN_ONE_OUTPUT, Memory, differ_or_unknown
 from .record import Record
 
 NOTHING, NOTHING_OF_THE_CATALOGUE = "nothing", "nothing of the catalogue"

@@ -10,7 +10,7 @@ from typing import Any
 
 from backproof.findings.challenged import Challenged, Outcome, Planting
 from backproof.findings.text import counted
-from backproof.planted.faults import ANSWER_FAULTS, IN_ONE_OUTPUT
+from backproof.planted.answer_faults import ANSWER_FAULTS, IN_ONE_OUTPUT
 from backproof.planted.plant import CALLS_TRIED, NOTHING, NOTHING_OF_THE_CATALOGUE, OUTPUTS_TRIED
 from backproof.runs.test_command import Ran, TestCommand
 from backproof.targets.target import TargetError

@@ -15,7 +15,7 @@ from backproof.runs.inquiry import Inquiry, Progress
 from backproof.runs.options import asked_in_words, in_words
 from backproof.runs.run import Run
 from backproof.targets.frameworks import target_of
-from backproof.targets.processes import session_of
+from backproof.targets.kinds import session_of
 from backproof.targets.target import LOAD_LIMIT, TIME_LIMIT, InProcess, Session, Target
 from properties.judging.judge import verify, with_quantities
 from properties.judging.judgement import Exact, Judgement

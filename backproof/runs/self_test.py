@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backproof.runs.check import check
-from properties.diagnosis.planted import is_placed, said_of_cause
+from properties.diagnosis.expected_of_faults import is_placed, said_of_cause
 from properties.faults.fault import Fault
 from properties.verdict import Verdict
 from reference.problem import Problem

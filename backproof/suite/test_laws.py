@@ -5,7 +5,7 @@ import pytest
 from backproof.doors.law_items import judge_item, law_items
 from backproof.doors.pytest_plugin import expected_failures, setting, suite_options
 from backproof.runs.options import LIMITS
-from backproof.targets.processes import check_name
+from backproof.targets.kinds import check_name
 from backproof.targets.target import TargetError
 from properties.problems.support import Support
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from backproof.targets.functions import adapt
 from backproof.targets.layouts import Layout
-from backproof.targets.names import METHODS, READ_AS, UPDATING, Holder, Names, attributes_told, forms_of, names_of, slopes_of
 from backproof.targets.target import Target, TargetError
+from backproof.targets.weight_names import METHODS, READ_AS, UPDATING, Holder, Names, attributes_told, forms_of, names_of, slopes_of
 from properties.answers.answer import Malformed
 from reference.problem import Problem
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from backproof.findings.challenged import Outcome
-from backproof.planted.faults import ANSWER_FAULTS
+from backproof.planted.answer_faults import ANSWER_FAULTS
 from backproof.runs.challenge import challenge
 from benchmarks.challenged.rules import RULES
 
