@@ -99,12 +99,12 @@ class TestCompare:
         assert list(verdicts) == sorted(verdicts)
 
     def test_it_says_what_was_found(self, compared):
-        said = compared[0].stdout
+        said = " ".join(compared[0].stdout.split())
         assert "wrong_sign.py:gradient: it agrees with the exact gradient: layer 1: dC/d" in said
-        assert " is right\n" in said
+        assert re.search(r"dW\[\d, \d\] is \S+, and \S+ is right ", said)
         assert "exits.py:gradient: it answers: SystemExit: 3" in said
         assert "misses_an_import.py cannot be loaded: ModuleNotFoundError: No module named 'nothing_like_it'" in said
-        assert said.rstrip().endswith("all on the problems of --seed 5")
+        assert said.endswith("all on the problems of --seed 5")
         assert "4 of 4" in said
         assert "not checked" in said
 

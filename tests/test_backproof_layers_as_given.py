@@ -104,7 +104,7 @@ def test_what_a_kernel_says_of_its_sums_holds_in_the_dtype_of_the_arrays():
     kernel.precision = "bfloat16/float32"
     assert assert_vjp(kernel, *arrays(np.float16), **QUICK).precision == "float16/float32"
     kernel.precision = "float31"
-    with pytest.raises(TargetError, match="is 'float31': expected one of float64"):
+    with pytest.raises(TargetError, match=r"is 'float31': did you mean 'float32'\? expected one of float64"):
         assert_vjp(kernel, *arrays(np.float32), **QUICK)
 
 

@@ -242,7 +242,7 @@ def test_supports_may_say_another_loss():
 
 
 NO_OPTIONS = [
-    ("samples", {"samples": "cols"}, "adapt: samples is 'cols': expected one of rows, columns, one"),
+    ("samples", {"samples": "cols"}, "adapt: samples is 'cols': did you mean 'columns'? expected one of rows, columns, one"),
     ("weights", {"weights": "T"}, "adapt: weights is 'T': expected one of out_in, in_out"),
     ("biases", {"biases": None}, "adapt: biases is None: expected one of vector, column, row, folded_first, folded_last"),
     ("returns", {"returns": "dict"}, "adapt: returns is 'dict': expected one of weights_biases, biases_weights, pairs, updated"),

@@ -228,16 +228,16 @@ class Examination:
         wrong = int((search.wrong & search.answered).sum()) + sum(one.differs_from_right for one in fresh if one.gradient is not None)
         refused = sum(one.refused for one in (*search.asked, *fresh))
         unexplained = int((~reproduces(search.asked, together(search.causes)) & ~search.answered).sum())
-        found = []
-        for k, row in enumerate(search.causes):
-            same = search.same_numbers(k, fresh)
+        found, causes = [], search.told()
+        for row in causes:
+            same = search.same_numbers(row, fresh)
             read = place_of(row, search.readings)
             at = read[2] if read else None
             layer = None if read is None else read[1].layer
-            others = [other for other in search.causes if other is not row]
+            others = [other for other in causes if other is not row]
             shows = row.where or row.shows_when
             named = where(row.step, row.equations, layer, read[0] if read else None)
-            said = of_cause(row, named, shows, (len(given), wrong, refused), others, unexplained)
+            said = of_cause(row, named, shows, (len(given), wrong, refused), others, unexplained, len(causes) < len(search.causes))
             diagnosis = Diagnosis(
                 layer,
                 row.equations[0] if row.equations else None,

@@ -107,6 +107,16 @@ class Search:
             if others and (gives := self._given_by(others)).sum() >= self.gives.sum():
                 self.causes, self.gives = others, gives
 
+    def told(self) -> list[Variant]:
+        """The causes without which an answer would be off; not those that lose digits alone, as a formula by which no answer is wrong."""
+        changed = together(self.causes)
+        told = []
+        for row in self.causes:
+            others = together([each for each in self.causes if each is not row])
+            if any(one.are_apart(one.simulate(changed), one.simulate(others)) for one in self.asked):
+                told.append(row)
+        return told or self.causes
+
     def _one_more(self) -> bool:
         base = together(self.causes)
         chosen = _simplest_of_each_kind([int(i) for i in np.flatnonzero(~self.gives) if self.answered[i]], self.asked)
@@ -301,15 +311,15 @@ class Search:
         explained = int((self.gives & self.wrong & self.answered).sum())
         return (self.causes[0], explained, of) if len(self.causes) == 1 and 2 * explained > of else None
 
-    def same_numbers(self, k: int, fresh: Sequence[Asked]) -> list[str]:
+    def same_numbers(self, cause: Variant, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""
         every = [one for one in (*self.asked, *fresh) if one.gradient is not None]
         named = []
-        written = [self.table.rows[name] for name in written_equals(self.causes[k]) if name in self.table.rows]
-        rivals = {row.name: row for row in (*self.rivals.get(self.causes[k].name, []), *written)}
+        written = [self.table.rows[name] for name in written_equals(cause) if name in self.table.rows]
+        rivals = {row.name: row for row in (*self.rivals.get(cause.name, []), *written)}
         for row in rivals.values():
-            others = [*self.causes[:k], row, *self.causes[k + 1 :]]
-            if reproduces_all(every, together(others)):
+            beside = [row if each is cause else each for each in self.causes]
+            if reproduces_all(every, together(beside)):
                 named.append(row.name)
         return named
 

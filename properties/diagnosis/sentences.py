@@ -46,11 +46,19 @@ def where(step: str, equations: Sequence[int], layer: int | None, reading: Readi
     return f"{named}, layer {layer}{activation}"
 
 
-def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, int], others: Sequence[Variant], unexplained: int = 0) -> str:
+def of_cause(
+    row: Variant,
+    at: str,
+    shows_when: str,
+    answers: tuple[int, int, int],
+    others: Sequence[Variant],
+    unexplained: int = 0,
+    lossy: bool = False,
+) -> str:
     """A cause that is certain.
 
     answers: how many were given, how many of them were wrong, how many refused; others: the further mistakes;
-    unexplained: how many refusals are not those of such a network.
+    unexplained: how many refusals are not those of such a network; lossy: whether all is given with a formula that loses digits alone.
     """
     given, wrong, refused = answers
     condition = f", {row.where} alone" if row.where else ""
@@ -59,7 +67,8 @@ def of_cause(row: Variant, at: str, shows_when: str, answers: tuple[int, int, in
         further = " and ".join(f'"{_sentence(other)}"' for other in others)
         end = f"With {further} beside it, a network gives all {given} answers, the {wrong} wrong ones too."
     elif wrong:
-        end = f"A network with this one mistake gives all {given} of its answers, the {wrong} wrong ones too."
+        beside = ", and a formula that loses digits," if lossy else ""
+        end = f"A network with this one mistake{beside} gives all {given} of its answers, the {wrong} wrong ones too."
     else:
         end = f"A network with this one mistake fails in the same way on the same {refused} problems, and no answer that it gives is wrong."
     if unexplained:
