@@ -37,6 +37,8 @@ def of_size(supports: Mapping[str, Any], size: str) -> Support:
         limits.pop("width", None)
     if size == "moderate" and support.depth is None:
         limits["depth"] = (1, 3)
+    if support.values == "exact":  # which are moderate numbers
+        limits.pop("values", None)
     return support.limited(**limits)
 
 
