@@ -105,9 +105,13 @@ RIGHT = {
         "the gradient of the weights",
         r"\frac{\partial C}{\partial w_{jk}^{(l)}} = \sum_s \delta_{sj}^{(l)} \, a_{sk}^{(l-1)}",
         "dC_dW = delta.T @ a_below",
+        "With samples in rows; with samples in columns it is delta @ a_below.T.",
     ),
     "bias_gradient": Right(
-        "the gradient of the biases", r"\frac{\partial C}{\partial b_j^{(l)}} = \sum_s \delta_{sj}^{(l)}", "dC_db = delta.sum(axis=0)"
+        "the gradient of the biases",
+        r"\frac{\partial C}{\partial b_j^{(l)}} = \sum_s \delta_{sj}^{(l)}",
+        "dC_db = delta.sum(axis=0)",
+        "With samples in rows; with samples in columns it is delta.sum(axis=1).",
     ),
     "penalty": Right(
         "what the penalty adds",
