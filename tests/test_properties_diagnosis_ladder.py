@@ -42,13 +42,6 @@ def test_every_problem_is_supported(name):
     assert [support.refusal(rung.problem) for rung in rungs if support.refusal(rung.problem)] == []
 
 
-@pytest.mark.parametrize("kind", ["one layer", "output scan", "hidden scan", "network", "samples", "edge"])
-def test_what_is_drawn_of_some_kinds_alone_lacks_none_of_them(whole, kind):
-    """A kind that another part makes too, and that was not told of it, would have fewer."""
-    of_kind = [rung for rung in ladder(Support(), 1, kinds={kind}) if rung.kind == kind]
-    assert len(of_kind) == sum(rung.kind == kind for rung in whole) > 0
-
-
 def test_generic_problems_are_beside_every_kink(whole):
     near = []
     for rung in whole:

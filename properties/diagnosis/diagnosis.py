@@ -191,10 +191,10 @@ class Examination:
         wrong = [one for one, off in zip(search.asked, search.wrong, strict=True) if off]
         if len(wrong) >= 2 * FAILING:
             return fresh
-        kinds, named = {_kind(one.rung) for one in wrong}, {one.rung.kind for one in wrong}
+        kinds = {_kind(one.rung) for one in wrong}
         for further in range(2, 2 + FURTHER):
-            drawn = ladder(self.support, self.seed + further, self.drawn_in, kinds=named)
-            fresh += self.asked([rung for rung in drawn if _kind(rung) in kinds], 0.5)
+            rungs = [rung for rung in ladder(self.support, self.seed + further, self.drawn_in) if _kind(rung) in kinds]
+            fresh += self.asked(rungs, 0.5)
         return fresh
 
     def _drawn(self, search: Search) -> list[Asked]:

@@ -4,7 +4,7 @@ No number is special: no input is 0 or 1, no two are equal, no pre-activation is
 are special by intent.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, cycle, pairwise
 from typing import Any
@@ -50,20 +50,17 @@ class Rung:
         return self.kind in ("edge", "found")
 
 
-def ladder(
-    support: Support, seed: int, precision: str = "float64", found: Sequence[Problem] = (), kinds: Set[str] | None = None
-) -> list[Rung]:
-    """The problems, simplest first; found: those of a run's findings, which come before all; kinds: a part without one is not drawn."""
+def ladder(support: Support, seed: int, precision: str = "float64", found: Sequence[Problem] = ()) -> list[Rung]:
+    """The problems, simplest first; found: those of a run's findings, which come before all."""
     drawing = Drawing(support, np.random.default_rng(seed), precision)
-    parts = (
-        (drawing.one_layer, {"one layer"}),
-        (drawing.output_scans, {"one layer", "output scan"}),
-        (drawing.hidden_scans, {"hidden scan"}),
-        (drawing.networks, {"network"}),
-        (drawing.samples, {"samples", "edge"}),
-        (drawing.edges, {"output scan", "hidden scan", "edge"}),
-    )
-    made = [rung for part, of in parts if kinds is None or of & kinds for rung in part()]
+    made = [
+        *drawing.one_layer(),
+        *drawing.output_scans(),
+        *drawing.hidden_scans(),
+        *drawing.networks(),
+        *drawing.samples(),
+        *drawing.edges(),
+    ]
     return [*(Rung(problem, "found") for problem in found), *(rung for rung in made if not support.refusal(rung.problem))]
 
 
@@ -180,8 +177,12 @@ class Drawing:
     def at_a_kink(problem: Problem) -> bool:
         with np.errstate(all="ignore"):
             passed = forward(problem)
-        each = zip(passed.pre_activations, problem.activations, strict=True)
-        return any(np.abs(z - kink).min() < BESIDE for z, choice in each for kink, _ in row_of(ACTIVATIONS, choice).kinks)
+        near = [
+            np.abs(z - kink).min() < BESIDE
+            for z, choice in zip(passed.pre_activations, problem.activations, strict=True)
+            for kink, _ in row_of(ACTIVATIONS, choice).kinks
+        ]
+        return any(near)
 
     def all_choices(self) -> list[Choice]:
         """Every activation that a layer may have."""
