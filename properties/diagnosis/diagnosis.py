@@ -193,6 +193,8 @@ class Examination:
             return fresh
         kinds = {_kind(one.rung) for one in wrong}
         for further in range(2, 2 + FURTHER):
+            if len(wrong) + sum(one.differs_from_right for one in fresh) >= 2 * FAILING:
+                break
             rungs = [rung for rung in ladder(self.support, self.seed + further, self.drawn_in) if _kind(rung) in kinds]
             fresh += self.asked(rungs, 0.5)
         return fresh
