@@ -133,6 +133,6 @@ def history(saved: Path) -> None:
     if not runs:
         raise Failure(f"no run is remembered in {saved}: check, compare and grade write a line for each")
     headings = ("when", "command", "verdict", "target", "seed", "cause")
-    runs = [run | {"cause": in_words(str(run["cause"])) if run["cause"] else None} for run in runs]
-    rows = [tuple(printable(str("" if run[name] is None else run[name])) for name in headings) for run in runs[-RUNS:]]
+    shown = [run | {"cause": in_words(str(run["cause"])) if run["cause"] else None} for run in runs[-RUNS:]]
+    rows = [tuple(printable(str("" if run[name] is None else run[name])) for name in headings) for run in shown]
     table(headings, rows)

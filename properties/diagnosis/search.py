@@ -109,6 +109,8 @@ class Search:
 
     def told(self) -> list[Variant]:
         """The causes without which an answer would be off; not those that lose digits alone, as a formula by which no answer is wrong."""
+        if len(self.causes) < 2:
+            return self.causes
         changed = together(self.causes)
         told = []
         for row in self.causes:
