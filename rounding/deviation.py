@@ -28,19 +28,17 @@ class Factored:
         """In which they are computed."""
         return self.summed.left.dtype
 
-    def rows(self, some: slice | AnyArray, exact: AnyArray) -> AnyArray:
-        """Some rows; exact: those of dC/dW, in this dtype."""
+    def rows(self, some: slice | AnyArray, squared: AnyArray) -> AnyArray:
+        """Some rows; squared: the squares of those of dC/dW, in this dtype."""
         variance = self.summed[some]
-        squared = exact * exact
-        squared *= self.shared
-        variance += squared
+        variance += self.shared * squared
         variance += self.constant
         if self.penalty is not None:
             variance += self.penalty[some]
         return variance
 
     def __getitem__(self, rows: slice | AnyArray) -> AnyArray:
-        return self.rows(rows, self.exact[rows].astype(self.dtype, copy=False))
+        return self.rows(rows, np.square(self.exact[rows].astype(self.dtype, copy=False)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self[:], dtype=dtype)

@@ -17,7 +17,7 @@ from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.passes import Passes
 from reference.problem import Problem
-from rounding.arithmetic import FUNCTION_ERROR, TypicalRounding
+from rounding.arithmetic import FUNCTION_ERROR
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.second_moment import Variances
@@ -110,22 +110,15 @@ Key: TypeAlias = tuple[int, int | None]
 class Projections:
     """How far the projections of two honest passes over one problem may be off: that of each layer, alone and beside the others'.
 
-    lossy: as in deviation.
+    variances: the second-moment bound of the same passes.
     """
 
-    def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset()) -> None:
-        self.passed, self.noise = passed, noise
-        self.lossy = lossy
+    def __init__(self, variances: Variances) -> None:
+        self.passed, self.noise, self.variances = variances.passed, variances.noise, variances
+        with np.errstate(all="ignore"):
+            variances.forward()  # what is within reach of a kink
         self._errors: dict[Key, Errors] = {}
         self._together: dict[tuple[Key, Key], float] = {}
-
-    @cached_property
-    def variances(self) -> Variances:
-        """The second-moment bound of the same passes."""
-        with np.errstate(all="ignore"):
-            found = Variances(self.passed, self.noise, self.lossy)
-            found.forward()  # what is within reach of a kink
-            return found
 
     @cached_property
     def places(self) -> list[tuple[str, int, AnyArray]]:
@@ -133,23 +126,21 @@ class Projections:
         with np.errstate(all="ignore"):
             return list(self._places())
 
-    def rows(self, layer: int, found: Deviation) -> tuple[Array, Array]:
-        """The squared norm of each row of a layer's dC/dW, (n_l,), and the standard deviation of its f by V(delta): a screen for bound.
+    def of_rows(self, layer: int, found: Deviation, sizes: Array) -> Array:
+        """The standard deviation of the f of each row of a layer's dC/dW by V(delta), (n_l,): a screen for bound.
 
-        Samples move a row as a whole, each by its delta; beside that its own sums round to little.
+        sizes: the squared norm of each row of dC/dW. Samples move a row as a whole, each by its delta; beside that its own sums round to
+        little.
         """
         a, delta = self.passed.forward.activations[layer], self.passed.backward.deltas[layer]
         # a . dC/dW for each sample and row
         along = (a @ a.T) @ delta if len(a) <= a.shape[1] else a @ (a.T @ delta)
-        sizes: Array = np.einsum("ij,ij->j", along, delta)
         if (added := self.passed.backward.products[layer].added) is not None:
-            more = a @ added.T
-            sizes = sizes + 2 * np.einsum("ij,ij->j", more, delta) + np.square(added).sum(axis=1)
-            along = along + more
+            along = along + a @ added.T
         with np.errstate(all="ignore"):
             variances = found.variance.deltas[layer] if found.variance.deltas else np.zeros(())
             sigmas: Array = found.unit * np.sqrt(np.sum(np.square(along) * variances, axis=0)) / sizes
-        return sizes, sigmas
+        return sigmas
 
     @cached_property
     def joint(self) -> bool:

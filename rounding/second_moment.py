@@ -78,6 +78,7 @@ class Variances(Sums):
         """sup |g''| within reach of each z, by layer: the forward pass finds it, and the backward pass needs it too."""
         self.flips: list[AnyArray] = []
         """How likely each pre-activation is on the other side of a kink, 0 beyond reach, by layer."""
+        self._forward: tuple[list[AnyArray], list[AnyArray]] | None = None
 
     def deviation(self, x: bool, loss: bool) -> Deviation:
         problem, passed, noise = self.problem, self.passed, self.noise
@@ -128,13 +129,15 @@ class Variances(Sums):
         return activation, rounded
 
     def forward(self) -> tuple[list[AnyArray], list[AnyArray]]:
-        """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L."""
-        z_variances: list[AnyArray] = []
-        a_variances: list[AnyArray] = [np.zeros(self.problem.x.shape, self.dtype)]
-        for layer in range(self.problem.depth):
-            z_variances.append(self._forward_product(layer, a_variances[layer]))
-            a_variances.append(self.value(layer, z_variances[-1]))
-        return z_variances, a_variances
+        """V(z) for l = 1, ..., L and V(a) for l = 0, ..., L; worked out once."""
+        if self._forward is None:
+            z_variances: list[AnyArray] = []
+            a_variances: list[AnyArray] = [np.zeros(self.problem.x.shape, self.dtype)]
+            for layer in range(self.problem.depth):
+                z_variances.append(self._forward_product(layer, a_variances[layer]))
+                a_variances.append(self.value(layer, z_variances[-1]))
+            self._forward = z_variances, a_variances
+        return self._forward
 
     def value(self, layer: int, z_variance: AnyArray) -> AnyArray:
         """V(a): what z brings, and the function's own error."""

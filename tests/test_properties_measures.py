@@ -13,6 +13,7 @@ from reference.problem import Problem
 from rounding.arithmetic import typical_rounding
 from rounding.precisions import PRECISIONS
 from rounding.projection import Projections
+from rounding.second_moment import Variances
 from tests.honest_passes import Honest
 from tests.test_rounding_projection import near_a_minimum
 
@@ -27,7 +28,7 @@ def off_by(problem, shares):
 
 def test_a_factor_of_one_layer_is_told_beside_those_of_others():
     problem = near_a_minimum(0)
-    alone = Projections(passes(problem), typical_rounding(FLOAT32)).bound(1)
+    alone = Projections(Variances(passes(problem), typical_rounding(FLOAT32))).bound(1)
     judgement = off_by(problem, [0, 0.9 * alone, 0])
     assert (judgement.verdict, judgement.place.layer) == (Verdict.WRONG, 2)
     assert "its projection on the gradient is off by a factor of 1 +" in judgement.reason
@@ -37,7 +38,7 @@ def test_a_factor_of_one_layer_is_told_beside_those_of_others():
 def test_what_rounded_logits_do_to_all_layers_is_right():
     """As large, along what one rounding moves all layers by."""
     problem = near_a_minimum(0)
-    bounds = Projections(passes(problem), typical_rounding(FLOAT32))
+    bounds = Projections(Variances(passes(problem), typical_rounding(FLOAT32)))
     of_second = bounds.bound(1)
     shares = [bounds.together((layer, None), (1, None)) / bounds.together((1, None), (1, None)) * 0.9 * of_second for layer in range(3)]
     assert off_by(problem, shares).verdict is Verdict.RIGHT
@@ -62,7 +63,7 @@ def test_a_factor_of_one_row_is_told_before_any_of_its_entries():
 def test_rows_of_an_honest_pass_stay_within_their_bound(activation):
     for seed in range(3):
         problem = near_a_minimum(seed, activation)
-        bounds = Projections(passes(problem), typical_rounding(FLOAT32), None)
+        bounds = Projections(Variances(passes(problem), typical_rounding(FLOAT32), None))
         answer = Honest(np.float32, seed=seed, formulas="textbook").gradient(problem)
         for layer, (got, exact) in enumerate(zip(answer.weights, gradient(problem).weights, strict=True)):
             factors = np.einsum("ij,ij->i", got - exact, exact) / np.einsum("ij,ij->i", exact, exact)
@@ -72,7 +73,7 @@ def test_rows_of_an_honest_pass_stay_within_their_bound(activation):
 
 def test_a_layer_that_is_off_by_itself_says_nothing_of_others():
     problem = near_a_minimum(0)
-    bounds = Projections(passes(problem), typical_rounding(FLOAT32))
+    bounds = Projections(Variances(passes(problem), typical_rounding(FLOAT32)))
     judgement = off_by(problem, [bounds.bound(0) / 2, 3 * bounds.bound(1), 0])
     assert (judgement.verdict, judgement.place.layer) == (Verdict.WRONG, 2)
 
@@ -82,7 +83,7 @@ def test_one_layer_alone_is_held_beside_none():
     problem = near_a_minimum(0)
     right = gradient(problem)
     weights = [np.float32(weight) for weight in right.weights]
-    weights[0] = weights[0] * np.float32(1 + Projections(passes(problem), typical_rounding(FLOAT32)).bound(0) / 2)
+    weights[0] = weights[0] * np.float32(1 + Projections(Variances(passes(problem), typical_rounding(FLOAT32))).bound(0) / 2)
     weights[1] = np.full_like(weights[1], np.nan)
     weights[2] = np.full_like(weights[2], np.nan)
     assert suspects(Exact(problem), Gradient(weights, [None] * 3), FLOAT32)

@@ -84,7 +84,7 @@ def regression(rows, seed=1):
 
 def test_it_is_wide_where_the_sum_over_samples_cancels_and_nowhere_else():
     """Rounding is relative to the terms of a sum, not to the sum."""
-    far, near, nearer = (Projections(passes(regression(digits)), FLOAT32, None).bound(0) / U for digits in (0, 2, 4))
+    far, near, nearer = (Projections(Variances(passes(regression(digits)), FLOAT32, None)).bound(0) / U for digits in (0, 2, 4))
     assert far < 100
     assert near > 3 * far
     assert nearer > 20 * near
@@ -93,7 +93,7 @@ def test_it_is_wide_where_the_sum_over_samples_cancels_and_nowhere_else():
 def test_a_textbook_formula_counts_where_it_is_allowed_for():
     problem = network(4).replaced(x=20 + network(4).x)
     passed = passes(problem)
-    right, textbook = (Projections(passed, FLOAT32, lossy).bound(0) for lossy in (frozenset(), frozenset({"tanh"})))
+    right, textbook = (Projections(Variances(passed, FLOAT32, lossy)).bound(0) for lossy in (frozenset(), frozenset({"tanh"})))
     assert textbook > 10 * right
 
 
@@ -239,7 +239,7 @@ def test_it_allows_for_every_place_of_rounding(place):
     problem, layer, answer = PLACES[place]()
     exact = gradient(problem).weights[layer]
     off = abs(float(np.vdot(answer, exact) / np.vdot(exact, exact)) - 1)
-    assert U < off <= Projections(passes(problem), FLOAT32, frozenset()).bound(layer)
+    assert U < off <= Projections(Variances(passes(problem), FLOAT32, frozenset())).bound(layer)
 
 
 def test_inputs_that_are_0_do_not_widen_it():
@@ -248,7 +248,7 @@ def test_inputs_that_are_0_do_not_widen_it():
     x, weight, more = rng.normal(size=(64, 4)), rng.normal(size=(1, 4)), rng.normal(size=(1, 396))
     problem = Problem([weight], activations=["identity"], x=x, y=x @ weight.T + rng.normal(size=(64, 1)) / 100)
     padded = problem.replaced(weights=[np.hstack([weight, more])], x=np.hstack([x, np.zeros((64, 396))]))
-    few, many = (Projections(passes(each), FLOAT32, frozenset()).bound(0) for each in (problem, padded))
+    few, many = (Projections(Variances(passes(each), FLOAT32, frozenset())).bound(0) for each in (problem, padded))
     assert many < 1.1 * few
 
 
@@ -272,9 +272,9 @@ def test_constants_count_where_they_are_rounded(monkeypatch, loss, reduction, ba
     y = np.eye(3)[rng.integers(3, size=batch)][:, :outputs] if outputs < 4 else rng.random((batch, 4))
     weights, x = [rng.normal(size=(outputs, 5))], rng.normal(size=(batch, 5))
     passed = passes(Problem(weights, activations=["identity"], x=x, y=y, loss=loss, reduction=reduction))
-    before = Projections(passed, FLOAT32, frozenset()).bound(0)
+    before = Projections(Variances(passed, FLOAT32, frozenset())).bound(0)
     monkeypatch.setattr(projection, "CONSTANTS", 1 + projection.CONSTANTS)
-    more = Projections(passed, FLOAT32, frozenset()).bound(0) - before
+    more = Projections(Variances(passed, FLOAT32, frozenset())).bound(0) - before
     assert more / FLOAT32.unit == pytest.approx(float(rounded), abs=1e-6)
 
 
@@ -325,7 +325,7 @@ def test_it_holds_exponentials_that_are_off_by_the_same_for_all_samples(loss, ou
     passed, u = passes(problem), PRECISIONS["float32"].unit
     exact = gradient(problem).weights[0]
     f = np.vdot(off_by(problem, 2 * u), exact) / np.vdot(exact, exact)
-    allowed = Projections(passed, FLOAT32, frozenset()).bound(0)
+    allowed = Projections(Variances(passed, FLOAT32, frozenset())).bound(0)
     assert 0.5 * allowed < abs(f - 1) < allowed
 
 
@@ -353,7 +353,7 @@ def test_beside_other_layers_an_honest_pass_stays_within_a_narrower_bound(activa
     others = [other for other in range(3) if other != layer]
     for seed in range(4):
         problem = near_a_minimum(seed, activation)
-        bounds = Projections(passes(problem), FLOAT32, None)
+        bounds = Projections(Variances(passes(problem), FLOAT32, None))
         weighed, allowed = bounds.beside(layer, others)
         assert layer != 1 or allowed < 0.8 * bounds.bound(layer)
         f = factors(problem, Honest(np.float32, seed=seed, formulas="textbook").gradient(problem).weights)
@@ -362,4 +362,4 @@ def test_beside_other_layers_an_honest_pass_stays_within_a_narrower_bound(activa
 
 def test_layers_are_not_held_beside_one_another_where_that_takes_too_much_memory(monkeypatch):
     monkeypatch.setattr(projection, "LARGEST", 1000)
-    assert Projections(passes(near_a_minimum(0)), FLOAT32).beside(0, [1, 2]) == ({}, np.inf)
+    assert Projections(Variances(passes(near_a_minimum(0)), FLOAT32)).beside(0, [1, 2]) == ({}, np.inf)

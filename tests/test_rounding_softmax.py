@@ -17,7 +17,7 @@ from rounding.arithmetic import REFERENCE, typical_rounding, worst_case_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
 from rounding.projection import Projections
-from rounding.second_moment import deviation
+from rounding.second_moment import Variances, deviation
 from tests.honest_passes import (
     KINDS,
     PULLBACKS,
@@ -176,7 +176,7 @@ def test_no_claim_is_made_of_a_softmax_with_a_z_beyond_the_range():
 
 def test_nothing_is_said_of_projections_beside_a_softmax():
     problem = Problem([[[0.5], [1.0]], [[1.0, -1.0]]], activations=["softmax", "identity"], x=[[1.0]], y=[[0.5]])
-    assert Projections(passes(problem), typical_rounding(PRECISIONS["float32"])).bound(0) == np.inf
+    assert Projections(Variances(passes(problem), typical_rounding(PRECISIONS["float32"]))).bound(0) == np.inf
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])

@@ -84,15 +84,16 @@ def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool)
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
         return _without(exact, answer, beside, blunt, TEXTBOOK_TOO_WIDE, peers)
 
+    functions, suspected = exact.textbook_activations(), widest.known.suspected
+
     def explains(names: frozenset[str]) -> bool:
         return not beside_reference(exact, answer, precision, names).of(beside.places).known.suspected
 
-    functions = exact.textbook_activations()
-    if by := explanations(functions, (1, len(functions)), explains):
+    # what all textbook formulas together do not explain, fewer do not
+    if not suspected and (by := explanations(functions, (1, len(functions)), explains)):
         return explained(beside.judgement(Verdict.LOSSY), exact, by)
     if of_held := _as_held(exact, answer, widest):
         return of_held
-    suspected = widest.known.suspected
     judgement = widest.suspicion(suspected)
     if precision.name == "float64":
         judgement = settle(exact, answer, widest, judgement)

@@ -117,10 +117,13 @@ def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> 
         return not any(entry.outside.any() for entry in measured(answer, found.lower, found.upper, exact.bound(precision, names)))
 
     functions = exact.textbook_functions()
-    if by := explanations(functions, (1, 2, len(functions)), explains):
+    by_all = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
+    # what all textbook formulas together do not explain, fewer do not
+    explained_by_all = not any(entry.outside.any() for entry in by_all)
+    if explained_by_all and (by := explanations(functions, (1, 2, len(functions)), explains)):
         lossy = explained(judgement_of(Verdict.LOSSY, entries, precision, judged), exact, by)
         return replace(lossy, reason=f"{lossy.reason}, and {_digits_left(entries, precision)} are left")
-    entries = list(measured(answer, found.lower, found.upper, exact.bound(precision, None)))
+    entries = by_all
     if not any((entry.outside & ~np.isfinite(entry.got)).any() for entry in entries):
         return judgement_of(Verdict.WRONG, entries, precision, judged)
     reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"

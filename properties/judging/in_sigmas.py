@@ -14,8 +14,8 @@ from rounding.deviation import Deviation, Factored
 ZERO = 4.0
 """Nothing is said of an array where zero would have a root mean square of error over sigma below this."""
 
-BLOCK = 128
-"""So many rows are compared at once."""
+BLOCK, FEW = 128, 8
+"""So many rows are compared at once; and so many are looked at, at a time, for whether zero would pass."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class ArrayInSigmas:
     got: the answer's; low, high: the interval of what is exact, the same array where it is the reference; variance, unit: of Deviation.
     worst, ratio: the index of the entry that is off by most sigma, and by how many; outside: how many are off by more than SIGMAS_ALLOWED;
     size: the norm of what is exact; factor: 1 + the projection of the error on it; rows, columns: the root mean square of error over
-    sigma in each; zero: that of all, with zero in place of the answer, infinite where that is right; known: whether every V is finite.
-    along: the product of error and what is exact, summed over each row.
+    sigma in each; zero: that of all, with zero in place of the answer, or less where that is beyond ZERO already, infinite where it is
+    right; known: whether every V is finite.
+    along, sizes: the product of error and what is exact, and the square of the latter, summed over each row.
     """
 
     place: Place
@@ -45,6 +46,7 @@ class ArrayInSigmas:
     zero: float
     known: bool
     along: Array
+    sizes: Array
 
     @property
     def spread(self) -> float:
@@ -91,36 +93,44 @@ def _compared(
         as_row = [np.reshape(array, (1, -1)) for array in (got, low, high, variance)]
         one = _compared(place, as_row[0], as_row[1], as_row[1 if high is low else 2], as_row[3], unit)
         return replace(one, got=got, low=low, high=high, variance=variance, worst=one.worst[2 - got.ndim :])
-    rows, columns = np.zeros(got.shape[0]), np.zeros(got.shape[1])
-    along = np.zeros(len(got))
-    worst, most, outside, size, zero = 0, -1.0, 0, 0.0, 0.0
-    known, nothing = True, True
-    for start in range(0, len(got), BLOCK):
+    (m, n), dtype = got.shape, variance.dtype
+    rows, columns, along, sizes = np.zeros(m), np.zeros(n), np.zeros(m), np.zeros(m)
+    worst, most, outside, zero = 0, -1.0, 0, 0.0
+    known, nothing, enough = True, True, got.size * (ZERO * unit) ** 2
+    # of all rows alike, so that no block takes memory anew
+    ones, scratch = np.ones(n, dtype), np.empty((min(m, BLOCK), n), dtype)
+    for start in range(0, m, BLOCK):
         some = slice(start, start + BLOCK)
         given, exact = got[some], low[some]
         error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
-        nothing = nothing and not exact.any()
         # what is left needs few digits
-        squares, exact = error.astype(variance.dtype, copy=False), exact.astype(variance.dtype, copy=False)
-        v = variance.rows(some, exact) if isinstance(variance, Factored) else variance[some]
+        squares, exact, taken = error.astype(dtype, copy=False), exact.astype(dtype, copy=False), scratch[: len(given)]
         squares *= 1 / unit
-        along[some] = unit * np.einsum("ij,ij->i", squares, exact)
-        size += float(np.vdot(exact, exact))
-        zero += float(np.vdot(exact, exact / v))
+        along[some] = np.multiply(squares, exact, out=taken) @ ones
+        squared = np.multiply(exact, exact, out=taken)
+        sizes[some] = squared @ ones
+        nothing = nothing and not (sizes[some].any() or exact.any())
+        v = variance.rows(some, squared) if isinstance(variance, Factored) else variance[some]
         known = known and math.isfinite(v.max())
+        for at in range(0, len(v), FEW):
+            if zero > enough:
+                break
+            zero += float(np.sum(squared[at : at + FEW] / v[at : at + FEW]))
         squares *= squares
         squares /= v
-        rows[some] = squares @ np.ones(len(columns), v.dtype)
-        columns += np.ones(len(squares), v.dtype) @ squares
+        rows[some] = squares @ ones
+        columns += np.ones(len(squares), dtype) @ squares
         at = int(squares.argmax())
         largest = float(squares.flat[at])
         if not largest <= SIGMAS_ALLOWED**2:
             outside += int(np.sum(~(squares <= SIGMAS_ALLOWED**2)))
         if not (largest <= most or math.isnan(most)):
-            worst, most = start * len(columns) + at, largest
+            worst, most = start * n + at, largest
     index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
+    along *= unit
+    size = float(sizes.sum())
     factor = 1 + float(along.sum()) / size if size else 1.0
     zero = math.inf if nothing else math.sqrt(zero / got.size) / unit
-    rms = np.sqrt(rows / len(columns)), np.sqrt(columns / len(rows))
+    rms = np.sqrt(rows / n), np.sqrt(columns / m)
     bounds, at_worst = (place, got, low, high, variance, unit), (index, math.sqrt(most), outside)
-    return ArrayInSigmas(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, along)
+    return ArrayInSigmas(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, along, sizes)

@@ -26,7 +26,7 @@ from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS, Precision
 from rounding.projection import Projections
-from rounding.second_moment import deviation
+from rounding.second_moment import Variances
 from rounding.worst_case import rounding_bound
 
 COMPUTED_BY = {
@@ -181,6 +181,7 @@ class Exact:
         self.problem = problem
         self._bounds: dict[Any, Gradient] = {}
         self._enclosures: dict[str, Enclosure] = {}
+        self._variances: dict[Any, Variances] = {}
         self._deviations: dict[Any, Deviation] = {}
         self._projections: dict[Any, Projections] = {}
         self.peers: dict[Any, Any] = {}
@@ -222,21 +223,36 @@ class Exact:
     def deviation(self, precision: Precision, answer: Gradient | None = None, lossy: frozenset[str] | None = frozenset()) -> Deviation:
         """The second-moment bound of a target in this precision beside the reference; of dC/dx and C only where the answer gives them."""
         x, loss = answer is None or answer.x is not None, answer is None or answer.loss is not None
+        lossy = self._losing(lossy)
         key = precision.name, x, loss, lossy
         if key not in self._deviations:
-            self._deviations[key] = deviation(self.passes, typical_rounding(precision), lossy, x=x, loss=loss)
+            with np.errstate(all="ignore"):
+                self._deviations[key] = self._variances_of(precision, lossy).deviation(x, loss)
         return self._deviations[key]
 
     def projection(self, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Callable[[], Projections]:
         """How far the factors that are common to the dC/dW of a layer may be from 1; worked out when it is asked for."""
 
         def projections() -> Projections:
-            key = precision.name, lossy
+            losing = self._losing(lossy)
+            key = precision.name, losing
             if key not in self._projections:
-                self._projections[key] = Projections(self.passes, typical_rounding(precision), lossy)
+                self._projections[key] = Projections(self._variances_of(precision, losing))
             return self._projections[key]
 
         return projections
+
+    def _losing(self, lossy: frozenset[str] | None) -> frozenset[str]:
+        """Those of some activations, or of all, that lose digits by textbook formulas in this problem."""
+        losing = frozenset(self.textbook_activations())
+        return losing if lossy is None else losing & lossy
+
+    def _variances_of(self, precision: Precision, lossy: frozenset[str]) -> Variances:
+        key = precision.name, lossy
+        if key not in self._variances:
+            with np.errstate(all="ignore"):
+                self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy)
+        return self._variances[key]
 
     @cached_property
     def own_bound(self) -> Gradient:

@@ -101,13 +101,14 @@ def _factor(one: ArrayInSigmas, layer: int, projection: Projection, least: float
 
 def _of_a_row(one: ArrayInSigmas, layer: int, found: Deviation, projection: Projection, least: float) -> Iterator[Measure]:
     """The factor of the row that is furthest off by its own sigma, where it is so far off that it is worth to be asked."""
+    if not np.any(np.abs(one.along) > least * one.sizes):
+        return
     bounds = projection()
     if len(one.along) != bounds.passed.problem.widths[layer]:
         return  # rows that were asked for alone
     with np.errstate(all="ignore"):
-        sizes, sigmas = bounds.rows(layer - 1, found)
-        off = np.divide(one.along, sizes, out=np.zeros_like(sizes), where=sizes > 0)
-        far = np.where(np.abs(off) > least, np.abs(off), 0.0) / sigmas
+        off = np.divide(one.along, one.sizes, out=np.zeros_like(one.sizes), where=one.sizes > 0)
+        far = np.where(np.abs(off) > least, np.abs(off), 0.0) / bounds.of_rows(layer - 1, found, one.sizes)
     row = int(np.argmax(np.where(np.isnan(far), 0.0, far)))
     if far[row] > WORTH_ASKING:
         allowed = max(least, bounds.bound(layer - 1, row))
