@@ -21,10 +21,11 @@ class Squares:
     slopes: tuple[Array, ...]
     deltas: tuple[Array, ...]
 
-    @property
-    def all(self) -> tuple[Array, ...]:
-        """Those of every array."""
-        return self.pre_activations + self.activations + self.errors + self.slopes + self.deltas
+    @cached_property
+    def sums(self) -> Array:
+        """The squared norm of every array, (arrays,)."""
+        sums: Array = np.stack(self.pre_activations + self.activations + self.errors + self.slopes + self.deltas).sum(axis=1)
+        return sums
 
 
 @dataclass(frozen=True)

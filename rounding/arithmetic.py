@@ -74,9 +74,14 @@ class WorstCaseRounding:
         exponent = terms * log1p(self.sum_unit or self.unit) + stored + 2 * log1p(self.product_unit)
         return expm1(exponent) if exponent < 700 else inf
 
+    @property
+    def holds_less(self) -> bool:
+        """Whether the narrower format holds fewer numbers than a problem has."""
+        return self.dtype != "float64"
+
     def input_error(self, array: Array) -> Array | float:
         """How far a problem's numbers are from what the narrower format holds of them; usually 0."""
-        if self.dtype == "float64":
+        if not self.holds_less:
             return 0.0
         held = array.astype(DTYPES[self.dtype])
         return np.where(held == array, 0.0, np.where(np.isfinite(held), self.unit * np.abs(array) + self.underflow, np.inf))

@@ -112,6 +112,8 @@ def _forward(passed: Passes, index: int, a: float, a_error: float, model: WorstC
 def _backward(passed: Passes, layers: list[_Layer], output_error: float, model: WorstCaseRounding) -> Glance | None:
     """The bounds of the derivatives; None where a number may leave the range. output_error: E(a) of the last layer."""
     problem, back, unit, eta, batch = passed.problem, passed.backward, model.unit, model.underflow, passed.problem.batch
+    if not 2 * (_largest(passed.forward.activations[-1]) + output_error + _largest(problem.y)) < model.largest:
+        return None
     rounded = row_of(ROUNDED_LOSSES, problem.loss).derivative_error
     e_error = _largest(rounded(passed.forward.activations[-1], problem.y, np.asarray(output_error), model))
     if problem.sample_weights is not None:

@@ -86,6 +86,18 @@ class RepetitionSampler:
         return _draws(self.seed, tuple(self.asked)[: at + 1])
 
 
+class NothingAlike(RepetitionSampler):
+    """Says of every matrix that all its numbers are apart, and of either sign, without a look at it: less than is so."""
+
+    def look(self, matrices: Sequence[AnyArray], reach: float = 0.0) -> list[Repetition]:
+        """1 of each."""
+        return [Repetition(1.0, False)] * len(matrices)
+
+    def samples(self, arrays: Sequence[Array], squares: Sequence[Array]) -> list[float]:
+        """1 of each."""
+        return [1.0] * len(arrays)
+
+
 @lru_cache(maxsize=64)
 def _draws(seed: int, asked: tuple[tuple[str, int], ...]) -> AnyArray:
     """The last of some draws of a seed, one after another: problems of the same shape ask for the same ones."""

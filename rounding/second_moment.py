@@ -66,10 +66,10 @@ def near_kinks(passed: Passes, noise: TypicalRounding) -> AnyArray:
 
 
 class Variances(Sums):
-    """V by layer, in units of v: of the sums, and of what functions make of them."""
+    """V by layer, in units of v: of the sums, and of what functions make of them; lossy: as in deviation, apart: as in Sums."""
 
-    def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset()) -> None:
-        super().__init__(passed, noise)
+    def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset(), *, apart: bool = False) -> None:
+        super().__init__(passed, noise, apart=apart)
         self.allowed = [lossy is None or name_and_parameters(choice)[0] in lossy for choice in self.problem.activations]
         """Whether a textbook formula is allowed for, by layer."""
         self.activations: list[Activation] = [row_of(ACTIVATIONS, choice) for choice in self.problem.activations]

@@ -10,14 +10,14 @@ from reference.passes import Passes
 from rounding.activations import ROUNDED_ACTIVATIONS
 from rounding.arithmetic import SHARED, TypicalRounding
 from rounding.deviation import Factored
-from rounding.repetition import RepetitionSampler
+from rounding.repetition import NothingAlike, RepetitionSampler
 from rounding.scales import JointRounding
 
 WANDERS, WANDERS_ON_AVERAGE = 1 / 2, 1 / 6
 """The squares of the partial sums of n terms come to so many n times the squares of the terms, beside n/3 times the square of the total:
 where only the terms are known, and where they stand in random order, so that the partial sums come back to the total."""
 
-LARGE, WITHIN = 1 << 17, (1e-6, 1e6)
+LARGE, WITHIN = 1 << 16, (1e-6, 1e6)
 """Of networks of so many weights the variances are computed in float32, where the norm of each array is in this range.
 """
 
@@ -29,15 +29,18 @@ SMALLEST = 2.0**-511
 
 
 class Sums:
-    """V of every sum, in units of v, the variance of one rounding; and what all of them need: squares, and how much is alike."""
+    """V of every sum, in units of v, the variance of one rounding; and what all of them need: squares, and how much is alike.
 
-    def __init__(self, passed: Passes, noise: TypicalRounding) -> None:
+    apart: whether nothing is taken to be alike, so that all roundings are independent: the least that V is, for less work.
+    """
+
+    def __init__(self, passed: Passes, noise: TypicalRounding, *, apart: bool = False) -> None:
         self.passed, self.problem, self.noise = passed, passed.problem, noise
         self.rounded = [row_of(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
         """What rounding does to the activation of each layer."""
         self.joint = [row if isinstance(row, JointRounding) else None for row in self.rounded]
         """The rules of the layers that are not elementwise."""
-        self.alike = RepetitionSampler(noise.sum_unit, self.problem.batch)
+        self.alike = (NothingAlike if apart else RepetitionSampler)(noise.sum_unit, self.problem.batch)
         self.sizes = [norm**2 for norm in passed.weight_norms]
         self.dtype: Any = np.float32 if self._fits_float32() else np.float64
         self.least = (LOST if self.dtype is np.float32 else SMALLEST**2) + noise.underflow**2 / noise.variance
@@ -197,7 +200,7 @@ class Sums:
         """Whether squares, and products of two of them, stay in the range of float32."""
         if sum(weight.size for weight in self.problem.weights) < LARGE:
             return False
-        sizes = [*self.sizes, *(float(squares.sum()) for squares in self.passed.squares.all)]
+        sizes = [*self.sizes, *self.passed.squares.sums.tolist()]
         return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
     def _lost(self, terms: int, *largest: float) -> float:

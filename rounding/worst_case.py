@@ -113,10 +113,9 @@ def _forward_bound(passed: Passes, model: WorstCaseRounding) -> tuple[list[Array
         a, a_error = passed.forward.activations[layer], a_errors[-1]
         absolute = np.abs(weight)
         terms = weight.shape[-1]
-        z_error = _product_bound(np.abs(a), a_error, np.swapaxes(absolute, -1, -2), terms + 1, terms, model)
-        size = (np.abs(a) + a_error) @ np.swapaxes(absolute, -1, -2)
-        if np.any(weight_error := model.input_error(weight)):
-            z_error = z_error + (1 + model.sum(terms)) * ((np.abs(a) + a_error) @ np.swapaxes(weight_error, -1, -2))
+        z_error, size = _product_bound(np.abs(a), a_error, absolute.swapaxes(-1, -2), terms + 1, terms, model)
+        if model.holds_less and (weight_error := np.asarray(model.input_error(weight))).any():
+            z_error = z_error + (1 + model.sum(terms)) * ((np.abs(a) + a_error) @ weight_error.swapaxes(-1, -2))
         if bias is not None:
             z_error = z_error + (model.sum(terms) * np.abs(bias) + model.input_error(bias))[..., None, :]
             size = size + np.abs(bias)[..., None, :]
@@ -216,10 +215,10 @@ def _backward_bound(
         delta_error = _claimed(delta_error, size > widest)
         deltas.append(delta_error * INFLATION)
         a, a_error = np.abs(passed.forward.activations[layer]), a_errors[layer]
-        turned, turned_error = np.swapaxes(delta, -1, -2), np.swapaxes(delta_error, -1, -2)
+        turned, turned_error = delta.swapaxes(-1, -2), delta_error.swapaxes(-1, -2)
         penalised = problem.penalised is not None
-        weight_error = _product_bound(turned, turned_error, a + a_error, batch + penalised, batch, model) + turned @ a_error
-        size = (turned + turned_error) @ (a + a_error)
+        weight_error, size = _product_bound(turned, turned_error, a + a_error, batch + penalised, batch, model)
+        weight_error = weight_error + turned @ a_error
         if penalised:
             weight_error = weight_error + _penalty_bound(passed, layer, model)
             size = size + np.abs(_added(passed, layer)) * (batch + 1)
@@ -229,10 +228,10 @@ def _backward_bound(
         biases.append(_claimed(bias_error, size.sum(axis=-2) > widest[..., 0]) * INFLATION)
         absolute = np.abs(problem.weights[layer])
         terms = absolute.shape[-2]
-        error = _product_bound(delta, delta_error, absolute, terms, terms, model)
-        if np.any(input_error := model.input_error(problem.weights[layer])):
+        error, size = _product_bound(delta, delta_error, absolute, terms, terms, model)
+        if model.holds_less and (input_error := np.asarray(model.input_error(problem.weights[layer]))).any():
             error = error + (1 + model.sum(terms)) * ((delta + delta_error) @ input_error)
-        errors.append(_claimed(error, (delta + delta_error) @ absolute > widest))
+        errors.append(_claimed(error, size > widest))
     gradient = Gradient(
         tuple(reversed(weights)),
         tuple(reversed(biases)),
@@ -245,15 +244,18 @@ def _backward_bound(
     return BackwardBound(gradient, tuple(reversed(errors[:-1])), tuple(reversed(slopes)))
 
 
-def _product_bound(left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: WorstCaseRounding) -> Array:
+def _product_bound(
+    left: Array, left_error: Array, right: Array, roundings: int, terms: int, model: WorstCaseRounding
+) -> tuple[Array, Array]:
     """E of left @ right: [th (|left| + E) + E] |right|, n products that may underflow, inputs that may be flushed to zero.
 
-    left (m, n) with its error, right (n, p), both absolute; roundings: how many a term may take.
+    left (m, n) with its error, right (n, p), both absolute; roundings: how many a term may take. And how large the sums may be,
+    (|left| + E) |right|.
     """
-    rounded = model.sum(roundings) * (left + left_error) + left_error
+    th, size = model.sum(roundings), (left + left_error) @ right
     flushed = left.sum(axis=-1, keepdims=True) + right.sum(axis=-2, keepdims=True)
     # what underflows early is rounded with the rest of the sum
-    return rounded @ right + model.underflow * (1 + model.sum(roundings)) * (2 * (terms + 1) + flushed)
+    return th * size + left_error @ right + model.underflow * (1 + th) * (2 * (terms + 1) + flushed), size
 
 
 def _output_error_bound(passed: Passes, a_error: Array, model: WorstCaseRounding) -> Array:

@@ -112,7 +112,7 @@ def test_what_peers_would_suffer_as_well_is_no_accusation(monkeypatch):
 
 def without_projection(exact):
     """One that allows for no more of a common factor than the constant."""
-    exact.projection = lambda precision, lossy=frozenset(): lambda: MagicMock(bound=lambda layer, row=None: 0.0)
+    exact.projection = lambda precision, lossy=frozenset(), apart=False: lambda: MagicMock(bound=lambda layer, row=None: 0.0)
     return exact
 
 

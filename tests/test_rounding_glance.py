@@ -55,6 +55,15 @@ def test_it_lies_on_both_sides_of_the_bound(precision, kind, seed_of_the_run):
         is_on_both_sides(glance, bound)
 
 
+def test_nothing_is_said_where_a_difference_may_leave_the_range():
+    """a - y, which no derivative of Huber's loss shows: -32,752 is half of the largest number of float16."""
+    problem = Problem([np.ones((1, 1))], activations=["identity"], loss=("huber", {"delta": 0.1}), x=[[0.5]], y=[[-32_752.0]])
+    model = worst_case_rounding(PRECISIONS["float16"])
+    assert np.isinf(rounding_bound(passes(problem), model).weights[0]).all()
+    assert at_a_glance(passes(problem), model) is None
+    assert at_a_glance(passes(problem.replaced(y=[[-32_000.0]])), model) is not None
+
+
 @pytest.mark.parametrize("choice", [pytest.param(choice, id=str(choice)) for choice in ELEMENTWISE])
 def test_it_does_with_every_activation(choice):
     seen = 0

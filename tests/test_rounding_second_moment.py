@@ -23,6 +23,7 @@ from reference.passes import passes
 from reference.problem import Problem
 from rounding.arithmetic import SIGMAS_ALLOWED, typical_rounding
 from rounding.precisions import PRECISIONS
+from rounding.repetition import RepetitionSampler
 from rounding.second_moment import deviation, near_kinks
 
 FLOAT32 = PRECISIONS["float32"]
@@ -106,15 +107,36 @@ ALIKE = {
 }
 
 
+def alike(change):
+    held = ALIKE[change](network(3))
+    return held.replaced(weights=[weight.astype(np.float32).astype(float) for weight in held.weights], x=held.x.astype(np.float32))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("change", ALIKE)
 def test_what_is_alike_rounds_alike(change, order):
-    problem = network(3)
-    held = ALIKE[change](problem)
-    held = held.replaced(
-        **{name: [a.astype(np.float32).astype(float) for a in getattr(held, name)] for name in ("weights",)}, x=held.x.astype(np.float32)
-    )
+    held = alike(change)
     assert judged(held, narrow(held, order=ORDERS[order])).verdict == "right"
+
+
+@pytest.mark.parametrize("change", ALIKE)
+def test_where_nothing_is_taken_to_be_alike_every_variance_is_the_least(change):
+    exact = Exact(alike(change))
+    least, whole = (exact.deviation(FLOAT32, apart=apart) for apart in (True, False))
+    pairs = list(zip(least.sigma.arrays(), whole.sigma.arrays(), strict=True))
+    for (_, some), (_, more) in pairs:
+        assert (some <= more * (1 + 1e-6)).all()
+    if change != "many zeros":
+        assert any((some < more / 2).all() for (_, some), (_, more) in pairs)
+
+
+def test_what_is_alike_is_looked_for_only_where_an_answer_needs_it(monkeypatch):
+    looks, look = [], RepetitionSampler.look
+    plain, equal = network(3), alike("equal samples")
+    monkeypatch.setattr(RepetitionSampler, "look", lambda *given: looks.append(1) or look(*given))
+    for problem, needs in ((plain, False), (equal, True)):
+        assert judged(problem, narrow(problem)).verdict == "right"
+        assert bool(looks) is needs
 
 
 def test_terms_of_one_sign_drift():

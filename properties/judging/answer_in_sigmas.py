@@ -102,11 +102,18 @@ class AnswerInSigmas:
         return sum(one.got.size for one in self.arrays)
 
 
-def beside_reference(exact: Exact, answer: Gradient, precision: Precision, textbook: frozenset[str] | None = frozenset()) -> AnswerInSigmas:
+def beside_reference(
+    exact: Exact,
+    answer: Gradient,
+    precision: Precision,
+    textbook: frozenset[str] | None = frozenset(),
+    *,
+    apart: bool = False,
+) -> AnswerInSigmas:
     """An answer beside the reference, as an honest pass in a precision explains it.
 
-    textbook: the functions whose textbook formulas that pass may use, None for all.
+    textbook: the functions whose textbook formulas that pass may use, None for all; apart: whether no two of its roundings are alike.
     """
-    deviation = exact.deviation(precision, answer, textbook)
+    deviation = exact.deviation(precision, answer, textbook, apart=apart)
     arrays = list(arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, deviation))
-    return AnswerInSigmas(arrays, deviation, exact.projection(precision, textbook), precision)
+    return AnswerInSigmas(arrays, deviation, exact.projection(precision, textbook, apart=apart), precision)

@@ -111,7 +111,7 @@ def _of_torch(exact: Exact, precision: Precision) -> Gradient | None:
 
 def _off(exact: Exact, beside: AnswerInSigmas) -> list[tuple[Peer, dict[tuple[Place, str], Measure]]]:
     """How far each peer is off by every measure of the arrays that are judged."""
-    names = frozenset(exact.textbook_activations())
+    names = frozenset(exact.textbook_activations)
     peers = ACCURATE + (textbook_peers(names) if names else ())
     asked = {place.quantity for place in beside.places} | {"weights"}
     off = []

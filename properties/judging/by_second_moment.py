@@ -51,6 +51,8 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
     reason = says_nothing(exact, precision)
     if reason:
         return Judgement(Verdict.INCONCLUSIVE, precision.name, reason=reason, bound=STATISTICAL)
+    if at_once := _right_at_once(exact, answer, precision):
+        return at_once
     beside = beside_reference(exact, answer, precision)
     if any(not one.is_finite for one in beside.known.arrays):
         reason = "infinite or NaN, where the exact number is finite and needs no sum or product that leaves the range"
@@ -58,6 +60,15 @@ def judge_by_deviation(exact: Exact, answer: Gradient, precision: Precision, *, 
     if blunt := beside.blunt:
         return _without(exact, answer, beside, blunt, TOO_WIDE, peers)
     return _judged(exact, answer, beside, peers)
+
+
+def _right_at_once(exact: Exact, answer: Gradient, precision: Precision) -> Judgement | None:
+    """A verdict of RIGHT on an answer that is as near as a pass of which no two roundings are alike, where zero would not be; else None.
+
+    What is alike rounds alike, which makes V larger and takes a look at all matrices: to answers that need that it is given.
+    """
+    beside = beside_reference(exact, answer, precision, apart=True)
+    return None if beside.blunt or beside.suspected else beside.judgement(Verdict.RIGHT)
 
 
 def _without(exact: Exact, answer: Gradient, beside: AnswerInSigmas, blunt: set[Place], reason: str, peers: bool) -> Judgement:
@@ -84,7 +95,7 @@ def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool)
         # by accurate formulas it is off, and textbook ones would leave no digit: nothing is said of that
         return _without(exact, answer, beside, blunt, TEXTBOOK_TOO_WIDE, peers)
 
-    functions, suspected = exact.textbook_activations(), widest.known.suspected
+    functions, suspected = exact.textbook_activations, widest.known.suspected
 
     def explains(names: frozenset[str]) -> bool:
         return not beside_reference(exact, answer, precision, names).of(beside.places).known.suspected
@@ -131,7 +142,7 @@ def _left_out(exact: Exact, beside: AnswerInSigmas, excused: list[BesidePeers]) 
     """The verdict of the measures that remain, where peers are as far off as the answer by all that were suspected."""
     left_out = tuple(map(str, excused))
     if all(each.textbook for each in excused):
-        names = [[name] for name in exact.textbook_activations()]
+        names = [[name] for name in exact.textbook_activations]
         return replace(explained(beside.judgement(Verdict.LOSSY), exact, names), left_out=left_out)
     gone: dict[Place, set[str]] = {}
     for each in excused:
@@ -178,7 +189,7 @@ def says_nothing(exact: Exact, precision: Precision) -> str:
         return f"nothing can be said: sums of {longest} terms stagnate in {precision.name}"
     forward, back = passed.forward, passed.backward
     arrays = [*forward.pre_activations, *forward.activations, *back.errors, *back.deltas]
-    if not all(math.isfinite(squares.sum()) for squares in passed.squares.all) and not all(np.isfinite(array).all() for array in arrays):
+    if not np.isfinite(passed.squares.sums).all() and not all(np.isfinite(array).all() for array in arrays):
         return "nothing can be said: a number of the exact passes leaves the range of float64"
     weight = float(problem.total_weight) if problem.has_weighted_mean else 1.0
     if not precision.least_normal / precision.unit <= weight <= precision.largest / 2:

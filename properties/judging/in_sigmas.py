@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -90,9 +90,9 @@ def _compared(
 ) -> ArrayInSigmas:
     if got.ndim < 2:
         got = np.where(np.isinf(variance), low, got)  # no claim is made
-        as_row = [np.reshape(array, (1, -1)) for array in (got, low, high, variance)]
-        one = _compared(place, as_row[0], as_row[1], as_row[1 if high is low else 2], as_row[3], unit)
-        return replace(one, got=got, low=low, high=high, variance=variance, worst=one.worst[2 - got.ndim :])
+    bounds, shape, exactly = (place, got, low, high, variance, unit), got.shape, high is low
+    if got.ndim < 2:
+        got, low, high, variance = (np.reshape(array, (1, -1)) for array in (got, low, high, variance))
     (m, n), dtype = got.shape, variance.dtype
     rows, columns, along, sizes = np.zeros(m), np.zeros(n), np.zeros(m), np.zeros(m)
     worst, most, outside, zero = 0, -1.0, 0, 0.0
@@ -102,7 +102,7 @@ def _compared(
     for start in range(0, m, BLOCK):
         some = slice(start, start + BLOCK)
         given, exact = got[some], low[some]
-        error = np.subtract(given, exact if high is low else clipped(given, exact, high[some]), dtype=np.float64)
+        error = np.subtract(given, exact if exactly else clipped(given, exact, high[some]), dtype=np.float64)
         # what is left needs few digits
         squares, exact, taken = error.astype(dtype, copy=False), exact.astype(dtype, copy=False), scratch[: len(given)]
         squares *= 1 / unit
@@ -126,11 +126,10 @@ def _compared(
             outside += int(np.sum(~(squares <= SIGMAS_ALLOWED**2)))
         if not (largest <= most or math.isnan(most)):
             worst, most = start * n + at, largest
-    index = tuple(int(i) for i in np.unravel_index(worst, got.shape))
+    index = tuple(int(i) for i in np.unravel_index(worst, shape))
     along *= unit
     size = float(sizes.sum())
     factor = 1 + float(along.sum()) / size if size else 1.0
     zero = math.inf if nothing else math.sqrt(zero / got.size) / unit
     rms = np.sqrt(rows / n), np.sqrt(columns / m)
-    bounds, at_worst = (place, got, low, high, variance, unit), (index, math.sqrt(most), outside)
-    return ArrayInSigmas(*bounds, *at_worst, math.sqrt(size), factor, *rms, zero, known, along, sizes)
+    return ArrayInSigmas(*bounds, index, math.sqrt(most), outside, math.sqrt(size), factor, *rms, zero, known, along, sizes)

@@ -220,38 +220,50 @@ class Exact:
             self._bounds[key] = rounding_bound(self.passes, worst_case_rounding(precision, lossy), jumps=jumps)
         return self._bounds[key]
 
-    def deviation(self, precision: Precision, answer: Gradient | None = None, lossy: frozenset[str] | None = frozenset()) -> Deviation:
-        """The second-moment bound of a target in this precision beside the reference; of dC/dx and C only where the answer gives them."""
+    def deviation(
+        self,
+        precision: Precision,
+        answer: Gradient | None = None,
+        lossy: frozenset[str] | None = frozenset(),
+        *,
+        apart: bool = False,
+    ) -> Deviation:
+        """The second-moment bound of a target in this precision beside the reference; of dC/dx and C only where the answer gives them.
+
+        apart: as in Variances.
+        """
         x, loss = answer is None or answer.x is not None, answer is None or answer.loss is not None
         lossy = self._losing(lossy)
-        key = precision.name, x, loss, lossy
+        key = precision.name, x, loss, lossy, apart
         if key not in self._deviations:
             with np.errstate(all="ignore"):
-                self._deviations[key] = self._variances_of(precision, lossy).deviation(x, loss)
+                self._deviations[key] = self._variances_of(precision, lossy, apart).deviation(x, loss)
         return self._deviations[key]
 
-    def projection(self, precision: Precision, lossy: frozenset[str] | None = frozenset()) -> Callable[[], Projections]:
+    def projection(
+        self, precision: Precision, lossy: frozenset[str] | None = frozenset(), *, apart: bool = False
+    ) -> Callable[[], Projections]:
         """How far the factors that are common to the dC/dW of a layer may be from 1; worked out when it is asked for."""
 
         def projections() -> Projections:
             losing = self._losing(lossy)
-            key = precision.name, losing
+            key = precision.name, losing, apart
             if key not in self._projections:
-                self._projections[key] = Projections(self._variances_of(precision, losing))
+                self._projections[key] = Projections(self._variances_of(precision, losing, apart))
             return self._projections[key]
 
         return projections
 
     def _losing(self, lossy: frozenset[str] | None) -> frozenset[str]:
         """Those of some activations, or of all, that lose digits by textbook formulas in this problem."""
-        losing = frozenset(self.textbook_activations())
+        losing = frozenset(self.textbook_activations)
         return losing if lossy is None else losing & lossy
 
-    def _variances_of(self, precision: Precision, lossy: frozenset[str]) -> Variances:
-        key = precision.name, lossy
+    def _variances_of(self, precision: Precision, lossy: frozenset[str], apart: bool) -> Variances:
+        key = precision.name, lossy, apart
         if key not in self._variances:
             with np.errstate(all="ignore"):
-                self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy)
+                self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy, apart=apart)
         return self._variances[key]
 
     @cached_property
@@ -270,6 +282,7 @@ class Exact:
         entries = list(measured(self.reference, found.lower, found.upper, self.own_bound))
         return Judgement.of_disagreement(entries, precision) if any(entry.outside.any() for entry in entries) else None
 
+    @cached_property
     def textbook_activations(self) -> list[str]:
         """The activations of this problem that have textbook formulas that lose digits."""
         names = list(dict.fromkeys(name_and_parameters(choice)[0] for choice in self.problem.activations))
@@ -278,7 +291,7 @@ class Exact:
     def textbook_functions(self) -> list[str]:
         """The same, and the loss if it has one."""
         loss = name_and_parameters(self.problem.loss)[0]
-        return [*self.textbook_activations(), *([loss] if row_of(ROUNDED_LOSSES, self.problem.loss).lossy else [])]
+        return [*self.textbook_activations, *([loss] if row_of(ROUNDED_LOSSES, self.problem.loss).lossy else [])]
 
 
 @dataclass(frozen=True)

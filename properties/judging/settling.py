@@ -107,7 +107,7 @@ class _Balls:
 def _graded(balls: _Balls, answer: Gradient, places: Collection[Place], judgement: Judgement) -> Judgement:
     """A judgement of what textbook formulas were allowed for: right only if accurate ones explain it too, else lossy."""
     exact = balls.exact
-    names = exact.textbook_activations()
+    names = exact.textbook_activations
     if judgement.verdict is not Verdict.RIGHT or not names:
         return judgement
     if not balls.beside(answer, exact.deviation(balls.precision, answer), frozenset()).of(places).known.suspected:
