@@ -44,28 +44,33 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def contexts(browser):
-    """By colour and size, one window of the browser each."""
-    made = {
-        (scheme, size): browser.new_context(color_scheme=scheme, viewport=DESKTOP if size == "desktop" else PHONE)
-        for scheme in ("light", "dark")
-        for size in ("desktop", "phone")
-    }
-    yield made
-    for context in made.values():
-        context.close()
+def window(browser):
+    """One window of the browser, in which the pages are opened one after another."""
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 class Opened:
     """A page that was opened, with what it asked for and complained of."""
 
-    def __init__(self, context, file):
-        self.page = context.new_page()
+    def __init__(self, window, file):
+        self.page = window
         self.said, self.asked = [], []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.listeners = {
+            "console": lambda message: self.said.append(message.text),
+            "pageerror": lambda error: self.said.append(str(error)),
+            "request": lambda request: self.asked.append(request.url),
+        }
+        for event, listener in self.listeners.items():
+            self.page.on(event, listener)
         self.page.goto(file.as_uri())
+
+    def left(self):
+        """Hears no more of the window, which is for the next page."""
+        for event, listener in self.listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.goto("about:blank")
 
     def box(self, selector):
         """Where the first element of a selector lies, None where it has no size."""
@@ -73,19 +78,23 @@ class Opened:
 
 
 @pytest.fixture
-def opened(contexts, tmp_path):
-    """Opens a text as a page: of a colour and a size."""
+def opened(window, tmp_path):
+    """Opens a text as a page, in place of the one before: of a colour and a size."""
     pages = []
 
     def open_page(text, scheme="light", size="desktop"):
+        if pages:
+            pages[-1].left()
+        window.emulate_media(media="screen", color_scheme=scheme)
+        window.set_viewport_size(DESKTOP if size == "desktop" else PHONE)
         file = tmp_path / f"{len(pages)}.html"
         file.write_text(text, encoding="utf-8")
-        pages.append(Opened(contexts[scheme, size], file))
+        pages.append(Opened(window, file))
         return pages[-1]
 
     yield open_page
-    for each in pages:
-        each.page.close()
+    if pages:
+        pages[-1].left()
 
 
 def fits(one, viewport):

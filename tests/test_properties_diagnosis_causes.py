@@ -1,5 +1,7 @@
 """A planted mistake is named by its place and cause; a right target is told nothing; what is not in the table is never told as certain."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,12 @@ def told_of(target, supports=SIMPLE, **options):
     return diagnose(InProcess(target), Support.of(supports), seconds=LIMIT, **options)
 
 
+@cache
+def told_of_fault(name):
+    """What is told of a planted fault, of which some tests look at other parts; no test writes to it."""
+    return told_of(FAULTS[name].answering(("weights", "biases")))
+
+
 def network(*rows, answers=("weights", "biases")):
     """A target that makes some mistakes at once."""
     return Network(together(rows), answers)
@@ -53,7 +61,8 @@ NAMED = {
 @pytest.mark.parametrize("name", NAMED)
 def test_a_planted_fault_is_named_with_its_place(name):
     supports, equation, layer = NAMED[name]
-    (diagnosis,) = told_of(FAULTS[name].answering(("weights", "biases")), supports)
+    target = FAULTS[name].answering(("weights", "biases"))
+    (diagnosis,) = told_of_fault(name) if supports == SIMPLE else told_of(target, supports)
     assert diagnosis.cause == name or are_equal(diagnosis.cause, name)
     assert (diagnosis.equation, diagnosis.layer) == (equation, layer)
     given, of = diagnosis.reproduced
@@ -102,7 +111,7 @@ LEFT_OUT = ["used_activation_for_pre_activation", "left_out_the_last_row", "forg
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_what_is_not_in_the_table_is_placed_and_never_certain(name):
     target, supports = FAULTS[name].answering(("weights", "biases")), SIMPLE | dict(FAULTS[name].supports)
-    (known,) = told_of(target, supports)
+    (known,) = told_of_fault(name) if supports == SIMPLE else told_of(target, supports)
     assert known.cause is not None
     (diagnosis,) = told_of(target, supports, without=sorted({name, known.cause, *known.same_as}))
     assert diagnosis.cause is None
@@ -176,7 +185,7 @@ def test_what_changes_after_some_calls_is_told(right):
 
 
 def test_the_lines_of_a_cause():
-    (diagnosis,) = told_of(FAULTS["used_activation_for_pre_activation"].answering(("weights", "biases")))
+    (diagnosis,) = told_of_fault("used_activation_for_pre_activation")
     assert diagnosis.explanation.startswith(
         "equation 3, layer 1 (tanh): g' is taken at a in place of z. It shows for every activation whose slope "
     )
