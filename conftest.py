@@ -106,19 +106,6 @@ def without_shrinking(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         monkeypatch.setattr(Shrinkage, "shrink_all", lambda self, seconds: None)
 
 
-FOR_ANY_NUMBERS = {"test_backproof_engine", "test_backproof_tally", "test_properties_edges"}
-"""Tests of what is found, whether or not moderate numbers show it: to tell that, a failing check asks 230 further problems."""
-
-
-@pytest.fixture(autouse=True)
-def without_moderate_numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check says not whether a wrong target is right for moderate numbers, in the tests that do not look at it."""
-    if request.path.stem in FOR_ANY_NUMBERS:
-        from backproof.runs.conclusion import Conclusion
-
-        monkeypatch.setattr(Conclusion, "_right_if_tame", lambda self, told: "")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A run without a seed of its own gets one, so that it can be told and had again; a worker gets that of the run.
