@@ -301,7 +301,7 @@ AT_IMPORT = {
     "leaves": "import sys; sys.exit('bye')",
     "syntax": "def gradient(problem:",
     "missing": "x = 1",
-    "hangs": "while True: pass",
+    "hangs": "import time; time.sleep(60)",
     "dies": "import os; os._exit(0)",
 }
 

@@ -142,7 +142,7 @@ def test_what_makes_no_sense_for_all_or_for_one_is_refused(folder):
 
 
 def test_names_of_targets_are_shown_harmlessly(folder):
-    report = check(lambda problem: None, max_examples=2, seed=1, shrink_seconds=0)
+    report = check(lambda problem: None, max_examples=2, seed=1, shrink_seconds=0, no_diagnosis=True)
     save_finding(replace(report.findings[0], target="\x1b[31mred\x1b[0m:f"), 0, folder / ".backproof")
     done = run("replay")
     assert "\x1b" not in done.stdout
