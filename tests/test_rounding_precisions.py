@@ -14,7 +14,7 @@ from reference.dtypes import DTYPES
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
-from reference.gradient import Gradient
+from reference.gradient import Gradient, Place
 from reference.passes import passes
 from reference.problem import Problem
 from rounding.arithmetic import worst_case_rounding
@@ -138,15 +138,14 @@ def test_honest_passes_stay_well_inside_on_drawn_problems(precision):
     row = PRECISIONS[precision]
     shares, sharp = [], 0
     # those of probabilities make no claim of sure outputs: tests/test_rounding_probabilities.py
-    for problem in one_of_each_block(100, 11, Support.of({"losses": OF_ANY_NUMBERS}), precision):
+    for problem in one_of_each_block(60, 11, Support.of({"losses": OF_ANY_NUMBERS}), precision):
         truth, bound = judged(problem, worst_case_rounding(row, None))
         parts = [place for place in truth if place.quantity in ("weights", "biases") and np.isfinite(bound[place]).all()]
         answers = [stored(row, s, f, seed=1 if s else None).gradient(problem) for f, s in WAYS]
         assert not any(outside(answer, truth, bound) for answer in answers), problem
         # near a kink the jump is allowed, and another slope uses it up
-        if parts and np.array_equal(
-            *(rounding_bound(passes(problem), worst_case_rounding(row, None), jumps=j).weights[0] for j in (False, True))
-        ):
+        first = rounding_bound(passes(problem), worst_case_rounding(row, None), jumps=False).weights[0] if parts else None
+        if parts and np.array_equal(first, bound[Place("weights", 1)]):
             off = [np.nanmax(np.abs(dict(answer.arrays())[place] - truth[place]) / bound[place]) for answer in answers for place in parts]
             shares.append(max(off))
             sharp += all(np.max(bound[place]) < np.max(np.abs(truth[place])) / 2 for place in parts if place.quantity == "weights")
