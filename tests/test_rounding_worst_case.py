@@ -45,7 +45,7 @@ def test_holds_honest_passes(kind, precision, formulas):
     model = worst_case_rounding(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     honest = {name: Honest(dtype=dtype, formulas=formulas, **options) for name, options in VARIANTS.items()}
     # the test is not idle: a claim is made nearly everywhere, but where numbers leave the range on purpose
-    assert claims_where_all_hold(25, kind, precision, model, honest) > (
+    assert claims_where_all_hold(15, kind, precision, model, honest) > (
         0.1 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95
     )
 
@@ -63,7 +63,7 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, formulas):
     )
     units = {"unit": row.unit, "product_unit": row.product_unit}
     units |= {name: getattr(row, name) for name in ("sum_unit", "function_unit") if getattr(row, f"{name[:-5]}_bits")}
-    for seed in range(20):
+    for seed in range(12):
         for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
             problem = random_problem(seed, kind)
             truth, bound = judged(problem, model)
