@@ -10,7 +10,9 @@ from reference.functions.parametrised import name_and_parameters, row_of
 
 
 def forwards(a, b):
-    return reduce(lambda total, k: total + a[:, k, None] * b[None, k, :], range(1, a.shape[1]), a[:, 0, None] * b[None, 0, :])
+    """Of two matrices, or of two stacks of them."""
+    terms = (a[..., :, k, None] * b[..., None, k, :] for k in range(a.shape[-1]))
+    return reduce(lambda total, term: total + term, terms)
 
 
 def backwards(a, b):
@@ -40,20 +42,20 @@ def winograd(levels):
     def product(a, b, left=levels):
         if not left:
             return forwards(a, b)
-        (n, m), p = a.shape, b.shape[1]
-        a = np.pad(a, ((0, n % 2), (0, m % 2)))
-        b = np.pad(b, ((0, m % 2), (0, p % 2)))
-        (a11, a12), (a21, a22) = (np.hsplit(half, 2) for half in np.vsplit(a, 2))
-        (b11, b12), (b21, b22) = (np.hsplit(half, 2) for half in np.vsplit(b, 2))
+        (n, m), p, stacked = a.shape[-2:], b.shape[-1], [(0, 0)] * (a.ndim - 2)
+        a = np.pad(a, [*stacked, (0, n % 2), (0, m % 2)])
+        b = np.pad(b, [*stacked, (0, m % 2), (0, p % 2)])
+        (a11, a12), (a21, a22) = (np.split(half, 2, axis=-1) for half in np.split(a, 2, axis=-2))
+        (b11, b12), (b21, b22) = (np.split(half, 2, axis=-1) for half in np.split(b, 2, axis=-2))
         s1, t1 = a21 + a22, b12 - b11
         s2, t2 = s1 - a11, b22 - t1
         s3, t3 = a11 - a21, b22 - b12
         s4, t4 = a12 - s2, t2 - b21
-        p1, p2, p3, p4 = (product(*pair, left - 1) for pair in ((a11, b11), (a12, b21), (s4, b22), (a22, t4)))
-        p5, p6, p7 = (product(*pair, left - 1) for pair in ((s1, t1), (s2, t2), (s3, t3)))
+        lefts, rights = np.stack([a11, a12, s4, a22, s1, s2, s3]), np.stack([b11, b21, b22, t4, t1, t2, t3])
+        p1, p2, p3, p4, p5, p6, p7 = product(lefts, rights, left - 1)
         u2 = p1 + p6
         u3, u4 = u2 + p7, u2 + p5
-        return np.block([[p1 + p2, u4 + p3], [u3 - p4, u3 + p5]])[:n, :p]
+        return np.block([[p1 + p2, u4 + p3], [u3 - p4, u3 + p5]])[..., :n, :p]
 
     return product
 

@@ -11,6 +11,7 @@ jax = pytest.importorskip("jax")
 jnp = jax.numpy
 # each loss and batch is compiled anew
 QUICK = {"max_examples": 8, "seed": 1, "shrink_seconds": 0, "losses": ["upstream"], "reductions": ["sum"], "batch": (2, 2)}
+AGREES = QUICK | {"laws": ["it_agrees_with_the_exact_gradient"], "max_examples": 4}
 
 
 @pytest.fixture(params=["float64", "float32", "bfloat16"])
@@ -130,11 +131,12 @@ def equinox_network(dtype):
     return equinox.nn.MLP(3, 2, 4, 1, activation=jnp.tanh, dtype=dtype, key=jax.random.PRNGKey(0))
 
 
-def test_a_module_of_equinox_is_a_target_as_it_is(dtype):
-    report = check(equinox_network(getattr(jnp, dtype)), **QUICK)
+def test_a_module_of_equinox_is_a_target_as_it_is():
+    with jax.enable_x64(True):
+        report = check(equinox_network(jnp.float64), **QUICK)
     assert report.passed, str(report)
     assert report.target == "MLP"
-    assert report.precision.split("/")[0] == dtype
+    assert report.precision == "float64"
     assert "the stack that was found in it: 3, 4 tanh, 2 identity; known by" in report.notes[0]
 
 
@@ -147,7 +149,7 @@ def test_a_mistake_in_a_module_of_equinox_is_found():
 
     silu.defvjp(lambda z: (silu(z), z), lambda z, upstream: (upstream * jax.nn.sigmoid(z),))
     network = equinox.nn.MLP(3, 2, 4, 1, activation=silu, key=jax.random.PRNGKey(0))
-    assert check(network, **QUICK).verdict == "wrong"
+    assert check(network, **AGREES).verdict == "wrong"
 
 
 def test_activations_may_be_said():
@@ -165,9 +167,8 @@ def test_a_right_network_passes(dtype):
     assert report.precision.split("/")[0] == dtype
 
 
-@pytest.mark.parametrize("name", ["pairs", "Equinox"])
-def test_a_right_network_of_another_form_passes(name):
-    report = check(from_jax(*TREES[name][:2]), **QUICK)
+def test_a_right_network_that_is_not_compiled_passes():
+    report = check(from_jax(*TREES["pairs"][:2]), **QUICK)
     assert report.passed, str(report)
 
 
@@ -182,9 +183,10 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_a_derivative_of_ones_own_is_found(mistake, dtype):
-    report = check(from_jax(jax.jit(with_backward(MISTAKES[mistake])), pairs(dtype)), **QUICK)
+def test_a_mistake_in_a_derivative_of_ones_own_is_found(dtype):
+    # another formula in float32, so that each dtype has one of them
+    mistake = MISTAKES["another sign" if dtype == "float32" else "a term is missing"]
+    report = check(from_jax(jax.jit(with_backward(mistake)), pairs(dtype)), **AGREES)
     assert report.verdict == "wrong", str(report)
 
 

