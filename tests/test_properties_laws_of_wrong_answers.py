@@ -94,7 +94,7 @@ GROSS = [
 @pytest.mark.parametrize(("name", "law"), GROSS)
 def test_a_wrong_answer_that_breaks_a_law_too_shows_it(name, law):
     fault = FAULTS[name]
-    outcomes = [LAWS[law].on(Case(problem, InProcess(fault.target))) for problem in draw_problems(60, 5, Support.of(fault.supports))]
+    outcomes = (LAWS[law].on(Case(problem, InProcess(fault.target))) for problem in draw_problems(60, 5, Support.of(fault.supports)))
     assert any(outcome.status is Status.BROKEN for outcome in outcomes)
 
 

@@ -48,7 +48,7 @@ def quiet():
 @pytest.mark.parametrize("form", FORMS)
 def test_no_honest_form_is_accused_on_drawn_problems(form, precision, times, seed_of_the_run):
     verdicts = Counter()
-    for problem in draw_problems(200 * times, seed_of_the_run, ALL, precision):
+    for problem in draw_problems(80 * times, seed_of_the_run, ALL, precision):
         judgement = verify(problem, FORMS[form](DTYPES[precision]).gradient(problem), precision=precision)
         verdicts[judgement.verdict.value] += 1
         assert judgement.verdict in ("right", "lossy", "inconclusive"), f"{form}: {judgement} on {problem!r}"
@@ -69,7 +69,7 @@ def large(rng, loss, size):
 @pytest.mark.parametrize("form", FORMS)
 def test_no_honest_form_is_accused_at_real_sizes_and_a_wrong_row_is_seen(form, loss, precision, seed_of_the_run):
     rng = np.random.default_rng(seed_of_the_run)
-    for size in (0.5, 1, 2):
+    for size in (0.5, 2):
         problem = large(rng, loss, size)
         gradient = FORMS[form](DTYPES[precision]).gradient(problem)
         judgement = verify(problem, gradient, precision=precision)
@@ -118,7 +118,7 @@ def test_a_loss_that_nothing_stands_before_is_refused():
 
 def test_all_laws_hold_with_them(times, seed_of_the_run):
     session, posed = InProcess(Network()), Counter()
-    for problem in draw_problems(60 * times, seed_of_the_run, Support.of({"losses": list(BEHIND), "wants": ["x", "loss"]}), "float64"):
+    for problem in draw_problems(30 * times, seed_of_the_run, Support.of({"losses": list(BEHIND), "wants": ["x", "loss"]}), "float64"):
         case = Case(problem, session)
         outcomes = {law.name: law.on(case) for law in LAWS.values()}
         assert not [name for name, outcome in outcomes.items() if outcome.status is Status.BROKEN], problem
@@ -153,7 +153,7 @@ def test_code_of_people_is_judged_as_it_stands(loss, share):
         return dW, db
 
     backprop.supports = {"activations": ["tanh"], "losses": [loss], "reductions": ["sum"], "biases": True}
-    report = check(backprop, max_examples=60, seed=1, shrink_seconds=0)
+    report = check(backprop, max_examples=20, seed=1, shrink_seconds=0)
     assert report.verdict in ({"right", "lossy"} if share == 1 else {"wrong"})
     assert report.passed == (share == 1)
     assert row_of(LOSSES, loss).behind
