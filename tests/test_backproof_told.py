@@ -352,7 +352,7 @@ def test_the_line_of_a_softmax_layer_is_its_whole_jacobian_and_that_of_a_penalty
 
 def test_a_diagonal_jacobian_is_told_with_the_whole_one():
     fault = FAULTS["took_a_diagonal_jacobian_for_softmax"]
-    report = backproof.check(fault.answering(("weights", "biases")), max_examples=60, seed=1, shrink_seconds=1)
+    report = backproof.check(fault.answering(("weights", "biases")), max_examples=30, seed=1, shrink_seconds=0.3)
     told = headline(report)
     assert "(softmax)" in told.where
     assert told.right.code == "delta = a * (error - (a * error).sum(axis=1, keepdims=True))"

@@ -64,7 +64,7 @@ RIGHT = [
 @pytest.mark.parametrize("precision", NARROW)
 @pytest.mark.parametrize(("f", "rate"), RIGHT, ids=[f.__name__ for f, _ in RIGHT])
 def test_right_updates_are_right(f, rate, precision):
-    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=20, seed=2, precision=precision, shrink_seconds=0)
+    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=6, seed=2, precision=precision, shrink_seconds=0)
     assert report.verdict == "right", str(report)
 
 
@@ -96,7 +96,7 @@ def biases_never_trained(weights, biases, activations, x, y, lr=0.1):
     ids=["upwards", "biases never trained", "biases never trained at a fixed rate", "off by 1e-13", "off by 2e-6 at a fixed rate"],
 )
 def test_wrong_updates_are_wrong(f, rate):
-    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=20, seed=2, shrink_seconds=0)
+    report = check(adapt(f, returns="updated", learning_rate=rate), max_examples=8, seed=2, shrink_seconds=0)
     assert "wrong" in {finding.verdict for finding in report.findings}
 
 
@@ -225,10 +225,10 @@ def weights_first(weights, biases, activations, x, y, lr=0.1):
 @pytest.mark.parametrize("f", [by_turns, weights_first])
 def test_one_flat_tuple_is_read(f):
     target = adapt(f, returns="updated", learning_rate="lr")
-    report = check(target, max_examples=60, seed=2, shrink_seconds=0)
+    report = check(target, max_examples=20, seed=2, shrink_seconds=0)
     assert report.verdict == "right", str(report)
     wrong = adapt(lambda *parts, lr=0.1: f(*parts, 2 * lr), returns="updated", learning_rate="lr")
-    assert check(wrong, max_examples=20, seed=2, shrink_seconds=0).verdict == "wrong"
+    assert check(wrong, max_examples=4, seed=2, shrink_seconds=0).verdict == "wrong"
 
 
 def test_where_shapes_do_not_tell_the_order_nothing_is_guessed():

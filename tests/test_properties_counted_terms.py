@@ -1,6 +1,7 @@
 """Problems with weights of samples and penalties: drawn, judged in every precision, seen by laws or left by them, and reduced."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from tests.test_oracles_finite_differences import beyond_its_error
 COUNTED = {"sample_weights": None, "penalties": [None, "l2", ["l2", 0.1], ["l2_over_batch", 3.0]]}
 PENALISED = {"sample_weights": None, "penalties": ["l2", ["l2_over_batch", 0.5]], "wants": ["x", "loss"]}
 NOT_WITH_PENALTY = [law for law in LAWS.values() if not law.with_penalty]
+EXACT = "it_agrees_with_the_exact_gradient"
 PLAIN = {"activations": ["identity"], "x": [[1.0], [2.0]], "y": [[0.0], [0.5]]}
 
 
@@ -121,21 +123,21 @@ def test_an_honest_framework_is_not_accused(precision, seed_of_the_run):
     def target(problem):
         return torch_autograd.answer(problem, precision.partition("/")[0]).gradient
 
-    report = check(supporting(target, **COUNTED), seed=seed_of_the_run, max_examples=20, precision=precision, shrink_seconds=1)
+    report = check(supporting(target, **COUNTED), seed=seed_of_the_run, max_examples=10, precision=precision, shrink_seconds=1)
     assert report.verdict in (Verdict.RIGHT, Verdict.LOSSY), str(report)
 
 
 @pytest.mark.parametrize("sizes", ["small", "real"])
 def test_peers_and_other_oracles_are_within_the_bounds(sizes, seed_of_the_run):
     support = Support.of(COUNTED | {"sizes": sizes, "width": 10 if sizes == "real" else 4, "depth": 2, "activations": ["tanh", "relu"]})
-    for problem in draw_problems(8, seed_of_the_run, support):
+    for index, problem in enumerate(draw_problems(8, seed_of_the_run, support)):
         exact = Exact(problem)
         # what is rounded at random is off by up to u more in each operation, which the worst case of a small network does not allow for: at
         # 1-4-1 a z of one product and one bias once was off by 2.22e-16 where 2.08e-16 is allowed
         peers = tuple(peer for peer in ACCURATE if is_large(problem) or not peer.random)
         judged = [judge(exact, answer, PRECISIONS["float64"]) for _, answer in answers(problem, PRECISIONS["float64"], peers)]
         judged.append(judge(exact, by_balls(problem).gradient, PRECISIONS["float64"]))
-        if sizes == "small":
+        if sizes == "small" and index < 3:  # JAX compiles each for a second
             judged.append(judge(exact, jax_autodiff.answer(problem).gradient, PRECISIONS["float64"]))
         assert {judgement.verdict for judgement in judged} <= {Verdict.RIGHT, Verdict.LOSSY, Verdict.INCONCLUSIVE}, problem
         assert exact.disagreement(PRECISIONS["float64"]) is None
@@ -172,12 +174,16 @@ def test_the_glance_lies_on_both_sides_of_the_bound(precision, seed_of_the_run):
 # ---- laws ----
 
 
+@cache
+def counted(seed):
+    """The same for each law."""
+    return tuple(draw_problems(30, seed, Support.of(COUNTED)))
+
+
 @pytest.mark.parametrize("law", [law for law in LAWS.values() if law.cadence is Cadence.ROTATED], ids=lambda law: law.name)
 def test_laws_hold_or_say_that_they_do_not_apply(law, seed_of_the_run):
     session = InProcess(Network())
-    fared = [
-        law.on(Case(problem, session, support=Support.of(COUNTED))) for problem in draw_problems(60, seed_of_the_run, Support.of(COUNTED))
-    ]
+    fared = [law.on(Case(problem, session, support=Support.of(COUNTED))) for problem in counted(seed_of_the_run)]
     assert [outcome.message for outcome in fared if outcome.status is Status.BROKEN] == []
 
 
@@ -196,7 +202,7 @@ def test_a_law_that_is_left_out_with_a_penalty_would_be_broken_there(law):
 @pytest.mark.parametrize("name", ["penalised_the_biases", "divided_the_weighted_mean_by_the_batch_size"])
 def test_a_mistake_is_told_on_a_small_problem_that_shows_it(name):
     fault = FAULTS[name]
-    report = check(fault.target, seed=4, max_examples=60)
+    report = check(fault.target, seed=4, max_examples=60, laws=[EXACT])
     assert report.verdict is Verdict.WRONG
     problem = report.findings[0].problem
     assert problem.penalty is not None if "penalties" in fault.supports else problem.sample_weights is not None
@@ -206,6 +212,6 @@ def test_a_mistake_is_told_on_a_small_problem_that_shows_it(name):
 
 def test_what_has_nothing_to_do_with_them_is_reduced_without():
     target = supporting(FAULTS["summed_the_bias_gradient_twice"].target, **COUNTED)
-    problem = check(target, seed=4, max_examples=60).findings[0].problem
+    problem = check(target, seed=4, max_examples=60, laws=[EXACT]).findings[0].problem
     assert problem.sample_weights is None
     assert problem.penalty is None

@@ -91,7 +91,7 @@ def test_a_report_says_how_near_a_target_is_that_passes(factor, told):
         right = gradient(problem)
         return Gradient([factor * weight for weight in right.weights], right.biases)
 
-    report = check(target, max_examples=60, seed=4, shrink_seconds=0, no_diagnosis=True)
+    report = check(target, max_examples=30, seed=4, shrink_seconds=0, no_diagnosis=True)
     assert bool(report.nearness) == told
     lines = [line for line in report.summary() if line.startswith("rounding in float64, where the best possible is 1: the target ")]
     assert len(lines) == told

@@ -218,7 +218,7 @@ def test_a_run_finds_out_which_function_loses_digits():
         "losses": ["softmax_cross_entropy"],
         "reductions": ["sum"],
     }
-    report = backproof.check(target, max_examples=150, seed=3, laws=["it_agrees_with_the_exact_gradient"], shrink_seconds=20)
+    report = backproof.check(target, max_examples=60, seed=4, laws=["it_agrees_with_the_exact_gradient"], shrink_seconds=20)
     assert {finding.judgement.functions for finding in report.findings} == {("softmax_cross_entropy",)}
 
 

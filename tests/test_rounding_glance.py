@@ -51,7 +51,7 @@ def is_on_both_sides(glance, bound):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", ONE_KIND_OF_SUMS)
 def test_it_lies_on_both_sides_of_the_bound(precision, kind, seed_of_the_run):
-    for _, glance, bound in glances(precision, kind, np.random.default_rng(seed_of_the_run).integers(2**31, size=60)):
+    for _, glance, bound in glances(precision, kind, np.random.default_rng(seed_of_the_run).integers(2**31, size=30)):
         is_on_both_sides(glance, bound)
 
 
