@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -425,12 +426,18 @@ def test_ctrl_c_leaves_what_is_known_and_nothing_running(project):
     )
     command = [sys.executable, "-m", "backproof", "challenge", script("slow"), "--target", TARGET, "--json", "out.json"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))}
-    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def interruptible():
+        # a test run that was started in the background ignores Ctrl-C, and so would its processes
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(command, env=environment, preexec_fn=interruptible, text=True, **pipes)
     ends = time.monotonic() + 60
     while not (project / "asked").exists() or len((project / "asked").read_text()) < 3:
         assert time.monotonic() < ends
         time.sleep(0.05)
-    run.send_signal(2)
+    run.send_signal(signal.SIGINT)
     printed, complained = run.communicate(timeout=60)
     assert run.returncode == 130, complained
     # all but the three that the control has shown to change nothing

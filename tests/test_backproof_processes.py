@@ -70,6 +70,7 @@ def compiles(problem):
     return gradient(problem)
 
 def noisy(problem):
+    open("calls", "a").write("x")
     print("first")
     for i in range(1000):
         print("noise", i)
@@ -239,7 +240,10 @@ def test_of_what_a_target_prints_on_each_call_the_first_lines_are_kept_and_the_o
     shown = ["first", *(f"noise {i}" for i in range(FIRST_LINES - 1))]
     assert [line for line in lines if line.startswith(("first", "noise"))] == shown
     assert [line for line in lines if line.startswith("more")] == [f"more noise {i}" for i in range(FIRST_LINES)]
-    assert lines[-1] == f"backproof: t.py:noisy printed {3 * 2001 - 2 * FIRST_LINES:,} further lines, which are not shown"
+    # a run on a busy machine may ask once more
+    calls = len((folder / "calls").read_text())
+    assert calls >= 3
+    assert lines[-1] == f"backproof: t.py:noisy printed {calls * 2001 - 2 * FIRST_LINES:,} further lines, which are not shown"
     assert len(lines) == 2 * FIRST_LINES + 1
 
 
