@@ -1,5 +1,6 @@
 """Hypothesis profiles, and the seed of the run. Another profile than "default": pytest --hypothesis-profile=thorough."""
 
+import gc
 import os
 import secrets
 from typing import Any
@@ -122,6 +123,12 @@ def pytest_configure(config: pytest.Config) -> None:
         # What was said is of this run (--cov, say) and its workers, not of what its tests start. A plugin of jaxtyping, which comes with
         # Equinox, takes half of a pytest's start, and serves no test.
         os.environ["PYTEST_ADDOPTS"] = "-p no:jaxtyping"
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays to the end: a collection of garbage that looks at all objects of torch and jax again finds nothing there."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
