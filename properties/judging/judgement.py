@@ -249,7 +249,8 @@ class Exact:
             losing = self._losing(lossy)
             key = precision.name, losing, apart
             if key not in self._projections:
-                self._projections[key] = Projections(self._variances_of(precision, losing, apart))
+                with np.errstate(all="ignore"):
+                    self._projections[key] = Projections(self._variances_of(precision, losing, apart))
             return self._projections[key]
 
         return projections
@@ -260,10 +261,12 @@ class Exact:
         return losing if lossy is None else losing & lossy
 
     def _variances_of(self, precision: Precision, lossy: frozenset[str], apart: bool) -> Variances:
-        key = precision.name, lossy, apart
+        key = precision.name, lossy
+        if apart:
+            # most answers need no other: that the squares of all weights are not kept saves half of the memory
+            return Variances(self.passes, typical_rounding(precision), lossy, apart=True)
         if key not in self._variances:
-            with np.errstate(all="ignore"):
-                self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy, apart=apart)
+            self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy)
         return self._variances[key]
 
     @cached_property
