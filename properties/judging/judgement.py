@@ -263,7 +263,7 @@ class Exact:
     def _variances_of(self, precision: Precision, lossy: frozenset[str], apart: bool) -> Variances:
         key = precision.name, lossy
         if apart:
-            # most answers need no other: that the squares of all weights are not kept saves half of the memory
+            # most answers need no other, and the squares of all weights are not kept for it
             return Variances(self.passes, typical_rounding(precision), lossy, apart=True)
         if key not in self._variances:
             self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy)
