@@ -34,7 +34,7 @@ def never():
 def nothing():
     return None
 """
-"""Numbers of Python's own, so that a process begins at once."""
+"""Numbers of Python's own: what is planted in arrays has a module of its own."""
 
 ARRAYS = """
 import numpy as np
@@ -117,7 +117,7 @@ def project(tmp_path, monkeypatch):
         for name, assertion in assertions.items():
             (tmp_path / f"test_{name}.py").write_text(test.format(assertion=assertion))
     monkeypatch.chdir(tmp_path)
-    # a pytest that is started here draws nothing by Hypothesis, whose plugin takes half of its start
+    # but for one test, a pytest that is started here draws nothing by Hypothesis
     monkeypatch.setenv("PYTEST_ADDOPTS", f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:hypothesispytest")
     return tmp_path
 
@@ -193,7 +193,8 @@ def test_whichever_way_it_comes_in(project, command, target):
     assert outcomes(done) == {"answered_zeros": "seen"}
 
 
-def test_a_pytest_that_is_strict_and_has_no_cache(project):
+def test_a_pytest_that_is_strict_and_has_no_cache(project, monkeypatch):
+    monkeypatch.delenv("PYTEST_ADDOPTS")  # all plugins, as its user has them
     command = "{python} -m pytest -q -p no:cacheprovider --strict-config test_strict.py"
     assert outcomes(challenge(command, TARGET, only="answered_zeros")) == {"answered_zeros": "seen"}
 

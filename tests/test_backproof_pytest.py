@@ -296,7 +296,7 @@ def test_the_plugin_is_light() -> None:
 def test_nothing_is_said_where_no_target_is_named(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "numpy_network.py", tmp_path)
     (tmp_path / "test_plain.py").write_text("def test_plain():\n    pass\n")
-    assert "backproof:" not in run(tmp_path, "-p", "no:hypothesispytest")
+    assert "backproof:" not in run(tmp_path)
 
 
 def test_items_of_your_own_heed_the_options_that_they_are_not_told(tmp_path: Path) -> None:

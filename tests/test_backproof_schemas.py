@@ -90,7 +90,6 @@ def test_a_report_of_a_run_that_could_not_begin_is_too(tmp_path):
     validate("report", data)
 
 
-@settings(max_examples=50)
 @given(problem=strategies.problems(wants=EVERYTHING), dtype=st.sampled_from(list(DTYPES.values())))
 def test_problems_and_gradients_are_as_their_schemas_say(problem, dtype):
     validate("problem", json.loads(problem.to_json()))

@@ -137,7 +137,7 @@ def test_peers_and_other_oracles_are_within_the_bounds(sizes, seed_of_the_run):
         peers = tuple(peer for peer in ACCURATE if is_large(problem) or not peer.random)
         judged = [judge(exact, answer, PRECISIONS["float64"]) for _, answer in answers(problem, PRECISIONS["float64"], peers)]
         judged.append(judge(exact, by_balls(problem).gradient, PRECISIONS["float64"]))
-        if sizes == "small" and index < 3:  # JAX compiles each for a second
+        if sizes == "small" and index < 3:
             judged.append(judge(exact, jax_autodiff.answer(problem).gradient, PRECISIONS["float64"]))
         assert {judgement.verdict for judgement in judged} <= {Verdict.RIGHT, Verdict.LOSSY, Verdict.INCONCLUSIVE}, problem
         assert exact.disagreement(PRECISIONS["float64"]) is None
