@@ -201,6 +201,10 @@ class Sums:
         if sum(weight.size for weight in self.problem.weights) < LARGE:
             return False
         sizes = [*self.sizes, *self.passed.squares.sums.tolist()]
+        if self.problem.penalised is not None:
+            # what a penalty adds may be larger than all of them; what is smaller is lost in dC/dW anyway
+            rate = self.problem.penalised.rate(self.problem.batch)
+            sizes += [max(rate**2 * size, size) for size in self.sizes]
         return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
     def _lost(self, terms: int, *largest: float) -> float:

@@ -408,3 +408,20 @@ def test_no_claim_is_made_of_a_loss_that_leaves_the_range():
     for loss, precision, verdict in ((np.inf, "float16/float32", "right"), (np.inf, "float32", "nonfinite"), (1.0, "float32", "wrong")):
         answer = replace(right if precision != "float32" else narrow(large), loss=np.float32(loss))
         assert judged(large, answer, precision).verdict == verdict
+
+
+def test_a_penalty_beyond_what_float32_squares_leaves_an_honest_answer_right():
+    """A factor of 2^64 at 65,696 weights, whose variances would be computed in float32."""
+    rng = np.random.default_rng(0)
+    weights = [rng.choice([-1, 1], (16, 4096)) * rng.uniform(0.5, 1, (16, 4096)) / 32, rng.uniform(-1, 1, (10, 16)) / 9]
+    weights = [weight.astype(np.float32).astype(float) for weight in weights]
+    x, y = (rng.normal(size=(64, n)).astype(np.float32).astype(float) for n in (4096, 10))
+    penalty = ("l2", {"factor": 2.0**64 * (1 + 0.98 * 2.0**-24)})
+    problem = Problem(weights, activations=["tanh", "identity"], x=x, y=y, penalty=penalty)
+    w1, w2, a0 = (array.astype(np.float32) for array in (*weights, x))
+    a1 = np.tanh(a0 @ w1.T)
+    above = a1 @ w2.T - y.astype(np.float32)
+    below = (above @ w2) * (1 - a1 * a1)
+    rate = np.float32(problem.penalised.rate(64))
+    answer = Gradient([below.T @ a0 + rate * w1, above.T @ a1 + rate * w2])
+    assert judge_by_deviation(Exact(problem), answer, FLOAT32, peers=False).verdict == "right"
