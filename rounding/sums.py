@@ -204,7 +204,7 @@ class Sums:
         if self.problem.penalised is not None:
             # what a penalty adds may be larger than all of them; what is smaller is lost in dC/dW anyway
             rate = self.problem.penalised.rate(self.problem.batch)
-            sizes += [max(rate**2 * size, size) for size in self.sizes]
+            sizes += [max(rate * rate * size, size) for size in self.sizes]
         return all(WITHIN[0] ** 2 < size < WITHIN[1] ** 2 for size in sizes)
 
     def _lost(self, terms: int, *largest: float) -> float:
