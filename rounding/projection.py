@@ -126,19 +126,19 @@ class Projections:
         with np.errstate(all="ignore"):
             return list(self._places())
 
-    def of_rows(self, layer: int, found: Deviation, sizes: Array) -> Array:
-        """The standard deviation of the f of each row of a layer's dC/dW by V(delta), (n_l,): a screen for bound.
+    def of_rows(self, layer: int, found: Deviation, rows: AnyArray, sizes: Array) -> Array:
+        """The standard deviation of the f of some rows of a layer's dC/dW by V(delta), (rows,): a screen for bound.
 
-        sizes: the squared norm of each row of dC/dW. Samples move a row as a whole, each by its delta; beside that its own sums round to
-        little.
+        rows: their indices; sizes: the squared norms of these rows of dC/dW. Samples move a row as a whole, each by its delta; beside that
+        its own sums round to little.
         """
-        a, delta = self.passed.forward.activations[layer], self.passed.backward.deltas[layer]
+        a, delta = self.passed.forward.activations[layer], self.passed.backward.deltas[layer][:, rows]
         # a . dC/dW for each sample and row
         along = (a @ a.T) @ delta if len(a) <= a.shape[1] else a @ (a.T @ delta)
         if (added := self.passed.backward.products[layer].added) is not None:
-            along = along + a @ added.T
+            along = along + a @ added[rows].T
         with np.errstate(all="ignore"):
-            variances = found.variance.deltas[layer] if found.variance.deltas else np.zeros(())
+            variances = found.variance.deltas[layer][:, rows] if found.variance.deltas else np.zeros(())
             sigmas: Array = found.unit * np.sqrt(np.sum(np.square(along) * variances, axis=0)) / sizes
         return sigmas
 

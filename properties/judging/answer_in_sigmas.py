@@ -115,5 +115,5 @@ def beside_reference(
     textbook: the functions whose textbook formulas that pass may use, None for all; apart: whether no two of its roundings are alike.
     """
     deviation = exact.deviation(precision, answer, textbook, apart=apart)
-    arrays = list(arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, deviation))
+    arrays = arrays_in_sigmas(answer, exact.by_rows, exact.by_rows, deviation)
     return AnswerInSigmas(arrays, deviation, exact.projection(precision, textbook, apart=apart), precision)

@@ -1,8 +1,8 @@
 """An answer beside the exact gradient in units of sigma, array by array."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,10 +48,10 @@ class ArrayInSigmas:
     along: Array
     sizes: Array
 
-    @property
+    @cached_property
     def spread(self) -> float:
         """The root mean square of error over sigma."""
-        return float(np.sqrt(np.mean(self.rows**2)))
+        return math.sqrt(float(self.rows @ self.rows) / len(self.rows))
 
     @property
     def is_finite(self) -> bool:
@@ -77,14 +77,14 @@ class ArrayInSigmas:
         return float(np.asarray(row)[self.worst[1:]])
 
 
-def arrays_in_sigmas(answer: Gradient, low: Gradient, high: Gradient, found: Deviation) -> Iterator[ArrayInSigmas]:
-    """Each array that the answer gives, compared by blocks of rows that stay in the cache."""
-    lows, highs, variances = (dict(gradient.arrays()) for gradient in (low, high, found.variance))
-    for place, got in answer.arrays():
-        yield _compared(place, np.asarray(got), lows[place], highs[place], variances[place], found.unit)
-
-
 @np.errstate(all="ignore")
+def arrays_in_sigmas(answer: Gradient, low: Gradient, high: Gradient, found: Deviation) -> list[ArrayInSigmas]:
+    """Each array that the answer gives, compared by blocks of rows that stay in the cache."""
+    lows, variances = dict(low.arrays()), dict(found.variance.arrays())
+    highs = lows if high is low else dict(high.arrays())
+    return [_compared(place, np.asarray(got), lows[place], highs[place], variances[place], found.unit) for place, got in answer.arrays()]
+
+
 def _compared(
     place: Place, got: AnyArray, low: Array | Product, high: Array | Product, variance: AnyArray | Factored, unit: float
 ) -> ArrayInSigmas:

@@ -249,8 +249,7 @@ class Exact:
             losing = self._losing(lossy)
             key = precision.name, losing, apart
             if key not in self._projections:
-                with np.errstate(all="ignore"):
-                    self._projections[key] = Projections(self._variances_of(precision, losing, apart))
+                self._projections[key] = Projections(self._variances_of(precision, losing, apart))
             return self._projections[key]
 
         return projections
@@ -261,12 +260,9 @@ class Exact:
         return losing if lossy is None else losing & lossy
 
     def _variances_of(self, precision: Precision, lossy: frozenset[str], apart: bool) -> Variances:
-        key = precision.name, lossy
-        if apart:
-            # most answers need no other, and the squares of all weights are not kept for it
-            return Variances(self.passes, typical_rounding(precision), lossy, apart=True)
+        key = precision.name, lossy, apart
         if key not in self._variances:
-            self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy)
+            self._variances[key] = Variances(self.passes, typical_rounding(precision), lossy, apart=apart)
         return self._variances[key]
 
     @cached_property

@@ -101,19 +101,21 @@ def _factor(one: ArrayInSigmas, layer: int, projection: Projection, least: float
 
 def _of_a_row(one: ArrayInSigmas, layer: int, found: Deviation, projection: Projection, least: float) -> Iterator[Measure]:
     """The factor of the row that is furthest off by its own sigma, where it is so far off that it is worth to be asked."""
-    if not np.any(np.abs(one.along) > least * one.sizes):
+    beyond = np.flatnonzero((np.abs(one.along) > least * one.sizes) & (one.sizes > 0))
+    if not len(beyond):
         return
     bounds = projection()
     if len(one.along) != bounds.passed.problem.widths[layer]:
         return  # rows that were asked for alone
+    off = one.along[beyond] / one.sizes[beyond]
     with np.errstate(all="ignore"):
-        off = np.divide(one.along, one.sizes, out=np.zeros_like(one.sizes), where=one.sizes > 0)
-        far = np.where(np.abs(off) > least, np.abs(off), 0.0) / bounds.of_rows(layer - 1, found, one.sizes)
-    row = int(np.argmax(np.where(np.isnan(far), 0.0, far)))
-    if far[row] > WORTH_ASKING:
+        far = np.abs(off) / bounds.of_rows(layer - 1, found, beyond, one.sizes[beyond])
+    worst = int(np.argmax(np.where(np.isnan(far), 0.0, far)))
+    if far[worst] > WORTH_ASKING:
+        row, factor = int(beyond[worst]), 1 + float(off[worst])
         allowed = max(least, bounds.bound(layer - 1, row))
-        reason = f"the projection of row {row} on the gradient's is off by a factor of 1 {off[row]:+.2g}"
-        yield Measure(one.place, "row factor", 1 + float(off[row]), 1.0, allowed, reason)
+        reason = f"the projection of row {row} on the gradient's is off by a factor of 1 {off[worst]:+.2g}"
+        yield Measure(one.place, "row factor", factor, 1.0, allowed, reason)
 
 
 def _beside_others(factor: Measure, layer: int, factors: dict[int, Measure], projections: Projections) -> Measure:

@@ -80,7 +80,7 @@ class _Balls:
     def beside(self, answer: Gradient, deviation: Deviation, textbook: frozenset[str] | None) -> AnswerInSigmas:
         """An answer, with its rows alone, beside what is enclosed, as an honest pass with such textbook formulas explains it."""
         deviation = replace(deviation, variance=self._held(deviation.variance))
-        arrays = list(arrays_in_sigmas(answer, self.enclosure.lower, self.enclosure.upper, deviation))
+        arrays = arrays_in_sigmas(answer, self.enclosure.lower, self.enclosure.upper, deviation)
         return AnswerInSigmas(arrays, deviation, self.exact.projection(self.precision, textbook), self.precision)
 
     def judgement(self, answer: Gradient, places: Collection[Place], own_deviation: Deviation | None = None) -> Judgement:
