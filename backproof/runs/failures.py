@@ -80,6 +80,12 @@ class Failures:
         """Whether the run fails by this."""
         return outcome.status is Status.BROKEN or (self.strict and outcome.verdict is Verdict.LOSSY)
 
+    @property
+    def may_meet_narrower(self) -> bool:
+        """Whether all answers that were wrong so far may yet be right to one narrower precision."""
+        wrong = self.by_way.get(Way(JUDGES, Verdict.WRONG))
+        return wrong is None or bool(wrong.not_wrong_by)
+
     def keep(self, law: Law, problem: Problem, outcome: Outcome, index: int) -> Failure:
         """Add a problem to those that fail in the same way."""
         kind = kind_of(problem, outcome.judgement)

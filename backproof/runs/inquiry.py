@@ -30,12 +30,14 @@ class Inquiry:
     precision: str | None
     drawn_by: str = ""
 
-    def case(self, problem: Problem, answer: Answer | None = None, again: Answer | None = None, peers: bool = True) -> Case:
-        """What laws are judged on, with the answers that were given, if any were."""
+    def case(
+        self, problem: Problem, answer: Answer | None = None, again: Answer | None = None, *, peers: bool = True, narrower: bool = True
+    ) -> Case:
+        """What laws are judged on, with the answers that were given, if any were; peers, narrower: as in judge."""
         # a problem may have been shrunk below the widths that the run asked for, and laws may ask others beside it
         as_asked = self.support.widths in (None, problem.widths)
         support = self.support if as_asked else replace(self.support, widths=None)
-        return Case(problem, self.session, self.precision, support, answer, again, peers)
+        return Case(problem, self.session, self.precision, support, answer, again, peers=peers, narrower=narrower)
 
     @property
     def small(self) -> Support:

@@ -167,7 +167,7 @@ class Run:
             if each.place in places:
                 self.tally.count_right(self.schedule.at(each.place, block.value_class), each.problem, sorts, right[each.place].name)
             else:
-                case = self.inquiry.case(each.problem, each.answer, each.again)
+                case = self.inquiry.case(each.problem, each.answer, each.again, narrower=self.failures.may_meet_narrower)
                 fared = self._judge(case, block, each.place, each.place in right)
                 of_first = of_first if each.place else fared
         if posed[0].place == 0 and not self.interrupted:

@@ -48,11 +48,11 @@ class Shrinkage:
                 self.interrupted = True
 
     def _shrink(self, way: Way, failure: Failure, seconds: float) -> None:
-        def judged(problem: Problem, peers: bool) -> Outcome:
-            return failure.law.on(self.inquiry.case(problem, peers=peers))
+        def judged(problem: Problem, told: bool) -> Outcome:
+            return failure.law.on(self.inquiry.case(problem, peers=told, narrower=told))
 
         def fails(problem: Problem) -> bool:
-            outcome = judged(problem, peers=False)
+            outcome = judged(problem, told=False)
             return Way.of(failure.law, outcome).narrows(way) and failure.kind.stays(kind_of(problem, outcome.judgement))
 
         small = self.inquiry.small
@@ -60,7 +60,7 @@ class Shrinkage:
         if way.verdict.severity > Verdict.IMPURE.severity:
             small = replace(small, widths=self.inquiry.support.widths)
         shrunk = shrink(failure.problem, fails, small, self.drawn_in, seconds)
-        outcome = judged(shrunk.problem, peers=True)
+        outcome = judged(shrunk.problem, told=True)
         # peers may acquit what is small
         if Way.of(failure.law, outcome).narrows(way):
             failure.problem, failure.outcome = shrunk.problem, outcome

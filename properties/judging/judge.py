@@ -25,10 +25,11 @@ BEYOND_DOUBT = 10 / 8
 """One answer that is off by so many times what the statistical bound allows is called wrong; between, a run asks the target again."""
 
 
-def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = True) -> Judgement:
+def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool = True, narrower: bool = False) -> Judgement:
     """The verdict of one well-formed answer; one of WRONG by a statistical bound is a suspicion, to be confirmed.
 
-    peers: whether a suspicion is held beside honest passes of our own, which costs some twenty passes.
+    peers: whether a suspicion is held beside honest passes of our own, which costs some twenty passes; narrower: whether it is asked by
+    which narrower precisions what is wrong would be right, each of which costs a bound.
     Where nothing can be said of sums in few bits, an answer that is right even to sums in float32 is right.
     """
     if not exact.problem.batch:
@@ -37,6 +38,8 @@ def judge(exact: Exact, answer: Gradient, precision: Precision, *, peers: bool =
     if judgement.verdict is Verdict.WRONG:
         if by_digits := printed(exact, answer, precision):
             return replace(judgement, reason=by_digits)
+        if not narrower:
+            return judgement
         meets, not_wrong = _narrower(exact, answer, precision)
         return replace(judgement, meets=meets, not_wrong_by=not_wrong)
     sharper = None if precision.sum_bits else PRECISIONS.get(f"{precision.name}/float32")
@@ -108,7 +111,7 @@ def verify(problem: Problem, answer: Any, *, precision: str | None = None, stric
     judged_by = precision_of(gradient, precision)
     exact = Exact(problem)
     with np.errstate(all="ignore"):
-        judgement = judge(exact, gradient, judged_by)
+        judgement = judge(exact, gradient, judged_by, narrower=True)
     if judgement.verdict is Verdict.WRONG and judgement.statistical and judgement.distance < BEYOND_DOUBT * judgement.allowed:
         # nobody can be asked again
         reason = f"a suspicion that one answer does not settle, since honest rounding does that once in a long while: {judgement.reason}"

@@ -70,7 +70,7 @@ class Case:
     """One problem put to one target: what several laws ask of it is computed once.
 
     support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says;
-    answer, again: the target's first answer and its second, where it was asked before; peers: whether suspicions go to trial by peers.
+    answer, again: the target's first answer and its second, where it was asked before; peers, narrower: as in judge.
     """
 
     def __init__(
@@ -81,13 +81,16 @@ class Case:
         support: Support | None = None,
         answer: Answer | None = None,
         again: Answer | None = None,
+        *,
         peers: bool = True,
+        narrower: bool = True,
     ) -> None:
         support = support or Support()
         # what a problem asks for, a related one may ask for as well
         more = tuple(want for want in problem.wants[2:] if want not in support.wants)
         self.problem, self.ask, self.support = problem, ask, replace(support, wants=support.wants + more) if more else support
-        self._precision, self._answer, self._again, self._peers = precision, answer, again, peers
+        self._precision, self._answer, self._again = precision, answer, again
+        self._peers, self._narrower = peers, narrower
 
     @cached_property
     def answer(self) -> Answer:
@@ -118,7 +121,7 @@ class Case:
     @cached_property
     def judgement(self) -> Judgement:
         """The answer against the exact gradient."""
-        return judge(self.exact, self.gradient, self.precision, peers=self._peers)
+        return judge(self.exact, self.gradient, self.precision, peers=self._peers, narrower=self._narrower)
 
 
 @dataclass(frozen=True)
