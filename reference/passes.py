@@ -45,7 +45,7 @@ class Passes:
     def squares(self) -> Squares:
         """The squared norms of samples."""
         known = {**vars(self.forward), **vars(self.backward)}
-        return Squares(*(tuple(np.einsum("ij,ij->i", a, a) for a in known[field.name]) for field in fields(Squares)))
+        return Squares(*(tuple(np.vecdot(a, a) for a in known[field.name]) for field in fields(Squares)))
 
 
 def passes(problem: Problem) -> Passes:

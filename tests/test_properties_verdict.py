@@ -10,6 +10,7 @@ import pytest
 
 import backproof
 from backproof import Gradient, Problem, ProblemError, Verdict, enclosure, verify
+from properties.judging import judge as judge_module
 from properties.judging import judgement as judgement_module
 from properties.judging.judgement import Exact, Judgement
 from properties.verdict import MEANINGS, worst
@@ -278,6 +279,27 @@ def test_an_answer_right_to_a_narrower_precision_says_so():
     # off by a thousandth is right to bfloat16, but its numbers are none of bfloat16
     off = [1.001 * w for w in backproof.gradient(PROBLEM).weights]
     assert verify(PROBLEM, (off, backproof.gradient(PROBLEM).biases)).meets == ""
+
+
+def test_a_run_asks_for_narrower_precisions_until_an_answer_is_right_to_none(monkeypatch):
+    """The first answers that are wrong, and the one that is told: not the 200 after them, nor those tried while it shrinks."""
+    asked = []
+
+    def counted(*given):
+        asked.append(given)
+        return found(*given)
+
+    found = judge_module._narrower
+    monkeypatch.setattr(judge_module, "_narrower", counted)
+    report = backproof.check(doubled, max_examples=200, no_diagnosis=True)
+    assert report.findings[0].judgement.verdict is Verdict.WRONG
+    assert 2 <= len(asked) < 20
+
+
+def doubled(problem):
+    """Every derivative, twice: right to no precision."""
+    right = backproof.gradient(problem)
+    return [2 * weight for weight in right.weights], right.biases
 
 
 def test_a_wrong_slope_at_a_kink_is_right_to_no_precision():

@@ -167,11 +167,14 @@ class Run:
             if each.place in places:
                 self.tally.count_right(self.schedule.at(each.place, block.value_class), each.problem, sorts, right[each.place].name)
             else:
-                case = self.inquiry.case(each.problem, each.answer, each.again, narrower=self.failures.may_meet_narrower)
+                case = self._case(each)
                 fared = self._judge(case, block, each.place, each.place in right)
                 of_first = of_first if each.place else fared
         if posed[0].place == 0 and not self.interrupted:
-            self._judge_further(self.inquiry.case(posed[0].problem, posed[0].answer, posed[0].again), block, of_first)
+            self._judge_further(self._case(posed[0]), block, of_first)
+
+    def _case(self, posed: Posed) -> Case:
+        return self.inquiry.case(posed.problem, posed.answer, posed.again, narrower=self.failures.may_meet_narrower)
 
     def _right_at_once(self, block: Block, posed: list[Posed]) -> dict[int, Precision]:
         """The places in a block of which laws that judge many answers at once have no more to say, with what they judged by."""

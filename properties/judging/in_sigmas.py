@@ -92,17 +92,18 @@ def _compared(
         got = np.where(np.isinf(variance), low, got)  # no claim is made
     bounds, shape, exactly = (place, got, low, high, variance, unit), got.shape, high is low
     if got.ndim < 2:
-        got, low, high, variance = (np.reshape(array, (1, -1)) for array in (got, low, high, variance))
+        got, low, high, variance = (np.asarray(array).reshape(1, -1) for array in (got, low, high, variance))
     (m, n), dtype = got.shape, variance.dtype
     rows, columns, along, sizes = np.zeros(m), np.zeros(n), np.zeros(m), np.zeros(m)
     worst, most, outside, zero = 0, -1.0, 0, 0.0
     known, nothing, enough = True, True, got.size * (ZERO * unit) ** 2
     # of all rows alike, so that no block takes memory anew
-    ones, scratch = np.ones(n, dtype), np.empty((min(m, BLOCK), n), dtype)
+    ones, ones_of_rows, scratch = np.ones(n, dtype), np.ones(min(m, BLOCK), dtype), np.empty((min(m, BLOCK), n), dtype)
     for start in range(0, m, BLOCK):
         some = slice(start, start + BLOCK)
         given, exact = got[some], low[some]
-        error = np.subtract(given, exact if exactly else clipped(given, exact, high[some]), dtype=np.float64)
+        error = given.astype(np.float64)
+        error -= exact if exactly else clipped(given, exact, high[some])
         # what is left needs few digits
         squares, exact, taken = error.astype(dtype, copy=False), exact.astype(dtype, copy=False), scratch[: len(given)]
         squares *= 1 / unit
@@ -115,18 +116,18 @@ def _compared(
         for at in range(0, len(v), FEW):
             if zero > enough:
                 break
-            zero += float(np.sum(squared[at : at + FEW] / v[at : at + FEW]))
+            zero += float((squared[at : at + FEW] / v[at : at + FEW]).sum())
         squares *= squares
         squares /= v
         rows[some] = squares @ ones
-        columns += np.ones(len(squares), dtype) @ squares
+        columns += ones_of_rows[: len(given)] @ squares
         at = int(squares.argmax())
         largest = float(squares.flat[at])
         if not largest <= SIGMAS_ALLOWED**2:
-            outside += int(np.sum(~(squares <= SIGMAS_ALLOWED**2)))
+            outside += int((~(squares <= SIGMAS_ALLOWED**2)).sum())
         if not (largest <= most or math.isnan(most)):
             worst, most = start * n + at, largest
-    index = tuple(int(i) for i in np.unravel_index(worst, shape))
+    index = divmod(worst, n) if len(shape) == 2 else (worst,) if shape else ()
     along *= unit
     size = float(sizes.sum())
     factor = 1 + float(along.sum()) / size if size else 1.0
