@@ -282,7 +282,7 @@ def test_an_answer_right_to_a_narrower_precision_says_so():
 
 
 def test_a_run_asks_for_narrower_precisions_until_an_answer_is_right_to_none(monkeypatch):
-    """The first answers that are wrong, and the one that is told: not the 200 after them, nor those tried while it shrinks."""
+    """The first answers that are wrong, and the one that is told: not the 30 after them, nor those tried while it shrinks."""
     asked = []
 
     def counted(*given):
@@ -291,9 +291,9 @@ def test_a_run_asks_for_narrower_precisions_until_an_answer_is_right_to_none(mon
 
     found = judge_module._narrower
     monkeypatch.setattr(judge_module, "_narrower", counted)
-    report = backproof.check(doubled, max_examples=200, no_diagnosis=True)
+    report = backproof.check(doubled, max_examples=30, no_diagnosis=True)
     assert report.findings[0].judgement.verdict is Verdict.WRONG
-    assert 2 <= len(asked) < 20
+    assert 2 <= len(asked) < 10
 
 
 def doubled(problem):
