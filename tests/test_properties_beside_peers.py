@@ -178,6 +178,7 @@ def test_a_layer_that_no_problem_of_a_run_judged_makes_it_inconclusive(quantity,
 
 def test_peers_are_not_asked_for_while_a_problem_shrinks(monkeypatch):
     asked, judged = [], []
+    monkeypatch.setattr(statistical, "beyond_worst_case", lambda *given: set())
     beside_peers, judge = statistical.beside_peers, statistical.judge_by_deviation
     monkeypatch.setattr(statistical, "beside_peers", lambda *given: asked.append(1) or beside_peers(*given))
     monkeypatch.setattr(judging, "judge_by_deviation", lambda *given, **options: judged.append(1) or judge(*given, **options))
@@ -255,8 +256,23 @@ def test_what_a_run_would_have_seen_knows_of_peers(monkeypatch):
     assert smallest_seen(problem, FLOAT32) == {}
 
 
+def test_peers_are_not_asked_for_where_the_worst_case_is_certain(monkeypatch):
+    """Whatever an honest pass rounds, it comes no further; of two arrays that are suspected both must be beyond it."""
+    monkeypatch.setattr(statistical, "beside_peers", lambda *given: pytest.fail("a peer was asked"))
+    problem = network(12)
+    answer, exact = honest(problem), Exact(problem)
+    off = Gradient([answer.weights[0] * np.float32(1.01), *answer.weights[1:]], answer.biases)
+    judged = judge_by_deviation(exact, off, FLOAT32)
+    assert judged.verdict == "wrong"
+    assert judged.reason.endswith(f"; {statistical.CERTAIN}")
+    monkeypatch.undo()
+    both = Gradient([off.weights[0], answer.weights[1] * np.float32(1 + 2e-5)], answer.biases)
+    assert "of what is allowed" in judge_by_deviation(exact, both, FLOAT32).reason
+
+
 def test_peers_pass_once_over_a_problem(monkeypatch):
     passed = []
+    monkeypatch.setattr(statistical, "beyond_worst_case", lambda *given: set())
     monkeypatch.setattr(case, "answers", lambda *given: passed.append(1) or answers(*given))
     problem = network(12)
     exact, answer = Exact(problem), honest(problem)

@@ -63,9 +63,9 @@ def test_a_large_answer_is_judged_from_files(tmp_path):
     narrow.save(tmp_path / "answer.npz")
     said = verify(Problem.load(tmp_path / "problem.npz"), Gradient.load(tmp_path / "answer.npz"))
     assert said.verdict == "wrong"
-    where, peers = said.reason.split("; ")
+    where, how_sure = said.reason.split("; ")
     assert where == "outside are layer 1: dC/dW: 400 of 120000, in row 7 and all columns"
-    assert peers.startswith("the worst of our own honest passes (")
+    assert how_sure == "beyond the worst-case rounding bound too, which is certain"
 
 
 def saved(path, **arrays):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from properties.judging.answer_in_sigmas import beside_reference
-from properties.judging.by_worst_case import within_worst_case
+from properties.judging.by_worst_case import beyond_worst_case
 from properties.judging.judgement import Exact
 from reference.arrays import AnyArray, Array
 from reference.gradient import Gradient, Place
@@ -95,7 +95,7 @@ def as_in_float32(problem: Problem, answer: Gradient, precision: Precision, arra
     """Whether a float64 answer is as far off as sums in float32 would be, and no nearer."""
     if precision.name != "float64" or not all(2.0**-31 < one.relative < 2.0**-18 for one in arrays):
         return False
-    return within_worst_case(Exact(problem), answer, PRECISIONS["float32"])
+    return not beyond_worst_case(Exact(problem), answer, PRECISIONS["float32"])
 
 
 def what_samples_count(problem: Problem, answer: Gradient, quantities: Collection[str] = ("weights", "biases")) -> Array | None:

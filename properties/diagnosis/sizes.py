@@ -8,7 +8,7 @@ import numpy as np
 from properties.diagnosis.budget import Budget, Spent
 from properties.diagnosis.ladder import Drawing
 from properties.judging.by_second_moment import is_large, suspects
-from properties.judging.by_worst_case import within_worst_case
+from properties.judging.by_worst_case import beyond_worst_case
 from properties.judging.judgement import Exact, precision_of
 from properties.problems.support import Support
 from reference.errors import ProblemError
@@ -100,7 +100,7 @@ class Cutting:
         with np.errstate(all="ignore"):
             if is_large(problem):
                 return suspects(exact, answer, precision)
-            return not within_worst_case(exact, answer, precision)
+            return bool(beyond_worst_case(exact, answer, precision))
 
     def shows(self, sizes: Sizes) -> bool:
         """Whether it still shows."""

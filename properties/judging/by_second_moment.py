@@ -12,6 +12,7 @@ import numpy as np
 
 from properties.judging.answer_in_sigmas import AnswerInSigmas, beside_reference
 from properties.judging.beside_peers import BesidePeers, beside_framework, beside_peers
+from properties.judging.by_worst_case import beyond_worst_case
 from properties.judging.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.judging.measures import Measure
 from properties.judging.settling import settle
@@ -22,6 +23,7 @@ from reference.arrays import Array
 from reference.gradient import Gradient, Place
 from reference.passes import Passes
 from reference.problem import Problem
+from rounding.arithmetic import SIGMAS_ALLOWED
 from rounding.precisions import Precision
 from rounding.worst_case import largest_total
 
@@ -34,6 +36,8 @@ LONGEST_SUM = {"float16": 4096, "bfloat16": 256}
 TOO_WIDE = "the second-moment bound is wider than the gradient: zero would pass for it"
 
 TEXTBOOK_TOO_WIDE = "textbook formulas would leave no digit of it, and by accurate ones it is off"
+
+CERTAIN = "beyond the worst-case rounding bound too, which is certain"
 
 Pair: TypeAlias = tuple[float, float]
 
@@ -68,7 +72,9 @@ def _right_at_once(exact: Exact, answer: Gradient, precision: Precision) -> Judg
     What is alike rounds alike, which makes V larger and takes a look at all matrices: to answers that need that it is given.
     """
     beside = beside_reference(exact, answer, precision, apart=True)
-    return None if beside.blunt or beside.suspected else beside.judgement(Verdict.RIGHT)
+    if any(not one.ratio <= SIGMAS_ALLOWED for one in beside.arrays) or beside.blunt or beside.suspected:
+        return None
+    return beside.judgement(Verdict.RIGHT)
 
 
 def _without(exact: Exact, answer: Gradient, beside: AnswerInSigmas, blunt: set[Place], reason: str, peers: bool) -> Judgement:
@@ -108,7 +114,12 @@ def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool)
     judgement = widest.suspicion(suspected)
     if precision.name == "float64":
         judgement = settle(exact, answer, widest, judgement)
-    return _heard(exact, answer, widest, suspected, judgement) if judgement.verdict is Verdict.WRONG and peers else judgement
+    if judgement.verdict is not Verdict.WRONG or not peers:
+        return judgement
+    if {measure.place for measure in suspected} <= beyond_worst_case(exact, answer, precision):
+        # no peer comes so far
+        return replace(judgement, reason=f"{judgement.reason}; {CERTAIN}")
+    return _heard(exact, answer, widest, suspected, judgement)
 
 
 def _as_held(exact: Exact, answer: Gradient, beside: AnswerInSigmas) -> Judgement | None:

@@ -14,7 +14,7 @@ from properties.judging.judgement import Exact, Judgement, Measured, judgement_o
 from properties.judging.textbook import explained, explanations
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
-from reference.gradient import Gradient
+from reference.gradient import Gradient, Place
 from reference.problem import Problem
 from rounding.arithmetic import worst_case_rounding
 from rounding.glance import at_a_glance
@@ -130,14 +130,15 @@ def judge_by_enclosure(exact: Exact, answer: Gradient, precision: Precision) -> 
     return judgement_of(Verdict.NONFINITE, entries, precision, judged, reason)
 
 
-def within_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> bool:
-    """Whether an answer is within the bound of a precision beside the reference, by whatever formulas and on either side of a kink.
+def beyond_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> set[Place]:
+    """The arrays of an answer that are outside the bound of a precision beside the reference, by whatever formulas and on either side of
+    a kink.
 
-    What is not is wrong; what is may still have a slope that no side of a kink has.
+    What is outside is wrong; what is not may still have a slope that no side of a kink has.
     """
     reference = exact.reference
     entries = measured(answer, reference, reference, exact.bound(precision, None, jumps=True))
-    return not any(entry.outside.any() for entry in entries)
+    return {entry.place for entry in entries if entry.outside.any()}
 
 
 def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: Precision) -> AnyArray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from properties.answers.answer import Malformed, as_gradient
 from properties.judging.by_second_moment import is_large, judge_by_deviation
-from properties.judging.by_worst_case import TOO_WIDE, judge_by_worst_case, within_worst_case
+from properties.judging.by_worst_case import TOO_WIDE, beyond_worst_case, judge_by_worst_case
 from properties.judging.decimals import printed
 from properties.judging.each_array import quantities
 from properties.judging.judgement import Exact, Judgement, precision_named, precision_of
@@ -68,7 +68,7 @@ def _narrower(exact: Exact, answer: Gradient, precision: Precision) -> tuple[str
         # what is computed in float32 may be finished in float64; coarser bounds hold much that is wrong
         if name != "float32" and not all(np.array_equal(row.held(array), array) for _, array in answer.arrays()):
             continue
-        if not (is_large(exact.problem) or within_worst_case(exact, answer, row)):
+        if beyond_worst_case(exact, answer, row):
             continue
         judged = _judged(exact, answer, row, peers=False)
         right = judged.verdict in (Verdict.RIGHT, Verdict.LOSSY)
