@@ -67,10 +67,10 @@ def answered(target, seed, places=None, judged_by=None, values="any"):
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_holds_at_once_holds_by_itself(target, seed_of_the_run):
     many, ask = answered(target, seed_of_the_run)
+    cases = [Case(many.problems.at(i), ask, None, None, many.answers[i], many.again[i]) for i in many.places]
     for law in AT_ONCE:
-        for i, holds in enumerate(law.at_once(many)):
+        for case, holds in zip(cases, law.at_once(many), strict=True):
             if holds:
-                case = Case(many.problems.at(i), ask, None, None, many.answers[i], many.again[i])
                 outcome = law.on(case)
                 assert (outcome.status, outcome.verdict) == (Status.HELD, Verdict.RIGHT), f"{law.name}: {outcome.message}"
 
