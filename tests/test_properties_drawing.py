@@ -130,7 +130,7 @@ def test_what_is_off_in_one_entry_is_not_beyond_suspicion(off):
             assert not clear[i] or verify(block.problems.at(i), answers[i]).verdict == "right"
 
 
-@pytest.mark.parametrize(("seed", "precision"), enumerate(PRECISIONS))
+@pytest.mark.parametrize(("seed", "precision"), list(enumerate(PRECISIONS)))
 def test_the_bound_of_a_stack_is_that_of_each_problem(seed, precision):
     kinked = Support.of({"activations": ["relu", "hardtanh", "leaky_relu"]})
     row = PRECISIONS[precision]
