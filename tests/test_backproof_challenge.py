@@ -117,8 +117,8 @@ def project(tmp_path, monkeypatch):
         for name, assertion in assertions.items():
             (tmp_path / f"test_{name}.py").write_text(test.format(assertion=assertion))
     monkeypatch.chdir(tmp_path)
-    # but for one test, a pytest that is started here draws nothing by Hypothesis
-    monkeypatch.setenv("PYTEST_ADDOPTS", f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:hypothesispytest")
+    # but for one test, a pytest that is started here has no plugins that it does not name: Hypothesis takes longer to load than all else
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return tmp_path
 
 
@@ -150,18 +150,12 @@ def test_a_strict_test_sees_all(project):
     assert all(planting.how for planting in done.plantings)
 
 
-MISSED_WHERE_LOOSE = {
-    *("answered_zeros", "turned_the_sign", "multiplied_by_2", "multiplied_by_1_5", "multiplied_by_1_01", "multiplied_by_1_001"),
-    *("lost_a_row", "counted_a_row_twice", "answered_a_row_twice", "forgot_to_transpose", "shifted_the_last_axis"),
-    *("added_noise_of_1e_2", "added_noise_of_1e_4", "changed_one_entry", "multiplied_by_1_5 [0]", "multiplied_by_1_5 [1]"),
-}
-
-
 def test_what_a_test_misses_is_listed(project):
-    done = challenge(script("loose"), OF_ARRAYS, jobs=2)
+    done = challenge(script("loose"), OF_ARRAYS, only="answered", jobs=2)
     assert not done.passed
-    assert {planting.label for planting in done.having(Outcome.MISSED)} == MISSED_WHERE_LOOSE
-    assert done.counted == 17
+    assert [planting.label for planting in done.having(Outcome.MISSED)] == ["answered_zeros", "answered_a_row_twice"]
+    assert [planting.label for planting in done.having(Outcome.SEEN)] == ["answered_nan_in_one_entry"]
+    assert done.counted == len(done.plantings) - 1 == 3
 
 
 def test_what_compares_with_nan_misses_it(project):
@@ -179,7 +173,7 @@ WAYS = {
     "a method": (script("method"), "layers.mymodule:Layer.backward"),
     "python -m": ("{python} -m test_strict", TARGET),
     "pytest, by paths": ("{python} -m pytest -q --import-mode=importlib -o pythonpath=. test_strict.py", "layers/mymodule.py:backward"),
-    "pytest with a worker": ("{python} -m pytest -q -n 1 test_strict.py", TARGET),
+    "pytest with a worker": ("{python} -m pytest -q -p xdist -n 1 test_strict.py", TARGET),
     "unittest": ("{python} -m unittest -q test_of_unittest", TARGET),
 }
 
@@ -194,7 +188,8 @@ def test_whichever_way_it_comes_in(project, command, target):
 
 
 def test_a_pytest_that_is_strict_and_has_no_cache(project, monkeypatch):
-    monkeypatch.delenv("PYTEST_ADDOPTS")  # all plugins, as its user has them
+    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        monkeypatch.delenv(name, raising=False)  # all plugins, as its user has them
     command = "{python} -m pytest -q -p no:cacheprovider --strict-config test_strict.py"
     assert outcomes(challenge(command, TARGET, only="answered_zeros")) == {"answered_zeros": "seen"}
 
@@ -279,21 +274,18 @@ def test_known_mistakes_are_planted_where_a_problem_is_posed(project, monkeypatc
     (project / "network.py").write_text(NETWORK)
     (project / "test_weights.py").write_text(TEST_OF_THE_NETWORK + call + LOOKS_AT_WEIGHTS)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, map(os.path.abspath, sys.path))))
-    done = challenge(script("weights"), only="bias_gradient", **how)
-    # dW is right in all but the one that adds db to it, and db is looked at nowhere
-    assert outcomes(done)["added_the_bias_gradient_to_the_weights"] == "seen"
-    missed = {planting.label for planting in done.having(Outcome.MISSED)}
-    assert {"forgot_the_bias_gradient", "averaged_the_bias_gradient", "summed_the_bias_gradient_twice"} <= missed
+    done = challenge(script("weights"), only="bias_gradient_t", **how)
+    # dW is wrong where db is added to it, and db is looked at nowhere
+    assert outcomes(done) == {"added_the_bias_gradient_to_the_weights": "seen", "summed_the_bias_gradient_twice": "missed"}
     assert all(planting.explanation and planting.consequence for planting in done.plantings)
 
 
 def test_known_mistakes_of_what_is_no_problem(project, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, map(os.path.abspath, sys.path))))
     for how, why in (({"catalogue": True}, "say in which layout"), ({"layout": "order=samples_first"}, "is no problem as --adapt has it")):
-        done = challenge(script("strict"), TARGET, only="zeros", **how)
-        assert outcomes(done) == {"answered_zeros": "seen"}
-        with pytest.raises(TargetError, match=why):
-            challenge(script("strict"), TARGET, only="turned_the_sign_of_the_error", **how)
+        done = challenge(script("strict"), TARGET, only="turned_the_sign", **how)
+        assert outcomes(done) == {"turned_the_sign": "seen", "turned_the_sign_of_the_error": "not counted"}
+        assert why in done.having(Outcome.NOT_COUNTED)[0].how
     for layout, why in {"samples=column": "expected one of rows, columns, one", "sample": "expected name=value"}.items():
         with pytest.raises(TargetError, match=why):
             challenge(script("strict"), TARGET, layout=layout)

@@ -15,6 +15,7 @@ from backproof.doors.pytest_plugin import pytest_addoption
 from backproof.reports.terminal import finding_view
 from backproof.runs.check import check as run_check
 from backproof.runs.options import LIMITS, in_words
+from backproof.targets.target import load_target
 from properties.problems.limits import LIMITS as LIMITS_OF_A_RUN
 from properties.problems.support import Support
 
@@ -61,6 +62,9 @@ def run(*arguments):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("t.py").write_text("from backproof import gradient as target\n")
+    # the target is asked in this process: to start its own, for each limit, takes longer than all else
+    for name, asked in (("run_check", run_check), ("problem_at", problem_at)):
+        monkeypatch.setattr(command_line, name, lambda target, asked=asked, **options: asked(target=load_target(target), **options))
 
 
 def plugin_options():

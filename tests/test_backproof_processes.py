@@ -56,11 +56,6 @@ def lazy(problem):
         raise ValueError("broke off")
     return (w for w in never()), None
 
-def prints(problem):
-    print("noise")
-    os.write(1, b"raw noise")
-    return gradient(problem)
-
 COMPILED = []
 
 def compiles(problem):
@@ -71,6 +66,7 @@ def compiles(problem):
 
 def noisy(problem):
     open("calls", "a").write("x")
+    os.write(1, b"raw ")
     print("first")
     for i in range(1000):
         print("noise", i)
@@ -86,12 +82,8 @@ def aborts(problem):
 def nothing(problem):
     return None
 
-def dies_once(problem):
-    marker = os.environ["MARKER"]
-    if not os.path.exists(marker):
-        open(marker, "w").close()
-        os._exit(1)
-    return gradient(problem)
+def as_told(problem):
+    return globals()[open("told").read()](problem)
 
 def sleeps(problem):
     open(os.environ["MARKER"], "w").close()
@@ -167,12 +159,17 @@ def own(folder):
         session.close()
 
 
-@pytest.mark.parametrize(("name", "verdict", "message"), [*HERE[1::2], *APART], ids=[row[0] for row in [*HERE[1::2], *APART]])
-def test_a_bad_target_in_a_process_of_its_own(own, name, verdict, message):
-    limit = 0.5 if name == "hangs" else 20
-    answer = own(name, time_limit=limit, load_limit=limit)(PROBLEM)
-    assert (answer.gradient, answer.verdict) == (None, verdict)
-    assert message in answer.message
+@pytest.mark.parametrize(("rows", "deaths"), [(HERE[1::2], 0), (APART, 2)], ids=["one that goes on", "one that dies and is replaced"])
+def test_a_bad_target_in_a_process_of_its_own(own, folder, rows, deaths):
+    session = own("as_told")
+    for name, verdict, message in rows:
+        (folder / "told").write_text(name)
+        answer = session(PROBLEM)
+        assert (answer.gradient, answer.verdict) == (None, verdict)
+        assert message in answer.message
+    (folder / "told").write_text("right")
+    assert session(PROBLEM).gradient is not None
+    assert session.deaths == deaths
 
 
 def test_a_hanging_process_is_ended(own):
@@ -192,12 +189,6 @@ def test_the_first_call_of_each_process_has_a_limit_of_its_own(own):
     said = "no answer within 0.2 s in the first call, which may import and compile (--load-limit allows more); its process was ended"
     assert short(PROBLEM).message == said
     assert short.deaths == 1
-
-
-def test_a_process_that_died_is_replaced(own):
-    session = own("dies_once")
-    assert session(PROBLEM).verdict == "raises"
-    assert session(PROBLEM).gradient is not None
 
 
 def test_an_answer_from_another_process_is_exact_to_the_bit(own):
@@ -227,18 +218,12 @@ def backproof(*arguments, **options):
     return subprocess.run([sys.executable, "-m", "backproof", *arguments], capture_output=True, text=True, **options)
 
 
-def test_what_a_target_prints_does_not_spoil_json(folder):
-    done = backproof("check", "t.py:prints", "--max-examples", "3", "--laws", "it_answers", "--json", "-")
-    report = json.loads(done.stdout)
-    assert (done.returncode, report["verdict"]) == (0, "right")
-    assert "raw noise" in done.stderr
-
-
-def test_of_what_a_target_prints_on_each_call_the_first_lines_are_kept_and_the_others_counted(folder):
-    done = backproof("check", "t.py:noisy", "--max-examples", "3", "--laws", "it_answers")
+def test_what_a_target_prints_does_not_spoil_json_and_of_each_call_the_first_lines_are_kept_and_the_others_counted(folder):
+    done = backproof("check", "t.py:noisy", "--max-examples", "3", "--laws", "it_answers", "--json", "-")
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "right")
     lines = done.stderr.splitlines()
-    shown = ["first", *(f"noise {i}" for i in range(FIRST_LINES - 1))]
-    assert [line for line in lines if line.startswith(("first", "noise"))] == shown
+    shown = ["raw first", *(f"noise {i}" for i in range(FIRST_LINES - 1))]
+    assert [line for line in lines if line.startswith(("raw", "first", "noise"))] == shown
     assert [line for line in lines if line.startswith("more")] == [f"more noise {i}" for i in range(FIRST_LINES)]
     # a run on a busy machine may ask once more
     calls = len((folder / "calls").read_text())
@@ -247,10 +232,11 @@ def test_of_what_a_target_prints_on_each_call_the_first_lines_are_kept_and_the_o
     assert len(lines) == 2 * FIRST_LINES + 1
 
 
-def test_what_a_process_says_before_it_dies_is_shown_whatever_it_printed(folder):
-    done = backproof("check", "t.py:aborts", "--max-examples", "3", "--laws", "it_answers", "--no-diagnosis", "--shrink-seconds", "0")
-    assert done.returncode == 1
-    assert done.stderr.count("why it ends\n") == 3
+def test_what_a_process_says_before_it_dies_is_shown_whatever_it_printed(own, capfd):
+    session = own("aborts")
+    assert [session(PROBLEM).verdict for _ in range(2)] == ["raises"] * 2
+    session.close()
+    assert capfd.readouterr().err.count("why it ends\n") == 2
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -13,6 +13,7 @@ import pytest
 
 from backproof import Gradient, Problem, gradient, verify
 from backproof.protocol.messages import LARGE, Incoming, ProtocolError, answer_message, gradient_of, packed, problem_message, problem_of
+from backproof.serve import serve
 from backproof.targets.conversation import PIPE_SIZE, ByThread, Conversation, Polled, Writing, widen
 from backproof.targets.own_process import OwnProcess
 from backproof.targets.protocol_session import ProtocolSession
@@ -283,12 +284,22 @@ def test_the_python_end_says_what_went_wrong(folder):
     assert errored["message"].startswith("ValueError: no (t.py:")
     (errored,), _ = served("t.py:nobody", START, ASKED)
     assert errored["message"].startswith("target 't.py:nobody': t.py has no 'nobody'")
-    (errored,), _ = served("t.py:right", ASKED)
-    assert errored["message"].endswith('expected {"kind": "start", "protocol": 1}')
-    (errored,), _ = served("t.py:right", {"kind": "start", "protocol": 2})
-    assert 'the first line is \'{"kind": "start", "protocol": 2}\'' in errored["message"]
-    (errored,), _ = served("t.py:right")
-    assert errored["message"].startswith("the first line is ''")
+
+
+FIRST_LINES = [
+    (ASKED.encode(), 'expected {"kind": "start", "protocol": 1}'),
+    (b'{"kind": "start", "protocol": 2}\n', 'the first line is \'{"kind": "start", "protocol": 2}\''),
+    (b"", "the first line is ''"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), FIRST_LINES, ids=["a problem", "another protocol", "nothing"])
+def test_the_first_line_says_the_protocol(line, message):
+    said = []
+    serve("t.py:right", Incoming(Bytes(line, 7), binary=True), said.append)
+    (errored,) = map(json.loads, said)
+    assert errored["kind"] == "errored"
+    assert message in errored["message"]
 
 
 @pytest.mark.slow

@@ -1,28 +1,19 @@
 """pytest as a door: one item for each law, of a target that is named, or in a test file of the user's own."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import backproof
 from backproof import Problem
 from properties.laws.table import LAWS
-
-ROOT = Path(__file__).parent.parent
-EXAMPLES = ROOT / "examples"
-PLUGIN = (
-    []
-    if any(e.name == "backproof" for e in __import__("importlib.metadata").metadata.entry_points(group="pytest11"))
-    else ["-p", "backproof.doors.pytest_plugin"]
-)
-PATH = {"PYTHONPATH": os.pathsep.join([str(EXAMPLES), *([] if not PLUGIN and not (ROOT / "reference").is_dir() else [str(ROOT)])])}
+from tests.pytest_runs import ENVIRONMENT, EXAMPLES, ROOT, Run, command, forked_pytests
 
 pytestmark = pytest.mark.slow
 
@@ -76,31 +67,30 @@ saturating.supports = {"activations": ["tanh"], "depth": 1, "biases": False, "lo
 """
 
 
-def run(folder: Path, *options: str, code: int = 0) -> str:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """What pytest prints in a folder of the user's."""
-    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(folder), *options]
-    done = subprocess.run(command, cwd=folder, env=os.environ | PATH, text=True, capture_output=True)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    with forked_pytests(tmp_path_factory.mktemp("printed")) as forked:
+        yield forked
 
 
-def suite(folder: Path, target: str, *options: str, code: int = 0) -> str:
-    return run(
-        folder, f"--backproof-target={EXAMPLES / target}", "--backproof-max-examples=15", *options, "--pyargs", "backproof.suite", code=code
-    )
+SUITE = ("--pyargs", "backproof.suite")
 
 
 @pytest.mark.wheel
-def test_one_item_for_each_law(tmp_path: Path) -> None:
-    collected = suite(tmp_path, "numpy_network.py:gradient", "-q", "--collect-only")
+def test_one_item_for_each_law(run: Run, tmp_path: Path) -> None:
+    target = f"{EXAMPLES / 'numpy_network.py'}:gradient"
+    collected = run(tmp_path, f"--backproof-target={target}", *SUITE, "-q", "--collect-only")
     assert all(f"test_law[{name}]" in collected for name in LAWS)
     # each starts a process of its own; a target in this one is judged by all laws below
-    printed = suite(
-        tmp_path, "numpy_network.py:gradient", "-v", "-k", "it_answers or batch_gradients_add or audit", "--backproof-max-examples=3"
-    )
-    assert "3 passed" in printed
-    assert f"backproof: target {EXAMPLES / 'numpy_network.py:gradient'}, seed " in printed
-    assert "draws the same problems" in printed
+    few = (f"--backproof-target={target}", "--backproof-max-examples=3", "-v", "-k", "it_answers or batch_gradients_add or audit")
+    # and nothing is imported before pytest is, as where a user calls it
+    pytest_itself = [sys.executable, "-m", "pytest", *command(tmp_path, *few, *SUITE)]
+    done = subprocess.run(pytest_itself, cwd=tmp_path, env=os.environ | ENVIRONMENT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    assert f"backproof: target {target}, seed " in done.stdout
+    assert "draws the same problems" in done.stdout
 
 
 PROGRAM = """
@@ -125,16 +115,18 @@ gradient.supports = SMALL | {"biases": True}
 """
 
 
-def test_a_program_is_named_as_a_target(tmp_path: Path) -> None:
+def test_a_program_is_named_as_a_target(run: Run, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM.replace("SMALL", repr(SMALL)))
     few = ("-k", "it_answers", "--backproof-max-examples=2", "--backproof-shrink-seconds=0")
-    printed = run(tmp_path, f"--backproof-target=run: {sys.executable} program.py", *few, "--pyargs", "backproof.suite", code=1)
+    printed = run(tmp_path, f"--backproof-target=run: {sys.executable} program.py", *few, *SUITE, code=1)
     assert "sqrt of -1" in printed
 
 
-def test_a_broken_law_is_named_with_its_finding_and_no_traceback(tmp_path: Path) -> None:
-    few = ("-k", "it_answers or exact_gradient or order_of_samples", "--hypothesis-seed=1", "--backproof-shrink-seconds=0")
-    printed = suite(tmp_path, "numpy_mistakes.py:bias_of_the_first_sample", "--junitxml=j.xml", *few, code=1)
+def test_a_broken_law_is_named_with_its_finding_and_no_traceback(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text(BIAS_OF_THE_FIRST_SAMPLE.replace("SMALL", repr(SMALL)))
+    laws_asked = ("-k", "it_answers or exact_gradient or order_of_samples")
+    few = ("--hypothesis-seed=1", "--backproof-max-examples=15", "--backproof-shrink-seconds=0")
+    printed = run(tmp_path, "--backproof-target=first.py:gradient", "--junitxml=j.xml", *few, *laws_asked, *SUITE, code=1)
     assert "FAILED" in printed
     assert "  problem  Problem([" in printed
     assert "Traceback" not in printed
@@ -144,13 +136,12 @@ def test_a_broken_law_is_named_with_its_finding_and_no_traceback(tmp_path: Path)
     assert {f"test_law[{law}]" for law in laws} == {case.get("name") for case in failed}
 
 
-def test_the_same_seed_judges_the_same_problems(tmp_path: Path) -> None:
-    (tmp_path / "writing.py").write_text(WRITING)
+def test_the_same_seed_judges_the_same_problems(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "test_writing.py").write_text(f"{WRITING}\ntest_it = backproof.law_tests(gradient, max_examples=5)\n")
 
     def posed(seed: int, *workers: str) -> str:
         """What the target was asked, problem after problem."""
-        one_law = ("-k", "batch_gradients_add", f"--hypothesis-seed={seed}", *workers)
-        printed = suite(tmp_path, str(tmp_path / "writing.py:gradient"), "--backproof-max-examples=5", *one_law)
+        printed = run(tmp_path, "-k", "batch_gradients_add", f"--hypothesis-seed={seed}", *workers)
         assert f"backproof: --hypothesis-seed={seed} draws the same problems" in printed
         problems = (tmp_path / "posed").read_text()
         (tmp_path / "posed").unlink()
@@ -159,7 +150,7 @@ def test_the_same_seed_judges_the_same_problems(tmp_path: Path) -> None:
     assert posed(5) == posed(5, "-n1") != posed(6)
 
 
-def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
+def test_settings_of_the_project_are_read(run: Run, tmp_path: Path) -> None:
     lines = [
         "[tool.pytest.ini_options]",
         'backproof_target = "first.py:gradient"',
@@ -170,29 +161,28 @@ def test_settings_of_the_project_are_read(tmp_path: Path) -> None:
     lines.append(f"backproof_xfail = {[f'{law}: known mistake' for law in expected]}")
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
     (tmp_path / "first.py").write_text(BIAS_OF_THE_FIRST_SAMPLE.replace("SMALL", repr(SMALL)))
-    printed = run(tmp_path, "--pyargs", "backproof.suite", "--hypothesis-seed=1", "-k", " or ".join([*expected, "it_answers"]))
+    printed = run(tmp_path, *SUITE, "--hypothesis-seed=1", "-k", " or ".join([*expected, "it_answers"]))
     assert "1 passed" in printed
     assert "2 xfailed" in printed
 
 
-def test_what_is_expected_to_be_broken_may_fail_in_no_other_way(tmp_path: Path) -> None:
+def test_what_is_expected_to_be_broken_may_fail_in_no_other_way(run: Run, tmp_path: Path) -> None:
     law = "it_agrees_with_the_exact_gradient"
     (tmp_path / "absent.py").write_text("import a_module_that_is_absent")
     lines = ["[tool.pytest.ini_options]", 'backproof_target = "absent.py:gradient"', f"backproof_xfail = ['{law}: known mistake']"]
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
-    printed = run(tmp_path, "--pyargs", "backproof.suite", "-k", law, code=1)
+    printed = run(tmp_path, *SUITE, "-k", law, code=1)
     assert "1 failed" in printed
     assert "xfailed" not in printed
     assert "absent.py" in printed
 
 
-def test_limits_are_heeded_by_the_suite_and_by_items_of_your_own(tmp_path: Path) -> None:
+def test_limits_are_heeded_by_the_suite_and_by_items_of_your_own(run: Run, tmp_path: Path) -> None:
     (tmp_path / "writing.py").write_text(WRITING)
     (tmp_path / "test_mine.py").write_text("import backproof\nfrom writing import gradient\ntest_mine = backproof.law_tests(gradient)\n")
     (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nbackproof_activations = "tanh"\nbackproof_time_limit = "9"\n')
     limits = ("--backproof-depth=2,2", "--backproof-biases=yes", "--backproof-max-examples=15", "-k", "it_answers")
-    suite = ("--backproof-target=writing.py:gradient", "--pyargs", "backproof.suite")
-    printed = run(tmp_path, *limits, *suite, "test_mine.py", "--import-mode=prepend")
+    printed = run(tmp_path, *limits, "--backproof-target=writing.py:gradient", *SUITE, "test_mine.py", "--import-mode=prepend")
     assert "2 passed" in printed
     posed = [Problem.from_json(line) for line in (tmp_path / "posed").read_text().splitlines()]
     assert len(posed) >= 2 * 15
@@ -202,73 +192,44 @@ def test_limits_are_heeded_by_the_suite_and_by_items_of_your_own(tmp_path: Path)
 REFUSED = [
     (
         "no size",
-        ["--backproof-target=a.py:f", "--backproof-depth=two", "--pyargs", "backproof.suite"],
+        ["--backproof-target=a.py:f", "--backproof-depth=two"],
         "--backproof-depth: 'two' is no size",
     ),
     (
         "no seconds",
-        ["--backproof-target=a.py:f", "--backproof-time-limit=x", "--pyargs", "backproof.suite"],
+        ["--backproof-target=a.py:f", "--backproof-time-limit=x"],
         "--backproof-time-limit: could",
     ),
-    ("no file", ["--backproof-target=a.py:f", "--pyargs", "backproof.suite"], "backproof: there is no file 'a.py'"),
-    ("no name", ["--backproof-target=a.py", "--pyargs", "backproof.suite"], "backproof: target is 'a.py': expected"),
+    ("no file", ["--backproof-target=a.py:f"], "backproof: there is no file 'a.py'"),
+    ("no name", ["--backproof-target=a.py"], "backproof: target is 'a.py': expected"),
     (
         "no activation",
-        ["--backproof-target=a.py:f", "--backproof-activations=tahn", "--pyargs", "backproof.suite"],
+        ["--backproof-target=a.py:f", "--backproof-activations=tahn"],
         "backproof: activations: activation 'tahn' is not known",
     ),
-    ("no command", ["--backproof-target=run: ", "--pyargs", "backproof.suite"], "target is 'run: ': expected run: and a command"),
-    ("no target", ["--pyargs", "backproof.suite"], "backproof.suite needs a target: pytest --backproof-target"),
+    ("no command", ["--backproof-target=run: "], "target is 'run: ': expected run: and a command"),
+    ("no target", [], "backproof.suite needs a target: pytest --backproof-target"),
     (
         "no number",
-        ["--backproof-target=a.py:f", "--backproof-max-examples=many", "--pyargs", "backproof.suite"],
+        ["--backproof-target=a.py:f", "--backproof-max-examples=many"],
         "--backproof-max-examples is 'many'",
     ),
-    ("oracle", ["--backproof-target=a.py:f", "--backproof-oracle=crystal", "--pyargs", "backproof.suite"], "oracle 'crystal' is not known"),
-    ("no reason", ["-o", "backproof_xfail=it_answers", "--backproof-target=a.py:f", "--pyargs", "backproof.suite"], "expected `law: why"),
+    ("oracle", ["--backproof-target=a.py:f", "--backproof-oracle=crystal"], "oracle 'crystal' is not known"),
+    ("no reason", ["-o", "backproof_xfail=it_answers", "--backproof-target=a.py:f"], "expected `law: why"),
     (
         "no law",
-        ["-o", "backproof_xfail=it_shines: so", "--backproof-target=a.py:f", "--pyargs", "backproof.suite"],
+        ["-o", "backproof_xfail=it_shines: so", "--backproof-target=a.py:f"],
         "law 'it_shines' is not known",
     ),
 ]
 
 
-EACH_BY_ITSELF = """
-import contextlib, io, json, sys
-
-import pytest
-
-said = []
-for options in json.load(sys.stdin):
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        code = pytest.main(options)
-    said.append([int(code), printed.getvalue()])
-print(json.dumps(said))
-"""
-"""Runs that end before there is anything to run: one after the other in one process, which is started once."""
+@pytest.mark.parametrize(("options", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_cannot_be_run_is_refused(run: Run, tmp_path: Path, options: list[str], message: str) -> None:
+    assert message in run(tmp_path, *options, *SUITE, "--tb=line", code=2)
 
 
-@pytest.fixture(scope="module")
-def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """The exit code of each of REFUSED, and what it prints."""
-    folder = tmp_path_factory.mktemp("refused")
-    asked = [[*PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(folder), *options] for _, options, _ in REFUSED]
-    command = [sys.executable, "-c", EACH_BY_ITSELF]
-    done = subprocess.run(command, cwd=folder, env=os.environ | PATH, input=json.dumps(asked), text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    return dict(zip([name for name, _, _ in REFUSED], json.loads(done.stdout), strict=True))
-
-
-@pytest.mark.parametrize(("name", "message"), [(row[0], row[2]) for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_what_cannot_be_run_is_refused(refusals: dict[str, list[Any]], name: str, message: str) -> None:
-    code, printed = refusals[name]
-    assert code == 2
-    assert message in printed
-
-
-def test_two_lines_of_a_test_file_do_the_same_and_leave_the_users_own_alone(tmp_path: Path) -> None:
+def test_two_lines_of_a_test_file_do_the_same_and_leave_the_users_own_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(MINE)
     few = ("-k", "batch_gradients_add or it_agrees_with_the_exact_gradient or it_answers or test_own or test_profile")
     printed = run(tmp_path, "test_mine.py", "-v", "-p", "no:randomly", "--hypothesis-seed=1", *few, code=1)
@@ -293,13 +254,13 @@ def test_the_plugin_is_light() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_nothing_is_said_where_no_target_is_named(tmp_path: Path) -> None:
+def test_nothing_is_said_where_no_target_is_named(run: Run, tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "numpy_network.py", tmp_path)
     (tmp_path / "test_plain.py").write_text("def test_plain():\n    pass\n")
     assert "backproof:" not in run(tmp_path)
 
 
-def test_items_of_your_own_heed_the_options_that_they_are_not_told(tmp_path: Path) -> None:
+def test_items_of_your_own_heed_the_options_that_they_are_not_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "test_lossy.py").write_text(
         f"{LOSSY}\n"
         "few = {'max_examples': 60, 'shrink_seconds': 0, 'no_diagnosis': True}\n"

@@ -1,13 +1,8 @@
 """pytest's items: a failing one shows the finding and saves it, and --backproof-report writes every format, once."""
 
 import json
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
-from importlib import metadata
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -23,9 +18,7 @@ from backproof.runs.together import together
 from properties.diagnosis.diagnosis import Diagnosis
 from properties.verdict import Verdict
 from reference.problem import Problem
-
-ROOT = Path(__file__).parent.parent
-PLUGIN = [] if any(e.name == "backproof" for e in metadata.entry_points(group="pytest11")) else ["-p", "backproof.doors.pytest_plugin"]
+from tests.pytest_runs import forked_pytests
 
 MINE = """
 import backproof
@@ -34,7 +27,7 @@ def doubled(problem):
     return [2 * w for w in backproof.gradient(problem).weights], backproof.gradient(problem).biases
 
 doubled.supports = {"losses": ["half_squared_error"], "activations": ["identity", "tanh"], "depth": 2, "width": 2}
-few = {"max_examples": 4, "shrink_seconds": 0.2, "no_diagnosis": True}
+few = {"max_examples": 4, "shrink_seconds": 0, "no_diagnosis": True}
 test_wrong = backproof.law_tests(doubled, **few)
 test_right = backproof.law_tests(backproof.gradient, **few)
 test_known = backproof.law_tests(doubled, xfail={"it_agrees_with_the_exact_gradient": "known"}, **few)
@@ -42,21 +35,18 @@ test_known = backproof.law_tests(doubled, xfail={"it_agrees_with_the_exact_gradi
 LAWS = "batch_gradients_add or it_agrees_with_the_exact_gradient or it_answers"
 
 
-def run(folder: Path, *options: str, code: int, cwd: Path | None = None) -> str:
-    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(folder), "-k", LAWS, *options]
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        command, cwd=cwd or folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, text=True, capture_output=True
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What pytest prints in a folder of the user's."""
+    with forked_pytests(tmp_path_factory.mktemp("printed")) as forked:
+        yield forked
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "two workers"])
-def test_every_format_is_written_once_for_each_target(workers, tmp_path):
+def test_every_format_is_written_once_for_each_target(workers, run, tmp_path):
     (tmp_path / "test_mine.py").write_text(MINE)
-    printed = run(tmp_path, "--backproof-report=told", "--hypothesis-seed=1", "--junitxml=j.xml", *workers, code=1)
+    printed = run(tmp_path, "-k", LAWS, "--backproof-report=told", "--hypothesis-seed=1", "--junitxml=j.xml", *workers, code=1)
     assert printed.count(" files of doubled in ") == 2
     assert printed.count(" files of gradient in ") == 1
     folders = sorted(path.name for path in (tmp_path / "told").iterdir())
@@ -88,7 +78,7 @@ def test_every_format_is_written_once_for_each_target(workers, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_the_option_nothing_is_written_but_the_finding(tmp_path):
+def test_without_the_option_nothing_is_written_but_the_finding(run, tmp_path):
     (tmp_path / "test_mine.py").write_text(MINE)
     printed = run(tmp_path, "-k", f"test_wrong and ({LAWS})", code=1)
     assert "files of" not in printed
@@ -152,12 +142,12 @@ test_it = backproof.law_tests(my_gradient, max_examples=2, shrink_seconds=0, no_
 
 
 @pytest.mark.slow
-def test_functions_of_one_name_in_two_files_keep_their_own_findings(tmp_path):
+def test_functions_of_one_name_in_two_files_keep_their_own_findings(run, tmp_path):
     """And a report's folder is meant from where pytest is called, as that of --junitxml is."""
     for factor in (2, 3):
         (tmp_path / f"test_{factor}.py").write_text(TWICE.replace("FACTOR", str(factor)))
     (tmp_path / "sub").mkdir()
-    run(tmp_path, str(tmp_path), "--backproof-report=told", code=1, cwd=tmp_path / "sub")
+    run(tmp_path, str(tmp_path), "-k", "it_agrees", "--backproof-report=told", code=1, cwd=tmp_path / "sub")
     saved = [load_finding(path) for path in (tmp_path / ".backproof").glob("*it_agrees_with*.json")]
     ratios = {float(one.answer.weights[0][0, 0]) / one.judgement.exact[0] for one in saved}
     assert {round(ratio) for ratio in ratios} == {2, 3}

@@ -11,7 +11,7 @@ from backproof.targets.target import InProcess, load_target
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
-QUICK = {"max_examples": 8, "seed": 1, "shrink_seconds": 0}
+QUICK = {"max_examples": 4, "seed": 1, "shrink_seconds": 0}
 
 
 class ByFunctions(nn.Module):
@@ -309,7 +309,7 @@ def test_autocast_passes_by_the_precision_that_it_computes_in():
 
 def test_a_compiled_module_passes():
     # the compiler of C++ that inductor starts takes a minute; this one has the same way through autograd
-    report = check(torch.compile(FOUND["Sequential"][0](), backend="aot_eager"), **QUICK)
+    report = check(torch.compile(FOUND["Sequential"][0](), backend="aot_eager"), **QUICK, batch=(2, 2))
     assert report.passed, str(report)
 
 
@@ -318,7 +318,7 @@ def test_a_compiled_module_passes():
     [("at_a", "float64"), ("mean", "float32"), *((mistake, "bfloat16") for mistake in ("at_a", "half_a_slope", "mean", "one_upstream"))],
 )
 def test_a_mistake_in_a_function_of_autograd_is_found(mistake, dtype):
-    report = check(linear_gelu(**{mistake: True}).to(getattr(torch, dtype)), **(QUICK | {"max_examples": 4}))
+    report = check(linear_gelu(**{mistake: True}).to(getattr(torch, dtype)), **QUICK)
     assert report.verdict == "wrong", str(report)
 
 

@@ -8,7 +8,7 @@ from properties.faults.fault import Network, penalty
 from properties.faults.table import FAULTS
 from properties.problems.support import Support
 
-SIMPLE = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "reductions": ["mean"], "depth": 3, "biases": True}
+SIMPLE = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "reductions": ["mean"], "depth": 2, "biases": True}
 PENALISED = {"penalties": [["l2", 0.25]]}
 WEIGHED = {"sample_weights": True}
 GRADIENT = ("weights", "biases")

@@ -65,7 +65,7 @@ def test_a_family_differs_in_y_alone(whole):
 
 
 def test_the_same_seed_draws_the_same_problems_and_another_one_others():
-    one, same, other = (ladder(Support.of({"width": (3, 3)}), seed) for seed in (1, 1, 2))
+    one, same, other = (ladder(Support.of(SUPPORTS["one loss"]), seed) for seed in (1, 1, 2))
     assert [rung.problem for rung in one] == [rung.problem for rung in same]
     assert one[0].problem != other[0].problem
 

@@ -1,5 +1,7 @@
 """What is infinite or NaN is told with the number from which on it is so, and the formula that leaves the range there."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -39,10 +41,16 @@ def told(target, of, precision="float64", **limits):
     return diagnose_nonfinite(InProcess(lambda p: target(p)), Support.of(support | limits), [problem], precision=precision)
 
 
+@cache
+def told_of(name):
+    """What is told of a formula of the table."""
+    return told(planted(ROWS[name]), ROWS[name].of)
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_planted_formula_is_named_with_where_it_leaves_the_range(name):
     row = ROWS[name]
-    found = told(planted(row), row.of)
+    found = told_of(name)
     assert found
     for one in found:
         assert one.cause is not None
@@ -63,7 +71,7 @@ EDGES = {
 
 @pytest.mark.parametrize("name", EDGES)
 def test_the_edge_is_where_the_range_ends(name):
-    found = told(planted(ROWS[name]), ROWS[name].of)
+    found = told_of(name)
     rows = [row for one in found for row in one.evidence["tables"][0]["rows"]]
     beyond, fine = ([z for z, is_beyond in rows if is_beyond == side] for side in (1.0, 0.0))
     assert {round(z, 1) for z in beyond} == {round(z, 1) for z in EDGES[name]}
@@ -73,7 +81,7 @@ def test_the_edge_is_where_the_range_ends(name):
 
 
 def test_at_0_alone():
-    (one,) = told(planted(ROWS["took_a_over_z_for_the_slope_of_relu"]), "relu")
+    (one,) = told_of("took_a_over_z_for_the_slope_of_relu")
     assert one.shows_when == "NaN at z = 0"
 
 
@@ -136,7 +144,7 @@ def test_a_run_tells_where_the_range_is_left():
         return fault(problem)
 
     target.supports = dict(FAULTS["overflowed_softplus"].supports) | {"losses": ["half_squared_error"]}
-    report = check(target, max_examples=200, seed=1, shrink_seconds=0.2)
+    report = check(target, max_examples=10, seed=2, shrink_seconds=0.2)  # of which the third shows it
     first = report.findings[0]
     assert first.verdict == "nonfinite"
     assert first.cause == "overflowed_softplus"

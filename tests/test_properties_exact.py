@@ -56,7 +56,7 @@ def test_honest_passes_agree_bit_by_bit_in_any_order(precision, penalty, seed_of
             continue
         right = gradient(problem)
         for name in names:
-            for mean in ("first", "last"):
+            for mean in ("first", "last") if problem.reduction == "mean" else ("first",):
                 dW, db, dx = honest_pass(problem, precision, PRODUCTS[name], mean)
                 for got, expected in zip([*dW, *db, dx], [*right.weights, *right.biases, right.x], strict=True):
                     assert np.array_equal(got.astype(np.float64), expected), (name, mean, problem)

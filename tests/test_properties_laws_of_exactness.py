@@ -25,7 +25,7 @@ SQUARES = ["half_squared_error", "squared_error", "mean_squared_error", "half_me
 def outcomes(target, count, seed, precision="float64", judged_by=None, **supports):
     support = Support.of({"values": "exact", **supports})
     session = InProcess(target)
-    return [(p, it_is_exact_where_nothing_rounds(Case(p, session, judged_by))) for p in draw_problems(count, seed, support, precision)]
+    return ((p, it_is_exact_where_nothing_rounds(Case(p, session, judged_by))) for p in draw_problems(count, seed, support, precision))
 
 
 def in_dtype(dtype, off=lambda array: array):
@@ -46,15 +46,15 @@ def one_unit_in_the_first_entry(array):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_it_holds_for_the_exact_gradient(dtype, seed_of_the_run):
-    seen = [outcome.status for problem, outcome in outcomes(in_dtype(dtype), 30, seed_of_the_run, dtype) if is_exact(problem, dtype)]
+    seen = [outcome.status for problem, outcome in outcomes(in_dtype(dtype), 20, seed_of_the_run, dtype) if is_exact(problem, dtype)]
     assert set(seen) == {Status.HELD}
-    assert len(seen) > 15
+    assert len(seen) > 10
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_unit_in_the_last_place_breaks_it(dtype, seed_of_the_run):
     target = in_dtype(dtype, one_unit_in_the_first_entry)
-    seen = [outcome for problem, outcome in outcomes(target, 30, seed_of_the_run, dtype, biases=True) if is_exact(problem, dtype)]
+    seen = [outcome for problem, outcome in outcomes(target, 15, seed_of_the_run, dtype, biases=True) if is_exact(problem, dtype)]
     assert {(outcome.status, outcome.verdict) for outcome in seen} == {(Status.BROKEN, Verdict.WRONG)}
     assert any(outcome.message.startswith(f"off by 1 unit in the last place of {dtype}") for outcome in seen)
     assert all(outcome.judgement.allowed == 0 for outcome in seen)
@@ -111,21 +111,25 @@ def by_norms(problem):
     return [w.astype(np.float32) for w in right.weights], [b.astype(np.float32) for b in right.biases]
 
 
+def is_not_accused(honest, seed, precision="float64", **supports):
+    """On 20 problems, and as many more as it takes to meet a sum that may be such a one: one in six has it."""
+    met = False
+    for i, (_, outcome) in enumerate(outcomes(honest, 400, seed, precision, batch=(1, 8), **supports)):
+        met |= "a mean over samples or a norm of errors" in outcome.message
+        if outcome.status is Status.BROKEN or (met and i >= 20):
+            return outcome.status is not Status.BROKEN
+    return False
+
+
 @pytest.mark.parametrize(
     ("honest", "precision"), [(by_a_running_mean, "float64"), (by_norms, "float32")], ids=["a running mean", "norms of errors"]
 )
 def test_honest_means_and_norms_that_round_are_not_accused(honest, precision, seed_of_the_run):
-    # a third of the problems have such sums
-    seen = [outcome for _, outcome in outcomes(honest, 50, seed_of_the_run, precision, losses=SQUARES, batch=(1, 8))]
-    assert not any(outcome.status is Status.BROKEN for outcome in seen)
-    assert any("a mean over samples or a norm of errors" in outcome.message for outcome in seen)
+    assert is_not_accused(honest, seed_of_the_run, precision, losses=SQUARES)
 
 
 def test_a_sum_of_what_comes_from_above_may_be_a_running_mean_times_the_number(seed_of_the_run):
-    supports = {"losses": ["upstream"], "reductions": ["sum"], "batch": (1, 8)}
-    seen = [outcome for _, outcome in outcomes(by_a_running_mean, 50, seed_of_the_run, **supports)]
-    assert not any(outcome.status is Status.BROKEN for outcome in seen)
-    assert any("a mean over samples or a norm of errors" in outcome.message for outcome in seen)
+    assert is_not_accused(by_a_running_mean, seed_of_the_run, losses=["upstream"], reductions=["sum"])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -234,5 +238,5 @@ def test_honest_passes_in_a_run_are_right(dtype):
         dW, db, _ = honest_pass(problem, dtype)
         return dW, [None if b is None else g for b, g in zip(problem.biases, db, strict=True)]
 
-    report = check(target, seed=1, max_examples=30, values="exact", laws=[NAME])
+    report = check(target, seed=1, max_examples=20, values="exact", laws=[NAME])
     assert report.verdict == Verdict.RIGHT

@@ -102,7 +102,7 @@ def test_expected_outputs_are_probabilities(many, loss):
 
 @pytest.mark.parametrize("precision", PRECISION_NAMES)
 def test_numbers_are_exact_in_the_precision(precision):
-    for problem in drawn(precision=precision, seed=5, count=120):
+    for problem in drawn(precision=precision, seed=5, count=80):
         for name, array in problem.arrays():
             assert np.array_equal(PRECISIONS[precision].held(array), array), name
 
@@ -115,7 +115,7 @@ def test_every_plan_gives_a_problem(value_class, precision):
     )
     for extreme in EXTREMES:
         for special in SPECIALS:
-            for seed in range(4):
+            for seed in range(2):
                 plan = ValuePlan(value_class, extreme, special)
                 assert problem_of_seed(architecture, plan, seed, precision) == problem_of_seed(architecture, plan, seed, precision)
 
@@ -222,7 +222,7 @@ def test_a_given_of_your_own_works_and_shrinks():
 
 @pytest.mark.parametrize("precision", ["float64", "float32", "float16", "bfloat16/float32"])
 def test_what_a_given_of_your_own_draws_can_be_judged(precision):
-    @settings(max_examples=100, database=None)
+    @settings(max_examples=30, database=None)
     @given(backproof.strategies.problems(precision=precision))
     def each(problem):
         judgement = backproof.verify(problem, backproof.gradient(problem), precision=precision)

@@ -94,7 +94,7 @@ def test_honest_passes_are_right(activation, order, times):
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("loss", [pytest.param(choice, id=str(choice)) for choice in Support().loss_choices])
 def test_every_loss_has_its_rule(loss, reduction):
-    for seed in range(3):
+    for seed in range(2):
         problem = network(seed, "gelu", loss, batch=200, reduction=reduction)
         assert judged(problem, narrow(problem)).verdict == "right"
 

@@ -49,13 +49,10 @@ def quiet():
 def test_the_worst_case_holds_every_way_to_write_it(precision, kind, formulas, seed_of_the_run):
     model = worst_case_rounding(PRECISIONS[precision], frozenset() if formulas == "accurate" else None)
     dtype = np.dtype(precision).type
-    honest = {
-        f"{pullback}, {way}": Honest(dtype=dtype, formulas=formulas, pullback=pullback, **options)
-        for pullback in PULLBACKS
-        for way, options in WAYS.items()
-    }
-    seeds = np.random.default_rng(seed_of_the_run).integers(2**31, size=8)
-    claims_where_all_hold(seeds, kind, precision, model, honest, LAYERS)
+    seeds = np.random.default_rng(seed_of_the_run).integers(2**31, size=(len(WAYS), 2))
+    for way, of_way in zip(WAYS.values(), seeds, strict=True):
+        honest = {f"{pullback}, {way}": Honest(dtype=dtype, formulas=formulas, pullback=pullback, **way) for pullback in PULLBACKS}
+        claims_where_all_hold(of_way, kind, precision, model, honest, LAYERS)
 
 
 @pytest.mark.parametrize("formulas", ["accurate", "textbook"])

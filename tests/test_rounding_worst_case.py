@@ -28,11 +28,9 @@ DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16}
 VARIANTS = {
     "NumPy": {},
     "reversed loops": {"seed": 0},
-    "random order": {"seed": 7},
+    "random order, subgradient 1": {"seed": 7, "side": 1.0},
     "flushed to zero": {"flush": True, "seed": 3},
-    "subgradient 1/2": {"side": 0.5},
-    "subgradient 1": {"side": 1.0},
-    "mean at the end": {"mean": "last"},
+    "mean at the end, subgradient 1/2": {"mean": "last", "side": 0.5},
     "times 1/B": {"mean": "share", "seed": 5},
 }
 
@@ -67,8 +65,7 @@ def test_holds_the_largest_errors_that_the_model_allows(precision, formulas):
         for kind in ("plain", "zeros", "ties", "saturated", "mixed"):
             problem = random_problem(seed, kind)
             truth, bound = judged(problem, model)
-            means = ("first", "last") if problem.reduction == "mean" else ("first",)
-            for sign, mean in itertools.product((1, -1, 0), means):
+            for sign, mean in ((1, "first"), (-1, "last"), (0, "first")):
                 target = Adverse(**units, sign=sign, mean=mean, formulas=formulas).gradient(problem)
                 found = outside(target, truth, bound)
                 assert not found, f"{found} by sign {sign} on {problem!r}"
@@ -231,7 +228,7 @@ def test_nothing_is_given_away_beside_a_kink(x):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", DTYPES)
 def test_is_never_nan_nor_negative(kind, precision):
-    for seed in range(30):
+    for seed in range(20):
         problem = random_problem(seed, kind)
         passed = passes(problem)
         for names in (frozenset(), None):
