@@ -85,7 +85,7 @@ WRONG = [
 @pytest.mark.wheel
 @pytest.mark.parametrize(("target", "verdict", "law"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_what_is_not_right_is_found(target, verdict, law):
-    report = check(target, max_examples=20, seed=1, shrink_seconds=2)
+    report = check(target, max_examples=8, seed=1, shrink_seconds=0)
     assert (report.verdict, report.passed) == (verdict, False)
     assert report.findings[0].law == law
     assert report.findings[0].seed == 1
@@ -106,19 +106,19 @@ def test_findings_stand_the_worst_first():
             problem.y += 1
         return doubled(problem)
 
-    report = check(target, max_examples=40, seed=2, shrink_seconds=0)
+    report = check(target, max_examples=12, seed=2, batch=(1, 4), shrink_seconds=0)
     verdicts = [finding.verdict for finding in report.findings]
     assert verdicts == ["raises", "malformed", "impure", "wrong"]
     assert report.verdict is Verdict.RAISES
 
 
 def test_lossy_passes_but_not_strictly():
-    report = check(saturating, max_examples=80, seed=1)
+    report = check(saturating, max_examples=20, seed=1)
     assert (report.verdict, report.passed) == ("lossy", True)
     (finding,) = report.findings
     assert finding.judgement.functions == ("tanh",)
     assert finding.judgement.passed
-    strict = check(saturating, max_examples=80, seed=1, strict=True)
+    strict = check(saturating, max_examples=20, seed=1, strict=True)
     assert (strict.verdict, strict.passed, strict.strict) == ("lossy", False, True)
     assert not strict.findings[0].judgement.passed
     assert strict.laws["it_agrees_with_the_exact_gradient"].broken == finding.seen
@@ -131,12 +131,12 @@ def test_what_is_lossy_is_not_told_where_something_is_wrong():
         return [2 * weights[0] if problem.batch == 1 else weights[0]], None
 
     target.supports = saturating.supports
-    assert [finding.verdict for finding in check(target, max_examples=80, seed=1).findings] == ["wrong"]
+    assert [finding.verdict for finding in check(target, max_examples=30, seed=1).findings] == ["wrong"]
 
 
 def test_the_same_seed_gives_the_same_report():
     def reported(seed):
-        return without_seconds(check(doubled, max_examples=15, seed=seed, width=2, depth=1, losses=["half_squared_error"]))
+        return without_seconds(check(doubled, max_examples=5, seed=seed, width=2, depth=1, losses=["half_squared_error"]))
 
     assert reported(8) == reported(8)
     assert reported(8) != reported(9)
@@ -190,19 +190,19 @@ def test_a_precision_is_given_to_the_target_and_judged_by(precision):
         return Gradient(*([a.astype(precision) for a in part] for part in (gradient(problem).weights, gradient(problem).biases)))
 
     target.supports = {"activations": ["identity", "relu"], "losses": ["half_squared_error"]}
-    asked = check(target, max_examples=20, seed=1, precision=precision)
+    asked = check(target, max_examples=8, seed=1, precision=precision)
     assert (asked.verdict, asked.precision, dtypes) == ("right", precision, {precision})
     dtypes.clear()
-    told = check(target, max_examples=20, seed=1)
+    told = check(target, max_examples=8, seed=1)
     assert (told.verdict, told.precision, dtypes) == ("right", precision, {"float64"})
     target.precision = precision
     dtypes.clear()
-    assert check(target, max_examples=5, seed=1).precision == precision
+    assert check(target, max_examples=2, seed=1).precision == precision
     assert dtypes == {precision}
 
 
 def test_oracles_are_laws_too():
-    report = check(doubled, max_examples=4, seed=1, oracles=["finite_differences", "balls"], depth=1, shrink_seconds=1)
+    report = check(doubled, max_examples=4, seed=1, oracles=["finite_differences", "balls"], depth=1, shrink_seconds=0)
     assert {finding.law for finding in report.findings} >= {"it_agrees_with_balls", "it_agrees_with_the_exact_gradient"}
     assert report.findings[0].oracles == ("finite_differences", "balls")
     assert list(report.laws)[len(LAWS) :] == ["it_agrees_with_finite_differences", "it_agrees_with_balls"]
@@ -238,7 +238,7 @@ def disagreement(monkeypatch):
 
 @pytest.mark.usefixtures("disagreement")
 def test_an_audit_that_fails_is_a_finding():
-    report = check(gradient, max_examples=10, seed=1, shrink_seconds=1, losses=["half_squared_error"])
+    report = check(gradient, max_examples=10, seed=1, shrink_seconds=0, losses=["half_squared_error"])
     assert (report.verdict, report.passed, report.disagreement) == ("inconclusive", False, True)
     assert "a mistake in backproof" in report.findings[0].message
     assert "a mistake in backproof" in report.meaning
@@ -252,7 +252,8 @@ def test_a_disagreement_is_told_before_what_is_wrong():
     def target(problem):
         return gradient(problem) if problem.depth > 1 else None
 
-    report = check(target, max_examples=200, seed=1, shrink_seconds=0, losses=["half_squared_error"])
+    laws = ["shapes_and_dtypes_are_right", "what_is_right_stands_an_audit"]
+    report = check(target, max_examples=40, seed=1, shrink_seconds=0, losses=["half_squared_error"], laws=laws)
     assert [finding.disagreement for finding in report.findings] == [True, False]
     assert (report.verdict, report.disagreement) == ("malformed", True)
 
@@ -358,8 +359,8 @@ def test_a_run_ends_when_its_time_is_over():
 
 
 def test_a_long_run_of_a_wrong_target_ends_when_more_would_tell_nothing():
-    report = check(doubled, max_examples=100_000, seed=1, depth=1, width=1, shrink_seconds=0)
-    assert report.verdict == "wrong"
+    report = check(lambda problem: None, max_examples=100_000, seed=1, shrink_seconds=0, laws=["shapes_and_dtypes_are_right"])
+    assert report.verdict == "malformed"
     assert report.findings[0].seen == 200
     assert "200 problems failed in the same way" in report.notes[0]
 
@@ -407,7 +408,7 @@ def test_what_cannot_be_called_is_refused(target):
 def test_assert_right_passes_or_tells_the_report():
     assert assert_right(gradient, max_examples=5) is None
     with pytest.raises(AssertionError) as told:
-        assert_right(doubled, max_examples=20, seed=6)
+        assert_right(doubled, max_examples=3, seed=6)
     lines = [line.split()[0] for line in str(told.value).splitlines() if line.strip()]
     assert str(told.value).startswith("\nwrong: doubled (further from the exact gradient")
     assert {"law", "entry", "got", "exact", "allowed", "problem", "shrunk", "seed"} <= set(lines)

@@ -138,7 +138,7 @@ CLASSES = [
 )
 def test_a_class_is_a_target(given, options, told):
     target = from_class(given, supports=SIGMOID, **options)
-    report = check(target, max_examples=12, seed=1, shrink_seconds=0)
+    report = check(target, max_examples=8, seed=1, shrink_seconds=0)
     assert report.passed, str(report)
     assert told in report.notes[0]
 
@@ -148,7 +148,7 @@ def test_a_class_is_a_target(given, options, told):
 )
 def test_what_a_class_does_wrong_is_told(given, options):
     wrong = type("Wrong", (given,), {"error": lambda self, difference: 2 * difference})
-    report = check(from_class(wrong, supports=SIGMOID, **options), max_examples=12, seed=1, shrink_seconds=0)
+    report = check(from_class(wrong, supports=SIGMOID, **options), max_examples=8, seed=1, shrink_seconds=0)
     assert "wrong" in {finding.verdict for finding in report.findings}
     assert report.target == "Wrong"
 
@@ -167,7 +167,7 @@ def test_what_is_said_is_not_looked_for():
     target = from_class(
         Mine, make=lambda widths: Mine(), set_weights=Mine.setup, gradient=ask, biases="column", returns="weights_biases", supports=supports
     )
-    assert check(target, max_examples=12, seed=1).passed
+    assert check(target, max_examples=8, seed=1).passed
     assert target.notes == ("of test_what_is_said_is_not_looked_for.<locals>.Mine: made by make; asked by gradient",)
 
 

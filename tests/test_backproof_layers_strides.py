@@ -56,7 +56,7 @@ def kernel_of(layer, read=None, *, expanded=False):
 
 
 def outcome(kernel, law):
-    return check(kernel, seed=1, max_examples=30, laws=[law], shrink_seconds=0, no_diagnosis=True)
+    return check(kernel, seed=1, max_examples=10, laws=[law], shrink_seconds=0, no_diagnosis=True)
 
 
 @pytest.mark.parametrize("expanded", [False, True])

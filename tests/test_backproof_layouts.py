@@ -74,7 +74,7 @@ IDS = [form[0].__name__ for form in FORMS]
 
 @pytest.mark.parametrize(("f", "layout", "supports"), FORMS, ids=IDS)
 def test_a_form_is_adapted(f, layout, supports):
-    report = check(adapt(f, activations=False, supports=supports, **layout), max_examples=15, seed=1, shrink_seconds=0)
+    report = check(adapt(f, activations=False, supports=supports, **layout), max_examples=8, seed=1, shrink_seconds=0)
     assert report.verdict == "right", str(report)
 
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_in_a_form_is_told(f, layout, supports):
         *parts, y = given
         return f(*parts, 1.001 * y, **rate)
 
-    report = check(adapt(with_wrong_y, activations=False, supports=supports, **layout), max_examples=10, seed=1, shrink_seconds=0)
+    report = check(adapt(with_wrong_y, activations=False, supports=supports, **layout), max_examples=5, seed=1, shrink_seconds=0)
     assert report.findings[0].verdict == "wrong"
 
 
@@ -111,7 +111,7 @@ def test_classes_are_given_by_their_numbers(f, samples):
     target = adapt(f, activations=False, samples=samples, expected="class_index", supports=ANY)
     assert target.supports["losses"] == ["softmax_cross_entropy"]
     assert target.supports["expected"] == "one_hot"
-    assert check(target, max_examples=40, seed=1).verdict == "right"
+    assert check(target, max_examples=15, seed=1).verdict == "right"
 
 
 def test_a_class_that_is_off_by_one_is_wrong():
@@ -119,7 +119,7 @@ def test_a_class_that_is_off_by_one_is_wrong():
         return of_classes(weights, biases, x, (y + 1) % len(weights[-1]))
 
     target = adapt(counts_from_one, activations=False, expected="class_index", supports=ANY)
-    assert check(target, max_examples=40, seed=1, shrink_seconds=0).findings[0].verdict == "wrong"
+    assert check(target, max_examples=15, seed=1, shrink_seconds=0).findings[0].verdict == "wrong"
 
 
 PROBLEM = Problem([np.ones((2, 3))], biases=[np.ones(2)], activations=["tanh"], x=np.ones((5, 3)), y=np.ones((5, 2)))
@@ -216,7 +216,7 @@ ARGUMENTS = [
 def test_arguments_of_their_own_are_adapted_and_their_networks_told(f, layout, networks):
     target = adapt(f, activations=False, layers="arguments", supports=ANY, **layout)
     assert target.notes[0] == f"f takes {networks} alone are posed"
-    report = check(target, max_examples=30, seed=1, shrink_seconds=0)
+    report = check(target, max_examples=10, seed=1, shrink_seconds=0)
     assert report.verdict == "right", str(report)
 
 
@@ -225,7 +225,7 @@ def test_a_wrong_derivative_among_arguments_is_told():
         dW1, db1, dW2, db2 = slopes_of_two(W1, b1, W2, b2, x, y)
         return dW1, db1 / 2, dW2, db2
 
-    report = check(adapt(f, activations=False, layers="arguments", supports=ANY), max_examples=30, seed=1, shrink_seconds=0)
+    report = check(adapt(f, activations=False, layers="arguments", supports=ANY), max_examples=10, seed=1, shrink_seconds=0)
     assert report.verdict == "wrong"
     assert report.findings[0].judgement.place.quantity == "biases"
 
@@ -234,7 +234,7 @@ def test_lists_may_come_after_the_samples():
     def f(x, y, weights, biases, activations):
         return derivatives(weights, biases, x, y)
 
-    assert check(adapt(f, order="samples_first", supports=ANY), max_examples=20, seed=1, shrink_seconds=0).verdict == "right"
+    assert check(adapt(f, order="samples_first", supports=ANY), max_examples=10, seed=1, shrink_seconds=0).verdict == "right"
     answer = InProcess(adapt(f, supports=ANY))(PROBLEM)
     assert 'with order="samples_first" it answers' in answer.message
 
@@ -279,4 +279,4 @@ def test_pairs_that_are_updated_may_be_written_to_as_lists():
             layers[i][1] = pair[1] - rate * db[i]
 
     target = adapt(f, activations=False, layers="pairs", returns="updated", learning_rate="rate", supports=ANY | {"biases": True})
-    assert check(target, max_examples=20, seed=1, shrink_seconds=0).verdict == "right"
+    assert check(target, max_examples=10, seed=1, shrink_seconds=0).verdict == "right"

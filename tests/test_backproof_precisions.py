@@ -92,17 +92,17 @@ def torch_target(network, storage, **mistakes):
     ],
 )
 def test_pytorch_is_right_in_16_bits(torch_network, storage, precision):
-    report = check(torch_target(torch_network, storage), precision=precision, max_examples=20, seed=2, shrink_seconds=0)
+    report = check(torch_target(torch_network, storage), precision=precision, max_examples=10, seed=2, shrink_seconds=0)
     assert report.passed, str(report)
     assert report.verdict in ("right", "lossy")
     assert report.precision == (precision or storage)
-    assert report.judged == 20
+    assert report.judged == 10
 
 
 @pytest.mark.parametrize(("storage", "mistakes"), [("bfloat16", {"slopes": False}), ("float16", {"mean": False})], ids=["slopes", "mean"])
 def test_a_mistake_in_pytorch_is_found_in_16_bits(torch_network, storage, mistakes):
     target = torch_target(torch_network, storage, **mistakes)
-    report = check(target, precision=f"{storage}/float32", max_examples=20, seed=3, shrink_seconds=0.3)
+    report = check(target, precision=f"{storage}/float32", max_examples=8, seed=3, shrink_seconds=0.3)
     assert (report.verdict, report.passed) == ("wrong", False)
     finding = report.findings[0]
     assert finding.law == "it_agrees_with_the_exact_gradient"
@@ -127,7 +127,7 @@ def by_hand(kind, name):
 
 @pytest.mark.parametrize("name", [name for name in PRECISIONS if name not in ("float64", "float32")])
 def test_a_pass_by_hand_is_right_in_every_precision_and_wrong_without_slopes(name):
-    right = check(by_hand(Stored, name), precision=name, max_examples=12, seed=4, shrink_seconds=0)
+    right = check(by_hand(Stored, name), precision=name, max_examples=8, seed=4, shrink_seconds=0)
     assert (right.verdict, right.precision, right.findings) == ("right", name, ())
     agrees = ["it_agrees_with_the_exact_gradient"]
     assert check(by_hand(Slopeless, name), precision=name, max_examples=5, seed=4, shrink_seconds=0, laws=agrees).verdict == "wrong"
@@ -135,19 +135,17 @@ def test_a_pass_by_hand_is_right_in_every_precision_and_wrong_without_slopes(nam
 
 def test_tf32_is_not_float32():
     # all of its errors come from products whose factors were rounded
-    found = check(by_hand(Stored, "tf32"), precision="float32", max_examples=40, seed=5, shrink_seconds=1).findings[0]
+    found = check(by_hand(Stored, "tf32"), precision="float32", max_examples=20, seed=5, shrink_seconds=0).findings[0]
     assert found.verdict == "wrong"
     assert "right to tf32: if that is what it computes in, say precision=tf32" in str(found.judgement)
 
 
 @pytest.mark.slow
 def test_a_process_of_its_own_answers_in_bfloat16(tmp_path):
-    pytest.importorskip("torch")
-    (tmp_path / "of_torch.py").write_text(TORCH_TARGET)
-    right = check(f"{tmp_path / 'of_torch.py'}:network", precision="bfloat16/float32", max_examples=10, seed=6, shrink_seconds=0)
-    assert right.passed, str(right)
     path = tmp_path / "of_arrays.py"
     path.write_text(ARRAYS_TARGET)
+    right = check(f"{path}:network", precision="bfloat16/float32", max_examples=10, seed=6, shrink_seconds=0)
+    assert right.passed, str(right)
     # the target says what it computes in
     report = check(f"{path}:faulty", max_examples=20, seed=6, shrink_seconds=0.5, laws=["it_agrees_with_the_exact_gradient"])
     assert (report.verdict, report.precision) == ("wrong", "bfloat16/float32")
@@ -187,7 +185,7 @@ def test_an_adapted_function_may_answer_in_bfloat16(samples):
 
     supports = {"activations": ["identity"], "depth": 1, "biases": True, "losses": ["half_squared_error"]}
     target = adapt(f, samples=samples, weights="in_out", supports=supports | ({"reductions": ["sum", "mean"]} if samples == "one" else {}))
-    report = check(target, precision="bfloat16/float32", max_examples=20, seed=7)
+    report = check(target, precision="bfloat16/float32", max_examples=8, seed=7)
     assert (report.verdict, report.precision) == ("right", "bfloat16/float32"), str(report)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from backproof import Problem, TargetError, check, gradient
+from backproof.doors.command_line import cli
 from backproof.targets.kinds import check_name, session_of
 from backproof.targets.own_process import OwnProcess
 from backproof.targets.own_program import OwnProgram, command_of, is_program
@@ -323,20 +325,19 @@ def test_a_related_problem_that_is_skipped_breaks_no_law(monkeypatch):
     assert (outcome.status, outcome.message) == (Status.NOT_APPLICABLE, "the target says so")
 
 
-def command(*arguments, **options):
-    return subprocess.run([sys.executable, "-m", "backproof", *arguments], capture_output=True, text=True, **options)
+def command(*arguments):
+    return CliRunner().invoke(cli, arguments)
 
 
-def test_the_command_line_takes_a_program_and_replays_its_finding(folder, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_the_command_line_takes_a_program_and_replays_its_finding(folder):
     done = command("check", "run: ./mine fixed", "--max-examples", "3", "--widths", "2,1", "--depth", "1", "--biases", "yes", "--seed", "1")
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     assert "backproof draw 'run: ./mine fixed' --seed 1" in done.stdout
     (saved, *_) = sorted((folder / ".backproof").glob("*.json"))
     again = command("replay", str(saved))
-    assert (again.returncode, again.stderr) == (1, "")
+    assert (again.exit_code, again.stderr) == (1, "")
     missing = command("check", "run: ./nobody")
-    assert (missing.returncode, missing.stderr.splitlines()[-1][:54]) == (2, "backproof: target 'run: ./nobody': there is no program")
+    assert (missing.exit_code, missing.stderr.splitlines()[-1][:54]) == (2, "backproof: target 'run: ./nobody': there is no program")
 
 
 @pytest.fixture(scope="module")
@@ -361,13 +362,14 @@ EXAMPLES = ["c_network", "javascript_network"]
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_in_another_language_is_right(request, example):
-    report = check(request.getfixturevalue(example))
-    assert (report.verdict, report.judged) == ("right", 200), str(report)
+    report = check(request.getfixturevalue(example), max_examples=80)
+    assert (report.verdict, report.judged) == ("right", 80), str(report)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_with_a_mistake_is_wrong(request, example):
-    report = check(f"{request.getfixturevalue(example)} --mistake", max_examples=50, shrink_seconds=0)
+    laws = ["it_agrees_with_the_exact_gradient"]
+    report = check(f"{request.getfixturevalue(example)} --mistake", max_examples=50, shrink_seconds=0, laws=laws)
     assert report.verdict == "wrong", str(report)
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from backproof import check, gradient, problem_at
 from backproof.doors.command_line import cli
 from backproof.findings.saved import load_finding, save_finding
+from backproof.runs import replaying
 from backproof.runs.options import LIMITS, in_words, limits_in
 from backproof.runs.replaying import findings_in
 
@@ -41,18 +42,21 @@ def run(*arguments):
     return CliRunner().invoke(cli, [str(a) for a in arguments])
 
 
-def checked(name):
-    few = ("--max-examples", 20, "--shrink-seconds", 0, "--no-diagnosis", "--laws", "it_agrees_with_the_exact_gradient")
-    done = run("check", f"t.py:{name}", "--seed", 1, *few, *KEEPS)
-    assert done.exit_code == 1, done.output
-    return done
-
-
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(replaying, "EXAMPLES", 20)  # as many problems as the runs here have
     (tmp_path / "t.py").write_text(BROKEN)
     return tmp_path
+
+
+def found(name, folder):
+    """Saves what `backproof check t.py:NAME` saves, in which a process of its own need not be asked."""
+    names = {}
+    exec(BROKEN, names)
+    law = ["it_agrees_with_the_exact_gradient"]
+    report = check(names[name], max_examples=20, seed=1, laws=law, shrink_seconds=0, no_diagnosis=True)
+    return save_finding(replace(report.findings[0], target=f"t.py:{name}"), 0, folder / ".backproof")
 
 
 def states(text):
@@ -61,17 +65,15 @@ def states(text):
 
 @pytest.mark.slow
 def test_each_finding_is_told_fixed_or_failed(folder):
-    checked("doubled")
-    checked("wrong_in_two_layers")
-    (failed,) = findings_in(folder / ".backproof")[:1]
-    done = run("replay")
-    assert done.exit_code == 1
-    assert done.stdout.splitlines()[0].startswith("FAILED     t.py:doubled: it_agrees_with_the_exact_gradient (layer 1: dC/dW")
-    assert done.stdout.splitlines()[0].endswith(f"  .backproof/{failed.name}")
-    assert done.stdout.splitlines()[-1] == "2 findings in .backproof: 2 FAILED"
+    found("doubled", folder)
+    failed = found("wrong_in_two_layers", folder)
     (folder / "t.py").write_text(BROKEN.replace("2 * w", "w"))
     done = run("replay", "--json", "j.json")
     assert (done.exit_code, states(done.stdout)) == (1, ["FIXED", "FAILED"])
+    _, told, last = done.stdout.splitlines()
+    assert told.startswith("FAILED     t.py:wrong_in_two_layers: it_agrees_with_the_exact_gradient (layer 1: dC/dW")
+    assert told.endswith(f"  .backproof/{failed.name}")
+    assert last == "2 findings in .backproof: 1 FIXED, 1 FAILED"
     told = json.loads(Path("j.json").read_text())["findings"]
     assert [(one["state"], one["target"], one["dropped"]) for one in told] == [
         ("fixed", "t.py:doubled", False),
@@ -88,8 +90,7 @@ def test_each_finding_is_told_fixed_or_failed(folder):
 @pytest.mark.slow
 def test_what_is_fixed_on_one_problem_alone_is_not_deleted(folder):
     """A finding whose own problem is right now, while its law is broken elsewhere."""
-    checked("wrong_in_two_layers")
-    (file,) = findings_in(folder / ".backproof")
+    file = found("wrong_in_two_layers", folder)
     single = problem_at(0, 1, depth=(1, 1), activations=["tanh"], losses=["half_squared_error"])
     save_finding(replace(load_finding(file), problem=single), 5, folder / ".backproof")
     file.unlink()
@@ -101,11 +102,11 @@ def test_what_is_fixed_on_one_problem_alone_is_not_deleted(folder):
 
 @pytest.mark.slow
 def test_what_is_kept_from_call_to_call_is_asked_by_its_whole_law(folder):
-    checked("counts")
-    files = findings_in(folder / ".backproof")
-    for file in files:
-        # the first call of a fresh process is right
-        assert not load_finding(file).fresh
+    few = ("--max-examples", 20, "--shrink-seconds", 0, "--no-diagnosis", "--laws", "it_agrees_with_the_exact_gradient")
+    assert run("check", "t.py:counts", "--seed", 1, *few, *KEEPS).exit_code == 1
+    (file,) = findings_in(folder / ".backproof")
+    # the first call of a fresh process is right
+    assert not load_finding(file).fresh
     done = run("replay")
     assert (done.exit_code, set(states(done.stdout))) == (1, {"FAILED"}), done.output
     assert "is broken in" in done.stdout
@@ -117,8 +118,7 @@ def test_what_is_kept_from_call_to_call_is_asked_by_its_whole_law(folder):
 
 @pytest.mark.slow
 def test_what_cannot_be_asked_or_read_is_told_and_the_rest_is_asked(folder):
-    checked("doubled")
-    (file,) = findings_in(folder / ".backproof")
+    file = found("doubled", folder)
     finding = load_finding(file)
     save_finding(replace(finding, target="gone.py:f"), 0, folder / ".backproof")
     save_finding(replace(finding, target="my_gradient"), 0, folder / ".backproof")

@@ -53,7 +53,7 @@ TARGETS = [("accumulates", accumulates, 1), ("noise", lambda: noisy(1e-3), 1), (
 
 @pytest.mark.parametrize(("make", "seed"), [row[1:] for row in TARGETS], ids=[row[0] for row in TARGETS])
 def test_two_calls_that_differ_come_first_and_hold_other_laws_back(make, seed):
-    report = check(make(), max_examples=30, seed=seed, shrink_seconds=0.5)
+    report = check(make(), max_examples=20, seed=seed, shrink_seconds=0)
     assert report.findings[0].law == "two_calls_agree"
     assert report.findings[0].verdict == "unstable"
     assert {finding.law for finding in report.findings} <= {"two_calls_agree", "it_agrees_with_the_exact_gradient"}
@@ -64,13 +64,13 @@ def test_two_calls_that_differ_come_first_and_hold_other_laws_back(make, seed):
 
 def test_what_comes_of_gradients_that_add_up_is_not_told_beside_it():
     """Not even by laws of one answer alone, such as that dC/dW is an outer product: the headline is what the target does."""
-    report = check(accumulates(), max_examples=60, seed=1, shrink_seconds=0.5)
+    report = check(accumulates(), max_examples=30, seed=1, shrink_seconds=0)
     assert (report.verdict, [finding.law for finding in report.findings]) == ("unstable", ["two_calls_agree"])
     assert report.laws["a_weight_gradient_is_an_outer_product"].broken
 
 
 def test_what_is_kept_from_the_problem_before_comes_first():
-    report = check(kept_from_the_problem_before, max_examples=40, seed=1, shrink_seconds=0.5, depth=2, width=2, batch=3)
+    report = check(kept_from_the_problem_before, max_examples=25, seed=1, shrink_seconds=0, depth=2, width=2, batch=3)
     assert report.findings[0].law == "the_problem_before_does_not_matter"
     assert {finding.law for finding in report.findings} & COMPARE_CALLS == set()
 
@@ -129,6 +129,7 @@ def in_float32(problem):
 
 def test_what_is_computed_in_float32_is_not_unstable_as_float32_rounds():
     in_float32.supports = {"activations": ["identity"], "losses": ["half_squared_error"], "reductions": ["sum"], "depth": 1, "biases": True}
-    report = check(in_float32, max_examples=60, seed=2, shrink_seconds=0.3, batch=(8, 20), width=(3, 8))
+    laws = ["it_agrees_with_the_exact_gradient", "the_memory_layout_does_not_matter"]
+    report = check(in_float32, max_examples=20, seed=2, shrink_seconds=0, batch=(8, 20), width=(3, 8), laws=laws)
     assert "wrong" in {finding.verdict for finding in report.findings}
     assert report.laws["the_memory_layout_does_not_matter"].broken == 0

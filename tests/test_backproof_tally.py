@@ -60,14 +60,13 @@ def tally_of(counted) -> Tally:
 
 @given(first=events, second=events)
 def test_what_two_runs_count_is_what_one_would(first, second):
-    assert tally_of(first).merged(tally_of(second)) == tally_of(first + second)
-
-
-@given(counted=events)
-def test_merging_leaves_both_as_they_were(counted):
-    tally, other = tally_of(counted), tally_of(counted)
-    tally.merged(other)
-    assert tally == other == tally_of(counted)
+    """And so do tallies that were saved, which are the same as before; merging leaves both as they were."""
+    tallies, both = [tally_of(first), tally_of(second)], tally_of(first + second)
+    saved = [Tally.from_data(json.loads(json.dumps(tally.to_data()))) for tally in tallies]
+    assert tallies[0].merged(tallies[1]) == both
+    assert saved[0].merged(saved[1]) == both
+    assert saved == tallies
+    assert tallies == [tally_of(first), tally_of(second)]
 
 
 def test_laws_of_one_run_alone_are_kept():
@@ -94,18 +93,6 @@ def test_the_narrowest_precision_is_known(answers, narrowest):
     tally = empty()
     tally.judged_by.update(answers)
     assert tally.narrowest == narrowest
-
-
-@given(counted=events)
-def test_a_tally_is_the_same_as_json(counted):
-    tally = tally_of(counted)
-    assert Tally.from_data(json.loads(json.dumps(tally.to_data()))) == tally
-
-
-@given(first=events, second=events)
-def test_tallies_that_were_saved_add_up_too(first, second):
-    saved = [json.loads(json.dumps(tally_of(each).to_data())) for each in (first, second)]
-    assert Tally.from_data(saved[0]).merged(Tally.from_data(saved[1])) == tally_of(first + second)
 
 
 def forgot_tanh(problem):
@@ -169,7 +156,8 @@ def test_a_problem_fails_by_a_law_that_asks_further_ones(seed_of_the_run):
         plain = all(array.flags.c_contiguous for _, array in problem.arrays())
         return right if plain else Gradient([weight + 1 for weight in right.weights], right.biases)
 
-    report = check(wrong_where_strided, max_examples=100, seed=seed_of_the_run, shrink_seconds=0)
+    laws = ["it_agrees_with_the_exact_gradient", "the_memory_layout_does_not_matter", "permuted_nodes_permute_the_gradient"]
+    report = check(wrong_where_strided, max_examples=40, seed=seed_of_the_run, shrink_seconds=0, laws=laws)
     broken = {name: count.broken for name, count in report.laws.items() if count.broken}
     assert broken
     assert all(LAWS[name].cadence is Cadence.ROTATED for name in broken)

@@ -220,21 +220,21 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("f", "layout"), [row[1:] for row in LAYOUTS], ids=[row[0] for row in LAYOUTS])
 def test_a_layout_is_adapted(f, layout):
-    report = check(adapt(f, **layout), max_examples=15, seed=1)
+    report = check(adapt(f, **layout), max_examples=8, seed=1)
     assert report.verdict == "right"
     assert report.target == f.__qualname__
 
 
 @pytest.mark.parametrize("layout", [row[2] for row in LAYOUTS[1:]], ids=[row[0] for row in LAYOUTS[1:]])
 def test_a_wrong_layout_is_not_right(layout):
-    report = check(adapt(network, **layout), max_examples=15, seed=1, shrink_seconds=0)
+    report = check(adapt(network, **layout), max_examples=6, seed=1, shrink_seconds=0)
     assert not report.passed
 
 
 def test_an_adapted_function_may_leave_biases_out():
     target = adapt(lambda *parts: (network(*parts)[0], None), samples="rows", supports={"biases": False, "activations": ["tanh"]})
     assert target.supports == {"losses": ["half_squared_error"], "reductions": ["sum"], "biases": False, "activations": ["tanh"]}
-    assert check(target, max_examples=20, seed=1).passed
+    assert check(target, max_examples=8, seed=1).passed
 
 
 def test_supports_may_say_another_loss():

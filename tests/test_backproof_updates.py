@@ -225,7 +225,7 @@ def weights_first(weights, biases, activations, x, y, lr=0.1):
 @pytest.mark.parametrize("f", [by_turns, weights_first])
 def test_one_flat_tuple_is_read(f):
     target = adapt(f, returns="updated", learning_rate="lr")
-    report = check(target, max_examples=20, seed=2, shrink_seconds=0)
+    report = check(target, max_examples=8, seed=2, shrink_seconds=0)
     assert report.verdict == "right", str(report)
     wrong = adapt(lambda *parts, lr=0.1: f(*parts, 2 * lr), returns="updated", learning_rate="lr")
     assert check(wrong, max_examples=4, seed=2, shrink_seconds=0).verdict == "wrong"
@@ -270,7 +270,7 @@ target = adapt(lambda *parts: fixed(*parts), returns="updated", learning_rate=0.
 def test_a_process_of_its_own_says_so_too(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(UPDATES_FILE)
-    report = check(f"{file}:target", max_examples=40, seed=2)
+    report = check(f"{file}:target", max_examples=20, seed=2)
     assert report.passed
     assert report.examples > report.judged  # of some the update says too little
     assert "at the rate 0.1" in report.notes[0]

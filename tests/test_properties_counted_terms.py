@@ -130,14 +130,14 @@ def test_an_honest_framework_is_not_accused(precision, seed_of_the_run):
 @pytest.mark.parametrize("sizes", ["small", "real"])
 def test_peers_and_other_oracles_are_within_the_bounds(sizes, seed_of_the_run):
     support = Support.of(COUNTED | {"sizes": sizes, "width": 10 if sizes == "real" else 4, "depth": 2, "activations": ["tanh", "relu"]})
-    for index, problem in enumerate(draw_problems(8, seed_of_the_run, support)):
+    for index, problem in enumerate(draw_problems(5, seed_of_the_run, support)):
         exact = Exact(problem)
         # what is rounded at random is off by up to u more in each operation, which the worst case of a small network does not allow for: at
         # 1-4-1 a z of one product and one bias once was off by 2.22e-16 where 2.08e-16 is allowed
         peers = tuple(peer for peer in ACCURATE if is_large(problem) or not peer.random)
         judged = [judge(exact, answer, PRECISIONS["float64"]) for _, answer in answers(problem, PRECISIONS["float64"], peers)]
         judged.append(judge(exact, by_balls(problem).gradient, PRECISIONS["float64"]))
-        if sizes == "small" and index < 3:
+        if sizes == "small" and index == 2:
             judged.append(judge(exact, jax_autodiff.answer(problem).gradient, PRECISIONS["float64"]))
         assert {judgement.verdict for judgement in judged} <= {Verdict.RIGHT, Verdict.LOSSY, Verdict.INCONCLUSIVE}, problem
         assert exact.disagreement(PRECISIONS["float64"]) is None
@@ -187,13 +187,19 @@ def test_laws_hold_or_say_that_they_do_not_apply(law, seed_of_the_run):
     assert [outcome.message for outcome in fared if outcome.status is Status.BROKEN] == []
 
 
+@cache
+def penalised():
+    """The same cases for each law."""
+    session, support = InProcess(Network()), Support.of(PENALISED | {"activations": ["identity", "relu", "softmax"]})
+    return [Case(problem, session, support=support) for problem in draw_problems(150, 2, support)]
+
+
 @pytest.mark.parametrize("law", NOT_WITH_PENALTY, ids=lambda law: law.name)
 def test_a_law_that_is_left_out_with_a_penalty_would_be_broken_there(law):
-    session, support = InProcess(Network()), Support.of(PENALISED | {"activations": ["identity", "relu", "softmax"]})
-    cases = [Case(problem, session, support=support) for problem in draw_problems(150, 2, support)]
-    assert all(law.on(case).status is Status.NOT_APPLICABLE for case in cases)
-    assert "with a penalty on the weights it does not hold" in {law.on(case).message for case in cases}
-    assert any(replace(law, with_penalty=True).on(case).status is Status.BROKEN for case in cases)
+    outcomes = [law.on(case) for case in penalised()]
+    assert all(outcome.status is Status.NOT_APPLICABLE for outcome in outcomes)
+    assert "with a penalty on the weights it does not hold" in {outcome.message for outcome in outcomes}
+    assert any(replace(law, with_penalty=True).on(case).status is Status.BROKEN for case in penalised())
 
 
 # ---- faults and findings ----
@@ -202,7 +208,7 @@ def test_a_law_that_is_left_out_with_a_penalty_would_be_broken_there(law):
 @pytest.mark.parametrize("name", ["penalised_the_biases", "divided_the_weighted_mean_by_the_batch_size"])
 def test_a_mistake_is_told_on_a_small_problem_that_shows_it(name):
     fault = FAULTS[name]
-    report = check(fault.target, seed=4, max_examples=60, laws=[EXACT])
+    report = check(fault.target, seed=4, max_examples=30, laws=[EXACT])
     assert report.verdict is Verdict.WRONG
     problem = report.findings[0].problem
     assert problem.penalty is not None if "penalties" in fault.supports else problem.sample_weights is not None
@@ -212,6 +218,6 @@ def test_a_mistake_is_told_on_a_small_problem_that_shows_it(name):
 
 def test_what_has_nothing_to_do_with_them_is_reduced_without():
     target = supporting(FAULTS["summed_the_bias_gradient_twice"].target, **COUNTED)
-    problem = check(target, seed=4, max_examples=60, laws=[EXACT]).findings[0].problem
+    problem = check(target, seed=4, max_examples=30, laws=[EXACT]).findings[0].problem
     assert problem.sample_weights is None
     assert problem.penalty is None

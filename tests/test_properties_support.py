@@ -202,13 +202,14 @@ def posed_by_laws(supports, told):
         for law in LAWS.values():
             if law.cadence is Cadence.ROTATED:
                 law.on(Case(problem, session, support=Support.of(told)))
-    return posed
+                yield from posed
+                posed.clear()
 
 
 @pytest.mark.parametrize("name", KEPT)
 def test_no_law_poses_what_a_target_does_not_support(name):
     supports, within = KEPT[name]
-    posed = posed_by_laws(supports, supports)
+    posed = list(posed_by_laws(supports, supports))
     assert [problem for problem in posed if not within(problem)] == []
     assert all(Support.of(supports).refusal(problem) == "" for problem in posed)
     # by the same laws, of a target that supports all
@@ -226,7 +227,8 @@ def test_a_run_poses_nothing_that_a_target_does_not_support(name):
         return [1 + weight for weight in gradient(problem).weights], gradient(problem).biases
 
     wrong.supports = {"wants": [], **supports} if name != "wants" else supports
-    report = check(wrong, max_examples=5, seed=1, shrink_seconds=0.4)
+    # what shrinking would leave at all it would leave at once, but where no law would
+    report = check(wrong, max_examples=5, seed=1, shrink_seconds=0.4 if name in NO_LAW_LEAVES else 0.1)
     assert not report.passed
     if name == "wants":  # which is not given where it is asked for
         assert report.verdict == "malformed"
@@ -247,16 +249,15 @@ def of_one_shape(problem):
     return answer.weights, answer.biases
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_fixed_architecture_is_right_whoever_says_its_widths(seed):
+def test_a_fixed_architecture_is_right_whoever_says_its_widths(seed_of_the_run):
     def says_so(problem):
         return of_one_shape(problem)
 
     says_so.supports = {"widths": [2, 2, 1]}
     for target, options in ((says_so, {}), (says_so, {"widths": [2, 2, 1]}), (of_one_shape, {"widths": [2, 2, 1]})):
-        assert check(target, max_examples=25, seed=seed, **options).verdict == "right"
+        assert check(target, max_examples=25, seed=seed_of_the_run, **options).verdict == "right"
     for law in ("an_inserted_identity_layer_changes_nothing", "a_node_without_outgoing_weights_changes_nothing"):
-        assert check(says_so, max_examples=10, seed=seed, laws=[law]).laws[law].broken == 0
+        assert check(says_so, max_examples=10, seed=seed_of_the_run, laws=[law]).laws[law].broken == 0
 
 
 @pytest.mark.parametrize(("supports", "options"), [({"widths": [2, 2, 1]}, {}), (None, {"widths": [2, 2, 1]})], ids=["target", "run"])
@@ -268,7 +269,7 @@ def test_what_a_fixed_architecture_does_wrong_is_shrunk_in_its_shape(supports, o
         return [2 * weight for weight in of_one_shape(problem)[0]], gradient(problem).biases
 
     doubled.supports = supports
-    (finding,) = check(doubled, max_examples=20, seed=1, **options).findings
+    (finding,) = check(doubled, max_examples=10, seed=1, **options).findings
     assert (finding.verdict, finding.shrunk, finding.fresh) == ("wrong", "in full", True)
     assert set(posed) == {(2, 2, 1)}
 
@@ -280,12 +281,13 @@ def test_a_large_shape_that_the_run_asks_for_shrinks_to_a_small_one_where_the_ta
     def raises(problem):
         raise ValueError("not today")
 
-    (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=3, widths=[70, 10]).findings
+    options = {"max_examples": 2, "seed": 1, "laws": ["it_answers", "it_agrees_with_the_exact_gradient"]}
+    (finding,) = check(doubled, **options, shrink_seconds=3, widths=[70, 10]).findings
     assert finding.problem.widths == (1, 1)
-    (finding,) = check(raises, max_examples=3, seed=1, shrink_seconds=1, widths=[70, 10]).findings
+    (finding,) = check(raises, **options, shrink_seconds=0.5, widths=[70, 10]).findings
     assert finding.problem.widths == (70, 10)
     doubled.supports = {"widths": [70, 10]}
-    (finding,) = check(doubled, max_examples=3, seed=1, shrink_seconds=1).findings
+    (finding,) = check(doubled, **options, shrink_seconds=0.5).findings
     assert finding.problem.widths == (70, 10)
 
 

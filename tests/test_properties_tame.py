@@ -12,6 +12,7 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import row_of
 from reference.problem import PARTS
 
+AGREES = ["it_agrees_with_the_exact_gradient"]
 SMOOTH = [name for name in ACTIVATIONS if not row_of(ACTIVATIONS, name).kinks]
 
 
@@ -82,9 +83,9 @@ def test_what_is_right_for_moderate_numbers_alone_is_told_so():
 
 
 def test_what_is_wrong_is_wrong_for_moderate_numbers_too():
-    report = check(fragile(1.001), max_examples=100, seed=1, shrink_seconds=0.5)
+    report = check(fragile(1.001), max_examples=50, seed=1, shrink_seconds=0.5)
     assert "right for moderate numbers" not in str(report)
-    report = check(fragile(1.001), max_examples=100, seed=1, values="tame", shrink_seconds=0.5)
+    report = check(fragile(1.001), max_examples=50, seed=1, values="tame", shrink_seconds=0.5)
     assert report.verdict == "wrong"
     assert are_tame(report.findings[0].problem)
     assert report.findings[0].drawn_by == "--values tame"
@@ -103,22 +104,21 @@ def clipped(limit):
     return f
 
 
-@pytest.mark.parametrize(("shrink_seconds", "seeds"), [(0, range(3)), (3, [0])], ids=["as found", "shrunk"])
 @pytest.mark.parametrize("limit", [5, 20])
-def test_a_clipped_gradient_that_moderate_numbers_show_is_wrong_alone(limit, shrink_seconds, seeds):
-    drawn = one_of_each_block(400, 3, Support.of(clipped(limit).supports | {"values": "tame"}))
+def test_a_clipped_gradient_that_moderate_numbers_show_is_wrong_alone(limit):
+    drawn = one_of_each_block(300, 3, Support.of(clipped(limit).supports | {"values": "tame"}))
     share = np.mean([max(np.abs(w).max() for w in gradient(problem).weights) > limit for problem in drawn])
     assert 0.005 < share < 0.2  # some moderate problems show it, and most do not
-    laws = ["it_agrees_with_the_exact_gradient"]
-    for seed in seeds:
-        report = check(clipped(limit), max_examples=60, seed=seed, shrink_seconds=shrink_seconds, laws=laws)
+    # as found, and shrunk
+    for seed, shrink_seconds in ((0, 0), (1, 0), (2, 0), (0, 3)):
+        report = check(clipped(limit), max_examples=30, seed=seed, shrink_seconds=shrink_seconds, laws=AGREES)
         assert report.verdict == "wrong"
         assert not report.right_if_tame
 
 
 def test_a_finding_of_moderate_numbers_is_never_said_to_be_beyond_them():
     """One in a thousand moderate problems shows a limit of 100, which 230 mostly do not: what shrinking left does."""
-    report = check(clipped(100), max_examples=100, seed=0, shrink_seconds=5)
+    report = check(clipped(100), max_examples=100, seed=0, shrink_seconds=5, laws=AGREES)
     assert are_tame(report.findings[0].problem)
     assert not report.right_if_tame
 
@@ -132,7 +132,7 @@ def test_textbook_formulas_are_right_for_moderate_numbers_too_unless_the_run_is_
         return [below.T @ x, delta.T @ a], [below.sum(axis=0), delta.sum(axis=0)]
 
     supports = {"activations": ["tanh"], "output_activations": ["softplus"], "biases": True, "depth": (2, 2)}
-    assert check(adapt(f, supports=supports), max_examples=100, seed=1, values="tame").verdict == "lossy"
-    report = check(adapt(f, supports=supports), max_examples=100, seed=1, shrink_seconds=0)
+    assert check(adapt(f, supports=supports), max_examples=60, seed=1, values="tame", shrink_seconds=0).verdict == "lossy"
+    report = check(adapt(f, supports=supports), max_examples=60, seed=1, shrink_seconds=0)
     assert (report.verdict, report.right_if_tame) == ("nonfinite", True)
-    assert not check(adapt(f, supports=supports), max_examples=100, seed=1, shrink_seconds=0, strict=True).right_if_tame
+    assert not check(adapt(f, supports=supports), max_examples=60, seed=1, shrink_seconds=0, strict=True).right_if_tame
