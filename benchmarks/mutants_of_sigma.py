@@ -59,7 +59,7 @@ MUTANTS_OF_SIGMA = (
     Mutant(
         "rows not held to their own factor",
         "properties/judging/measures.py",
-        "if far[row] > WORTH_ASKING:",
+        "if far[worst] > WORTH_ASKING:",
         "if False:",
         ("tests/test_properties_measures.py::test_a_factor_of_one_row_is_told_before_any_of_its_entries",),
     ),

@@ -1,12 +1,11 @@
 """The README shows what the commands print, and its two shell blocks are the ones that are run."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from backproof.doors.command_line import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
@@ -29,10 +28,10 @@ def shape(text: str) -> list[str]:
     [(0, "numpy_network.py:gradient", 0), (1, "numpy_mistakes.py:derivative_at_the_activation", 1)],
     ids=["right", "wrong"],
 )
-def test_outputs_are_those_of_the_commands(block: int, target: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    done = CliRunner().invoke(cli, ["check", f"examples/{target}", "--seed", "1", "--save", str(tmp_path)])
-    assert done.exit_code == code, done.stderr
+def test_outputs_are_those_of_the_commands(block: int, target: str, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "backproof", "check", f"examples/{target}", "--seed", "1", "--save", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == code, done.stderr
     printed = done.stdout.replace(str(tmp_path), ".backproof")
     assert shape(printed) == shape(blocks("text")[block])
 

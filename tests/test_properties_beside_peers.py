@@ -244,7 +244,7 @@ def test_the_second_problem_acquits_of_nothing_that_it_leaves_unjudged(monkeypat
     off = Gradient([gradient(problem).weights[0] * 1.01, *gradient(problem).weights[1:]], gradient(problem).biases)
     unjudged = Judgement(Verdict.RIGHT, "float64", unjudged=(Unjudged(Place("weights", 1), "why"),))
     for again, status in ((unjudged, "broken"), (Judgement(Verdict.RIGHT, "float64"), "not applicable")):
-        monkeypatch.setattr(laws_of_agreement, "judge", lambda *given, again=again: again)
+        monkeypatch.setattr(laws_of_agreement, "judge", lambda *given, again=again, **options: again)
         outcome = it_agrees_with_the_exact_gradient(Case(problem, InProcess(lambda problem: (off.weights, off.biases))))
         assert outcome.status == status
 

@@ -90,7 +90,7 @@ class Case:
         more = tuple(want for want in problem.wants[2:] if want not in support.wants)
         self.problem, self.ask, self.support = problem, ask, replace(support, wants=support.wants + more) if more else support
         self._precision, self._answer, self._again = precision, answer, again
-        self._peers, self._narrower = peers, narrower
+        self.peers, self._narrower = peers, narrower
 
     @cached_property
     def answer(self) -> Answer:
@@ -121,7 +121,7 @@ class Case:
     @cached_property
     def judgement(self) -> Judgement:
         """The answer against the exact gradient."""
-        return judge(self.exact, self.gradient, self.precision, peers=self._peers, narrower=self._narrower)
+        return judge(self.exact, self.gradient, self.precision, peers=self.peers, narrower=self._narrower)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _confirmed(case: Case, place: Place | None) -> bool:
     again = case.ask(problem)
     if again.gradient is None:
         return True
-    judgement = judge(Exact(problem), again.gradient, case.precision)
+    judgement = judge(Exact(problem), again.gradient, case.precision, peers=case.peers)
     return judgement.verdict not in (Verdict.RIGHT, Verdict.LOSSY) or place in judgement.without
 
 
