@@ -12,6 +12,9 @@ from reference.forms import npz_form
 from reference.forms.json_form import dump, gradient_data, gradient_parts, parse
 from reference.quantities import QUANTITIES
 
+BY_LAYER = [(name, quantity.by_layer) for name, quantity in QUANTITIES.items()]
+"""Each quantity, and whether there is one of each layer."""
+
 
 class Place(NamedTuple):
     """One array of a gradient: a quantity, and its layer from 1, or None for dC/dx and C."""
@@ -50,12 +53,14 @@ class Gradient:
     def arrays(self) -> Iterator[tuple["Place", AnyArray]]:
         """Each array that is given, with its place."""
         given: list[tuple[Place, AnyArray]] = []
-        for name, quantity in QUANTITIES.items():
+        for name, by_layer in BY_LAYER:
             held = getattr(self, name)
-            if held is not None:
-                listed = held if quantity.by_layer else (held,)
-                places = _places(name, len(listed) if quantity.by_layer else None)
-                given += [(place, array) for place, array in zip(places, listed, strict=True) if array is not None]
+            if held is None:
+                continue
+            if by_layer:
+                given += [pair for pair in zip(_places(name, len(held)), held, strict=True) if pair[1] is not None]
+            else:
+                given.append((*_places(name, None), held))
         return iter(given)
 
     def mapped(self, function: Callable[["Place", Any], Any]) -> "Gradient":

@@ -207,7 +207,9 @@ class Run:
             self.tally.count_problem(sorts_of(case.problem, block.value_class), fared, judged=applied)
         if case.answer.gradient is not None:
             self.tally.judged_by[case.precision.name] += 1
-            if self.schedule.judges:
+            if self.schedule.judges and right:
+                self.tally.count_all_places(case.problem)
+            elif self.schedule.judges:
                 self.tally.count_places(case.problem, case.judgement)
                 if case.judgement.verdict in (Verdict.RIGHT, Verdict.LOSSY):
                     self.sight.remember_answer(case.problem, case.answer.gradient, case.precision)

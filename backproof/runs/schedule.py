@@ -37,8 +37,15 @@ class Schedule:
         return any(law.name == JUDGES for law in self.laws)
 
     def of_one(self, value_class: str) -> list[Law]:
-        """The laws that are judged on a problem by itself, of a value class."""
-        return [law for law in self.laws if law.cadence in (Cadence.EVERY_PROBLEM, Cadence.SAMPLED) and law.values in ("", value_class)]
+        """The laws that are judged on a problem by itself, of a value class; asked for with every problem."""
+        if value_class not in self._of_one:
+            cadences = (Cadence.EVERY_PROBLEM, Cadence.SAMPLED)
+            self._of_one[value_class] = [law for law in self.laws if law.cadence in cadences and law.values in ("", value_class)]
+        return self._of_one[value_class]
+
+    @cached_property
+    def _of_one(self) -> dict[str, list[Law]]:
+        return {}
 
     def all_at_once(self, value_class: str) -> bool:
         """Whether each of these can judge many answers at once."""

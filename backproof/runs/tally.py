@@ -104,8 +104,12 @@ class Tally:
         for law in laws:
             self.laws[law.name].held += 1
         self.judged_by[precision] += 1
-        self.places.update(_parameters(problem))
+        self.count_all_places(problem)
         self.count_problem(sorts, Fared.PASSED, judged=True)
+
+    def count_all_places(self, problem: Problem) -> None:
+        """Remember that each layer's dC/dW and dC/db was judged."""
+        self.places.update(_parameters(problem))
 
     def count_places(self, problem: Problem, judgement: Judgement) -> None:
         """Remember which layers' dC/dW and dC/db were judged, and which could not be."""
