@@ -104,7 +104,7 @@ def test_what_is_beyond_suspicion_is_right_one_by_one():
     for block in some_blocks(8):
         problems = [block.problems.at(i) for i in range(0, 64, 8)]
         answers = [reordered(problem) for problem in problems]
-        clear = beyond_suspicion(block.problems.at(list(range(0, 64, 8))), answers, PRECISIONS["float64"])
+        clear = beyond_suspicion(Exact(block.problems.at(list(range(0, 64, 8)))), answers, PRECISIONS["float64"])
         for is_clear, problem, answer in zip(clear, problems, answers, strict=True):
             cleared += bool(is_clear)
             verdict = judge(Exact(problem), answer, PRECISIONS["float64"]).verdict
@@ -125,7 +125,7 @@ def test_what_is_off_in_one_entry_is_not_beyond_suspicion(off):
             answers[i] = Gradient(weights, answers[i].biases)
         # all with the same quantities
         answers = [Gradient(answer.weights, answer.biases) for answer in answers]
-        clear = beyond_suspicion(block.problems, answers, PRECISIONS["float64"])
+        clear = beyond_suspicion(Exact(block.problems), answers, PRECISIONS["float64"])
         for i in bad:
             assert not clear[i] or verify(block.problems.at(i), answers[i]).verdict == "right"
 
@@ -136,10 +136,17 @@ def test_the_bound_of_a_stack_is_that_of_each_problem(seed, precision):
     row = PRECISIONS[precision]
     for index in range(4096, 4096 + 64 * 10, 64):
         problems = block_at(index, seed, kinked, precision).problems
-        whole = dict(Exact(problems).bound(row).arrays())
+        whole = Exact(problems)
+        whole.bound(row)
         for i in range(0, 64, 21):
-            for place, alone in Exact(problems.at(i)).bound(row).arrays():
-                np.testing.assert_allclose(whole[place][i], alone, rtol=1e-9)
+            of_stack, alone = whole.at(i), Exact(problems.at(i))
+            references, bounds = dict(of_stack.reference.arrays()), dict(of_stack.bound(row).arrays())
+            assert references.keys() == bounds.keys() == dict(alone.reference.arrays()).keys()
+            for (place, right), (_, bound) in zip(alone.reference.arrays(), alone.bound(row).arrays(), strict=True):
+                np.testing.assert_allclose(bounds[place], bound, rtol=1e-9)
+                # sums of a stack may be added up in another order
+                assert np.shape(references[place]) == np.shape(right)
+                assert np.all((np.abs(references[place] - right) <= bound) | np.isinf(bound))
 
 
 def test_large_problems_come_in_small_blocks():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from backproof.targets.target import Session
 from properties.answers.answer import Answer
+from properties.judging.judgement import Exact
 from properties.laws.law import Case
 from properties.problems.limits import SIZES
 from properties.problems.support import Support
@@ -31,13 +32,20 @@ class Inquiry:
     drawn_by: str = ""
 
     def case(
-        self, problem: Problem, answer: Answer | None = None, again: Answer | None = None, *, peers: bool = True, narrower: bool = True
+        self,
+        problem: Problem,
+        answer: Answer | None = None,
+        again: Answer | None = None,
+        *,
+        peers: bool = True,
+        narrower: bool = True,
+        exact: Exact | None = None,
     ) -> Case:
-        """What laws are judged on, with the answers that were given, if any were; peers, narrower: as in judge."""
+        """What laws are judged on, with the answers that were given, if any were, and what is known; the rest as in Case."""
         # a problem may have been shrunk below the widths that the run asked for, and laws may ask others beside it
         as_asked = self.support.widths in (None, problem.widths)
         support = self.support if as_asked else replace(self.support, widths=None)
-        return Case(problem, self.session, self.precision, support, answer, again, peers=peers, narrower=narrower)
+        return Case(problem, self.session, self.precision, support, answer, again, peers=peers, narrower=narrower, exact=exact)
 
     @property
     def small(self) -> Support:

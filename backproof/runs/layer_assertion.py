@@ -15,7 +15,7 @@ from backproof.targets.target import InProcess
 from properties.answers.answer import Answer, Malformed
 from properties.judging.by_worst_case import beyond_suspicion
 from properties.judging.judge import with_quantities
-from properties.judging.judgement import Judgement, precision_of
+from properties.judging.judgement import Exact, Judgement, precision_of
 from properties.laws.law import Case, Outcome, Status
 from properties.laws.of_agreement import it_agrees_with_the_exact_gradient
 from properties.problems.limits import SupportError
@@ -211,7 +211,7 @@ def _suspected(stack: Problem, answers: list[Gradient], target: LayerKernel) -> 
     if len(answers) < 2:
         return list(range(len(answers)))
     with np.errstate(all="ignore"):
-        return np.flatnonzero(~beyond_suspicion(stack, answers, precision_of(answers[0], target.judged_by))).tolist()
+        return np.flatnonzero(~beyond_suspicion(Exact(stack), answers, precision_of(answers[0], target.judged_by))).tolist()
 
 
 def _told(judgement: Judgement, outcome: Outcome, target: LayerKernel, index: tuple[int, ...]) -> str:

@@ -20,6 +20,7 @@ from backproof.runs.structures import Structures
 from backproof.runs.tally import Fared, Tally, sorts_of
 from backproof.runs.unanswered import Unanswered
 from properties.judging.by_second_moment import is_large
+from properties.judging.judgement import Exact
 from properties.laws.law import HELD, Case, Law, Outcome, Status, not_applicable
 from properties.problems.blocks import Block, block_at
 from properties.verdict import Verdict
@@ -157,7 +158,7 @@ class Run:
         """First the laws of each problem, so that an interrupt or the end of the run loses no answer; then those that ask further ones."""
         if not posed:
             return
-        right = self._right_at_once(block, posed)
+        right, known = self._right_at_once(block, posed)
         at_once = [each for each in posed if each.place and each.place in right] if self.schedule.all_at_once(block.value_class) else []
         if at_once:
             self.unanswered.remember(at_once[0].problem, at_once[0].answer, len(at_once))
@@ -167,18 +168,21 @@ class Run:
             if each.place in places:
                 self.tally.count_right(self.schedule.at(each.place, block.value_class), each.problem, sorts, right[each.place].name)
             else:
-                case = self._case(each)
+                case = self._case(each, known.get(each.place))
                 fared = self._judge(case, block, each.place, each.place in right)
                 of_first = of_first if each.place else fared
         if posed[0].place == 0 and not self.interrupted:
-            self._judge_further(self._case(posed[0]), block, of_first)
+            self._judge_further(self._case(posed[0], known.get(0)), block, of_first)
 
-    def _case(self, posed: Posed) -> Case:
-        return self.inquiry.case(posed.problem, posed.answer, posed.again, narrower=self.failures.may_meet_narrower)
+    def _case(self, posed: Posed, exact: Exact | None) -> Case:
+        narrower = self.failures.may_meet_narrower
+        return self.inquiry.case(posed.problem, posed.answer, posed.again, narrower=narrower, exact=exact)
 
-    def _right_at_once(self, block: Block, posed: list[Posed]) -> dict[int, Precision]:
-        """The places in a block of which laws that judge many answers at once have no more to say, with what they judged by."""
-        right = right_at_once(block, posed, self.inquiry.precision, self.schedule)
+    def _right_at_once(self, block: Block, posed: list[Posed]) -> tuple[dict[int, Precision], dict[int, Exact]]:
+        """The places in a block of which laws that judge many answers at once have no more to say, with what they judged by; and what is
+        known of others.
+        """
+        right, known = right_at_once(block, posed, self.inquiry.precision, self.schedule)
         if self.schedule.judges:
             self.sight.remember_posed(posed[0].problem)
             firsts: dict[Precision, int] = {}
@@ -189,7 +193,7 @@ class Run:
             for each in posed:
                 if each.place in right and each.answer.gradient is not None:
                     self.sight.remember_answer(each.problem, each.answer.gradient, right[each.place])
-        return right
+        return right, known
 
     def _judge(self, case: Case, block: Block, place: int, right: bool) -> Fared:
         """The laws of each problem, on one; right: whether those that judge many answers at once hold of it."""

@@ -15,7 +15,6 @@ from properties.judging.textbook import explained, explanations
 from properties.verdict import Verdict
 from reference.arrays import AnyArray, Array
 from reference.gradient import Gradient, Place
-from reference.problem import Problem
 from rounding.arithmetic import worst_case_rounding
 from rounding.glance import at_a_glance
 from rounding.precisions import Precision
@@ -141,12 +140,11 @@ def beyond_worst_case(exact: Exact, answer: Gradient, precision: Precision) -> s
     return {entry.place for entry in entries if entry.outside.any()}
 
 
-def beyond_suspicion(problems: Problem, answers: Sequence[Gradient], precision: Precision) -> AnyArray:
+def beyond_suspicion(exact: Exact, answers: Sequence[Gradient], precision: Precision) -> AnyArray:
     """Which answers to a stack of problems are right by the reference alone, so that judge would say no more: (count,) of bool.
 
-    answers: one for each problem, all with the same quantities. All of them cost a few products of stacked matrices.
+    exact: of the stack; answers: one for each problem, all with the same quantities. All of them cost a few products of stacked matrices.
     """
-    exact = Exact(problems)
     stacked = [np.stack(arrays).astype(np.float64) for arrays in zip(*([array for _, array in a.arrays()] for a in answers), strict=True)]
     reference, allowed = dict(exact.reference.arrays()), dict(exact.bound(precision).arrays())
     places = [place for place, _ in answers[0].arrays()]

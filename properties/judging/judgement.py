@@ -187,6 +187,17 @@ class Exact:
         self.peers: dict[Any, Any] = {}
         """How far honest passes of our own are off, kept by properties/judging/beside_peers.py: they are the same for each answer."""
 
+    def at(self, index: int) -> "Exact":
+        """What is known of one problem of a stack: the reference and bounds, as far as they were worked out."""
+
+        def of_one(gradient: Gradient) -> Gradient:
+            return gradient.mapped(lambda place, arrays: arrays[index])
+
+        one = Exact(self.problem.at(index))
+        one.reference = of_one(self.reference)
+        one._bounds = {key: of_one(bound) for key, bound in self._bounds.items()}
+        return one
+
     @cached_property
     def passes(self) -> Passes:
         """The reference's passes."""

@@ -1,7 +1,7 @@
 """What a law is: a statement that every right target obeys, and how one is judged on one problem."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -70,7 +70,8 @@ class Case:
     """One problem put to one target: what several laws ask of it is computed once.
 
     support: what else the target may be asked; precision: what its answers are judged by, None for what their dtype says;
-    answer, again: the target's first answer and its second, where it was asked before; peers, narrower: as in judge.
+    answer, again: the target's first answer and its second, where it was asked before; exact: what is known of the gradient already;
+    peers, narrower: as in judge.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class Case:
         *,
         peers: bool = True,
         narrower: bool = True,
+        exact: Exact | None = None,
     ) -> None:
         support = support or Support()
         # what a problem asks for, a related one may ask for as well
         more = tuple(want for want in problem.wants[2:] if want not in support.wants)
         self.problem, self.ask, self.support = problem, ask, replace(support, wants=support.wants + more) if more else support
         self._precision, self._answer, self._again = precision, answer, again
-        self.peers, self._narrower = peers, narrower
+        self.peers, self._narrower, self._exact = peers, narrower, exact
 
     @cached_property
     def answer(self) -> Answer:
@@ -111,7 +113,7 @@ class Case:
     @cached_property
     def exact(self) -> Exact:
         """What is known of the exact gradient."""
-        return Exact(self.problem)
+        return self._exact or Exact(self.problem)
 
     @cached_property
     def precision(self) -> Precision:
@@ -129,7 +131,8 @@ class Answered:
     """What a target answered to problems of one stack.
 
     problems: the stack; places: those of it that were posed; answers: one for each; again: a second one, None where it was asked once;
-    judged_by: a key of PRECISIONS, None for what each answer's dtype says.
+    judged_by: a key of PRECISIONS, None for what each answer's dtype says; known: by place, what is known of the exact gradients of those
+    that are not right at once.
     """
 
     problems: Problem
@@ -137,6 +140,7 @@ class Answered:
     answers: Sequence[Answer]
     again: Sequence[Answer | None]
     judged_by: str | None = None
+    known: dict[int, Exact] = field(default_factory=dict)
 
     @cached_property
     def precisions(self) -> list[Precision | None]:

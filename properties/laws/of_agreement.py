@@ -45,7 +45,9 @@ def beyond_all_suspicion(answered: Answered) -> Sequence[bool]:
         all_of_them = len(group) == len(answered.problems.x)
         problems = answered.problems if all_of_them else answered.problems.at([answered.places[i] for i in group])
         gradients = [gradient for i in group if (gradient := answered.answers[i].gradient) is not None]
-        beyond[group] = beyond_suspicion(problems, gradients, precision)
+        exact = Exact(problems)
+        beyond[group] = clear = beyond_suspicion(exact, gradients, precision)
+        answered.known.update({answered.places[group[at]]: exact.at(at) for at in np.flatnonzero(~clear).tolist()})
     return beyond.tolist()
 
 
