@@ -12,11 +12,12 @@ from backproof.doors.group import COULD_NOT_RUN, INTERRUPTED, NOT_RIGHT, OUR_BUG
 
 
 def _load() -> None:
-    # what is imported stays: to look for garbage among it takes a tenth of the time
+    # what is imported stays: to look for garbage among it takes a tenth of the time, then and in all that follows
     gc.disable()
     try:
         from backproof.doors import command_line  # noqa: F401 (it adds the commands)
     finally:
+        gc.freeze()
         gc.enable()
 
 
