@@ -46,17 +46,6 @@ LARGEST_JUMP = 1e9
 """Larger ones, over the deviation of one rounding, are carried down in float64."""
 
 
-def deviation(
-    passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset(), *, x: bool = True, loss: bool = True
-) -> Deviation:
-    """The second-moment bound of every entry of the gradient, of z, a and delta; with x of dC/dx too, and with loss of C.
-
-    lossy: the names of the activations for which a textbook formula is allowed for, or None for all.
-    """
-    with np.errstate(all="ignore"):
-        return Variances(passed, noise, lossy).deviation(x, loss)
-
-
 def near_kinks(passed: Passes, noise: TypicalRounding) -> AnyArray:
     """Of which samples a pre-activation is so near a kink that two passes may be on different sides of it: (batch,) of bool."""
     with np.errstate(all="ignore"):
@@ -66,7 +55,10 @@ def near_kinks(passed: Passes, noise: TypicalRounding) -> AnyArray:
 
 
 class Variances(Sums):
-    """V by layer, in units of v: of the sums, and of what functions make of them; lossy: as in deviation, apart: as in Sums."""
+    """V by layer, in units of v: of the sums, and of what functions make of them; apart: as in Sums.
+
+    lossy: the names of the activations for which a textbook formula is allowed for, or None for all.
+    """
 
     def __init__(self, passed: Passes, noise: TypicalRounding, lossy: frozenset[str] | None = frozenset(), *, apart: bool = False) -> None:
         super().__init__(passed, noise, apart=apart)
@@ -81,6 +73,7 @@ class Variances(Sums):
         self._forward: tuple[list[AnyArray], list[AnyArray]] | None = None
 
     def deviation(self, x: bool, loss: bool) -> Deviation:
+        """The bound of every entry of the gradient, of z, a and delta; with x of dC/dx too, and with loss of C."""
         problem, passed, noise = self.problem, self.passed, self.noise
         back = passed.backward
         z_variances, a_variances = self.forward()

@@ -24,7 +24,7 @@ from reference.problem import Problem
 from rounding.arithmetic import SIGMAS_ALLOWED, typical_rounding
 from rounding.precisions import PRECISIONS
 from rounding.repetition import RepetitionSampler
-from rounding.second_moment import deviation, near_kinks
+from rounding.second_moment import Variances, near_kinks
 
 FLOAT32 = PRECISIONS["float32"]
 WIDTHS = (96, 80, 64, 10)
@@ -147,7 +147,7 @@ def test_terms_of_one_sign_drift():
 
 def test_it_is_far_sharper_than_the_worst_case():
     problem = network(5)
-    found, exact = deviation(passes(problem), typical_rounding(FLOAT32)), Exact(problem)
+    found, exact = Variances(passes(problem), typical_rounding(FLOAT32)).deviation(x=True, loss=True), Exact(problem)
     for place, sigma in found.sigma.arrays():
         if place.quantity == "weights":
             size = np.linalg.norm(dict(exact.reference.arrays())[place])
