@@ -15,7 +15,7 @@ from properties.diagnosis.table import Table, all_variants
 from properties.faults.fault import STEPS, Network
 from rounding.precisions import PRECISIONS
 
-NOTHING = Table(list(all_variants()))
+NOTHING = Table(all_variants())
 """A table without rows: what is off is read by itself."""
 
 
