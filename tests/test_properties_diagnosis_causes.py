@@ -14,7 +14,7 @@ from properties.diagnosis.equals import PAIRS, are_equal
 from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together
-from properties.diagnosis.sentences import of_place
+from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place
 from properties.diagnosis.table import Table, all_variants, is_conduct
 from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import BITS, STEPS, Network
@@ -343,6 +343,18 @@ def test_what_explains_all_but_further_problems_leaves_no_answers_to_something_e
     found = Place("output_error", 1, (2,), None)
     assert "explains 3 of 5 wrong answers, and in the other 2 something else is off" in of_place(found, "equation 2", (row, 3, 5))
     assert "explains all 5 wrong answers, but not those to further problems" in of_place(found, "equation 2", (row, 5, 5))
+
+
+def test_what_raises_alone_fails_in_the_same_way_and_gives_no_wrong_answer():
+    said = of_cause(all_variants()["doubled_the_error"], "equation 2", "", (3, 0, 5), [])
+    assert said.endswith(
+        "A network with this one mistake fails in the same way on the same 5 problems, and no answer that it gives is wrong."
+    )
+
+
+def test_wrong_answers_of_which_nothing_is_read_are_counted():
+    assert of_nothing_read(3, 1, 7).startswith("3 answers are wrong, and no factor of them can be read: ")
+    assert of_nothing_read(0, 2, 7) == "It gives no answer to 2 problems that it supports; those that it answers are right."
 
 
 def test_an_answer_that_is_always_the_same_is_not_that_of_another_problem(seed_of_the_run):

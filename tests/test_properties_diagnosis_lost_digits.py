@@ -174,3 +174,16 @@ def test_what_cannot_be_read_is_told_by_its_place():
     of_loss = Problem([[[5.0]]], activations=["softmax"], x=[[1.5]], y=[[1.0]], loss="cross_entropy_of_probabilities")
     ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(of_loss, ["cross_entropy_of_probabilities"])])
     assert one.explanation.startswith("the loss (cross_entropy_of_probabilities): digits are lost there.")
+
+
+@pytest.mark.parametrize(("off", "batch", "layer"), [(2, 1, 2), (1, 1, 1), (None, 1, 1), (2, 2, 1)])
+def test_of_several_layers_of_one_function_that_which_the_answer_shows_is_told(off, batch, layer):
+    """Where it shows none, or more samples hide it, the first is."""
+    weights = [[[5.0], [1.0]], [[0.5, -1.0], [2.0, 0.25]]]
+    x, y = [[1.5]] * batch, [[1.0, 0.0]] * batch
+    problem = Problem(weights, activations=["softmax", "softmax"], x=x, y=y, loss="cross_entropy_of_probabilities")
+    answer = Network()(problem).mapped(lambda place, a: a + 1e-6 * (place.quantity == "activations" and place.layer == off))
+    session = InProcess(lambda posed: Network()(posed))
+    ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(problem, ["softmax"], answer)])
+    assert one.layer == layer
+    assert one.explanation.startswith(f"layer {layer} (softmax): digits are lost there.")
