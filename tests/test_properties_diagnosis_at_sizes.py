@@ -370,9 +370,11 @@ def test_what_samples_count_is_not_told_where_it_cannot_be_asked():
         ({}, posed(1, 4, 3, 2), ""),
         (ignored_the_last_row(2), posed(2, 4, 3, 2), ""),
         (ignored_the_last_row(2), posed(1, 4, 3, 2).replaced(biases=[np.zeros(3), None]), ""),
+        # a of layer 1 is off as well, and cannot be read
+        (ignored_the_last_row(2), posed(1, 4, 3, 3, 2).replaced(biases=[np.zeros(3), None, np.zeros(2)]), ""),
         (ignored_the_last_row(2), posed(1, 4, 3, 2).replaced(biases=[None, None]), ""),
     ],
-    ids=["off", "right", "two samples", "no bias above", "no biases"],
+    ids=["off", "right", "two samples", "no bias above", "no bias between", "no biases"],
 )
 def test_a_is_read_of_one_sample_with_biases_alone(changed, problem, said):
     one = Asked(Rung(problem, "network"), InProcess(Network(changed, ("weights", "biases")))(problem), PRECISIONS["float64"])
