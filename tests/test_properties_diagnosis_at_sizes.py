@@ -1,5 +1,6 @@
 """What shows at real sizes alone is told with the sizes at which it begins, and the rows, columns or samples that are off."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -8,11 +9,18 @@ import pytest
 from backproof import Gradient, check
 from backproof.findings.finding import finding_of
 from backproof.targets.target import InProcess
-from properties.diagnosis.at_sizes import diagnose_at_sizes
+from properties.answers.answer import Answer
+from properties.diagnosis import at_sizes
+from properties.diagnosis.asked import Asked
+from properties.diagnosis.at_sizes import _nodes_of_a, _of_samples, _placed, _shown, diagnose_at_sizes
+from properties.diagnosis.budget import Budget, Spent
+from properties.diagnosis.explanation import Reading
+from properties.diagnosis.ladder import Rung
 from properties.diagnosis.off_entries import of_samples, off_arrays, those, what_samples_count
-from properties.diagnosis.sizes import _tile
+from properties.diagnosis.sizes import Cutting, Pattern, _tile, pattern, smallest
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
+from properties.verdict import Verdict
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
 
@@ -233,6 +241,26 @@ def test_what_samples_count_is_read():
     assert counts == pytest.approx(weights, abs=1e-9)
     assert of_samples(counts) == "samples 2, 6 of 7, from 0 count 0.5, and all others 1"
     assert of_samples(np.ones(4)) == ""
+    # of samples that count this and that there is no short way to tell
+    assert of_samples(np.array([1.0, 0.5, 0.25])) == ""
+
+
+def test_what_samples_count_is_read_off_derivatives_that_are_theirs_alone():
+    problem = posed(7, 12, 9, 5)
+    right = Network(answers=("weights", "biases"))(problem)
+    assert what_samples_count(problem, right) == pytest.approx(np.ones(7))
+    assert what_samples_count(problem, right, ()) is None
+    assert what_samples_count(problem.replaced(penalty=("l2", 0.25)), right) is None
+    assert what_samples_count(problem, Gradient([np.nan * w for w in right.weights], right.biases)) is None
+    # whatever each sample counts, the squares of these sums are none of them
+    assert what_samples_count(problem, Gradient([w**2 for w in right.weights], right.biases)) is None
+
+
+def test_only_weights_and_biases_are_told_of():
+    problem = posed(2, 3, 4, 2)
+    right = Network()(problem)
+    wrong = Gradient(right.weights, [right.biases[0], 2 * right.biases[1]], deltas=[2 * delta for delta in right.deltas])
+    assert [str(one) for one in off_arrays(problem, wrong, PRECISIONS["float64"])] == ["all of dC/db of layer 2"]
 
 
 @pytest.mark.parametrize(
@@ -261,3 +289,110 @@ def test_a_run_at_real_sizes_tells_where_it_begins():
     assert "no multiple of 32" in first.explanation
     assert first.equation == 10
     assert finding_of(first.to_json()).explanation == first.explanation
+
+
+def cutting(changed, whole, calls=1000, seconds=LIMIT):
+    """A problem that is cut, of a target that may be asked so often."""
+    network = Network(changed, ("weights", "biases"))
+    budget = Budget(InProcess(lambda posed: network(posed)), calls, LIMIT)
+    return Cutting(whole, budget, Support(), time.monotonic() + seconds)
+
+
+@pytest.mark.parametrize("sizes", [(0, 3, 2), (1, 0, 2), (1, 3, 0)], ids=str)
+def test_what_is_no_problem_is_not_asked(sizes):
+    whole = cutting({}, posed(1, 3, 2))
+    assert whole.cut(sizes) is None
+    assert whole.trial(sizes) is None
+    assert whole.asked == {}
+
+
+def test_one_less_of_a_single_sample_is_not_told_to_be_right():
+    whole = cutting({}, posed(1, 3, 2))
+    assert not whole.is_cut((1, 3, 2), 0)
+    assert whole.is_cut((1, 3, 2), 1)
+
+
+def test_what_cannot_be_asked_any_more_is_not_told_to_be_right():
+    assert not cutting({}, posed(1, 3, 2), seconds=-1).is_cut((1, 3, 2), 1)
+
+
+def test_of_calls_that_end_the_smallest_that_showed_is_kept():
+    changed = took_the_error_of_the_first(1)
+    assert smallest(cutting(changed, posed(16, 3, 2), calls=2)) == (4, 3, 2)
+    assert smallest(cutting(changed, posed(16, 3, 2), calls=0)) == (16, 3, 2)
+
+
+def test_a_pattern_is_told_as_far_as_it_was_asked():
+    changed = took_the_error_of_the_first(1)
+    told_of = pattern(cutting(changed, posed(16, 3, 2), calls=3), (2, 3, 2), 0)
+    assert told_of.asked == ((1, False), (2, True), (3, True), (4, True))
+    assert str(told_of) == "from 2 samples on"
+
+
+FROM_2 = Pattern(0, "samples", 2, 0, ((1, False), (2, True), (3, True)))
+
+
+@pytest.mark.parametrize(("known", "shown"), [([(2, 3, 2), (9, 3, 2)], (2, 3, 2)), ([(9, 3, 2)], (9, 3, 2))], ids=["least", "another"])
+def test_without_time_a_problem_that_was_asked_is_read(known, shown):
+    whole = cutting(took_the_error_of_the_first(1), posed(16, 3, 2))
+    for sizes in known:
+        whole.trial(sizes)
+    whole.deadline = 0.0
+    assert _shown(whole, (2, 3, 2), [FROM_2]) is whole.asked[shown]
+
+
+@pytest.mark.parametrize(("calls", "read"), [(0, False), (1, True)])
+def test_what_is_placed_needs_one_call_at_least(calls, read):
+    whole = cutting(lost_the_last_tile(2), posed(3, 5, 3), calls=1)
+    trial = whole.trial((3, 5, 3))
+    whole.asks.calls = calls
+    at, reading = _placed(whole, trial, PRECISIONS["float64"])
+    assert (reading is not None) == read
+    assert at.step == ("weight_gradient" if read else "")
+
+
+def test_what_samples_count_is_not_told_where_it_cannot_be_asked():
+    wrong = cutting(took_the_error_of_the_first(1), posed(3, 9, 4))
+    assert (
+        _of_samples(wrong, (2, 9, 4), [FROM_2], {"weights", "biases"})
+        == "Of the sum over samples, the last 2 of 3 samples count 0, and all others 1."
+    )
+    spent = cutting(took_the_error_of_the_first(1), posed(3, 9, 4), calls=0)
+    assert _of_samples(spent, (2, 9, 4), [FROM_2], {"weights", "biases"}) == ""
+    right = cutting({}, posed(3, 9, 4))
+    assert _of_samples(right, (2, 9, 4), [FROM_2], {"weights", "biases"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem", "said"),
+    [
+        (ignored_the_last_row(2), posed(1, 4, 3, 2), "a of layer 1 is off in the last of 3 nodes."),
+        ({}, posed(1, 4, 3, 2), ""),
+        (ignored_the_last_row(2), posed(2, 4, 3, 2), ""),
+        (ignored_the_last_row(2), posed(1, 4, 3, 2).replaced(biases=[np.zeros(3), None]), ""),
+        # a of layer 1 is off as well, and cannot be read
+        (ignored_the_last_row(2), posed(1, 4, 3, 3, 2).replaced(biases=[np.zeros(3), None, np.zeros(2)]), ""),
+        (ignored_the_last_row(2), posed(1, 4, 3, 2).replaced(biases=[None, None]), ""),
+    ],
+    ids=["off", "right", "two samples", "no bias above", "no bias between", "no biases"],
+)
+def test_a_is_read_of_one_sample_with_biases_alone(changed, problem, said):
+    one = Asked(Rung(problem, "network"), InProcess(Network(changed, ("weights", "biases")))(problem), PRECISIONS["float64"])
+    assert _nodes_of_a(Reading(one, [])) == said
+
+
+def test_what_was_not_asked_for_want_of_calls_is_told(monkeypatch):
+    monkeypatch.setattr(at_sizes, "CALLS", 12)
+    (one,) = told(lost_the_last_tile(6), posed(2, 9, 2))
+    assert "were not all asked for want of time or calls" in one.evidence["not_asked"]
+    monkeypatch.undo()
+    (one,) = told(lost_the_last_tile(6), posed(2, 9, 2))
+    assert "not_asked" not in one.evidence
+
+
+@pytest.mark.parametrize("last", [Answer(None, Verdict.RAISES, gone=True), Answer(None, Verdict.TIMES_OUT)], ids=["gone", "late"])
+def test_a_target_that_is_gone_is_asked_no_more(last):
+    budget = Budget(lambda problem: last, 5, LIMIT)
+    with pytest.raises(Spent):
+        budget(posed(1, 2, 1))
+    assert budget.calls == 4

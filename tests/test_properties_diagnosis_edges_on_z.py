@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from backproof.targets.target import InProcess
+from properties.answers.answer import Answer
+from properties.diagnosis.along_z import AlongZ
 from properties.diagnosis.diagnosis import diagnose
-from properties.diagnosis.edges_on_z import extent, is_right
+from properties.diagnosis.edges_on_z import _narrowed, extent, is_right
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
 from rounding.precisions import PRECISIONS
@@ -123,3 +125,19 @@ def test_a_cause_that_is_known_has_its_edge_in_the_evidence():
     (one,) = diagnose(InProcess(lambda problem: target(problem)), support, seconds=600.0)
     assert one.cause == "forgot_the_upper_kink_of_relu6"
     assert one.evidence["tables"][-1]["note"] == f"off {said}"
+
+
+def test_an_edge_between_which_nothing_is_answered_is_left_as_wide_as_it_is():
+    name, wrong, *_ = EDGES["from 3 on"]
+    support = Support.of(LIMITS | {"activations": [name, "identity"]})
+    low, high = _narrowed(AlongZ(InProcess(with_slope(name, wrong)), support, FLOAT64, name, hidden=True), (1.0, 5.0), True, "slope")
+    assert low <= 3.0 <= high < low + 2e-4
+    asked = []
+
+    def declines(problem):
+        asked.append(problem)
+        return Answer(None, None, "not this")
+
+    assert _narrowed(AlongZ(declines, support, FLOAT64, name, hidden=True), (1.0, 5.0), True, "slope") == (1.0, 5.0)
+    # and is asked no more
+    assert len(asked) == 1

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from properties.diagnosis.ladder import BESIDE, ladder
+from properties.diagnosis import ladder as of_ladder
+from properties.diagnosis.ladder import BESIDE, Drawing, ladder
 from properties.problems.support import Support
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
@@ -78,3 +79,18 @@ def test_numbers_are_those_of_the_precision():
 def test_what_was_found_comes_first(whole):
     problem = whole[30].problem
     assert ladder(Support.of({"widths": [2, 2, 1]}), 1, found=[problem])[0].problem is problem
+
+
+def test_what_is_no_problem_is_not_drawn():
+    drawing = Drawing(Support.of(SUPPORTS["one loss"]), np.random.default_rng(1), "float64")
+    assert drawing.problem((2, 1), 3, ["identity"], y=np.ones((3, 1))).y.tolist() == [[1.0]] * 3
+    assert drawing.problem((2, 1), 3, ["identity"], y=np.ones((3, 4))) is None
+
+
+def test_of_one_large_network_fewer_problems_are_posed(monkeypatch):
+    def drawn():
+        return len(list(Drawing(Support.of({"widths": [2, 2, 1]}), np.random.default_rng(1), "float64").networks()))
+
+    many = drawn()
+    monkeypatch.setattr(of_ladder, "LARGEST", 5)
+    assert 0 < 3 * drawn() < many

@@ -5,9 +5,11 @@ import pytest
 
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.diagnosis.along_errors import AlongErrors
+from properties.diagnosis.along_z import AlongZ
 from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
-from properties.diagnosis.lost import digits_of, lost, sentences
+from properties.diagnosis.lost import Digits, digits_of, lost, sentences
 from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
@@ -187,3 +189,41 @@ def test_of_several_layers_of_one_function_that_which_the_answer_shows_is_told(o
     ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(problem, ["softmax"], answer)])
     assert one.layer == layer
     assert one.explanation.startswith(f"layer {layer} (softmax): digits are lost there.")
+
+
+UNREAD = {
+    # within what -> what can be read of tanh in a hidden layer, and what of relu
+    "one node, which the error above is read by": ({"width": 1, "biases": False}, False, False),
+    "one layer": ({"widths": [2, 3]}, False, False),
+    "another activation": ({"widths": [3, 2, 1], "layer_activations": ["relu", "identity"]}, False, True),
+    "two nodes": ({"width": 2, "biases": False}, True, True),
+}
+
+
+@pytest.mark.parametrize("case", UNREAD)
+def test_a_hidden_layer_is_read_where_a_target_supports_a_problem_for_it(case):
+    limits, *read_of = UNREAD[case]
+    session = InProcess(Network(answers=("weights", "biases")))
+    along = [AlongZ.of(session, Support.of(limits), FLOAT64, name, hidden=True) for name in ("tanh", "relu")]
+    assert [each is not None for each in along] == read_of
+
+
+def test_a_loss_is_read_with_as_many_outputs_as_a_target_of_one_shape_has():
+    limits = {"widths": [2, 5], "losses": ["softmax_cross_entropy"], "output_activations": ["identity"]}
+    target = Network(answers=("weights", "biases"))
+    along = AlongErrors(InProcess(target), Support.of(limits), FLOAT64, "softmax_cross_entropy")
+    assert along.outputs == 5
+    ((_, read_off, exact, *_),) = along.read()
+    assert read_off == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize(("precision", "named"), [("float64", True), ("bfloat16", False)])
+def test_of_a_precision_that_no_formula_is_computed_in_none_gives_the_numbers(precision, named):
+    formula, z = FORMULAS["took_one_less_a_squared_for_the_slope_of_tanh"], np.linspace(3.0, 9.0, 12)
+    read_off, exact = formula.as_it_stands(z), 1 / np.cosh(z) ** 2
+    digits = Digits("tanh", "slope", {}, z, read_off, exact, 1e-14 * exact, 1e-16, (z,))
+    hit, chance = digits.given_by(formula, PRECISIONS[precision])
+    assert hit.tolist() == [named] * 12
+    assert (chance == 1).all() != named
+    (said,) = lost(digits, PRECISIONS[precision])
+    assert said.formula is (formula if named else None)

@@ -10,9 +10,10 @@ from backproof.findings.finding import finding_of
 from backproof.reports.terminal import report_text
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.diagnosis.budget import Budget
 from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.formulas_beyond_range import BEYOND_RANGE
-from properties.diagnosis.nonfinite import diagnose_nonfinite
+from properties.diagnosis.nonfinite import _alongs, diagnose_nonfinite
 from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
 from properties.problems.support import Support
@@ -21,6 +22,7 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.problem import Problem
+from rounding.precisions import PRECISIONS
 
 ROWS = {row.name: row for row in BEYOND_RANGE}
 TOP = float(np.log(np.finfo(np.float64).max))
@@ -150,3 +152,35 @@ def test_a_run_tells_where_the_range_is_left():
     assert first.cause == "overflowed_softplus"
     assert "NaN from z = 709.78" in report_text(report)
     assert finding_of(first.to_json()).explanation == first.explanation
+
+
+@pytest.mark.parametrize(("choice", "axes"), [("tanh", ["z"]), ("softmax", []), ("huber", ["a"])])
+def test_nodes_that_depend_on_one_another_have_no_axis_to_ask_along(choice, axes):
+    asks = Budget(InProcess(Network(answers=("weights", "biases"))), 9, 9.0)
+    assert [along.axis for along in _alongs(asks, Support(), PRECISIONS["float64"], choice)] == axes
+
+
+def test_an_edge_is_told_as_near_as_the_target_answers():
+    asked = []
+
+    def slope(p, layer):
+        z, right = p.z[layer], STEPS["slope"](p, layer)
+        if p.activation_choice(layer)[0] != "tanh":
+            return right
+        asked.append(float(z[0, 0]))
+        if 100 < z[0, 0] < 600:
+            raise OverflowError("too large for this")
+        return np.where(z > 600, np.nan, right)
+
+    (one,) = told(Network({"slope": slope}, ("weights", "biases")), "tanh", width=1, biases=True)
+    (fine, _), (beyond, _) = one.evidence["tables"][0]["rows"]
+    assert fine == max(z for z in asked if z < 100)
+    assert beyond == min(z for z in asked if z > 600)
+    assert f"NaN from z = {beyond:.7g} on (at {fine:.7g} it is finite)" in one.explanation
+
+
+def test_of_a_precision_that_no_formula_is_computed_in_none_is_named():
+    (one,) = told(planted(ROWS["overflowed_softplus"]), "softplus", "bfloat16")
+    assert one.cause is None
+    assert one.explanation.endswith("Formula not known.")
+    assert one.shows_when.startswith("NaN from z = ")

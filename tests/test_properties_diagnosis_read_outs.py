@@ -7,14 +7,17 @@ import pytest
 
 from backproof import Gradient, Problem
 from backproof.targets.target import InProcess
-from properties.diagnosis.asked import Asked
-from properties.diagnosis.explanation import Reader, raw_delta
+from properties.answers.answer import Answer
+from properties.diagnosis.asked import Asked, Simulated, asked_all
+from properties.diagnosis.explanation import Layer, Reader, _is_within, raw_delta
 from properties.diagnosis.ladder import Rung
 from properties.diagnosis.placing import boxes
 from properties.diagnosis.read_outs import crossing, matrix, own_delta, samples, shown
 from properties.diagnosis.table import Table
-from properties.faults.fault import Network
+from properties.diagnosis.variant import named
+from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
+from properties.verdict import Verdict
 from rounding.precisions import PRECISIONS
 
 FLOAT64 = PRECISIONS["float64"]
@@ -199,3 +202,117 @@ def test_where_nothing_is_claimed_every_prediction_agrees():
     assert np.isnan(one.right).any()
     assert one.agrees(one.simulate({}))
     assert one.agrees(one.simulate(FAULTS["forgot_the_slope_of_hidden_layers"].changed))
+
+
+def raises(*given):
+    raise ValueError("no such shape")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("output_error", []),
+        ("delta", [("unread", "unread", "unread")]),
+        # the products are off, whatever explains them, and delta goes on down
+        ("weight_gradient", [("ok", "off", "off"), ("ok", "off", "off")]),
+        # off the products of the first layer, beside an error that is NaN
+        ("error_below", [("ok", "ok", "ok"), ("off", "ok", "ok")]),
+    ],
+)
+def test_beside_a_step_that_raises_what_needs_it_is_off_or_not_read(step, said):
+    read = Reader(Table(), Network({step: raises})).read(asked(RIGHT, posed(2, 3, 2, batch=3)))
+    assert [(layer.delta, layer.weights, layer.biases) for layer in read.layers] == said
+
+
+def test_a_product_of_another_shape_is_not_what_was_answered():
+    base = Network({"weight_gradient": lambda p, layer: STEPS["weight_gradient"](p, layer).T})
+    (layer,) = Reader(Table(), base).read(asked(RIGHT, posed(2, 3, batch=4))).layers
+    assert (layer.weights, layer.biases) == ("off", "ok")
+
+
+@pytest.mark.parametrize("step", ["slope", "delta"])
+def test_a_variant_that_raises_explains_nothing_and_the_next_is_tried(step):
+    class Raising(Table):
+        def of(self, of, function=""):
+            return [*([named(of, "raised", "it raises", raises)] if of == step else ()), *super().of(of, function)]
+
+    one = asked(fault("used_activation_for_pre_activation"), posed(3, 2, activations=["tanh"]))
+    (layer,) = Reader(Raising(), Network()).read(one).layers
+    names = [row.name for row in layer.by_delta]
+    assert "used_activation_for_pre_activation" in names
+    assert "raised" not in names
+
+
+def test_biases_that_were_not_answered_are_not_within_rounding():
+    right, without = (asked(target, posed(3, 2, biased=biased)) for target, biased in ((RIGHT, True), (RIGHT, False)))
+    assert _is_within(right, "biases", 1)
+    assert not _is_within(without, "biases", 1)
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        (RIGHT, posed(3, 3)),
+        (RIGHT, posed(3, 3, 3, batch=2)),
+        (raises, posed(3, 3, 3)),
+        # delta of a layer with one input and no biases
+        (RIGHT, posed(1, 3, 3, biased=False)),
+    ],
+    ids=["one layer", "two samples", "no answer", "delta unread"],
+)
+def test_no_matrix_is_read(target, problem):
+    assert matrix(InProcess(target), problem, FLOAT64) is None
+
+
+CLASSES = posed(3, 2, batch=2).replaced(loss="softmax_cross_entropy", y=np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [(RIGHT, posed(3, 2)), (RIGHT, CLASSES), (raises, posed(3, 2, batch=2))],
+    ids=["one sample", "a loss of no differences", "no answer"],
+)
+def test_what_samples_count_is_not_read(target, problem):
+    assert samples(InProcess(target), problem, FLOAT64) is None
+
+
+def test_a_factor_without_a_delta_or_an_error_has_no_picture():
+    one = asked(RIGHT, posed(3, 2))
+    delta = own_delta(one, 1)
+    assert shown(one, Layer(1, "off", own=delta, right=delta), "slope", None) is None
+    assert shown(one, Layer(1, "off", right=delta), "slope", delta) is None
+
+
+def test_a_refused_answer_is_neither_off_nor_what_a_network_answers():
+    one = asked(raises, posed(3, 2))
+    assert one.refused
+    assert not one.is_off
+    assert not one.agrees(one.simulate({}))
+    # and without an answer nothing is known of how far two predictions must be apart
+    doubled = one.simulate(FAULTS["doubled_the_error"].changed)
+    assert not one.are_apart(one.simulate({}), doubled)
+    answered = asked(RIGHT, posed(3, 2))
+    assert answered.are_apart(answered.simulate({}), doubled)
+
+
+def test_a_prediction_with_fewer_numbers_is_not_what_was_answered():
+    one = asked(RIGHT, posed(3, 2))
+    right = one.simulate({})
+    assert one.agrees(right)
+    assert not one.agrees(Simulated(right.numbers[:-1]))
+
+
+def test_a_network_that_leaves_out_what_the_target_answers_is_malformed():
+    one = asked(Network(answers=("weights", "biases", "deltas")), posed(3, 2))
+    bare = one.simulate({"answer": lambda p: Gradient([p.weights[1]], [p.biases[1]])})
+    assert (bare.numbers, bare.verdict) == (None, Verdict.MALFORMED)
+    assert one.simulate({}).numbers is not None
+
+
+@pytest.mark.parametrize("last", [Answer(None, Verdict.RAISES, gone=True), Answer(None, Verdict.TIMES_OUT)], ids=["gone", "late"])
+def test_what_is_declined_is_left_out_and_a_target_that_is_gone_is_asked_no_more(last):
+    problems = [posed(3, 2, seed=seed) for seed in range(4)]
+    answers = [Answer(None, None, "not this"), InProcess(RIGHT)(problems[1]), last]
+    found = asked_all(lambda problem: answers.pop(0), [Rung(problem, "network") for problem in problems], lambda _: FLOAT64, lambda: True)
+    assert [one.problem for one in found] == problems[1:3]
+    assert [one.refused for one in found] == [False, True]

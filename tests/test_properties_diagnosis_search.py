@@ -79,13 +79,23 @@ def test_a_cause_that_explains_nothing_beside_the_others_is_left_out():
     ],
 )
 def test_what_is_off_beside_a_right_gradient_is_named(quantity, said):
+    assert_is_off_alone(quantity, said, RUNGS[:3])
+
+
+def test_what_is_off_beside_a_gradient_that_nothing_is_claimed_of_is_named():
+    """a is 1, where dC/da is infinite."""
+    sure = Problem([[[1000.0]]], activations=["sigmoid"], x=[[1.0]], y=[[0.5]], loss="binary_cross_entropy_of_probabilities")
+    assert_is_off_alone("pre_activations", "What is answered as z", [Rung(sure, "network")])
+
+
+def assert_is_off_alone(quantity, said, rungs):
     def answer(p):
         given = STEPS["answer"](p)
         return given.mapped(lambda place, array: 2 * np.asarray(array) if place.quantity == quantity else array)
 
     target = Network({"answer": answer}, ("weights", "biases", quantity))
-    search = search_of(target, RUNGS[:3])
+    search = search_of(target, rungs)
     search.readings = [Reader(search.table, Network()).read(one) for one in search.asked]
     told = Examination(InProcess(target), Support(), "float64", 0, 600.0, None)._of_place(search)
     assert told.explanation == f"{said} is off, and the gradient is right. Cause not known."
-    assert (told.layer, told.equation, told.reproduced) == (None, None, (0, 3))
+    assert (told.layer, told.equation, told.reproduced) == (None, None, (0, len(rungs)))

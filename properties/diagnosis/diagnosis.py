@@ -395,6 +395,7 @@ def _beside_the_gradient(search: Search) -> str:
         if off and one.gradient is not None:
             exact, bound = dict(one.exact.reference.arrays()), dict(one.bound.arrays())
             for place_, array in one.gradient.arrays():
-                if not (np.abs(np.asarray(array, dtype=np.float64) - exact[place_]) <= bound[place_]).all():
-                    return names.get(place_.quantity, "")
+                within = np.abs(np.asarray(array, dtype=np.float64) - exact[place_]) <= bound[place_]
+                if place_.quantity in names and not (within | ~np.isfinite(bound[place_])).all():
+                    return names[place_.quantity]
     return ""

@@ -292,10 +292,6 @@ class Reader:
         if np.isfinite(right).all() and not (np.isfinite(weights).all() and (bias is None or np.isfinite(bias).all())):
             # what is infinite or NaN in every product comes down with delta, and nothing below can be read
             return Layer(layer, "off", right=right)
-        if bias is not None and fits[1]:
-            return Layer(layer, weights="off", own=right, right=right)
-        if bias is not None and fits[0]:
-            return Layer(layer, biases="off", own=right, right=right)
         return Layer(layer, "unread", "ok" if fits[0] else "off", "ok" if fits[1] else "off", right=right)
 
 

@@ -25,7 +25,8 @@ def fitted(readings: Sequence[Reading]) -> list[Variant]:
     counts: Counter[tuple[str, str]] = Counter()
     for reading in readings:
         for layer in reading.layers:
-            counts.update({(kind, f"{number:.{DIGITS}g}") for kind, number in _numbers(reading, layer)})
+            # each once, in an order that no hash picks: of those that are seen as often, the first stand first
+            counts.update(dict.fromkeys((kind, f"{number:.{DIGITS}g}") for kind, number in _numbers(reading, layer)).keys())
     rows = []
     for (kind, text), seen in counts.most_common(8):
         if seen >= SEEN and float(text) not in (0.0, 1.0):
