@@ -155,9 +155,11 @@ def test_what_takes_more_than_a_glance(problem):
     assert at_a_glance(passes(problem), worst_case_rounding(PRECISIONS["float64"])) is None
 
 
-def test_nothing_is_said_where_weights_of_samples_add_up_to_nearly_the_largest_number():
-    """Their mean may leave the range on the way, which each of them is far from."""
-    problem = PLAIN.replaced(sample_weights=[1.0, 2.0], reduction="mean")
+def test_nothing_is_said_where_a_derivative_over_all_weights_of_samples_may_leave_the_range():
+    """A share of a half is moderate, but not what is divided by the total first: 512 by 2^-124."""
+    problem = PLAIN.replaced(sample_weights=[2.0**-125, 2.0**-125], reduction="mean")
     model = worst_case_rounding(PRECISIONS["float32"])
     assert at_a_glance(passes(problem), model) is not None
-    assert at_a_glance(passes(problem.replaced(sample_weights=[2.0**126, 2.0**126])), model) is None
+    far = passes(problem.replaced(y=[[512.0], [512.0]]))
+    assert np.isinf(rounding_bound(far, model).weights[0]).all()
+    assert at_a_glance(far, model) is None
