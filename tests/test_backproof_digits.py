@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backproof import Problem, check
+from backproof import Problem, check, gradient
 from properties.judging.lost_digits import layer_that_loses, of_one_sample
 from reference.backward import output_error
 from reference.forward import forward
@@ -116,3 +116,13 @@ def test_a_right_answer_loses_digits_nowhere():
     one = of_one_sample(problem)
     assert layer_that_loses(one, target()(one), PRECISIONS["float64"]) is None
     assert layer_that_loses(one, target(forward=(1,))(one), PRECISIONS["float64"]) in (1, 2)
+
+
+def test_of_a_problem_with_a_penalty_no_layer_is_named():
+    """Its dC/dW are no multiples of the inputs, by which a layer is told."""
+    problem = Problem([np.full((2, 3), 1 / 3)], activations=["tanh"], x=np.full((1, 3), 1 / 9), y=np.zeros((1, 2)))
+    loses = gradient(problem).mapped(lambda place, array: to_float32(np.asarray(array)))
+    assert layer_that_loses(problem, loses, PRECISIONS["float64"]) == 1
+    penalised = problem.replaced(penalty=("l2", 0.1))
+    loses = gradient(penalised).mapped(lambda place, array: to_float32(np.asarray(array)))
+    assert layer_that_loses(penalised, loses, PRECISIONS["float64"]) is None

@@ -414,3 +414,28 @@ def test_a_formula_whose_power_leaves_the_range_is_claimed_nothing_of_there():
         right = wide(lambda z: z), wide(np.ones_like)
         found = backproof.sweep(right, formula=formula, precision="float32", seed=1, numbers=FEW)
         assert all(one.unclaimed < beyond for one in found.quantities)
+
+
+def test_a_target_that_supports_no_problem_to_read_from_is_refused():
+    """One of which the penalty is always a part."""
+
+    def target(problem):
+        return gradient(problem)
+
+    target.supports = {"losses": ["upstream"], "activations": ["silu"], "penalties": ["l2"]}
+    with pytest.raises(SupportError, match="target supports no problem from which silu can be read: name one that it has"):
+        backproof.sweep(target, precision="float32", seed=1, numbers=FEW)
+
+
+def test_a_target_of_one_layer_that_gives_no_answer_is_soon_asked_no_more():
+    calls = []
+
+    def target(problem):
+        calls.append(problem.widths)
+        raise ValueError("no upstream here")
+
+    target.supports = LIMITS[0] | {"outputs": (1, 8)}
+    sweep = backproof.sweep(target, precision="float32", seed=1, numbers=FEW)
+    assert sweep.verdict is Verdict.INCONCLUSIVE and sweep.unanswered == sweep.numbers > 3 * 8
+    assert "no upstream here" in str(sweep)
+    assert calls == [(1, 8)] * 3

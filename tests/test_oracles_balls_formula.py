@@ -129,3 +129,12 @@ def test_what_is_no_formula_is_refused(text, message):
 def test_what_is_no_text_is_no_formula():
     with pytest.raises(ProblemError, match="expected text"):
         Formula(3)
+
+
+@pytest.mark.parametrize(("text", "z", "radius", "known"), [("z**2", 1e200, 0.0, True), ("log(z)", -1.0, np.nan, False)])
+def test_what_is_beyond_float64_is_known_and_what_is_no_number_is_not(text, z, radius, known):
+    """1e400 is exact, and infinite as a float64; the logarithm of -1 is nothing."""
+    value = curve(Formula(text), np.array([z]), np.zeros(1), 0.0).value
+    assert not np.isfinite(value.high[0])
+    np.testing.assert_array_equal((value.low[0], value.radius[0]), (0.0, radius))
+    assert (value.distance(np.array([1.0]))[0] == np.inf) == known

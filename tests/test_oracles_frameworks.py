@@ -187,3 +187,8 @@ def test_jax_forgets_what_it_compiled_now_and_then(monkeypatch):
     for expected in (0, 0, 1, 1):
         jax_autodiff.answer(problem_of_activation("identity"))
         assert len(forgotten) == expected
+
+
+def test_a_sum_over_samples_with_weights_agrees(answer):
+    problem = problem_of_loss("half_squared_error", "sum").replaced(sample_weights=np.resize([1.0, 0.0, 2.5], len(GRID)))
+    assert outside(answer(problem).gradient, problem) == []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, gradient, verify
-from properties.answers.answer import Answer, as_gradient, expected
+from properties.answers.answer import Answer, Declined, as_gradient, expected, without_counted_terms
 
 PROBLEM = Problem(
     [[[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], [[1.5, -0.5, 1.0]]],
@@ -226,3 +226,10 @@ def test_bfloat16_is_read_whoever_made_it(kind):
     assert Answer(read).same_as(Answer(Gradient.from_json(read.to_json())))
     assert not Answer(read).same_as(Answer(as_gradient((W, B), PROBLEM)))
     assert verify(PROBLEM, ([kind(2 * w) for w in W], [kind(B[0]), None])).verdict == "wrong"
+
+
+@pytest.mark.parametrize("changes", [{"sample_weights": [2.0]}, {"penalty": "l2"}], ids=["weights of samples", "a penalty"])
+def test_a_network_alone_declines_what_is_counted_besides(changes):
+    without_counted_terms(PROBLEM, "Net")
+    with pytest.raises(Declined, match="Net is asked without weights of samples and penalties: they are no part of it"):
+        without_counted_terms(PROBLEM.replaced(**changes), "Net")

@@ -280,3 +280,53 @@ def test_peers_pass_once_over_a_problem(monkeypatch):
         off = Gradient([answer.weights[0] * np.float32(factor), *answer.weights[1:]], answer.biases)
         assert judge_by_deviation(exact, off, FLOAT32).verdict == "wrong"
     assert len(passed) == 1
+
+
+def fails(*given):
+    raise RuntimeError("not implemented for 'Half'")
+
+
+@pytest.mark.parametrize("why", ["not installed", "no such function"])
+def test_who_has_no_pytorch_to_be_held_beside_is_told_as_before(why, monkeypatch):
+    problem = network(13, widths=(4, 3), batch=4)
+    if why == "not installed":
+        monkeypatch.setattr(case, "missing", lambda oracle: "it is")
+    else:
+        monkeypatch.setattr(case, "torch_autograd", MagicMock(answer=fails))
+    # of an answer that is as near as can be: beside PyTorch it would be excused
+    heard = [MagicMock(near=False, measure=MagicMock(place=Place("weights", 1)))]
+    assert case.beside_framework(Exact(problem), gradient(problem), MagicMock(precision=FLOAT32), heard) == heard
+
+
+def test_a_suspicion_that_the_second_problem_gets_no_answer_to_stands():
+    problem = network(10)
+    off = Gradient([gradient(problem).weights[0] * 1.01, *gradient(problem).weights[1:]], gradient(problem).biases)
+
+    def target(posed):
+        if posed != problem:
+            raise ValueError("not that one")
+        return off
+
+    outcome = it_agrees_with_the_exact_gradient(Case(problem, InProcess(target), peers=False))
+    assert (outcome.status, outcome.verdict) == ("broken", "wrong")
+
+
+def of_two_layers(**changes):
+    problem = Problem([[[0.5, -1.0]], [[2.0]]], activations=["tanh", "identity"], x=[[1.0, 0.5]], y=[[0.25]])
+    return Exact(problem.replaced(**changes))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"x": [[1e200, 0.0]], "weights": [[[1e200, 0.0]], [[2.0]]]}, "a number of the exact passes leaves the range of float64"),
+        ({"sample_weights": [1e-35], "reduction": "mean"}, "a mean over weights of samples that add up to 1e-35, in float32"),
+        ({"penalty": ("l2", 1e39)}, "the penalty's factor leaves the range of float32"),
+        ({"x": [[1e30, 0.0]], "activations": ["identity"] * 2}, "a needed sum or product may leave the range of float32"),
+    ],
+    ids=["nothing", "float64", "weights of samples", "penalty", "float32"],
+)
+def test_it_is_told_why_nothing_can_be_said_of_a_problem(changes, why):
+    assert statistical.says_nothing(of_two_layers(**changes), FLOAT32) == (f"nothing can be said: {why}" if why else "")

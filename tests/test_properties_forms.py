@@ -165,7 +165,7 @@ def test_it_is_told_once(target, told):
     assert told in finding.message
 
 
-@pytest.mark.parametrize("given", [Gradient([np.ones((2, 2)), np.ones((1, 3))]), ([None, None], None), ([[1.0]], 3), ((), ())])
+@pytest.mark.parametrize("given", [Gradient([np.ones((2, 2)), np.ones((1, 3))]), ([None, None], None), ([[1.0]], 3), ((), ()), ()])
 def test_of_what_looks_like_nothing_known_no_more_is_said(given):
     assert ";" not in verify(PROBLEM, given).reason
 

@@ -10,9 +10,11 @@ from backproof import Gradient, Problem, gradient, strategies
 from backproof.targets.target import InProcess
 from oracles import available
 from oracles.oracle import NotApplicable, Oracle, Reply
+from properties.judging.judgement import Judgement
 from properties.laws.law import Case, Status
 from properties.laws.of_agreement import ORACLE_LAWS, agreement_with
-from properties.laws.table import LAWS, OracleError, laws_for
+from properties.laws.table import LAWS, LawError, OracleError, laws_for
+from properties.verdict import Verdict
 from reference.backward import gradient as reference_gradient
 from reference.forward import forward
 
@@ -297,3 +299,17 @@ def test_an_oracle_that_is_missing_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(available, "find_spec", lambda name: None if name == "jax" else found(name))
     with pytest.raises(OracleError, match=r"oracle .jax. cannot run here: .*pip install jax"):
         laws_for(["jax"])
+
+
+def test_an_unknown_law_is_refused_with_the_nearest_one():
+    with pytest.raises(LawError, match=r"law 'it_answer' is not known: did you mean 'it_answers'\?"):
+        laws_for(names=["it_agrees_with_the_exact_gradient", "it_answer"])
+    with pytest.raises(LawError, match=r"law 'it_answers' is not known: .*expected a list of it_answers"):
+        laws_for(names="it_answers")
+
+
+def test_where_nothing_can_be_said_of_an_answer_an_oracle_accuses_nobody_either():
+    case = Case(PROBLEM, InProcess(doubled))
+    case.judgement = Judgement(Verdict.INCONCLUSIVE, "float64", reason="it is too wide")
+    outcome = agreement_with(Oracle("planted", off, "Not at all.")).on(case)
+    assert (outcome.status, outcome.message) == (Status.NOT_APPLICABLE, "it is too wide")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backproof import Problem, adapt, check, gradient
+from backproof import Gradient, Problem, adapt, check, gradient
 from backproof.runs.check import replay
 from backproof.targets.target import InProcess
 from properties.faults.table import FAULTS
@@ -16,6 +16,7 @@ from properties.verdict import Verdict
 from reference.dtypes import DTYPES
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
+from reference.gradient import Place
 from tests.exact_passes import honest_pass
 
 NAME = it_is_exact_where_nothing_rounds.__name__
@@ -240,3 +241,47 @@ def test_honest_passes_in_a_run_are_right(dtype):
 
     report = check(target, seed=1, max_examples=20, values="exact", laws=[NAME])
     assert report.verdict == Verdict.RIGHT
+
+
+PLAIN = Problem([[[1.0]]], activations=["identity"], x=[[1.0]], y=[[3.0]])
+
+
+def test_a_target_that_rounds_more_than_one_pass_is_not_asked():
+    target = in_dtype("float64", one_unit_in_the_first_entry)
+    outcome = it_is_exact_where_nothing_rounds(Case(PLAIN, InProcess(target), support=Support(exact=False)))
+    assert (outcome.status, outcome.message) == (Status.NOT_APPLICABLE, "the target rounds more than one pass, as it says by `exact`")
+
+
+def test_a_part_of_a_unit_is_told_of_16_bits():
+    """A kernel with such inputs may answer in float32, of which 2^-8 is a quarter of bfloat16's unit at -2."""
+    outcome = it_is_exact_where_nothing_rounds(
+        Case(PLAIN, InProcess(lambda problem: ([np.float32(w - 2.0**-8) for w in gradient(problem).weights], None)), "bfloat16")
+    )
+    assert outcome.status is Status.BROKEN
+    assert outcome.message == "off by 0.25 units in the last place of bfloat16, where nothing rounds; so are 1 of 1 entries there"
+
+
+def test_a_loss_that_is_not_finite_is_not_what_a_mean_rounds():
+    """However right all derivatives are."""
+    outcome = it_is_exact_where_nothing_rounds(
+        Case(PLAIN, InProcess(lambda problem: Gradient(gradient(problem).weights, None, loss=np.array(np.inf))))
+    )
+    assert (outcome.status, outcome.verdict) == (Status.BROKEN, Verdict.NONFINITE)
+    assert outcome.judgement.place == Place("loss", None)
+
+
+def test_what_a_mean_may_round_accuses_nobody_who_answers_to_no_simpler_problem():
+    problem = Problem([[[1.0]]], activations=["identity"], x=[[1.0], [2.0]], y=[[3.0], [3.0]])
+    off_by_one = in_dtype("float64", one_unit_in_the_first_entry)
+
+    def target(posed):
+        if posed != problem:
+            raise ValueError("this one alone")
+        return off_by_one(posed)
+
+    outcome = it_is_exact_where_nothing_rounds(Case(problem, InProcess(target)))
+    assert (outcome.status, outcome.message) == (
+        Status.NOT_APPLICABLE,
+        "off by no more than a mean over samples or a norm of errors may round, and no problem without either can be asked",
+    )
+    assert it_is_exact_where_nothing_rounds(Case(problem, InProcess(off_by_one))).status is Status.BROKEN

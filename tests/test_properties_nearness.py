@@ -159,3 +159,14 @@ def test_a_measure_by_which_pytorch_is_further_off_in_each_entry_proves_nothing(
     # one entry that is further off than PyTorch's, and it is accused
     wrong = nearer.mapped(lambda place, array: np.where(np.arange(array.size).reshape(array.shape) == 0, array * 1.01, array))
     assert judge_by_deviation(Exact(problem), wrong, row).verdict is Verdict.WRONG
+
+
+def test_a_framework_that_has_no_such_function_is_left_out(monkeypatch):
+    def fails(problem, dtype):
+        raise RuntimeError("not implemented for 'Half'")
+
+    row, problem = PRECISIONS["float32"], moderate("float32", 1)
+    answered = [(problem, rounded(problem, "float32"), row)]
+    assert [one.who.split(" ")[0] for one in nearness(answered, oracles=("torch",))] == ["the", "a", "PyTorch"]
+    monkeypatch.setattr(torch_autograd, "answer", fails)
+    assert [one.who for one in nearness(answered, oracles=("torch",))] == ["the target", OWN]

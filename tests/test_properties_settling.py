@@ -1,17 +1,19 @@
 """A suspicion of a float64 answer is settled by ball arithmetic: on all entries, on some rows, or not at all, and then it says so."""
 
 from dataclasses import replace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
 from properties.judging import settling
+from properties.judging.answer_in_sigmas import beside_reference
 from properties.judging.by_second_moment import judge_by_deviation, suspects
 from properties.judging.judgement import AGGREGATE, DISAGREEMENT, Exact, Judgement
 from properties.judging.measures import LINE_SPREAD
 from properties.verdict import Verdict
 from reference.backward import gradient
-from reference.gradient import Gradient
+from reference.gradient import Gradient, Place
 from reference.passes import passes
 from reference.problem import Problem
 from rounding.precisions import PRECISIONS
@@ -224,3 +226,15 @@ def test_some_rows_do_not_settle_what_is_common_to_all(exact, too_large):
     assert judged.verdict == "inconclusive"
     assert "its projection on the gradient is off" in judged.reason
     assert "are as they should be" in judged.reason
+
+
+def test_what_accurate_formulas_explain_is_not_lossy_though_textbook_ones_would_do(problem, too_large, monkeypatch):
+    """A reference that is off alone made it look wrong."""
+    monkeypatch.setattr(settling, "LARGEST_SETTLED", 10_000)
+    exact = Exact(problem.replaced(activations=["tanh", "identity"]))
+    answer = gradient(exact.problem)
+    exact.by_rows = replace(exact.by_rows, weights=moved(exact, 0, [13, 14], 20).weights)
+    beside = beside_reference(exact, answer, FLOAT64, None)
+    judged = settling.settle(exact, Gradient(answer.weights), beside.of({Place("weights", 1), Place("weights", 2)}), MagicMock())
+    assert exact.textbook_activations
+    assert (judged.verdict, judged.functions) == ("right", ())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backproof import Problem, check, gradient
+from properties.problems import shrinking
 from properties.problems.architecture import Architecture
 from properties.problems.shrinking import shrink
 from properties.problems.shrinking_structure import reduce
@@ -214,3 +215,21 @@ def test_more_numbers_than_hypothesis_has_room_for_keep_their_structure():
     shrunk = shrink(problem_of_seed(large, ValuePlan("normal"), seed=5), lambda problem: problem.batch == 512, Support.of(sizes), "float64")
     assert not shrunk.complete
     assert shrunk.problem.batch == 512
+
+
+def test_hidden_layers_that_must_be_alike_become_simpler_together():
+    """One alone would be of another kind, which such a target does not support."""
+    support = Support(same_hidden=True, depth=(3, 3))
+    problem = START.replaced(activations=["tanh", "tanh", "relu"])
+    assert reduce(problem, lambda problem: True, support).activations == ("identity",) * 3
+    assert reduce(problem, lambda problem: problem.activations[0] == "tanh", support).activations == ("tanh", "tanh", "identity")
+
+
+def test_of_more_numbers_than_are_drawn_the_structure_alone_shrinks(monkeypatch):
+    monkeypatch.setattr(shrinking, "MOST_NUMBERS", 3)
+    asked = []
+    shrunk = shrink(START, lambda problem: asked.append(problem) or problem.batch >= 2, Support(), "float64")
+    assert not shrunk.complete
+    assert (shrunk.problem.batch, shrunk.problem.widths) == (2, (1, 1))
+    # its numbers are those that were there
+    assert set(shrunk.problem.x.ravel()) <= set(START.x.ravel())

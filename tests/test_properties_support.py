@@ -339,3 +339,19 @@ def test_what_a_problem_asks_for_a_related_one_may_ask_for():
     assert name_and_parameters(problem.loss)[0] == "half_squared_error"
     outcome = LAWS["a_split_network_chains"].on(Case(problem, InProcess(gradient)))
     assert outcome.status == "held"
+
+
+UNSUPPORTED = [
+    ("no samples", Support(), {"x": [], "y": []}, "a batch without samples"),
+    ("dC/dx", Support(), {"wants": ["x", "loss"]}, "being asked for x, loss"),
+    ("a bias", Support(biases=False), {"biases": [None, [0.0]]}, "biases"),
+    ("no bias", Support(biases=True), {}, "no biases"),
+    ("dC/dx, which it gives", Support(wants=("x",)), {"wants": ["x"]}, ""),
+    ("biases", Support(biases=True), {"biases": [[1.0], [0.0]]}, ""),
+]
+
+
+@pytest.mark.parametrize(("support", "changes", "said"), [row[1:] for row in UNSUPPORTED], ids=[row[0] for row in UNSUPPORTED])
+def test_what_of_a_problem_is_not_supported_is_said(support, changes, said):
+    problem = Problem([[[1.0]], [[2.0]]], activations=["tanh", "identity"], x=[[1.0], [0.5]], y=[[0.0], [1.0]])
+    assert support.refusal(problem.replaced(**changes)) == said

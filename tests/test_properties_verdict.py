@@ -10,9 +10,11 @@ import pytest
 
 import backproof
 from backproof import Gradient, Problem, ProblemError, Verdict, enclosure, verify
+from properties.judging import each_array
 from properties.judging import judge as judge_module
 from properties.judging import judgement as judgement_module
 from properties.judging.judgement import Exact, Judgement
+from properties.judging.textbook import explanations
 from properties.verdict import MEANINGS, worst
 from reference.forward import forward
 from reference.functions.activations import ACTIVATIONS
@@ -401,3 +403,32 @@ def test_an_answer_passes_fails_or_is_neither(strict):
     for verdict in Verdict:
         judgement = Judgement(verdict, "float64", strict=strict)
         assert judgement.passed + judgement.failed + (verdict == "inconclusive") == 1
+
+
+def test_a_judgement_shows_itself_as_it_is_told():
+    judged = verify(PROBLEM, answer())
+    assert repr(judged) == f"<Judgement {judged}>"
+    assert repr(judged).startswith("<Judgement right (")
+
+
+def test_of_the_arrays_of_a_network_that_is_too_large_nothing_more_is_said(monkeypatch):
+    """They would have to be held at once."""
+    off = answer(weights=[2 * weight for weight in backproof.gradient(PROBLEM).weights])
+    assert [str(one.place) for one in verify(PROBLEM, off).quantities[:2]] == ["layer 1: dC/dW", "layer 2: dC/dW"]
+    monkeypatch.setattr(each_array, "MOST", 5)
+    told = verify(PROBLEM, off)
+    assert (told.verdict, told.quantities) == ("wrong", ())
+    assert "  each " not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("needed", "counts", "by"),
+    [
+        ({"tanh"}, (1, 2), [("tanh",)]),
+        ({"tanh", "elu"}, (1, 2), [("tanh", "elu")]),
+        ({"tanh", "elu"}, (1,), []),
+        ({"selu"}, (1, 3), []),
+    ],
+)
+def test_what_explains_an_answer_are_the_fewest_formulas_that_do(needed, counts, by):
+    assert explanations(["tanh", "gelu", "elu"], counts, lambda some: needed <= some) == by

@@ -44,6 +44,10 @@ REFUSED = {
     "a NaN": ({"weights": [[[1.0, 2.0], [3.0, math.nan], [5.0, 6.0]]]}, ["layer 1: weight[1, 1] is nan", "expected finite numbers"]),
     "an infinite input": ({"x": [[1.0, -math.inf]]}, ["x[0, 1] is -inf", "expected finite numbers"]),
     "a number beyond float64": ({"x": [[np.longdouble("1e400"), 0]]}, ["x[0, 0] is inf", "expected finite numbers"]),
+    "a whole number that float64 does not hold": (
+        {"x": [[2**53 + 3, 0]]},
+        ["x has whole numbers beyond 2**53, which float64 may not hold", "expected floating-point numbers"],
+    ),
     "a flat x": ({"x": [1.0, 2.0]}, ["x has shape (2,)", "(batch, width)"]),
     "no inputs": ({"x": np.zeros((1, 0))}, ["x has shape (1, 0)", "at least 1"]),
     "a mean over no samples": ({"x": [], "y": [], "reduction": "mean"}, ["x has no samples", "no mean", "expected a sum alone"]),

@@ -153,3 +153,13 @@ def test_nothing_is_said_at_a_glance_where_the_bound_says_nothing():
 )
 def test_what_takes_more_than_a_glance(problem):
     assert at_a_glance(passes(problem), worst_case_rounding(PRECISIONS["float64"])) is None
+
+
+def test_nothing_is_said_where_a_derivative_over_all_weights_of_samples_may_leave_the_range():
+    """A share of a half is moderate, but not what is divided by the total first: 512 by 2^-124."""
+    problem = PLAIN.replaced(sample_weights=[2.0**-125, 2.0**-125], reduction="mean")
+    model = worst_case_rounding(PRECISIONS["float32"])
+    assert at_a_glance(passes(problem), model) is not None
+    far = passes(problem.replaced(y=[[512.0], [512.0]]))
+    assert np.isinf(rounding_bound(far, model).weights[0]).all()
+    assert at_a_glance(far, model) is None

@@ -302,3 +302,10 @@ def test_a_missing_tail_of_gelu_is_seen_where_functions_are_rounded_once(precisi
     assert len(seen) > 20
     print(f"measured: GELU' = 0 below -0.75, {precision}: seen in {sum(seen)} of {len(seen)}")
     assert least <= np.mean(seen) <= most
+
+
+@pytest.mark.parametrize(("name", "left"), [("float32", 1 + 2.0**-11), ("tf32", 1.0)])
+def test_a_product_takes_its_factors_as_they_are_but_where_it_rounds_them(name, left):
+    """11 bits of 1 + 2^-11 are 1: half of a unit in their last place goes to the even side."""
+    array = np.array([1 + 2.0**-11])
+    assert PRECISIONS[name].factor(array).tolist() == [left]

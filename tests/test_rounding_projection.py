@@ -363,3 +363,33 @@ def test_beside_other_layers_an_honest_pass_stays_within_a_narrower_bound(activa
 def test_layers_are_not_held_beside_one_another_where_that_takes_too_much_memory(monkeypatch):
     monkeypatch.setattr(projection, "LARGEST", 1000)
     assert Projections(Variances(passes(near_a_minimum(0)), FLOAT32)).beside(0, [1, 2]) == ({}, np.inf)
+
+
+def test_a_penalty_is_a_part_of_what_samples_move_the_rows_along():
+    """a . dC/dW counts the penalty's share of dC/dW as well; at a factor of 0 there is none."""
+    problem = network(11, batch=3)
+    for penalised in (problem.replaced(penalty=("l2", 0.0)), problem.replaced(penalty=("l2", 3.0))):
+        passed = passes(penalised)
+        variances = Variances(passed, FLOAT32)
+        found, rows = variances.deviation(x=False, loss=False), np.array([0, 2])
+        exact = gradient(penalised).weights[1][rows]
+        along = passed.forward.activations[1] @ exact.T
+        sizes = np.sum(np.square(exact), axis=1)
+        right = found.unit * np.sqrt(np.sum(np.square(along) * found.variance.deltas[1][:, rows], axis=0)) / sizes
+        np.testing.assert_allclose(Projections(variances).of_rows(1, found, rows, sizes), right, rtol=1e-5)
+
+
+def test_a_rounded_factor_of_a_penalty_is_a_constant():
+    """0.3 is rounded, 0.5 is not; all other constants here are powers of 2."""
+    problem = network(12, reduction="sum")
+    exact, rounded = (projection._of_constants(problem.replaced(penalty=("l2", factor))) for factor in (0.5, 0.3))
+    assert (exact, rounded) == (0.0, projection.CONSTANTS)
+
+
+def test_layers_whose_covariances_leave_the_range_are_not_told_beside_one_another():
+    problem = network(13)
+    weighed, allowed = Projections(Variances(passes(problem), FLOAT32)).beside(0, [1, 2])
+    assert set(weighed) == {1, 2} and np.isfinite(allowed)
+    huge = problem.replaced(weights=[problem.weights[0], 1e250 * problem.weights[1], 1e250 * problem.weights[2]])
+    with np.errstate(all="ignore"):
+        assert Projections(Variances(passes(huge), FLOAT32)).beside(0, [1, 2]) == ({}, np.inf)

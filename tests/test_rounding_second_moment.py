@@ -425,3 +425,14 @@ def test_a_penalty_beyond_what_float32_squares_leaves_an_honest_answer_right():
     rate = np.float32(problem.penalised.rate(64))
     answer = Gradient([below.T @ a0 + rate * w1, above.T @ a1 + rate * w2])
     assert judge_by_deviation(Exact(problem), answer, FLOAT32, peers=False).verdict == "right"
+
+
+def test_the_loss_is_rounded_by_the_size_of_its_penalty_too():
+    """What u moves in sum over w of factor/2 w^2 is of its own size, which outweighs all else here."""
+    problem = network(2, widths=(4, 3, 2), batch=4)
+    plain, penalised = (
+        float(deviation(passes(each), typical_rounding(FLOAT32)).sigma.loss) for each in (problem, problem.replaced(penalty=("l2", 1e6)))
+    )
+    penalty = 1e6 / 2 * sum(float(np.square(weight).sum()) for weight in problem.weights)
+    assert plain < 1e-3 * penalised
+    assert FLOAT32.unit / 2 < penalised / penalty < 10 * FLOAT32.unit
