@@ -312,7 +312,8 @@ def _numbers(given: Any, dimensions: int, name: str) -> Array:
             numbers: Array = raw.astype(np.float64, casting="same_kind" if raw.dtype.kind in "fiub" else "safe") + 0.0
     except (TypeError, ValueError, RuntimeError):  # RuntimeError: a torch tensor that requires its gradient
         raise ProblemError(f"{name} is not an array of real numbers: expected numbers of shape {shape}") from None
-    if raw.dtype.kind in "iu" and (np.abs(numbers) > 2.0**53).any():
+    # before they are converted: 2**53 + 1 comes to 2**53
+    if raw.dtype.kind in "iu" and ((raw > 2**53) | (raw < -(2**53))).any():
         raise ProblemError(f"{name} has whole numbers beyond 2**53, which float64 may not hold: expected floating-point numbers")
     # a batch may be empty, and then so are its arrays
     lengths = numbers.shape[name in ("x", "y", "sample_weights") :]
