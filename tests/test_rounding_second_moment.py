@@ -431,7 +431,8 @@ def test_the_loss_is_rounded_by_the_size_of_its_penalty_too():
     """What u moves in sum over w of factor/2 w^2 is of its own size, which outweighs all else here."""
     problem = network(2, widths=(4, 3, 2), batch=4)
     plain, penalised = (
-        float(deviation(passes(each), typical_rounding(FLOAT32)).sigma.loss) for each in (problem, problem.replaced(penalty=("l2", 1e6)))
+        float(Variances(passes(each), typical_rounding(FLOAT32)).deviation(x=False, loss=True).sigma.loss)
+        for each in (problem, problem.replaced(penalty=("l2", 1e6)))
     )
     penalty = 1e6 / 2 * sum(float(np.square(weight).sum()) for weight in problem.weights)
     assert plain < 1e-3 * penalised

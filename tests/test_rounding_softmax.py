@@ -17,7 +17,7 @@ from rounding.arithmetic import REFERENCE, typical_rounding, worst_case_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
 from rounding.projection import Projections
-from rounding.second_moment import Variances, deviation
+from rounding.second_moment import Variances
 from tests.honest_passes import (
     KINDS,
     PULLBACKS,
@@ -122,7 +122,7 @@ def test_the_second_moment_holds_honest_passes_at_real_sizes(widths, activations
     problem = layers(np.random.default_rng(seed_of_the_run), widths, activations, scale, loss)
     passed = passes(problem)
     truth = dict(gradient_of_passes(passed.forward, passed.backward).arrays())
-    sigma = dict(deviation(passed, typical_rounding(row)).sigma.arrays())
+    sigma = dict(Variances(passed, typical_rounding(row)).deviation(x=True, loss=True).sigma.arrays())
     for pullback in PULLBACKS:
         answer = Honest(dtype=np.float32, pullback=pullback).gradient(problem)
         for place, array in answer.arrays():
