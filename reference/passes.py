@@ -45,7 +45,8 @@ class Passes:
     def squares(self) -> Squares:
         """The squared norms of samples."""
         known = {**vars(self.forward), **vars(self.backward)}
-        return Squares(*(tuple(np.vecdot(a, a) for a in known[field.name]) for field in fields(Squares)))
+        with np.errstate(all="ignore"):
+            return Squares(*(tuple(np.vecdot(a, a) for a in known[field.name]) for field in fields(Squares)))
 
 
 def passes(problem: Problem) -> Passes:

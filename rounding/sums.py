@@ -32,11 +32,11 @@ SMALLEST = 2.0**-511
 class Sums:
     """V of every sum, in units of v, the variance of one rounding; and what all of them need: squares, and how much is alike.
 
-    apart: whether nothing is taken to be alike, so that all errors are independent: the least that V is, for less work.
+    apart: whether nothing is taken to be alike, so that all roundings are independent: less than V is, for less work.
     """
 
     def __init__(self, passed: Passes, noise: TypicalRounding, *, apart: bool = False) -> None:
-        self.passed, self.problem, self.noise, self.apart = passed, passed.problem, noise, apart
+        self.passed, self.problem, self.noise = passed, passed.problem, noise
         self.rounded = [row_of(ROUNDED_ACTIVATIONS, choice) for choice in self.problem.activations]
         """What rounding does to the activation of each layer."""
         self.joint = [row if isinstance(row, JointRounding) else None for row in self.rounded]
@@ -160,8 +160,7 @@ class Sums:
         summed += alike * (noise.sums * (count / 3 + SHARED) + 3 * noise.apart) * product_squared + self._lost(
             n, float(squared.max()), self.sizes[layer]
         )
-        if not self.apart:
-            summed += self._aligned(layer, variance, sizes, turned)[:, None] * product_squared
+        summed += self._aligned(layer, variance, sizes, turned)[:, None] * product_squared
         if bias is not None:
             summed += alike * (noise.sums * count / 3 + 2 * noise.apart) * self._squared(bias)
         return summed

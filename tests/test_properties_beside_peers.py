@@ -15,7 +15,7 @@ from properties.judging import judge as judging
 from properties.judging import measures
 from properties.judging.by_second_moment import TOO_WIDE, judge_by_deviation
 from properties.judging.in_sigmas import ArrayInSigmas
-from properties.judging.judgement import Exact, Judgement, Unjudged
+from properties.judging.judgement import STATISTICAL, Exact, Judgement, Unjudged
 from properties.judging.peers import ACCURATE, TEXTBOOK, answers, textbook_peers
 from properties.judging.sensitivity import smallest_seen
 from properties.laws import of_agreement as laws_of_agreement
@@ -240,6 +240,7 @@ def test_a_peer_that_leaves_the_range_excuses_nothing():
 
 
 def test_the_second_problem_acquits_of_nothing_that_it_leaves_unjudged(monkeypatch):
+    monkeypatch.setattr(statistical, "beyond_worst_case", lambda *given: set())  # what is certain needs no second problem
     problem = network(10)
     off = Gradient([gradient(problem).weights[0] * 1.01, *gradient(problem).weights[1:]], gradient(problem).biases)
     unjudged = Judgement(Verdict.RIGHT, "float64", unjudged=(Unjudged(Place("weights", 1), "why"),))
@@ -265,9 +266,22 @@ def test_peers_are_not_asked_for_where_the_worst_case_is_certain(monkeypatch):
     judged = judge_by_deviation(exact, off, FLOAT32)
     assert judged.verdict == "wrong"
     assert judged.reason.endswith(f"; {statistical.CERTAIN}")
+    # which no further call is asked to bear out
+    assert judged.bound == STATISTICAL
+    assert not judged.statistical
     monkeypatch.undo()
     both = Gradient([off.weights[0], answer.weights[1] * np.float32(1 + 2e-5)], answer.biases)
     assert "of what is allowed" in judge_by_deviation(exact, both, FLOAT32).reason
+
+
+@pytest.mark.parametrize(("kind", "at_once"), [("factor", True), ("row factor", False)])
+def test_where_a_row_was_worth_asking_the_whole_bound_picks_it(kind, at_once, monkeypatch):
+    """By less than V another row may stand out, and the one that is wrong is not asked."""
+    measure = measures.Measure(Place("weights", 1), kind, 1.0, 1.0, 1e-6, "")
+    beside = MagicMock(arrays=[], blunt=set(), suspected=[], measures=(measure,))
+    monkeypatch.setattr(statistical, "beside_reference", lambda *given, **options: beside)
+    problem = network(12)
+    assert (statistical._right_at_once(Exact(problem), honest(problem), FLOAT32) is not None) == at_once
 
 
 def test_peers_pass_once_over_a_problem(monkeypatch):

@@ -74,7 +74,8 @@ def _right_at_once(exact: Exact, answer: Gradient, precision: Precision) -> Judg
     beside = beside_reference(exact, answer, precision, apart=True)
     if any(not one.ratio <= SIGMAS_ALLOWED for one in beside.arrays) or beside.blunt or beside.suspected:
         return None
-    return beside.judgement(Verdict.RIGHT)
+    # which row is worth asking V itself picks, and the whole V may pick another
+    return None if any(measure.kind == "row factor" for measure in beside.measures) else beside.judgement(Verdict.RIGHT)
 
 
 def _without(exact: Exact, answer: Gradient, beside: AnswerInSigmas, blunt: set[Place], reason: str, peers: bool) -> Judgement:
@@ -117,8 +118,8 @@ def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool)
     if judgement.verdict is not Verdict.WRONG or not peers:
         return judgement
     if {measure.place for measure in suspected} <= beyond_worst_case(exact, answer, precision):
-        # no peer comes so far
-        return replace(judgement, reason=f"{judgement.reason}; {CERTAIN}")
+        # no honest pass comes so far
+        return replace(judgement, reason=f"{judgement.reason}; {CERTAIN}", certain=True)
     return _heard(exact, answer, widest, suspected, judgement)
 
 

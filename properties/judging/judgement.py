@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -75,6 +75,7 @@ class Judgement:
     only some of them need do so;
     meets: the narrower precision by which a wrong answer would be right, or ""; not_wrong_by: all by which it would not be wrong;
     quantities: what is said of each array of a wrong answer that is told;
+    certain: whether the worst case shows it too, where the bound is a statistical one: known while it is judged, and not saved;
     doubted_by: that with sums in float32 by which one of which nothing can be said would be wrong, or "".
     """
 
@@ -99,6 +100,7 @@ class Judgement:
     doubted_by: str = ""
     disagreement: bool = False
     strict: bool = False
+    certain: bool = field(default=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -124,7 +126,7 @@ class Judgement:
     @property
     def statistical(self) -> bool:
         """Whether it rests on a bound that honest rounding passes once in a long while, so that an alarm is to be confirmed."""
-        return self.bound in (STATISTICAL, AGGREGATE)
+        return self.bound in (STATISTICAL, AGGREGATE) and not self.certain
 
     @property
     def compares_calls(self) -> bool:
