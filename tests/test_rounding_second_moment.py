@@ -9,7 +9,7 @@ import pytest
 from properties.judging import by_second_moment as statistical
 from properties.judging.by_second_moment import judge_by_deviation, posed_again
 from properties.judging.in_sigmas import arrays_in_sigmas
-from properties.judging.judgement import Exact, Judgement, Unjudged
+from properties.judging.judgement import AGGREGATE, STATISTICAL, Exact, Judgement, Unjudged
 from properties.problems.support import Support
 from properties.problems.values import held_in, without_near_kinks
 from properties.verdict import Verdict
