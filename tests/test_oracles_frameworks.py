@@ -189,6 +189,7 @@ def test_jax_forgets_what_it_compiled_now_and_then(monkeypatch):
         assert len(forgotten) == expected
 
 
-def test_a_sum_over_samples_with_weights_agrees(answer):
-    problem = problem_of_loss("half_squared_error", "sum").replaced(sample_weights=np.resize([1.0, 0.0, 2.5], len(GRID)))
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_samples_with_weights_agree(answer, reduction):
+    problem = problem_of_loss("half_squared_error", reduction).replaced(sample_weights=np.resize([1.0, 0.0, 2.5], len(GRID)))
     assert outside(answer(problem).gradient, problem) == []
