@@ -269,6 +269,8 @@ def test_peers_are_not_asked_for_where_the_worst_case_is_certain(monkeypatch):
     # which no further call is asked to bear out
     assert judged.bound == STATISTICAL
     assert not judged.statistical
+    # and which shrinking, which asks no peers, must find again
+    assert judge_by_deviation(exact, off, FLOAT32, peers=False).certain
     monkeypatch.undo()
     both = Gradient([off.weights[0], answer.weights[1] * np.float32(1 + 2e-5)], answer.biases)
     assert "of what is allowed" in judge_by_deviation(exact, both, FLOAT32).reason

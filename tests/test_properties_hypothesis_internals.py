@@ -8,7 +8,7 @@ import hypothesis.database
 import pytest
 from hypothesis import currently_in_test_context, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky, NoSuchExample
+from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from properties.problems.architecture import Architecture
 from properties.problems.support import Support
@@ -161,3 +161,11 @@ def test_a_release_without_the_seed_would_be_named(internals, monkeypatch, pytes
     monkeypatch.delattr(hypothesis.core, "global_force_seed")
     with pytest.raises(AssertionError, match=f"{RELEASE}.*global_force_seed"):
         the_seed_of_the_run_is_known(internals, pytestconfig)
+
+
+def test_where_nothing_can_be_drawn_nothing_is_printed(internals, capsys, monkeypatch):
+    """Without a seed that is forced Hypothesis would print its own, which spoils a report as JSON."""
+    monkeypatch.setattr(hypothesis.core, "global_force_seed", None)
+    with pytest.raises(Unsatisfiable):
+        internals.shrunk_from(SAVED, PAIR.filter(lambda pair: False), fails)
+    assert capsys.readouterr() == ("", "")

@@ -115,12 +115,12 @@ def _judged(exact: Exact, answer: Gradient, beside: AnswerInSigmas, peers: bool)
     judgement = widest.suspicion(suspected)
     if precision.name == "float64":
         judgement = settle(exact, answer, widest, judgement)
-    if judgement.verdict is not Verdict.WRONG or not peers:
+    if judgement.verdict is not Verdict.WRONG:
         return judgement
     if {measure.place for measure in suspected} <= beyond_worst_case(exact, answer, precision):
         # no honest pass comes so far
         return replace(judgement, reason=f"{judgement.reason}; {CERTAIN}", certain=True)
-    return _heard(exact, answer, widest, suspected, judgement)
+    return _heard(exact, answer, widest, suspected, judgement) if peers else judgement
 
 
 def _as_held(exact: Exact, answer: Gradient, beside: AnswerInSigmas) -> Judgement | None:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import hypothesis.core
-from hypothesis import HealthCheck, Phase, currently_in_test_context, find, settings
+from hypothesis import HealthCheck, Phase, Verbosity, currently_in_test_context, find, settings
 from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 from hypothesis.strategies import SearchStrategy
 
@@ -40,6 +40,7 @@ def shrunk_from(choices: Sequence[int | float], strategy: SearchStrategy[T], fai
         derandomize=False,
         max_examples=2,
         suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,  # a seed that is printed beside a report as JSON would spoil it
     )
     return find(strategy, fails, settings=shrinking, database_key=KEY)
 
