@@ -1,11 +1,9 @@
 """The place of what is off, of answers to a few problems made by hand and of no variant that explains them."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from backproof import Gradient, Problem
+from backproof import Gradient
 from backproof.targets.target import InProcess
 from properties.diagnosis.asked import Asked
 from properties.diagnosis.explanation import Reader
@@ -14,20 +12,10 @@ from properties.diagnosis.placing import place
 from properties.diagnosis.table import Table, all_variants
 from properties.faults.fault import STEPS, Network
 from rounding.precisions import PRECISIONS
+from tests.posed_networks import posed
 
 NOTHING = Table(all_variants())
 """A table without rows: what is off is read by itself."""
-
-
-def posed(*widths, batch=1, activations=None, size=1.0, biased=True, **parts):
-    rng = np.random.default_rng(1)
-    layers = list(pairwise(widths))
-    return Problem(
-        [rng.uniform(0.3, 1.2, (m, n)) * rng.choice([-1, 1], (m, n)) for n, m in layers],
-        biases=[rng.uniform(0.1, 0.5, m) if biased else None for _, m in layers],
-        activations=activations or ["identity"] * len(layers),
-        **{"x": rng.uniform(0.3, 1.2, (batch, widths[0])) * size, "y": rng.uniform(1.5, 2.5, (batch, widths[-1]))} | parts,
-    )
 
 
 def placed(target, *problems, family=-1):
@@ -131,13 +119,13 @@ def test_beside_a_linear_network_that_is_right_it_is_the_slope(layer, equations,
     def slope(p, at):
         return STEPS["slope"](p, at) * (2 if (at, p.problem.activations[at - 1]) == (layer, "tanh") else 1)
 
-    found = placed(network(slope=slope), posed(4, 3, 2, activations=["tanh", "tanh"]), posed(4, 3, 2))
+    found = placed(network(slope=slope), posed(4, 3, 2, activations=["tanh", "tanh"]), posed(4, 3, 2, activations=["identity"] * 2))
     assert (found.step, found.layer, found.equations, found.shows_when) == ("slope", layer, equations, shows_when)
 
 
 def test_what_is_off_below_the_first_layer_shows_in_x_alone():
     target = network(("weights", "biases", "x"), error_below=lambda p, layer: (1 + (layer == 1)) * STEPS["error_below"](p, layer))
-    found = placed(target, posed(4, 3, 2))
+    found = placed(target, posed(4, 3, 2, activations=["identity"] * 2))
     assert (found.step, found.layer, found.equations, found.shows_when) == ("error_below", 1, (11, 7), "dC/dx alone")
 
 

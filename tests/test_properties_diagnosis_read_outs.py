@@ -1,7 +1,5 @@
 """The factors of right targets come back within the error of reading, those of wrong ones as they are; else nothing is read."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
@@ -19,22 +17,10 @@ from properties.faults.fault import STEPS, Network
 from properties.faults.table import FAULTS
 from properties.verdict import Verdict
 from rounding.precisions import PRECISIONS
+from tests.posed_networks import posed
 
 FLOAT64 = PRECISIONS["float64"]
 RIGHT = Network(answers=("weights", "biases"))
-
-
-def posed(*widths, batch=1, seed=1, activations=None, biased=True, **parts):
-    rng = np.random.default_rng(seed)
-    layers = list(pairwise(widths))
-    return Problem(
-        [rng.uniform(0.3, 1.2, (m, n)) * rng.choice([-1, 1], (m, n)) for n, m in layers],
-        biases=[rng.uniform(0.1, 0.5, m) if biased else None for _, m in layers],
-        activations=activations or [*["tanh"] * (len(layers) - 1), "identity"],
-        x=rng.uniform(0.3, 1.2, (batch, widths[0])),
-        y=rng.uniform(1.5, 2.5, (batch, widths[-1])),
-        **parts,
-    )
 
 
 def asked(target, problem):

@@ -1,11 +1,9 @@
 """A network with mistakes is held against the answers of a target: in some places alone, with others, where it raises or is misshapen."""
 
-from itertools import pairwise
+from functools import partial
 
-import numpy as np
 import pytest
 
-from backproof import Problem
 from backproof.targets.target import InProcess
 from properties.diagnosis.asked import Asked
 from properties.diagnosis.conditions import Condition, Place
@@ -18,19 +16,9 @@ from properties.diagnosis.table import all_variants
 from properties.diagnosis.variant import named
 from properties.faults.fault import STEPS, Network
 from rounding.precisions import PRECISIONS
+from tests import posed_networks
 
-
-def posed(*widths, batch=1, **parts):
-    rng = np.random.default_rng(1)
-    layers = list(pairwise(widths))
-    return Problem(
-        [rng.uniform(0.3, 1.2, (m, n)) for n, m in layers],
-        biases=[rng.uniform(0.1, 0.5, m) for _, m in layers],
-        activations=["tanh"] * len(layers),
-        x=rng.uniform(0.3, 1.2, (batch, widths[0])),
-        y=rng.uniform(1.5, 2.5, (batch, widths[-1])),
-        **parts,
-    )
+posed = partial(posed_networks.posed, last="tanh", signed=False)
 
 
 def asked(problem, changed=None):

@@ -1,6 +1,6 @@
 """The search for causes, of a few answers and a table of a few rows."""
 
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,18 +16,9 @@ from properties.diagnosis.table import Table, all_variants
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
 from rounding.precisions import PRECISIONS
+from tests import posed_networks
 
-
-def posed(*widths, batch=1, seed=0):
-    rng = np.random.default_rng(seed)
-    layers = list(pairwise(widths))
-    return Problem(
-        [rng.uniform(0.3, 1.2, (m, n)) for n, m in layers],
-        biases=[rng.uniform(0.1, 0.5, m) for _, m in layers],
-        activations=["tanh"] * len(layers),
-        x=rng.uniform(0.3, 1.2, (batch, widths[0])),
-        y=rng.uniform(1.5, 2.5, (batch, widths[-1])),
-    )
+posed = partial(posed_networks.posed, last="tanh", signed=False, seed=0)
 
 
 def search_of(target, rungs, *rows):
