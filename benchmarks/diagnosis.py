@@ -26,8 +26,9 @@ from benchmarks.honest import HONEST
 from benchmarks.textbook import MicroBatches, Textbook
 from properties.answers.answer import as_gradient
 from properties.diagnosis.asked import SAFETY
-from properties.diagnosis.diagnosis import GRADIENT, Diagnosis, Examination
+from properties.diagnosis.diagnosis import Diagnosis
 from properties.diagnosis.equals import are_equal
+from properties.diagnosis.examination import GRADIENT, Examination
 from properties.diagnosis.expected_of_faults import equations_of, is_placed, said_of_cause, steps_by
 from properties.diagnosis.reproduction import together
 from properties.diagnosis.table import all_variants, is_conduct

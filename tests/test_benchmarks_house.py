@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.house import ROOT, Crossings, Floors, arrows_up, circles, floors_of, imports, long_files, modules
+from benchmarks.house import ROOT, Crossings, Floors, amiss, arrows_up, circles, floors_of, imports, long_files, modules
 
 CONTRACTS = [
     {"type": "layers", "layers": ["attic", "cellar"]},
@@ -117,3 +117,8 @@ def test_the_modules_of_the_rooms_are_read():
     graph = imports(files)
     assert "reference.gradient" in graph["reference.backward"]
     assert "backproof.doors.law_items" in graph["backproof.face"]
+
+
+def test_nothing_is_amiss_in_this_house():
+    files = modules()
+    assert amiss(files, imports(files)) == {"circles": [], "imports up": [], "files over 400 lines": []}

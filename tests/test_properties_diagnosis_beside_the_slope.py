@@ -9,7 +9,7 @@ from backproof import Gradient, Problem
 from backproof.targets.target import InProcess
 from properties.diagnosis.asked import Asked
 from properties.diagnosis.beside_the_slope import is_slope
-from properties.diagnosis.diagnosis import Examination, diagnose
+from properties.diagnosis.examination import Examination, diagnose
 from properties.diagnosis.explanation import Reader
 from properties.diagnosis.ladder import Rung
 from properties.diagnosis.placing import place

@@ -9,8 +9,8 @@ from backproof import Gradient, adapt
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
 from properties.diagnosis.conditions import Condition
-from properties.diagnosis.diagnosis import CALLS, Examination, diagnose
 from properties.diagnosis.equals import PAIRS, are_equal
+from properties.diagnosis.examination import CALLS, Examination, diagnose
 from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together

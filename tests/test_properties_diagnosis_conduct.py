@@ -6,7 +6,7 @@ import pytest
 from backproof import Gradient, Problem
 from backproof.targets.target import InProcess
 from properties.diagnosis.conduct import conduct
-from properties.diagnosis.diagnosis import Examination
+from properties.diagnosis.examination import Examination
 from properties.diagnosis.ladder import Rung
 from properties.faults.fault import Network
 from properties.problems.support import Support

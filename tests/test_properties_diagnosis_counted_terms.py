@@ -3,7 +3,7 @@
 import pytest
 
 from backproof.targets.target import InProcess
-from properties.diagnosis.diagnosis import diagnose
+from properties.diagnosis.examination import diagnose
 from properties.faults.fault import Network, penalty
 from properties.faults.table import FAULTS
 from properties.problems.support import Support

@@ -8,8 +8,8 @@ import pytest
 from backproof.targets.target import InProcess
 from properties.answers.answer import Answer
 from properties.diagnosis.along_z import AlongZ
-from properties.diagnosis.diagnosis import diagnose
 from properties.diagnosis.edges_on_z import _narrowed, extent, is_right
+from properties.diagnosis.examination import diagnose
 from properties.faults.fault import STEPS, Network
 from properties.problems.support import Support
 from rounding.precisions import PRECISIONS

@@ -8,7 +8,7 @@ import pytest
 from backproof import Gradient, Problem
 from backproof.targets.target import InProcess
 from properties.diagnosis.asked import Asked
-from properties.diagnosis.diagnosis import Examination
+from properties.diagnosis.examination import Examination
 from properties.diagnosis.explanation import Reader
 from properties.diagnosis.ladder import Rung
 from properties.diagnosis.search import Search

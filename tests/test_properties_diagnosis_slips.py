@@ -5,7 +5,7 @@ import pytest
 
 from backproof import Gradient
 from backproof.targets.target import InProcess
-from properties.diagnosis.diagnosis import diagnose
+from properties.diagnosis.examination import diagnose
 from properties.problems.support import Support
 
 STUDENT = {"activations": ["tanh"], "losses": ["half_squared_error"], "reductions": ["mean"], "biases": True}

@@ -17,7 +17,8 @@ from backproof.runs.tally import Tally
 from backproof.runs.tame_met import right_if_tame
 from backproof.runs.unanswered import Unanswered
 from properties.diagnosis.at_sizes import diagnose_at_sizes
-from properties.diagnosis.diagnosis import Diagnosis, diagnose
+from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.examination import diagnose
 from properties.diagnosis.lossy import LossyAnswer, diagnose_lossy
 from properties.diagnosis.misshapen import misshapes
 from properties.diagnosis.nonfinite import diagnose_nonfinite, is_of_range, with_edges

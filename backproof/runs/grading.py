@@ -19,7 +19,8 @@ from backproof.runs.run import Run
 from backproof.runs.structures import Structures
 from backproof.targets.target import Session, Target, TargetError
 from properties.answers.answer import Answer
-from properties.diagnosis.diagnosis import Diagnosis, diagnose
+from properties.diagnosis.diagnosis import Diagnosis
+from properties.diagnosis.examination import diagnose
 from properties.judging.each_array import quantities
 from properties.judging.judge import judge
 from properties.judging.judgement import Exact, precision_of
