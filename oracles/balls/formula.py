@@ -58,15 +58,14 @@ class Formula:
             raise ProblemError(f"formula is {self.text!r}: expected text, such as 'z * erf(z / sqrt(2))'")
         object.__setattr__(self, "part", _read(self.text.strip()))
 
-    def powers(self, z: arb) -> list[Jet]:
-        """Each power of z that the formula computes on its way, of a ball: z * z, z ** 3; in the branches that it takes."""
-        of_z, met = jets.variable(z), list[Jet]()
-        self.part(_Noting(of_z.value, of_z.slope, of_z.bend, of_z.value_error, of_z.slope_error, met))
-        return met
-
     def jet(self, z: arb) -> Jet:
         """g, g' and g'' of a ball."""
         return self.part(jets.variable(z))
+
+    def jet_and_powers(self, z: arb) -> tuple[Jet, list[Jet]]:
+        """The same, and each power of z that the formula computes on its way: z * z, z ** 3; in the branches that it takes."""
+        of_z, met = jets.variable(z), list[Jet]()
+        return self.part(_Noting(of_z.value, of_z.slope, of_z.bend, of_z.value_error, of_z.slope_error, met)), met
 
 
 def _read(text: str) -> Part:

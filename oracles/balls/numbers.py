@@ -47,11 +47,16 @@ class ExactNumbers:
 
 @dataclass(frozen=True)
 class Curve:
-    """What an activation is at some numbers, by a named one or a formula: each has g, g' and, of a formula, g''."""
+    """What an activation is at some numbers, by a named one or a formula: each has g and g'.
+
+    Of a formula besides: bend, g'', and power, the largest power of z that it computes on its way as it is written, or the slope of one;
+    (n,) each, 0 of none.
+    """
 
     value: ExactNumbers
     slope: ExactNumbers
     bend: Array
+    power: Array
 
 
 def curve(of: Choice | Formula, z: Array, widened: Array, least: float, tell: Callable[[int], None] = lambda done: None) -> Curve:
@@ -62,14 +67,14 @@ def curve(of: Choice | Formula, z: Array, widened: Array, least: float, tell: Ca
     from flint import arb, ctx
 
     points = [arb(number, radius) if radius else arb(number) for number, radius in zip(z.tolist(), widened.tolist(), strict=True)]
-    rows = np.zeros((7, len(points)))
+    rows = np.zeros((8, len(points)))
     evaluate = _evaluator(of)
     for i, point in enumerate(points):
         best: list[float] = []
         for bits in BITS:
             with ctx.workprec(bits):
-                value, slope, bend = evaluate(point)
-                found = [*_parts(value), *_parts(slope), float(bend)]
+                value, slope, bend, power = evaluate(point)
+                found = [*_parts(value), *_parts(slope), float(bend), power]
             sharper = not best or not all(new >= old / 2 for new, old in zip((found[2], found[5]), (best[2], best[5]), strict=True))
             best = found if sharper else best
             if not sharper or (_known(found[:3], least) and _known(found[3:6], least)):
@@ -77,7 +82,7 @@ def curve(of: Choice | Formula, z: Array, widened: Array, least: float, tell: Ca
         rows[:, i] = best
         if i % EACH == 0:
             tell(i)
-    return Curve(ExactNumbers(*rows[:3]), ExactNumbers(*rows[3:6]), rows[6])
+    return Curve(ExactNumbers(*rows[:3]), ExactNumbers(*rows[3:6]), rows[6], rows[7])
 
 
 def roundings(of: Formula, z: Array) -> tuple[Array, Array]:
@@ -89,33 +94,25 @@ def roundings(of: Formula, z: Array) -> tuple[Array, Array]:
         return _floats(made, lambda jet: jet.value_error), _floats(made, lambda jet: jet.slope_error)
 
 
-def largest_powers(of: Formula, z: Array) -> Array:
-    """The largest power of z that the formula as it is written computes on its way, or the slope of one; (n,), 0 of none."""
-    from flint import arb, ctx
-
-    with ctx.workprec(BITS[0]):
-        met = [[float(abs(each)) for one in of.powers(arb(number)) for each in (one.value, one.slope)] for number in z.tolist()]
-    return np.array([np.fmax.reduce([0.0, *sizes]) for sizes in met], dtype=np.float64)
-
-
 def _floats(made: list[Jet], field: Callable[[Jet], arb]) -> Array:
     return np.array([abs(float(field(jet))) for jet in made], dtype=np.float64)
 
 
-def _evaluator(of: Choice | Formula) -> Callable[[arb], tuple[arb, arb, arb]]:
-    """g, g' and g'' of a ball; g'' of a named activation is not asked for, and 0."""
+def _evaluator(of: Choice | Formula) -> Callable[[arb], tuple[arb, arb, arb, float]]:
+    """g, g', g'' and the largest power of a ball; those of a named activation are not asked for, and 0."""
     if isinstance(of, Formula):
         formula = of
 
-        def by_formula(z: arb) -> tuple[arb, arb, arb]:
-            jet = formula.jet(z)
-            return jet.value, jet.slope, jet.bend
+        def by_formula(z: arb) -> tuple[arb, arb, arb, float]:
+            jet, powers = formula.jet_and_powers(z)
+            sizes = [float(abs(each)) for one in powers for each in (one.value, one.slope)]
+            return jet.value, jet.slope, jet.bend, float(np.fmax.reduce([0.0, *sizes]))
 
         return by_formula
     row = row_of(BALL_ACTIVATIONS, of)
 
-    def by_name(z: arb) -> tuple[arb, arb, arb]:
-        return row.value([z])[0], row.pullback([z], [type(z)(1)])[0], type(z)(0)
+    def by_name(z: arb) -> tuple[arb, arb, arb, float]:
+        return row.value([z])[0], row.pullback([z], [type(z)(1)])[0], type(z)(0), 0.0
 
     return by_name
 

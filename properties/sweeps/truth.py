@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oracles.balls.formula import Formula
-from oracles.balls.numbers import Curve, ExactNumbers, curve, is_known, largest_powers, roundings
+from oracles.balls.numbers import Curve, ExactNumbers, curve, is_known, roundings
 from reference.arrays import AnyArray, Array
 from reference.functions.parametrised import Choice
 from rounding.activations import elementwise
@@ -90,7 +90,7 @@ def _claimed(size: Array, bound: Array, precision: Precision) -> Array:
 def _by_formula(of: Formula, z: Array, found: Curve, precision: Precision) -> Bounds:
     """The bounds of a formula: K u of what z and the result rounded once would do, and what its own steps lose, as it is written."""
     model = model_of(precision)
-    leaves = largest_powers(of, z) > precision.largest
+    leaves = found.power > precision.largest
     value, slope, bend = (np.abs(each) for each in (found.value.high, found.slope.high, found.bend))
 
     def bounds(size: Array, moved: Array, quantity: int) -> tuple[Array, Callable[[AnyArray], Array]]:
