@@ -5,16 +5,17 @@
 
 Each fault of properties/faults/ is put to each checker of benchmarks/checkers.py on the first 24 problems that show it, of 240 that are
 drawn within its supports. It is caught where its answer is refused and right code, in its place on the same problem, is not. A fault of
-conduct, or of what only backproof reads, that is not caught "cannot be asked". A false alarm is a right answer that is refused. Time is in
-plain passes, forward and back, of the same problem by the hand-written network. The last row is `backproof check`, which draws problems of
-its own. Prints the misses of each by name; --json writes all that was counted, and --markdown prints the table of README.md, of --from's
-if given.
+conduct, of what only backproof reads, or that none of these problems shows, that is not caught "cannot be asked". A false alarm is a right
+answer that is refused. Time is in plain passes, forward and back, of the same problem by the hand-written network. The last row is
+`backproof check`, which draws problems of its own. Prints the tables of docs/comparison.md; --json writes all that was counted, and
+--markdown prints the table of README.md alone, of --from's if given.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -95,7 +96,8 @@ def faults_put(rows: Sequence[Row], checkers: Sequence[Checker], faults: Sequenc
                 caught = controls[key]
                 if caught:
                     break
-            beyond = is_conduct(fault) or not (in_compared or checker.reads_all) or (checker.flat and fault.laws == (SHAPES,))
+            not_told = not (in_compared or checker.reads_all) or (checker.flat and fault.laws == (SHAPES,))
+            beyond = is_conduct(fault) or not_told or not problems
             (row.caught if caught else row.unasked if beyond else row.missed).append(fault.name)
         print(f"{fault.name}: shown by {len(problems)}", file=sys.stderr, flush=True)
 
@@ -245,26 +247,43 @@ def markdown(rows: Sequence[Row]) -> str:
         passes = [f"{row.passes[size]:,.0f}" if size in row.passes else "" for size in TIMES]
         name = f"`{row.name}`" if row.name.startswith("backproof") else row.name
         lines.append([name, *(str(len(n)) for n in (row.caught, row.missed, row.unasked)), *alarms, *passes, told])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return _table(lines)
 
 
-def misses(rows: Sequence[Row]) -> str:
-    """Of each checker the faults that it missed, and those that it cannot be asked about."""
-    lines = []
-    for row in rows:
-        lines += [f"{row.name}: missed {', '.join(row.missed) or 'none'}; cannot be asked {', '.join(row.unasked) or 'none'}"]
-        lines += [f"{row.name}: told a wrong cause of {', '.join(row.wrong_cause)}"] if row.wrong_cause else []
-    return "\n".join(lines)
+def by_fault(rows: Sequence[Row], what: str) -> str:
+    """Which faults were missed, or cannot be asked, and by whom; as a table, the most often first."""
+    by = Counter(name for row in rows for name in getattr(row, what))
+    lines = [["fault", "by"], ["---"] * 2]
+    for fault, count in sorted(by.items(), key=lambda each: (-each[1], each[0])):
+        most = 2 * count > len(rows)
+        names = "; ".join(row.name for row in rows if (fault in getattr(row, what)) is not most)
+        lines.append([f"`{fault}`", f"all but {names}" if most and names else names or "all"])
+    return _table(lines)
 
 
 def alarms_by_kind(rows: Sequence[Row]) -> str:
     """False alarms by kind, as a table."""
     kinds = list(dict.fromkeys(key for row in rows for key in row.alarms if row.name != CHECK))
     lines = [["checker", *kinds], ["---"] * (len(kinds) + 1)]
+    lines += [[row.name, *(_of(row.alarmed([kind])) for kind in kinds)] for row in rows if row.name != CHECK]
+    return _table(lines)
+
+
+def in_short(rows: Sequence[Row]) -> str:
+    """What each checker caught, and its false alarms in each precision; as a table."""
+    heads = [f"false alarms in {precision}" for precision in ASKED]
+    lines = [["checker", "caught", "missed", "cannot be asked", *heads], ["---"] * (4 + len(heads))]
     for row in rows:
-        if row.name != CHECK:
-            counts = [row.alarms.get(kind) for kind in kinds]
-            lines.append([row.name, *(f"{count[0]} of {count[1]}" if count else "" for count in counts)])
+        counts = [row.alarmed(key for key in row.alarms if key.endswith(precision)) for precision in ASKED]
+        lines.append([row.name, *(str(len(names)) for names in (row.caught, row.missed, row.unasked)), *map(_of, counts)])
+    return _table(lines)
+
+
+def _of(count: tuple[int, int]) -> str:
+    return f"{count[0]} of {count[1]}" if count[1] else ""
+
+
+def _table(lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -311,7 +330,10 @@ def main() -> None:
         Path(options.json).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(markdown(rows))
     if not options.markdown:
-        print(f"\n{alarms_by_kind(rows)}\n\n{misses(rows)}")
+        tables = {"missed": by_fault(rows, "missed"), "cannot be asked": by_fault(rows, "unasked")}
+        tables |= {"false alarms by kind": alarms_by_kind(rows), "in short": in_short(rows)}
+        print("".join(f"\n{title}\n\n{table}\n" for title, table in tables.items()))
+        print("".join(f"{row.name}: told a wrong cause of {', '.join(row.wrong_cause)}\n" for row in rows if row.wrong_cause), end="")
 
 
 if __name__ == "__main__":

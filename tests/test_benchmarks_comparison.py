@@ -9,7 +9,7 @@ import pytest
 from backproof import Gradient, Problem
 from benchmarks import comparison
 from benchmarks.checkers import CHECKERS, Implementation
-from benchmarks.comparison import CHECK, Row, faults_put, markdown, misses
+from benchmarks.comparison import CHECK, Row, by_fault, faults_put, in_short, markdown
 from benchmarks.comparison_problems import SIZES, TWINS, drawn, honest_problems, on_kinks, shown, twins_of
 from properties.faults.fault import Network
 from properties.faults.table import FAULTS
@@ -126,7 +126,22 @@ def test_the_table_counts_what_the_rows_hold():
     assert first.startswith("| CS231n rule | 2 | 1 | 0 |  | 2 | 1 |")
     assert second.startswith("| `backproof check` | 1 | 0 | 0 | 0 of 7 runs |")
     assert second.endswith("| 1, 1 |")
-    assert "CS231n rule: missed c" in misses([row, last])
+    in_short_too = ["| CS231n rule | 2 | 1 | 0 | 3 of 12 |  |", "| backproof check | 1 | 0 | 0 | 0 of 5 | 0 of 2 |"]
+    assert in_short([row, last]).splitlines()[2:] == in_short_too
+
+
+def test_faults_are_listed_with_those_who_miss_them_the_most_often_first():
+    rows = [Row("one", missed=["b", "a"]), Row("two", missed=["a", "c"]), Row("three", missed=["a", "d", "c"]), Row("four", missed=["d"])]
+    rows[3].missed.append("c")
+    told = ["| `a` | all but four |", "| `c` | all but one |", "| `d` | three; four |", "| `b` | one |"]
+    assert by_fault(rows, "missed").splitlines()[2:] == told
+    assert by_fault([Row("one", unasked=["a"])], "unasked").splitlines()[2:] == ["| `a` | all |"]
+
+
+def test_of_a_fault_that_no_problem_shows_nobody_is_asked():
+    row = Row("backproof verify")
+    faults_put([row], [CHECKERS[row.name]], [FAULTS["left_the_bias_gradient_unset_without_samples"]], seed=1)
+    assert (row.missed, row.unasked) == ([], ["left_the_bias_gradient_unset_without_samples"])
 
 
 def test_a_checker_that_is_not_installed_is_left_out_aloud(monkeypatch, capsys):
