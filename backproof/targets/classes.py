@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backproof.targets.functions import adapt
-from backproof.targets.layouts import Layout, without_loss
+from backproof.targets.layouts import Layout, is_number, without_loss
 from backproof.targets.target import Target, TargetError
 from backproof.targets.weight_names import (
     BESIDE_THE_LOSS,
@@ -97,6 +97,8 @@ def from_class(
         if updated and of_weights is not None:
             depth = len(weights)
             return of_weights.read(network, depth), of_biases.read(network, depth) if of_biases else biases
+        if is_number(answer):
+            answer = None  # the loss alone
         held = [b for b in biases if b is not None]
         if form is not None:
             return READ_AS[form](answer)

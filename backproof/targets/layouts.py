@@ -185,17 +185,16 @@ class Layout:
 
 
 def without_loss(answer: Any) -> Any:
-    """What is answered beside the loss, a number that stands before or after it; None where that is all."""
-    if _is_number(answer):
-        return None
+    """What is answered beside the loss, a number that stands before or after it."""
     if isinstance(answer, tuple) and len(answer) > 1:
         for number, others in ((answer[0], answer[1:]), (answer[-1], answer[:-1])):
-            if _is_number(number):
+            if is_number(number):
                 return others if len(others) > 1 else others[0]
     return answer
 
 
-def _is_number(given: Any) -> bool:
+def is_number(given: Any) -> bool:
+    """Whether something is a number alone, of any framework."""
     return isinstance(given, (int, float, np.number)) or getattr(given, "shape", None) == ()
 
 
