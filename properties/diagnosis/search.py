@@ -108,15 +108,10 @@ class Search:
                 self.causes, self.gives = others, gives
 
     def told(self) -> list[Variant]:
-        """The causes without which an answer would be off; not those that lose digits alone, as a formula by which no answer is wrong."""
+        """The causes by which an answer would be off; not those that lose digits alone, as a formula by which no answer is wrong."""
         if len(self.causes) < 2:
             return self.causes
-        changed = together(self.causes)
-        told = []
-        for row in self.causes:
-            others = together([each for each in self.causes if each is not row])
-            if any(one.are_apart(one.simulate(changed), one.simulate(others)) for one in self.asked):
-                told.append(row)
+        told = [row for row in self.causes if any(one.is_wrong(one.simulate(row.changed)) for one in self.asked)]
         return told or self.causes
 
     def _one_more(self) -> bool:
