@@ -175,7 +175,9 @@ class Asked:
             near = distance <= SAFETY * (allowed + relative * np.abs(predicted))
         if near.all():
             return True
-        near |= (self.got == predicted) | (np.isnan(self.got) & np.isnan(predicted)) | ~np.isfinite(allowed)
+        # 0 times NaN is 0 to those who mask what they multiply
+        masked = np.isnan(predicted) & (np.isnan(self.got) | (self.got == 0) & (self.right == 0))
+        near |= (self.got == predicted) | masked | ~np.isfinite(allowed)
         if near.all():
             return True
         if self.rung.special and not self.is_off:
