@@ -186,6 +186,10 @@ class Asked:
                 return bool((np.abs(predicted - self.right) <= self._with_jumps).all())
         return False
 
+    def raises_the_same(self, simulated: Simulated) -> bool:
+        """Whether a prediction fails in the words of the target: that both raise is said of many wrong steps, and of what is no step."""
+        return self.refused and bool(simulated.message) and simulated.message in self.answer.message
+
     def is_wrong(self, simulated: Simulated) -> bool:
         """Whether a prediction is no right answer by any formula, those that lose digits included unless strictly."""
         if self.gradient is None or simulated.numbers is None:
@@ -220,8 +224,8 @@ class Asked:
                     return Simulated(None, Verdict.MALFORMED)
         except Malformed as error:
             return Simulated(None, Verdict.MALFORMED, str(error))
-        except Exception:  # what a network with a wrong step raises is its answer
-            return Simulated(None, Verdict.RAISES)
+        except Exception as error:  # what a network with a wrong step raises is its answer
+            return Simulated(None, Verdict.RAISES, str(error))
         return Simulated(numbers)
 
     def _numbers(self, given: Gradient) -> Array | None:

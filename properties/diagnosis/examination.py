@@ -204,6 +204,9 @@ class Examination:
             one for one, off in zip(search.asked, search.wrong, strict=True) if off and (one.gradient is not None or not wrong_answers)
         ]
         wrong += [one for one in of_fresh if one.differs_from_right]
+        # without a wrong number the words of what is raised are all that tells
+        if not wrong_answers and not all(one.raises_the_same(one.simulate(changed)) for one in wrong):
+            return False
         return len(wrong) >= FAILING and len({str(one.structure) for one in wrong}) >= STRUCTURES
 
     def _of_causes(self, search: Search, fresh: Sequence[Asked]) -> tuple[Diagnosis, ...]:

@@ -311,12 +311,13 @@ class Search:
     def same_numbers(self, cause: Variant, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""
         every = [one for one in (*self.asked, *fresh) if one.gradient is not None]
+        refused = [] if (self.wrong & self.answered).any() else [one for one in self.asked if one.refused]
         named = []
         written = [self.table.rows[name] for name in written_equals(cause) if name in self.table.rows]
         rivals = {row.name: row for row in (*self.rivals.get(cause.name, []), *written)}
         for row in rivals.values():
-            beside = [row if each is cause else each for each in self.causes]
-            if reproduces_all(every, together(beside)):
+            beside = together([row if each is cause else each for each in self.causes])
+            if reproduces_all(every, beside) and all(one.raises_the_same(one.simulate(beside)) for one in refused):
                 named.append(row.name)
         return named
 
