@@ -128,6 +128,14 @@ def test_a_right_softmax_that_loses_digits_is_not_accused_of_leaving_the_range(v
     assert not {name for one in strictly for name in one.same_as} & OF_RANGE
 
 
+def test_a_softmax_that_overflows_is_told_beside_another_mistake():
+    """What shows by NaN is told where something is NaN, and each such row says so."""
+    rows = all_variants()["overflowed_softmax"], all_variants()["doubled_dw"]
+    limits = {"activations": ["relu"], "output_activations": ["identity"], "losses": ["softmax_cross_entropy"], "depth": (2, 2)}
+    assert {each.cause for each in told_of(network(*rows), limits | {"reductions": ["sum"], "biases": True})} == {row.name for row in rows}
+    assert all("NaN" in FAULTS[name].explanation for name in OF_RANGE)
+
+
 LEFT_OUT = ["used_activation_for_pre_activation", "left_out_the_last_row", "forgot_transpose"]
 
 
