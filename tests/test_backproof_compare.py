@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from backproof.doors.command_line import cli
+from backproof.doors.compared_table import compared_whys
 from backproof.findings.schema import schema
 from backproof.runs.comparison import Compared, compare, comparison_data, targets_of
 from backproof.targets.target import TargetError
@@ -173,6 +174,15 @@ class TestTable:
         (of_markup,) = [line for line in lines if line.startswith("m.py:f ")]
         assert re.search(r"… \([\d,]+ more characters\)$", of_markup)
         assert len(of_markup) < 700
+
+
+@pytest.mark.parametrize("columns", [80, 110, None])
+def test_what_is_no_markup_and_no_picture_is_printed_as_it_is(monkeypatch, tmp_path, capsys, columns):
+    lines = table_of(monkeypatch, tmp_path, columns, ("net.py:key", "right"), ("net.py:art", "raises"), ("[b]x.py:two", "right"))
+    for name in ("net.py:key", "net.py:art", "[b]x.py:two"):
+        assert any(line.split()[:1] == [name] for line in lines), name
+    compared_whys([Compared("net.py:key", json.loads(run("raises").to_json()))])
+    assert "net.py:key: " in capsys.readouterr().out
 
 
 class TestNames:
