@@ -151,7 +151,7 @@ def _graded(inquiry: Inquiry, counting: _Counted, points: float, count: int, see
 
 
 def _laws(report: Report, named: bool, void: bool) -> list[Part]:
-    """A part for each law that applied; void: whether the gradient is right nowhere, so that they prove nothing."""
+    """A part for each law that applied; void: whether no part of the gradient has points, so that they prove nothing."""
     parts = []
     for name, law in ALL_LAWS.items():
         fared = report.laws[name]
