@@ -385,6 +385,15 @@ def test_no_colour_is_kept(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="it takes a file that is always full")
+def test_a_full_disk_is_told_in_a_line(folder):
+    command = [sys.executable, "-m", "backproof", "verify", "problem.json", "wrong.json"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "backproof: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.slow
 def test_a_check_leaves_nothing_in_the_folder_but_what_it_saves(folder):
     before = {path.name for path in folder.iterdir()}
     command = [sys.executable, "-m", "backproof", "check", "t.py:right", "--max-examples", "3"]

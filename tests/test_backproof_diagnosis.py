@@ -209,6 +209,17 @@ def test_a_mistake_of_our_own_loses_no_lossy_finding(monkeypatch):
     assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
 
 
+def test_an_interrupt_while_it_is_asked_where_and_why_is_one(monkeypatch):
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conclusion, "diagnose", interrupted)
+    report = check(mistaken(), **LIMITS)
+    assert report.interrupted
+    assert report.findings[0].verdict == "wrong"
+    assert report.notes[-1] == "interrupted before it was found where and why: this is the report without"
+
+
 @pytest.fixture
 def dying(monkeypatch):
     """The target's process dies in the calls of these numbers, or from the first call of the diagnosis on."""

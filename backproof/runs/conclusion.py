@@ -84,7 +84,7 @@ class Conclusion:
             audited=audit.held + audit.broken,
             precision=precision,
             strict=self.failures.strict,
-            interrupted=self.interrupted,
+            interrupted=self.interrupted or INTERRUPTED in (undiagnosed, unread),
             seconds=time.monotonic() - self.started,
             notes=(*self._notes(said), *dict.fromkeys(note for note in (tame, undiagnosed, unread) if note)),
             right_if_tame=bool(tame),
