@@ -126,6 +126,23 @@ def test_a_check_that_gives_no_report_is_a_row(monkeypatch, tmp_path):
     assert Compared("module:function", error="why").data()["report"] is None
 
 
+def test_ctrl_c_leaves_what_is_known(monkeypatch, tmp_path):
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def interrupted(names, options, **others):
+        yield Compared(names[1], json.loads(run("right").to_json()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backproof.runs.comparison.compare", interrupted)
+    done = CliRunner().invoke(cli, ["compare", "a.py:f", "b.py:f", "--seed", "1", "--json", str(tmp_path / "c.json")])
+    assert done.exit_code == 130
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
+    assert "not checked" in rows["a.py:f"]
+    assert rows["a.py:f"].endswith("interrupted before its check had ended")
+    assert " right " in rows["b.py:f"]
+    assert len(json.loads((tmp_path / "c.json").read_text())["targets"]) == 2
+
+
 LONG = f"/a/folder/{'of_a_course/' * 7}first.py:gradient"
 
 

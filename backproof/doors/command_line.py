@@ -123,6 +123,8 @@ def compare(
         write_json(html_file, comparison.html())
     if markdown_file is not None:
         write_json(markdown_file, comparison.markdown())
+    if comparison.interrupted:
+        sys.exit(INTERRUPTED)
     codes = [COULD_NOT_RUN if one.verdict is None else exit_code(one.verdict, options["strict"]) for one in compared]
     sys.exit(NOT_RIGHT if NOT_RIGHT in codes else max(codes))
 
