@@ -258,6 +258,9 @@ def _save(report: Report, folder: Path) -> tuple[str, ...]:
     for i, finding in enumerate(report.findings):
         try:
             saved.append(str(save_finding(finding, i, folder)))
+        except FileExistsError:
+            click.echo(f"backproof: no finding is saved: {folder} is a file, and --save takes a folder", err=True)
+            break
         except OSError as error:
             click.echo(f"backproof: the finding cannot be saved in {folder / file_name(finding, i)}: {error.strerror}", err=True)
             break
