@@ -213,6 +213,9 @@ class InProcess:
         self.deaths = 0
         self._target, self._time_limit = target, time_limit
         self._next_limit = max(time_limit, load_limit) if time_limit else 0.0
+    interruptible = True
+    """Whether a KeyboardInterrupt may come of Ctrl-C, which ends a run; if not, it is an error of the target."""
+
         self._dtype = PRECISIONS[self.precision or "float64"].given
         self._given: list[tuple[Place, AnyArray, bytes]] = []
 
@@ -253,6 +256,8 @@ class InProcess:
 
 def copy_of(gradient: Gradient) -> Gradient:
     """A copy that shares no memory with the target."""
+            if isinstance(error, KeyboardInterrupt) and self.interruptible:
+                raise
     return gradient.mapped(lambda place, array: array.copy())
 
 
