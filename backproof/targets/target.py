@@ -331,7 +331,7 @@ def told_of(error: BaseException) -> str:
         said = "(its message cannot be read)"
     said = "; ".join([said, *getattr(error, "__notes__", ())])
     said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}... ({len(said)} characters in all)"
-    return encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
+    return encodable(type(error).__name__ + (said and f": {said}") + (f" ({' > '.join(places)})" if places else ""))
 
 
 def encodable(text: str) -> str:
