@@ -319,7 +319,14 @@ def doubled(problem):
 def dies(problem):
     os._exit(0)
 
-right.supports = doubled.supports = {"losses": ["half_squared_error"], "activations": ["tanh", "identity"], "depth": 2, "width": 3}
+def dies_once(problem):
+    if problem.batch > 1 and not os.path.exists("died"):
+        open("died", "w").close()
+        os._exit(9)
+    return doubled(problem)
+
+right.supports = {"losses": ["half_squared_error"], "activations": ["tanh", "identity"], "depth": 2, "width": 3}
+doubled.supports = dies_once.supports = right.supports
 """
 AT_IMPORT = {
     "raises": "raise ValueError('at import')",
@@ -381,6 +388,10 @@ class TestTheCommand:
         results = json.loads(done.stdout)
         SCHEMA.validate(results)
         assert (done.exit_code, results["score"]) == (1, 0.0)
+
+    def test_one_that_died_once_is_told_where_and_why_all_the_same(self, folder):
+        done = run("grade", "t.py:dies_once", "--max-examples", 10)
+        assert "dC/dW is twice what it should be" in done.stdout
 
     @pytest.mark.parametrize("word", ["sometimes", "nothing:hidden", "laws:", "laws:hidden:hidden"])
     def test_another_visibility_is_refused(self, folder, word):
