@@ -68,6 +68,47 @@ class InADict(Listed):
         del self.nabla_w, self.nabla_b
 
 
+class InADictOfParams:
+    """Weights (inputs, outputs) in a dict, and derivatives in another one, which the loss comes with."""
+
+    def __init__(self, sizes):
+        self.params = {f"W{i}": np.random.randn(n, m) for i, (n, m) in enumerate(pairwise(sizes), 1)}
+        self.params |= {f"b{i}": np.zeros(m) for i, m in enumerate(sizes[1:], 1)}
+
+    def loss(self, x, y):
+        depth = len(self.params) // 2
+        a = [x]
+        for i in range(1, depth + 1):
+            a.append(s(a[-1] @ self.params[f"W{i}"] + self.params[f"b{i}"]))
+        delta, grads = self.error(a[-1] - y) * a[-1] * (1 - a[-1]), {}
+        for i in reversed(range(1, depth + 1)):
+            grads[f"W{i}"], grads[f"b{i}"] = a[i - 1].T @ delta, delta.sum(axis=0)
+            delta = delta @ self.params[f"W{i}"].T * a[i - 1] * (1 - a[i - 1])
+        return 0.5 * ((a[-1] - y) ** 2).sum(), grads
+
+    def error(self, difference):
+        return difference
+
+
+class LossBehind(Listed):
+    """A tuple of derivatives by turns, and the loss behind them; of backprop, whatever loss is."""
+
+    def backprop(self, x, y):
+        super().backprop(x, y)
+        return [self.nabla_w, self.nabla_b][0], self.nabla_b, 0.5
+
+    def loss(self, x, y):
+        raise AssertionError("not asked for")
+
+
+class LossAlone(Listed):
+    """The loss is returned, and the derivatives are left in the network."""
+
+    def backprop(self, x, y):
+        super().backprop(x, y)
+        return np.float64(0.5)
+
+
 class Numbered:
     """Three sizes, W1 and W2 as (inputs, outputs), rows of biases, and an update in place."""
 
@@ -117,6 +158,14 @@ CLASSES = [
     (BiasesFirst, {}, "asked by backprop(x, y), read as (list of dC/db, list of dC/dW)"),
     (InADict, {}, "asked by backprop(x, y)"),
     (
+        InADictOfParams,
+        {},
+        "of InADictOfParams: made by InADictOfParams([n_0, ..., n_L]); weights in params['W1'], params['W2'], params['W3'] as "
+        "(inputs, outputs), biases in params['b1'], params['b2'], params['b3'] as vectors; asked by loss(x, y)",
+    ),
+    (LossBehind, {}, "asked by backprop(x, y), read as (list of dC/dW, list of dC/db)"),
+    (LossAlone, {}, "asked by backprop(x, y)"),
+    (
         Numbered,
         UPDATED,
         "of Numbered: made by Numbered(n_0, n_1, n_2); weights in W1, W2 as (inputs, outputs), biases in b1, b2 as rows; "
@@ -132,10 +181,11 @@ CLASSES = [
 ]
 
 
+KINDS = ["listed", "returned", "biases first", "dict", "dict of params", "loss behind", "loss alone", "numbered", "one shape", "object"]
+
+
 @pytest.mark.filterwarnings("ignore:overflow")
-@pytest.mark.parametrize(
-    ("given", "options", "told"), CLASSES, ids=["listed", "returned", "biases first", "dict", "numbered", "one shape", "object"]
-)
+@pytest.mark.parametrize(("given", "options", "told"), CLASSES, ids=KINDS)
 def test_a_class_is_a_target(given, options, told):
     target = from_class(given, supports=SIGMOID, **options)
     report = check(target, max_examples=8, seed=1, shrink_seconds=0)
@@ -143,9 +193,7 @@ def test_a_class_is_a_target(given, options, told):
     assert told in report.notes[0]
 
 
-@pytest.mark.parametrize(
-    ("given", "options"), [row[:2] for row in CLASSES[:-1]], ids=["listed", "returned", "biases first", "dict", "numbered", "one shape"]
-)
+@pytest.mark.parametrize(("given", "options"), [row[:2] for row in CLASSES[:-1]], ids=KINDS[:-1])
 def test_what_a_class_does_wrong_is_told(given, options):
     wrong = type("Wrong", (given,), {"error": lambda self, difference: 2 * difference})
     report = check(from_class(wrong, supports=SIGMOID, **options), max_examples=8, seed=1, shrink_seconds=0)
@@ -191,7 +239,7 @@ class Unasked:
     def __init__(self):
         self.weights = [np.zeros((2, 2))]
 
-    def loss(self, x, y):
+    def solve(self, x, y):
         return 0.0
 
 
@@ -230,7 +278,7 @@ REFUSED = [
         {},
         "from_class: the method to be asked may be backprop or gradient: say gradient='name', or gradient=lambda net, x, y: ...",
     ),
-    (Unasked, {}, "from_class: no method is known by its name to give a gradient (it has loss): say gradient='name', or gradient=lambda"),
+    (Unasked, {}, "from_class: no method is known by its name to give a gradient (it has solve): say gradient='name', or gradient=lambda"),
     (Listed, {"gradient": "backprob"}, "from_class: there is no method backprob (it has backprop, error): say gradient='name'"),
     (
         Unknown,
@@ -264,10 +312,64 @@ def test_what_is_not_found_or_found_twice_is_told(given, options, message):
     assert message in str(told.value)
 
 
+class OneLayerOff(Listed):
+    """The biases' derivatives first, and the error goes down by the weights one layer too low, whose shapes seldom fit."""
+
+    def backprop(self, x, y):
+        weights = self.weights
+        self.weights = [weights[max(i - 1, 0)] for i in range(len(weights))]
+        try:
+            super().backprop(x, y)
+        finally:
+            self.weights = weights
+        return self.nabla_b, self.nabla_w
+
+
+class Square2(Listed):
+    """Raises at each network, so that the form of its answer is not seen."""
+
+    def __init__(self):
+        super().__init__([2, 2, 2])
+
+    def backprop(self, x, y):
+        raise ValueError("no")
+
+
+def test_the_form_of_an_answer_is_read_off_one_layer_where_more_of_them_raise():
+    target = from_class(OneLayerOff, supports=SIGMOID)
+    assert target.notes[0].endswith("asked by backprop(x, y), read as (list of dC/db, list of dC/dW)")
+    assert "wrong" in {finding.verdict for finding in check(target, max_examples=20, seed=1, shrink_seconds=0).findings}
+
+
+def test_that_the_form_of_an_answer_was_not_seen_is_told():
+    told = from_class(Square2, weights="out_in", supports=SIGMOID).notes[0]
+    why = "which raised ValueError when it was tried: if it does not return (list of dC/dW, list of dC/db), say returns="
+    assert told.endswith(f"asked by backprop(x, y), {why}")
+
+
+def test_options_are_told_as_those_of_the_class():
+    class Rows(Listed):
+        def backprop(self, x, y):
+            super().backprop(x, y)
+            return [w.T for w in self.nabla_w], self.nabla_b
+
+    class Columns(Listed):
+        def backprop(self, x, y):
+            if len(x) != self.sizes[0]:
+                raise ValueError("rows")
+            super().backprop(x.T, y.T)
+
+    report = check(from_class(Rows, supports=SIGMOID), max_examples=8, seed=1, shrink_seconds=0)
+    assert 'say backproof.from_class(Rows, weights="in_out")' in "".join(finding.message for finding in report.findings)
+    report = check(from_class(Columns, supports=SIGMOID), max_examples=8, seed=1, shrink_seconds=0)
+    assert 'with samples="columns" it answers: say backproof.from_class(Columns, samples="columns")' in report.findings[0].message
+
+
 def test_derivatives_that_are_nowhere_or_in_two_places_are_told():
     report = check(from_class(Lost, supports=SIGMOID), max_examples=2, seed=1, shrink_seconds=0)
     assert report.findings[0].message == (
-        "asked by backprop(x, y) and returns nothing, and Lost then holds no derivatives by a name that is known: say gradient=..."
+        "asked by backprop(x, y) and returns no derivatives, and Lost then holds none by a name that is known: "
+        "say gradient=lambda net, x, y: ..."
     )
 
     class Twice(Listed):

@@ -33,6 +33,14 @@ def of_one_dict(parameters, x, y):
     return {f"{name}{i}": slope for i, slopes in enumerate(of_dicts(layers, x, y), 1) for name, slope in slopes.items()}
 
 
+def of_one_dict_and_the_loss(parameters, x, y):
+    return np.float64(0.5), of_one_dict(parameters, x, y)
+
+
+def of_lists_behind_the_loss(weights, biases, x, y):
+    return 0.5, *derivatives(weights, biases, x, y)
+
+
 def of_numbers(w1, w2, w3, w4, w5, w6, b1, b2, b3, x, y):
     dW, db = derivatives([[[w1, w2], [w3, w4]], [[w5, w6]]], [[b1, b2], [b3]], x, y)
     return [float(slope) for array in (*dW, *db) for slope in array.ravel()]
@@ -64,6 +72,8 @@ FORMS = [
     (of_dicts, {"layers": "dicts"}, ANY),
     (of_dicts_with_the_weights_beside, {"layers": "dicts"}, ANY),
     (of_one_dict, {"layers": "dict"}, ANY),
+    (of_one_dict_and_the_loss, {"layers": "dict"}, ANY),
+    (of_lists_behind_the_loss, {}, ANY),
     (of_numbers, {"layers": "numbers"}, OF_221),
     (updates_of_dicts, {"layers": "dicts", "returns": "updated", "learning_rate": "lr"}, ANY),
     (updates_of_one_dict, {"layers": "dict", "returns": "updated", "learning_rate": "lr"}, ANY),

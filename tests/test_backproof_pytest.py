@@ -272,3 +272,19 @@ def test_items_of_your_own_heed_the_options_that_they_are_not_told(run: Run, tmp
     assert "1 failed, 1 passed" in printed
     alone = run(tmp_path, "-k", "it_answers and told")
     assert "draws the same problems" not in alone
+
+
+def test_where_and_why_is_told_once_for_each_target(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        "import backproof\n"
+        "from numpy_mistakes import bias_of_the_first_sample as wrong\n"
+        "few = {'max_examples': 8, 'shrink_seconds': 0}\n"
+        "test_one = backproof.law_tests(wrong, **few)\n"
+        "test_two = backproof.law_tests(wrong, **few)\n"
+    )
+    printed = run(
+        tmp_path, "-k", "exact_gradient or duplicated_sample or batch_gradients_add", "-p", "no:randomly", "--hypothesis-seed=1", code=1
+    )
+    assert printed.count("  cause    ") == 2
+    for test in ("test_one", "test_two"):
+        assert f"{test}[it_agrees_with_the_exact_gradient] says where and why" in printed

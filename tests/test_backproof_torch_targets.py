@@ -326,7 +326,9 @@ def test_a_gradient_that_does_not_arrive_raises():
     module = forward_of(lambda net, x: net.b(torch.tanh(net.a(x)).detach()))
     finding = check(module, **QUICK).findings[0]
     assert finding.verdict == "raises"
-    assert "layer 1: .grad of its weight is None after backward(): no gradient reaches it" in finding.message
+    assert "layer 1: .grad of its weight is None after backward(): no gradient reaches it; the graph is cut" in finding.message
+    assert ".detach()" in finding.message
+    assert finding.cause is None
 
 
 def test_the_module_is_left_as_it_was():

@@ -17,7 +17,7 @@ from properties.diagnosis.ladder import ladder
 from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place
-from properties.diagnosis.table import Table, all_variants, is_conduct
+from properties.diagnosis.table import OF_RANGE, Table, all_variants, is_conduct
 from properties.diagnosis.textbook_formulas import FORMULAS
 from properties.faults.fault import BITS, STEPS, Network
 from properties.faults.table import FAULTS
@@ -109,6 +109,33 @@ def test_a_formula_that_loses_digits_alone_is_no_mistake_beside_one():
     assert "A network with this one mistake, and a formula that loses digits, gives all" in told.explanation
     both = told_of(network(*rows), supports | {"activations": ["sigmoid", "tanh"]})
     assert {each.cause for each in both} == {row.name for row in rows}
+
+
+@pytest.mark.parametrize("values", ["tame", "any"])
+def test_a_right_softmax_that_loses_digits_is_not_accused_of_leaving_the_range(values):
+    """The largest is taken out of it, so that it overflows nowhere; by its digits alone it might be one that does."""
+    row, lossy = (
+        all_variants()[name]
+        for name in (
+            "used_the_pre_activations_of_the_layer_below",
+            "took_softmax_of_the_difference_for_the_derivative_of_softmax_cross_entropy",
+        )
+    )
+    supports = {"activations": ["relu"], "output_activations": ["identity"], "losses": ["softmax_cross_entropy"], "depth": 2}
+    supports |= {"reductions": ["mean"], "biases": True, "values": values}
+    (told,) = told_of(network(row, lossy), supports, seed=1)
+    assert told.cause == row.name
+    strictly = told_of(network(lossy), supports, seed=1, strict=True)
+    assert all("NaN" not in one.explanation for one in strictly)
+    assert not {name for one in strictly for name in one.same_as} & OF_RANGE
+
+
+def test_a_softmax_that_overflows_is_told_beside_another_mistake():
+    """What shows by NaN is told where something is NaN, and each such row says so."""
+    rows = all_variants()["overflowed_softmax"], all_variants()["doubled_dw"]
+    limits = {"activations": ["relu"], "output_activations": ["identity"], "losses": ["softmax_cross_entropy"], "depth": (2, 2)}
+    assert {each.cause for each in told_of(network(*rows), limits | {"reductions": ["sum"], "biases": True})} == {row.name for row in rows}
+    assert all("NaN" in FAULTS[name].explanation for name in OF_RANGE)
 
 
 LEFT_OUT = ["used_activation_for_pre_activation", "left_out_the_last_row", "forgot_transpose"]

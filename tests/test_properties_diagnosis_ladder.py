@@ -81,6 +81,15 @@ def test_what_was_found_comes_first(whole):
     assert ladder(Support.of({"widths": [2, 2, 1]}), 1, found=[problem])[0].problem is problem
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_logits_leave_the_range_of_exp_at_each_depth(depth):
+    support = Support.of({"losses": ["softmax_cross_entropy"], "output_activations": ["identity"], "activations": ["relu"], "depth": depth})
+    support = support.limited(depth=(depth, depth))
+    with np.errstate(all="ignore"):
+        beyond = [rung.problem for rung in ladder(support, 1) if np.exp(np.abs(forward(rung.problem).activations[-1]).max()) == np.inf]
+    assert {problem.batch for problem in beyond} >= {1, 2}
+
+
 def test_what_is_no_problem_is_not_drawn():
     drawing = Drawing(Support.of(SUPPORTS["one loss"]), np.random.default_rng(1), "float64")
     assert drawing.problem((2, 1), 3, ["identity"], y=np.ones((3, 1))).y.tolist() == [[1.0]] * 3

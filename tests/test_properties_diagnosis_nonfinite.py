@@ -11,6 +11,7 @@ from backproof.reports.terminal import report_text
 from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
 from properties.diagnosis.budget import Budget
+from properties.diagnosis.examination import diagnose
 from properties.diagnosis.expected_of_faults import steps_by
 from properties.diagnosis.formulas_beyond_range import BEYOND_RANGE
 from properties.diagnosis.nonfinite import _alongs, diagnose_nonfinite
@@ -131,6 +132,24 @@ def test_nothing_is_told_of_what_is_in_range(of):
 @pytest.mark.parametrize("of", ["relu", "tanh", "elu"])
 def test_textbook_formulas_that_lose_digits_alone_are_told_nothing(of):
     assert told(Textbook("float64"), of) == ()
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_softmax_that_overflows_is_told_of_no_activation_below_it(activation):
+    """Behind a hidden layer alone the logits are as large as a, which is finite."""
+    supports = {"activations": [activation], "output_activations": ["identity"], "losses": ["softmax_cross_entropy"], "depth": (2, 2)}
+    weights = [[[1.0]], [[1000.0], [-1000.0]]]
+    problem = Problem(weights, activations=[activation, "identity"], x=[[1.0]], y=[[1.0, 0.0]], loss="softmax_cross_entropy")
+    target, support = planted(ROWS["overflowed_softmax"]), Support.of(supports)
+    assert diagnose_nonfinite(InProcess(lambda p: target(p)), support, [problem]) == ()
+    (one,) = diagnose(InProcess(lambda p: target(p)), support, found=[problem], seconds=600.0)
+    assert (one.cause, one.equation) == ("overflowed_softmax", 2)
+
+
+def test_an_activation_is_told_where_its_value_leaves_the_range_below_a_softmax():
+    limits = {"output_activations": ["identity"], "losses": ["softmax_cross_entropy"], "depth": (2, 2)}
+    (one,) = told(planted(ROWS["overflowed_the_sigmoid"]), "sigmoid", **limits)
+    assert one.cause == "overflowed_the_sigmoid"
 
 
 def test_no_time_is_no_diagnosis():

@@ -274,11 +274,23 @@ def test_a_refused_answer_is_neither_off_nor_what_a_network_answers():
     assert one.refused
     assert not one.is_off
     assert not one.agrees(one.simulate({}))
-    # and without an answer nothing is known of how far two predictions must be apart
+    # and without an answer nothing is known of how far a prediction must be off
     doubled = one.simulate(FAULTS["doubled_the_error"].changed)
-    assert not one.are_apart(one.simulate({}), doubled)
+    assert not one.is_wrong(doubled)
+    assert one.is_wrong(Simulated(None))
     answered = asked(RIGHT, posed(3, 2))
-    assert answered.are_apart(answered.simulate({}), doubled)
+    assert answered.is_wrong(doubled)
+    assert not answered.is_wrong(answered.simulate({}))
+
+
+def test_an_answer_leaves_the_range_where_a_number_is_not_finite_that_must_be():
+    def infinite(problem):
+        given = RIGHT(problem)
+        return Gradient([w * np.inf for w in given.weights], given.biases)
+
+    assert asked(infinite, posed(3, 2)).leaves_the_range
+    assert not asked(RIGHT, posed(3, 2)).leaves_the_range
+    assert not asked(raises, posed(3, 2)).leaves_the_range
 
 
 def test_a_prediction_with_fewer_numbers_is_not_what_was_answered():

@@ -2,8 +2,10 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
+from backproof import Gradient
 from backproof.targets.target import InProcess
 from properties.diagnosis.asked import Asked
 from properties.diagnosis.conditions import Condition, Place
@@ -81,6 +83,24 @@ def test_answers_of_a_wrong_shape_are_those_of_a_mistake_of_the_table_alone():
     # what is fitted is no row of the table, and nothing at all misshapes nothing
     assert not misshapes([row.name, "multiplied_dw_by_3"], problem, message)
     assert not misshapes([], problem, message)
+
+
+def test_a_mask_may_leave_0_where_a_product_is_nan():
+    """ReLU's 0 times NaN is 0 to those who write `error[z <= 0] = 0`; what is no 0 by rights must be NaN."""
+    problem = posed(2, 3, 2)
+    problem = problem.replaced(activations=["relu", "tanh"], weights=[-np.abs(problem.weights[0]), problem.weights[1]], x=abs(problem.x))
+    network = Network({"output_error": lambda p: p.a[p.depth] * np.nan}, ("weights", "biases"))
+
+    def masked(problem):
+        given = network(problem)
+        return Gradient([np.nan_to_num(given.weights[0]), given.weights[1]], [np.nan_to_num(given.biases[0]), given.biases[1]])
+
+    def of(target, problem):
+        return Asked(Rung(problem, "network"), InProcess(target)(problem), PRECISIONS["float64"])
+
+    assert reproduces_all([of(masked, problem), of(network, problem)], network.changed)
+    alive = problem.replaced(weights=[-problem.weights[0], problem.weights[1]])
+    assert reproduces([of(masked, alive), of(network, alive)], network.changed).tolist() == [False, True]
 
 
 def test_of_a_layer_with_none_read_above_a_factor_is_fitted_and_no_rate():

@@ -66,6 +66,23 @@ def test_a_transpose_is_missed_where_only_the_first_layer_is_not_square():
     assert told.cause == "forgot_transpose"
 
 
+def test_of_what_raises_alone_a_mistake_is_told_where_it_raises_the_same():
+    """On layers none of which is square a transpose that was forgotten gives no number; nor does a graph that was cut."""
+    supports = Support.of(STUDENT | {"widths": (3, 4, 2)})
+    target = slipping(lambda problem, weights, biases: None, transposed=False)
+    (told,) = diagnose(InProcess(target), supports, seconds=600.0)
+    assert told.cause == "forgot_transpose"
+    assert "fails in the same way" in told.explanation
+    assert "used_the_inputs_of_the_network" not in told.same_as  # which raises at another product
+
+    def cut(problem):
+        raise RuntimeError("layer 1: .grad of its weight is None")
+
+    (told,) = diagnose(InProcess(cut), supports, seconds=600.0)
+    assert (told.cause, told.same_as) == (None, ())
+    assert "It gives no answer to any of the" in told.explanation
+
+
 def test_labels_are_left_as_they_are_where_it_is_tried_whether_an_answer_changes():
     """Half of a distribution is none, and no target is asked for it."""
 

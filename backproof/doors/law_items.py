@@ -79,11 +79,17 @@ def _broken_law() -> Any:
 
 
 def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest", **options: Any) -> None:
-    """One item: a check of one law. It fails with the finding, and is skipped where the law never applied."""
+    """One item: a check of one law. It fails with the finding, and is skipped where the law never applied.
+
+    Where and why is told by the first item of a target that can: it is of the target, whichever law shows it.
+    """
     __tracebackhide__ = True
     import pytest
 
     options.setdefault("seed", getattr(request.config, "backproof_seed", None))
+    of_target = request.node.nodeid.partition("[")[0]
+    told = vars(request.config).setdefault("backproof_diagnosed", {})
+    options.setdefault("no_diagnosis", of_target in told)
     try:
         report = check(target, laws=[law], **options)
     except (TargetError, SupportError) as error:
@@ -91,10 +97,14 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     # what the fixture record_property does, without its warning that some families of JUnit files have no place for it
     properties = {"backproof_law": law, "backproof_verdict": report.verdict.value, "backproof_seed": report.seed}
     request.node.user_properties.extend(properties.items())
+    if of_target not in told and any(finding.diagnoses for finding in report.findings):
+        told[of_target] = request.node.name
+    elif of_target in told and report.findings:
+        report = replace(report, notes=(*report.notes, f"{told[of_target]} says where and why"))
     # what is expected to fail is no news
     if request.node.get_closest_marker("xfail") is None:
         # two test files may have functions of one name
-        origin = "" if isinstance(target, str) else request.node.nodeid.partition("[")[0]
+        origin = "" if isinstance(target, str) else of_target
         report = _with_saved_findings(report, request.config.rootpath / SAVED_IN, origin)
     request.node.backproof_report = report
     if report.interrupted:

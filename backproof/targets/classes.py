@@ -1,18 +1,32 @@
 """Targets from a class of networks: an object is made for each problem, given the problem's weights, and asked."""
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from backproof.targets.functions import adapt
-from backproof.targets.layouts import Layout
+from backproof.targets.layouts import Layout, is_number, without_loss
 from backproof.targets.target import Target, TargetError
-from backproof.targets.weight_names import METHODS, READ_AS, UPDATING, Holder, Names, attributes_told, forms_of, names_of, slopes_of
+from backproof.targets.weight_names import (
+    BESIDE_THE_LOSS,
+    METHODS,
+    READ_AS,
+    UPDATING,
+    Holder,
+    Names,
+    attributes_told,
+    forms_of,
+    names_of,
+    slopes_of,
+)
 from properties.answers.answer import Malformed
+from properties.answers.other_forms import WANTED
 from reference.problem import Problem
 
 PROBE = (2, 3, 4, 1)
@@ -33,10 +47,11 @@ def from_class(
     make: make(widths) is a network; if not given, Network(widths) where it must be given one thing, Network(inputs, hidden, outputs)
         where three, and Network() where none, which has one architecture alone.
     set_weights: set_weights(network, weights, biases), lists by layer; if not given, they are put where the network holds them: in
-        weights and biases, W1, W2, ... and b1, b2, ..., or names like these.
-    gradient: gradient(network, x, y), or a method's name; if not given, the one method that is named like backprop. It returns the
-        derivatives, or leaves them in the network, as dW1 and db1, nabla_w and nabla_b, or grads. Of returns="updated" the weights are
-        read where they are held, and gradient takes the rate as well, by the name that learning_rate says.
+        weights and biases, W1, W2, ... and b1, b2, ..., or names like these, or in a dict params by such names.
+    gradient: gradient(network, x, y), or a method's name; if not given, the one method that is named like backprop, or else like loss. It
+        returns the derivatives, alone or beside the loss, or leaves them in the network, as dW1 and db1, nabla_w and nabla_b, or grads.
+        Of returns="updated" the weights are read where they are held, and gradient takes the rate as well, by the name that learning_rate
+        says.
     supports: what the network can do, its activations at least; its widths, depth and biases are found where the object says them.
     layout: of adapt: samples, expected, returns, learning_rate; weights and biases where the shapes do not tell them.
     What was found is told in the report. Raises TargetError.
@@ -55,7 +70,8 @@ def from_class(
     updated = layout.get("returns") == "updated"
     if updated and of_weights is None:
         raise TargetError("from_class: returns is 'updated', so set_weights must be left out: new weights are read where they are held")
-    ask, asked = _question(probe, gradient, UPDATING if updated else METHODS, layout.get("learning_rate"))
+    known = (UPDATING,) if updated else (METHODS, BESIDE_THE_LOSS)
+    ask, asked = _question(probe, gradient, known, layout.get("learning_rate"))
     notes = [making.told]
     found: dict[str, Any] = {}
     if of_weights is not None:
@@ -63,8 +79,9 @@ def from_class(
         notes.append(said)
     form = None
     if of_weights is not None and not updated and "returns" not in layout:
-        form = _form(probe, ask, of_weights.read(probe), of_biases.read(probe) if of_biases else [], {**layout, **found})
-    notes.append(f"{asked}, read as {form}" if form else asked)
+        form, why = _form(making, ask, of_weights, of_biases, {**layout, **found})
+        asked += f", read as {form}" if form else why
+    notes.append(asked)
 
     def f(weights: list[Any], biases: list[Any], x: Any, y: Any, **rate: Any) -> Any:
         in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
@@ -76,10 +93,12 @@ def from_class(
             of_weights.write(network, weights)
             if of_biases is not None:
                 of_biases.write(network, biases)
-        answer = ask(network, x, y, **rate)
+        answer = without_loss(ask(network, x, y, **rate))
         if updated and of_weights is not None:
             depth = len(weights)
             return of_weights.read(network, depth), of_biases.read(network, depth) if of_biases else biases
+        if is_number(answer):
+            answer = None  # the loss alone
         held = [b for b in biases if b is not None]
         if form is not None:
             return READ_AS[form](answer)
@@ -88,7 +107,10 @@ def from_class(
             if read is not None:
                 return read
         if answer is None:
-            raise Malformed(f"{asked} and returns nothing, and {name} then holds no derivatives by a name that is known: say gradient=...")
+            raise Malformed(
+                f"{asked} and returns no derivatives, and {name} then holds none by a name that is known: "
+                "say gradient=lambda net, x, y: ..."
+            )
         return answer
 
     layout = {**layout, **{key: value for key, value in found.items() if key in ("weights", "biases")}}
@@ -97,7 +119,26 @@ def from_class(
     target = adapt(f, activations=False, supports={**limits, **limits_biases, **supports}, **layout)
     target.notes = (f"of {name}: {'; '.join(notes)}", *target.notes)  # type: ignore[attr-defined]
     target.__qualname__ = name
-    return target
+    return _told_of_class(target, name)
+
+
+def _told_of_class(target: Target, name: str) -> Target:
+    """A target whose errors name the options as those of from_class, which has them too."""
+
+    def said(text: str) -> str:
+        return text.replace("backproof.adapt(f, ", f"backproof.from_class({name.rpartition('.')[2]}, ")
+
+    @functools.wraps(target)
+    def of_class(problem: Problem) -> Any:
+        try:
+            return target(problem)
+        except Malformed as error:
+            raise Malformed(said(str(error))) from None
+        except Exception as error:
+            error.__notes__ = [said(note) for note in getattr(error, "__notes__", [])]
+            raise
+
+    return of_class
 
 
 class _Making:
@@ -167,8 +208,30 @@ def _found_in(
     return found, f"{told}, biases in {of_biases} as {found['biases']}s"
 
 
-def _form(probe: Any, ask: Callable[..., Any], weights: Sequence[Any], biases: Sequence[Any], layout: Mapping[str, Any]) -> str | None:
-    """In which form a method answers, by what it answers of one network; None where it answers nothing, or raises. Raises TargetError."""
+def _form(
+    making: _Making, ask: Callable[..., Any], of_weights: Names, of_biases: Names | None, layout: Mapping[str, Any]
+) -> tuple[str | None, str]:
+    """In which form a method answers, by what it answers of one network; None where it answers nothing, and why, if it raises.
+
+    Raises TargetError.
+    """
+    forms, error = _forms(making.probe, ask, of_weights, of_biases, layout)
+    if error is not None and not (making.fixed or making.three):
+        # what is wrong between layers does not raise where there is one
+        of_one_layer, _ = _forms(making([3, 2]), ask, replace(of_weights, count=1), of_biases and replace(of_biases, count=1), layout)
+        forms = of_one_layer if len(of_one_layer) == 1 else []
+    if len(forms) > 1:
+        raise TargetError(f"from_class: what it answers may be {' or '.join(forms)}: say returns=, or gradient=lambda net, x, y: ...")
+    if forms or error is None:
+        return forms[0] if forms else None, ""
+    return None, f", which raised {type(error).__name__} when it was tried: if it does not return {WANTED}, say returns="
+
+
+def _forms(
+    probe: Any, ask: Callable[..., Any], of_weights: Names, of_biases: Names | None, layout: Mapping[str, Any]
+) -> tuple[list[str], Exception | None]:
+    """The forms that fit what one network answers, and what it raised."""
+    weights, biases = of_weights.read(probe), of_biases.read(probe) if of_biases else []
     in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
     inputs, outputs = np.shape(weights[0])[0 if in_out else 1] - folded, np.shape(weights[-1])[1 if in_out else 0]
     problem = Problem([np.ones((outputs, inputs))], activations=["identity"], x=np.full((5, inputs), 0.5), y=np.eye(5, outputs))
@@ -176,13 +239,10 @@ def _form(probe: Any, ask: Callable[..., Any], weights: Sequence[Any], biases: S
     x, y = chosen.calls(problem)[0]
     try:
         with np.errstate(all="ignore"):
-            answer = ask(copy.deepcopy(probe), x, y)
-    except Exception:  # it is told when a problem is put to it
-        return None
-    forms = forms_of(answer, weights, biases)
-    if len(forms) > 1:
-        raise TargetError(f"from_class: what it answers may be {' or '.join(forms)}: say returns=, or gradient=lambda net, x, y: ...")
-    return forms[0] if forms else None
+            answer = without_loss(ask(copy.deepcopy(probe), x, y))
+    except Exception as error:  # it is told when a problem is put to it
+        return [], error
+    return forms_of(answer, weights, biases), None
 
 
 def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:
@@ -191,22 +251,22 @@ def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:
 
 
 def _question(
-    probe: Any, gradient: Callable[..., Any] | str | None, known: Sequence[str], learning_rate: Any = None
+    probe: Any, gradient: Callable[..., Any] | str | None, known: Sequence[Sequence[str]], learning_rate: Any = None
 ) -> tuple[Callable[..., Any], str]:
-    """What asks a network, and the same in words; learning_rate: as adapt takes it. Raises TargetError."""
+    """What asks a network, and the same in words. Raises TargetError.
+
+    known: names of methods, those that are looked for first; learning_rate: as adapt takes it.
+    """
     if callable(gradient):
         return gradient, "asked by gradient"
     methods = [name for name in dir(probe) if not name.startswith("_") and callable(getattr(probe, name))]
-    chosen = [name for name in known if name in methods] if gradient is None else [gradient]
+    named = ([name for name in names if name in methods] for names in known)
+    chosen = next(filter(None, named), []) if gradient is None else [gradient]
     if len(chosen) != 1 or chosen[0] not in methods:
         has = f"it has {', '.join(methods) or 'no methods'}"
-        meant = (
-            f"the method to be asked may be {' or '.join(chosen)}"
-            if chosen
-            else f"no method is known by its name to give a gradient ({has})"
-        )
-        if gradient is not None:
-            meant = f"there is no method {gradient} ({has})"
+        meant = f"no method is known by its name to give a gradient ({has})"
+        if chosen:
+            meant = f"the method to be asked may be {' or '.join(chosen)}" if gradient is None else f"there is no method {gradient} ({has})"
         raise TargetError(f"from_class: {meant}: say gradient='name', or gradient=lambda net, x, y: ...")
     rate_named = next(iter(learning_rate), None) if isinstance(learning_rate, Mapping) else learning_rate
     taken = inspect.signature(getattr(probe, chosen[0])).parameters if isinstance(rate_named, str) else {}

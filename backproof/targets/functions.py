@@ -54,7 +54,8 @@ def adapt(
     layers: "lists" if f takes a list of weights and one of biases; "pairs" if one list of (W, b); "dicts" if one of {"W": ..., "b": ...};
         "dict" if one dict {"W1": ..., "b1": ..., "W2": ...}; "arguments" if each W and each b is an argument of its own, as in
         f(W1, b1, W2, b2, x, y), whose names say how many layers there are and in which order; "numbers" if each weight, layer by layer
-        and row by row, and then each bias is one. It answers in the same form; in dicts by the names dW or W, and db or b.
+        and row by row, and then each bias is one. It answers in the same form; in dicts by the names dW or W, and db or b. A number before
+        or after that, the loss, is left out.
     expected: "rows" if y is as x, "class_index" if it is the number of each sample's class, from 0; then y is one-hot in every problem.
     order: "layers_first" if x and y come last, "samples_first" if they come first.
     activations: whether f is told the activations, after the weights and biases.
@@ -147,7 +148,9 @@ def _answers_by(f: Callable[..., Any], layout: Layout, rate: Rate | None, proble
     with suppress(Exception):
         _adapted(f, layout, rate, counts)(problem.copy())
         return ""  # it raised once, for another reason
-    changes: list[dict[str, Any]] = [{name: value} for name in ("samples", "weights", "biases", "order") for value in LAYOUTS[name]]
+    changes: list[dict[str, Any]] = [
+        {name: value} for name in ("samples", "weights", "biases", "order", "expected") for value in LAYOUTS[name]
+    ]
     pairs = [{**one, **other} for one, other in combinations(changes, 2) if one.keys() != other.keys()]
     for change in changes + pairs:
         with suppress(Exception):

@@ -156,6 +156,8 @@ class Layout:
         """What f answers, taken apart. Raises Malformed, or anything else where it has another form."""
         if self.layers == "arguments":
             return _of_arguments(answer, given, self.by_turns)
+        if self.layers != "numbers":
+            answer = without_loss(answer)
         if self.layers in READERS:
             return READERS[self.layers](answer, given)
         if self.is_folded and shapes_of(answer) == given.shapes:
@@ -180,6 +182,20 @@ class Layout:
         raise Malformed(
             f"f neither answers weights of the shapes {given.shapes} nor leaves such in what it was given: expected updated weights"
         )
+
+
+def without_loss(answer: Any) -> Any:
+    """What is answered beside the loss, a number that stands before or after it."""
+    if isinstance(answer, tuple) and len(answer) > 1:
+        for number, others in ((answer[0], answer[1:]), (answer[-1], answer[:-1])):
+            if is_number(number):
+                return others if len(others) > 1 else others[0]
+    return answer
+
+
+def is_number(given: Any) -> bool:
+    """Whether something is a number alone, of any framework."""
+    return isinstance(given, (int, float, np.number)) or getattr(given, "shape", None) == ()
 
 
 def _of_pairs(answer: Any, given: Given) -> Parts:

@@ -175,7 +175,8 @@ class FoundStack:
     def _read(self, parameter: Any, layer: Layer, name: str) -> AnyArray:
         if parameter.grad is None:
             number = self.layers.index(layer) + 1
-            raise RuntimeError(f"layer {number}: .grad of its {name} is None after backward(): no gradient reaches it")
+            cut = "the graph is cut above it, by .detach() or torch.no_grad() say, or what it gives is not used"
+            raise RuntimeError(f"layer {number}: .grad of its {name} is None after backward(): no gradient reaches it; {cut}")
         array = as_array(parameter.grad)
         return layer.turned(array) if name == "weight" else array.ravel()
 

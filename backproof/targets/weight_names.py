@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,12 +22,13 @@ SLOPES = {
 }
 """Those that may hold their derivatives, listed or numbered."""
 
-DICTS = ("grads", "gradients", "grad")
-"""Dicts that may hold derivatives by their numbered names."""
+DICTS = {"weights": ("params", "parameters", "weights"), "derivatives": ("grads", "gradients", "grad")}
+"""Dicts that may hold weights and biases, or derivatives, by their numbered names."""
 
 METHODS = ("backprop", "backward", "backpropagate", "back_propagate", "backpropagation", "gradient", "gradients", "compute_gradients")
+BESIDE_THE_LOSS = ("loss", "loss_and_grads", "loss_and_gradients", "compute_loss")
 UPDATING = ("train", "train_step", "update", "step", "fit", "learn", "partial_fit")
-"""The methods that may be asked: for derivatives, and for an update."""
+"""The methods that may be asked: for derivatives, where there is none of these for the loss with them, and for an update."""
 
 
 Parts: TypeAlias = tuple[Any, Any]
@@ -38,12 +39,14 @@ Parts: TypeAlias = tuple[Any, Any]
 class Names:
     """Where an object holds something for each layer: in one attribute that is a list, or in one for each, numbered from the first.
 
-    stem: the attribute, or what stands before its number; first: the number, None for a list; count: of the layers that were found.
+    stem: the attribute, or what stands before its number; first: the number, None for a list; count: of the layers that were found;
+    within: the attribute that is a dict with these as its keys, "" where they are attributes themselves.
     """
 
     stem: str
     first: int | None
     count: int
+    within: str = ""
 
     def of(self, count: int) -> list[str]:
         """The attributes of so many layers."""
@@ -51,20 +54,22 @@ class Names:
 
     def read(self, held: Any, count: int = 0) -> list[Any]:
         """What an object or a dict holds, by layer; count: of how many, 0 for as many as were found."""
+        held = getattr(held, self.within) if self.within else held
         if self.first is None:
             return list(_value(held, self.stem))
         return [_value(held, name) for name in self.of(count or self.count)]
 
     def write(self, held: Any, arrays: Sequence[AnyArray]) -> None:
         """Put arrays, by layer, where an object holds them."""
-        if self.first is None:
-            setattr(held, self.stem, list(arrays))
+        named = {self.stem: list(arrays)} if self.first is None else dict(zip(self.of(len(arrays)), arrays, strict=True))
+        if self.within:
+            getattr(held, self.within).update(named)
         else:
-            for name, array in zip(self.of(len(arrays)), arrays, strict=True):
-                setattr(held, name, array)
+            for name, value in named.items():
+                setattr(held, name, value)
 
     def __str__(self) -> str:
-        return ", ".join(self.of(self.count))
+        return ", ".join(f"{self.within}[{name!r}]" if self.within else name for name in self.of(self.count))
 
 
 def found(held: Any, listed: Sequence[str], numbered: Sequence[str]) -> list[Names]:
@@ -96,7 +101,11 @@ def _is_numeric(value: Any) -> bool:
 
 def names_of(held: Any, part: str) -> Names | None:
     """Where an object holds its weights or biases, None where nowhere. Raises TargetError where it may be one of several."""
-    ways = found(held, LISTED[part], NUMBERED[part])
+    dicts = [(name, value) for name, value in _attributes(held) if name in DICTS["weights"] and isinstance(value, Mapping)]
+    # an attribute that is there besides is what the network computes with
+    ways = found(held, LISTED[part], NUMBERED[part]) or [
+        replace(way, within=name) for name, value in dicts for way in found(value, LISTED[part], NUMBERED[part])
+    ]
     if len(ways) > 1:
         said = "; or ".join(map(str, ways))
         raise TargetError(f"from_class: the {part} may be {said}: say set_weights=lambda net, weights, biases: ...")
@@ -110,7 +119,7 @@ def attributes_told(held: Any) -> str:
 
 def slopes_of(held: Any, weights: Sequence[Any], biases: Sequence[Any]) -> tuple[Any, Any] | None:
     """(dC/dW, dC/db) of the shapes of weights and biases where an object holds them, None where it holds none. Raises Malformed."""
-    holders = [held, *(value for name, value in _attributes(held) if name in DICTS and isinstance(value, Mapping))]
+    holders = [held, *(value for name, value in _attributes(held) if name in DICTS["derivatives"] and isinstance(value, Mapping))]
     ways = []
     for holder in holders:
         of_weights = found(holder, SLOPES["weights"], SLOPES["weights"])

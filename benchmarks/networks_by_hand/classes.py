@@ -99,6 +99,36 @@ def toy(wrong):
     return from_class(NeuralNetwork, samples="one", returns="updated", learning_rate=0.25, supports={"activations": ["sigmoid"]})
 
 
+@by_hand("a class with a dict of parameters, whose loss returns a dict of gradients too (after CS231n's nets)", "no mask of ReLU")
+def dict_of_params(wrong):
+    class Net:
+        def __init__(self, input_dim, hidden_dim, classes):
+            self.params = {"W1": 1e-3 * np.random.randn(input_dim, hidden_dim), "b1": np.zeros(hidden_dim)}
+            self.params |= {"W2": 1e-3 * np.random.randn(hidden_dim, classes), "b2": np.zeros(classes)}
+            self.reg = 0.05
+
+        def loss(self, X, y):
+            W1, b1, W2, b2 = (self.params[name] for name in ("W1", "b1", "W2", "b2"))
+            hidden = np.maximum(0, X @ W1 + b1)
+            scores = hidden @ W2 + b2
+            shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+            p = shifted / shifted.sum(axis=1, keepdims=True)
+            rows = np.arange(len(y))
+            loss = -np.log(p[rows, y]).mean() + self.reg * ((W1 * W1).sum() + (W2 * W2).sum())
+            p[rows, y] -= 1
+            dscores = p / len(y)
+            dhidden = dscores @ W2.T
+            if not wrong:
+                dhidden[hidden == 0] = 0
+            grads = {"W2": hidden.T @ dscores + 2 * self.reg * W2, "b2": dscores.sum(axis=0)}
+            grads |= {"W1": X.T @ dhidden + 2 * self.reg * W1, "b1": dhidden.sum(axis=0)}
+            return loss, grads
+
+    # glue
+    supports = {"activations": ["relu"], "output_activations": ["identity"], "reductions": ["mean"]}
+    return from_class(Net, expected="class_index", penalty=("l2", 0.1), supports=supports)
+
+
 @by_hand("a class with a dict of gradients, ReLU and rows of biases", "ReLU's mask taken of the error")
 def dict_of_grads(wrong):
     class MLP:

@@ -80,15 +80,19 @@ class AlongZ:
         return self._hidden(z) if self.hidden else self._last(z, 0.5)
 
     def posed_beside(self, z: float) -> Problem | None:
-        """A problem of one z, with y beside the output, so that nothing above is large where the output is."""
+        """A problem of one z, above which nothing is large where a is: y lies beside the output, or, of labels, the output is small."""
         many = np.full(self.support.widths[1 if self.hidden else -1] if self.support.widths else 1, ANCHOR)
         many[0] = z
         problem = self._hidden(many) if self.hidden else self._last(many, 0.5)
-        if problem is None or not self.hidden or self.support.labels(problem.loss) is not None:
+        if problem is None or not self.hidden:
             return problem
         with np.errstate(all="ignore"):
-            a = forward(problem).activations[-1]
-        y = self.precision.held(a - 0.75)
+            passed = forward(problem).activations
+        if self.support.labels(problem.loss) is not None:
+            below, above, *others = problem.weights
+            largest = float(np.abs(np.nan_to_num(passed[1])).max())
+            return problem.replaced(weights=[below, np.ldexp(above, -int(np.frexp(max(largest, 1.0))[1])), *others])
+        y = self.precision.held(passed[-1] - 0.75)
         return problem.replaced(y=y) if np.isfinite(y).all() else None
 
     @property

@@ -175,7 +175,9 @@ class Asked:
             near = distance <= SAFETY * (allowed + relative * np.abs(predicted))
         if near.all():
             return True
-        near |= (self.got == predicted) | (np.isnan(self.got) & np.isnan(predicted)) | ~np.isfinite(allowed)
+        # 0 times NaN is 0 to those who mask what they multiply
+        masked = np.isnan(predicted) & (np.isnan(self.got) | (self.got == 0) & (self.right == 0))
+        near |= (self.got == predicted) | masked | ~np.isfinite(allowed)
         if near.all():
             return True
         if self.rung.special and not self.is_off:
@@ -184,18 +186,23 @@ class Asked:
                 return bool((np.abs(predicted - self.right) <= self._with_jumps).all())
         return False
 
-    def are_apart(self, one: Simulated, other: Simulated) -> bool:
-        """Whether two predictions differ by more than a right answer may be off, formulas that lose digits included unless strictly."""
-        if one.numbers is None or other.numbers is None:
-            return one.numbers is not other.numbers or one.verdict is not other.verdict
-        if self.gradient is None:
-            return False
-        # what a formula loses is a share of what it is multiplied by, which may be wrong, and larger
+    def raises_the_same(self, simulated: Simulated) -> bool:
+        """Whether a prediction fails in the words of the target: that both raise is said of many wrong steps, and of what is no step."""
+        return self.refused and bool(simulated.message) and simulated.message in self.answer.message
+
+    def is_wrong(self, simulated: Simulated) -> bool:
+        """Whether a prediction is no right answer by any formula, those that lose digits included unless strictly."""
+        if self.gradient is None or simulated.numbers is None:
+            return simulated.numbers is None
+        allowed = self._with_jumps if self.rung.special else self._allowances[0]
         with np.errstate(all="ignore"):
-            sizes = np.maximum(np.abs(one.numbers), np.abs(other.numbers)) / np.abs(self.right)
-            allowed = self._allowances[0] * (1 + np.where(self.right == 0, 0.0, sizes))
-            near = (np.abs(one.numbers - other.numbers) <= SAFETY * allowed) | ~np.isfinite(allowed)
-        return not bool((near | (one.numbers == other.numbers) | (np.isnan(one.numbers) & np.isnan(other.numbers))).all())
+            near = np.abs(simulated.numbers - self.right) <= SAFETY * allowed
+        return not bool((near | (simulated.numbers == self.right) | ~np.isfinite(allowed)).all())
+
+    @cached_property
+    def leaves_the_range(self) -> bool:
+        """Whether an answered number is infinite or NaN, where honest rounding gives none that is."""
+        return self.gradient is not None and bool((np.isfinite(self._allowances[0]) & ~np.isfinite(self.got)).any())
 
     def near(self, one: Array, other: Array) -> bool:
         """Whether two rows of numbers are the same, as far as rounding tells."""
@@ -217,8 +224,8 @@ class Asked:
                     return Simulated(None, Verdict.MALFORMED)
         except Malformed as error:
             return Simulated(None, Verdict.MALFORMED, str(error))
-        except Exception:  # what a network with a wrong step raises is its answer
-            return Simulated(None, Verdict.RAISES)
+        except Exception as error:  # what a network with a wrong step raises is its answer
+            return Simulated(None, Verdict.RAISES, str(error))
         return Simulated(numbers)
 
     def _numbers(self, given: Gradient) -> Array | None:

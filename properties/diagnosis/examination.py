@@ -28,7 +28,7 @@ from properties.diagnosis.read_outs import matrix, samples, shown
 from properties.diagnosis.reproduction import reproduces, reproduces_all, together
 from properties.diagnosis.search import Search
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place, where
-from properties.diagnosis.table import Table, all_variants
+from properties.diagnosis.table import OF_RANGE, Table, all_variants
 from properties.diagnosis.variant import OF_DELTA
 from properties.faults.fault import Network
 from properties.judging.judgement import precision_of
@@ -135,7 +135,9 @@ class Examination:
         if conducted := conduct(self.asks, rungs, self.precision, self.support.learning_rate):
             return (_of_conduct(conducted),)
         asked = self.asked(rungs, 0.5)
-        self.search = search = Search(Table(without), asked)
+        # what shows by NaN alone is no cause where nothing is
+        untold = without if any(one.leaves_the_range for one in asked) else {*without, *OF_RANGE}
+        self.search = search = Search(Table(untold), asked)
         if search.gives.all():
             return ()
         if self._changes():
@@ -202,6 +204,9 @@ class Examination:
             one for one, off in zip(search.asked, search.wrong, strict=True) if off and (one.gradient is not None or not wrong_answers)
         ]
         wrong += [one for one in of_fresh if one.differs_from_right]
+        # without a wrong number the words of what is raised are all that tells
+        if not wrong_answers and not all(one.raises_the_same(one.simulate(changed)) for one in wrong):
+            return False
         return len(wrong) >= FAILING and len({str(one.structure) for one in wrong}) >= STRUCTURES
 
     def _of_causes(self, search: Search, fresh: Sequence[Asked]) -> tuple[Diagnosis, ...]:

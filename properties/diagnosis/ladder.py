@@ -342,7 +342,7 @@ class Drawing:
                 yield Rung(made.replaced(x=x, y=y), "edge")
 
     def edges(self) -> Iterator[Rung]:
-        """Large and tiny pre-activations, kinks, large and small errors, sure outputs."""
+        """Large and tiny pre-activations, kinks, large and small errors, outputs of which e^a leaves the range."""
         if not self.fixed and self.support.values != "tame":
             elementwise = [choice for choice in self.all_choices() if not isinstance(row_of(ACTIVATIONS, choice), Joint)]
             for choice in elementwise:
@@ -355,8 +355,8 @@ class Drawing:
         layers = len(widths) - 1
         choices = [*[self.linear_hidden] * (layers - 1), self.linear]
         for loss in self.losses:
-            for factor in (8.0, 64.0, 2.0**-10, 2.0**-27):
-                made = self.problem(widths, 1 + (factor == 64.0), choices, loss)
+            for factor in (8.0, 64.0, 2.0**-10, 2.0**-27, 2.0**14, 2.0**15):
+                made = self.problem(widths, 1 + (factor in (64.0, 2.0**15)), choices, loss)
                 if made is None:
                     continue
                 with np.errstate(all="ignore"):

@@ -108,15 +108,10 @@ class Search:
                 self.causes, self.gives = others, gives
 
     def told(self) -> list[Variant]:
-        """The causes without which an answer would be off; not those that lose digits alone, as a formula by which no answer is wrong."""
+        """The causes by which an answer would be off; not those that lose digits alone, as a formula by which no answer is wrong."""
         if len(self.causes) < 2:
             return self.causes
-        changed = together(self.causes)
-        told = []
-        for row in self.causes:
-            others = together([each for each in self.causes if each is not row])
-            if any(one.are_apart(one.simulate(changed), one.simulate(others)) for one in self.asked):
-                told.append(row)
+        told = [row for row in self.causes if any(one.is_wrong(one.simulate(row.changed)) for one in self.asked)]
         return told or self.causes
 
     def _one_more(self) -> bool:
@@ -316,12 +311,13 @@ class Search:
     def same_numbers(self, cause: Variant, fresh: Sequence[Asked]) -> list[str]:
         """The variants that give all answers as well in the place of a cause, on all problems."""
         every = [one for one in (*self.asked, *fresh) if one.gradient is not None]
+        refused = [] if (self.wrong & self.answered).any() else [one for one in self.asked if one.refused]
         named = []
         written = [self.table.rows[name] for name in written_equals(cause) if name in self.table.rows]
         rivals = {row.name: row for row in (*self.rivals.get(cause.name, []), *written)}
         for row in rivals.values():
-            beside = [row if each is cause else each for each in self.causes]
-            if reproduces_all(every, together(beside)):
+            beside = together([row if each is cause else each for each in self.causes])
+            if reproduces_all(every, beside) and all(one.raises_the_same(one.simulate(beside)) for one in refused):
                 named.append(row.name)
         return named
 

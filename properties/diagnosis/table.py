@@ -18,6 +18,19 @@ OF_CONDUCT = frozenset({CALLS, BEFORE, INPUTS, LAYOUT})
 OF_MEMORY = frozenset({"kept_the_first_answer_for_the_same_inputs", "was_right_for_the_first_ten_calls"})
 """Faults of memory that no law of conduct sees."""
 
+OF_RANGE = frozenset(
+    {
+        "overflowed_softmax",
+        "shifted_softmax_by_the_largest_of_the_batch",
+        "multiplied_the_branch_not_taken_by_zero",
+        "took_sigmoid_through_its_logarithm",
+        "overflowed_softplus",
+        "overflowed_silu",
+        "divided_and_then_masked",
+    }
+)
+"""Faults by which answers are NaN, and right as far as digits go elsewhere: where nothing is NaN a right formula has their numbers."""
+
 
 def is_conduct(fault: Fault) -> bool:
     """Whether a fault is one of state or conduct: its answer to a problem is not a function of the problem's numbers."""
