@@ -66,6 +66,7 @@ def serve(spec: str, incoming: Incoming, say: Callable[[bytes], None]) -> None:
     except TargetError as error:
         say(packed({"kind": "errored", "message": str(error)}))
         return
+    session.interruptible = False  # Ctrl-C is the other end's, and raises nothing here
     binary = start.data.get("binary") is True
     ready = {"kind": "ready", "name": spec, "supports": plain(session.supports), "precision": session.precision, "binary": binary}
     say(packed(ready | ({"notes": session.notes} if session.notes else {})))

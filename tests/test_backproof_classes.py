@@ -235,6 +235,14 @@ class TwoMethods(Listed):
         return None
 
 
+class Unasked:
+    def __init__(self):
+        self.weights = [np.zeros((2, 2))]
+
+    def solve(self, x, y):
+        return 0.0
+
+
 class Unknown:
     def __init__(self):
         self.synapses = [np.zeros((2, 2))]
@@ -270,7 +278,8 @@ REFUSED = [
         {},
         "from_class: the method to be asked may be backprop or gradient: say gradient='name', or gradient=lambda net, x, y: ...",
     ),
-    (Listed, {"gradient": "backprob"}, "from_class: the method to be asked is none of its methods, backprop, error: say gradient='name'"),
+    (Unasked, {}, "from_class: no method is known by its name to give a gradient (it has solve): say gradient='name', or gradient=lambda"),
+    (Listed, {"gradient": "backprob"}, "from_class: there is no method backprob (it has backprop, error): say gradient='name'"),
     (
         Unknown,
         {},

@@ -146,11 +146,18 @@ class TestCheck:
         assert (report["schema"], report["examples"], report["strict"], report["passed"]) == ("backproof.report", 3, True, True)
         assert result.stdout.startswith("right: ")
 
-    def test_a_folder_that_cannot_be_written_is_told_and_no_matter(self, folder):
+    @pytest.mark.parametrize(
+        ("save", "told"),
+        [
+            ("taken", "backproof: no finding is saved: taken is a file, and --save takes a folder\n"),
+            ("taken/below", "backproof: the finding cannot be saved in taken/below/doubled-"),
+        ],
+    )
+    def test_a_folder_that_cannot_be_written_is_told_and_no_matter(self, folder, save, told):
         (folder / "taken").write_text("")
-        result = run("check", "t.py:doubled", "--max-examples", 10, "--shrink-seconds", 0, "--save", "taken")
+        result = run("check", "t.py:doubled", "--max-examples", 10, "--shrink-seconds", 0, "--save", save)
         assert result.exit_code == 1
-        assert result.stderr.startswith("backproof: the finding cannot be saved in taken/doubled-")
+        assert result.stderr.startswith(told)
         assert "wrong: doubled" in result.stdout
         assert "replay" not in lines(result.stdout)
 
@@ -385,6 +392,15 @@ def test_no_colour_is_kept(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="it takes a file that is always full")
+def test_a_full_disk_is_told_in_a_line(folder):
+    command = [sys.executable, "-m", "backproof", "verify", "problem.json", "wrong.json"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "backproof: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.slow
 def test_a_check_leaves_nothing_in_the_folder_but_what_it_saves(folder):
     before = {path.name for path in folder.iterdir()}
     command = [sys.executable, "-m", "backproof", "check", "t.py:right", "--max-examples", "3"]
@@ -392,4 +408,5 @@ def test_a_check_leaves_nothing_in_the_folder_but_what_it_saves(folder):
     done = subprocess.run(command, cwd=folder, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in folder.iterdir()} - before <= {"__pycache__", ".backproof"}
-    assert [path.name for path in (folder / ".backproof").iterdir()] == ["history.jsonl"]
+    assert {path.name for path in (folder / ".backproof").iterdir()} == {"history.jsonl", ".gitignore"}
+    assert (folder / ".backproof" / ".gitignore").read_text() == "*\n"

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from backproof.doors.command_line import cli
+from backproof.doors.compared_table import compared_whys
 from backproof.findings.schema import schema
 from backproof.runs.comparison import Compared, compare, comparison_data, targets_of
 from backproof.targets.target import TargetError
@@ -125,6 +126,23 @@ def test_a_check_that_gives_no_report_is_a_row(monkeypatch, tmp_path):
     assert Compared("module:function", error="why").data()["report"] is None
 
 
+def test_ctrl_c_leaves_what_is_known(monkeypatch, tmp_path):
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def interrupted(names, options, **others):
+        yield Compared(names[1], json.loads(run("right").to_json()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backproof.runs.comparison.compare", interrupted)
+    done = CliRunner().invoke(cli, ["compare", "a.py:f", "b.py:f", "--seed", "1", "--json", str(tmp_path / "c.json")])
+    assert done.exit_code == 130
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
+    assert "not checked" in rows["a.py:f"]
+    assert rows["a.py:f"].endswith("interrupted before its check had ended")
+    assert " right " in rows["b.py:f"]
+    assert len(json.loads((tmp_path / "c.json").read_text())["targets"]) == 2
+
+
 LONG = f"/a/folder/{'of_a_course/' * 7}first.py:gradient"
 
 
@@ -173,6 +191,15 @@ class TestTable:
         (of_markup,) = [line for line in lines if line.startswith("m.py:f ")]
         assert re.search(r"… \([\d,]+ more characters\)$", of_markup)
         assert len(of_markup) < 700
+
+
+@pytest.mark.parametrize("columns", [80, 110, None])
+def test_what_is_no_markup_and_no_picture_is_printed_as_it_is(monkeypatch, tmp_path, capsys, columns):
+    lines = table_of(monkeypatch, tmp_path, columns, ("net.py:key", "right"), ("net.py:art", "raises"), ("[b]x.py:two", "right"))
+    for name in ("net.py:key", "net.py:art", "[b]x.py:two"):
+        assert any(line.split()[:1] == [name] for line in lines), name
+    compared_whys([Compared("net.py:key", json.loads(run("raises").to_json()))])
+    assert "net.py:key: " in capsys.readouterr().out
 
 
 class TestNames:

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from itertools import count
 
 import jsonschema
 import pytest
@@ -16,8 +17,11 @@ from backproof.findings.schema import schema
 from backproof.reports.terminal import report_text
 from backproof.runs import conclusion, self_test
 from backproof.runs.check import replay
+from backproof.targets.target import InProcess
 from benchmarks.textbook import Textbook
+from properties.answers.answer import Answer
 from properties.faults.table import FAULTS
+from properties.verdict import Verdict
 
 LIMITS = {"max_examples": 12, "seed": 1, "shrink_seconds": 0.2}
 SUPPORTS = {"activations": ["tanh", "identity"], "losses": ["half_squared_error"], "reductions": ["sum"], "depth": 2}
@@ -203,6 +207,61 @@ def test_a_mistake_of_our_own_loses_no_lossy_finding(monkeypatch):
     report = check(textbook(["tanh", "identity"]), max_examples=60, seed=1, shrink_seconds=0.2)
     assert report.verdict == "lossy"
     assert report.notes[-1] == "no diagnosis, by a mistake in backproof, please report it: ZeroDivisionError: of ours"
+
+
+def test_an_interrupt_while_it_is_asked_where_and_why_is_one(monkeypatch):
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conclusion, "diagnose", interrupted)
+    report = check(mistaken(), **LIMITS)
+    assert report.interrupted
+    assert report.findings[0].verdict == "wrong"
+    assert report.notes[-1] == "interrupted before it was found where and why: this is the report without"
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """The target's process dies in the calls of these numbers, or from the first call of the diagnosis on."""
+    answers, asks = InProcess.__call__, conclusion.diagnose
+    calls, meanwhile = count(1), []
+
+    def dies_in(numbers=(), of_diagnosis=False):
+        def called(session, problem, *layout):
+            if next(calls) in numbers or meanwhile:
+                session.deaths += 1
+                return Answer(None, Verdict.RAISES, "it died", gone=True)
+            return answers(session, problem, *layout)
+
+        def diagnoses(*given, **options):
+            meanwhile.extend([True] * of_diagnosis)
+            return asks(*given, **options)
+
+        monkeypatch.setattr(InProcess, "__call__", called)
+        monkeypatch.setattr(conclusion, "diagnose", diagnoses)
+
+    return dies_in
+
+
+def test_one_death_of_the_process_costs_no_diagnosis(dying):
+    dying([5])
+    report = check(mistaken(), **LIMITS)
+    assert report.findings[0].cause == "used_activation_for_pre_activation"
+    assert {finding.verdict for finding in report.findings} == {"wrong", "raises"}
+
+
+def test_where_the_process_died_too_often_it_is_said_that_there_is_no_diagnosis(dying):
+    dying([5, 10, 15])
+    report = check(mistaken(), **LIMITS)
+    assert all(finding.diagnoses == () for finding in report.findings)
+    assert report.notes[-1] == "no diagnosis: the target's process died 3 times, and is asked no more"
+
+
+def test_where_the_process_dies_meanwhile_that_is_said(dying):
+    dying(of_diagnosis=True)
+    report = check(mistaken(), **LIMITS)
+    assert report.findings[0].cause is None
+    assert report.notes[-1] == "the target's process died while it was asked where and why: it was not asked all of that"
 
 
 def test_the_suite_tests_itself(monkeypatch):

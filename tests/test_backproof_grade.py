@@ -22,6 +22,7 @@ from backproof.findings.history import history
 from backproof.reports.gradescope import LONGEST_OUTPUT, VISIBILITIES, gradescope
 from backproof.runs.grading import graded, where_it_begins
 from properties.faults.table import FAULTS
+from reference.forward import forward
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = Draft202012Validator(json.loads((ROOT / "tests" / "gradescope_results.json").read_text()))
@@ -69,7 +70,8 @@ class TestTheRule:
     def test_one_named_mistake_costs_half_and_what_proves_nothing_all(self):
         assert Part("p", GRADIENT, 0, 4, excused=True).fraction == 0.5
         assert Part("p", GRADIENT, 4, 4, excused=True).fraction == 1.0
-        assert Part("p", LAWS, 4, 4, void=True).fraction == 0.0
+        void = Part("p", LAWS, 4, 4, void=True)
+        assert (void.fraction, void.counts) == (0.0, "right in 4 of 4 problems; no points, since no part of the gradient has any")
 
     def test_shares_add_up(self):
         assert sum(SHARES.values()) == pytest.approx(1)
@@ -111,6 +113,29 @@ def test_one_mistake_that_is_named_costs_half_of_what_it_spoils():
     assert all(part.fraction >= 0.5 for part in result.parts)
     assert any(part.excused and part.right < part.of for part in result.parts if part.kind == GRADIENT)
     assert 5.0 < result.score < 10.0
+
+
+def test_a_mistake_that_raises_in_most_networks_is_named_all_the_same():
+    """W in place of its transpose: the shapes fit in square layers alone."""
+
+    def untransposed(problem):
+        passed = forward(problem)
+        delta, weights, biases = passed.activations[-1] - problem.y, [], []
+        for layer in reversed(range(problem.depth)):
+            a = passed.activations[layer + 1]
+            delta = delta * (1 - a * a)
+            weights.insert(0, delta.T @ passed.activations[layer])
+            biases.insert(0, delta.sum(axis=0))
+            delta = delta @ problem.weights[layer].T
+        return weights, biases
+
+    few = FEW | {"max_examples": 40, "activations": ["tanh"], "reductions": ["sum"], "biases": True, "depth": (1, 3), "width": (1, 4)}
+    result = graded(untransposed, **RULE, **few)
+    (answers, *parts) = result.parts
+    assert 2 * answers.right < answers.of, "it must raise in most"
+    assert "takes W in place of its transpose" in result.explanation
+    assert "not known" not in result.explanation
+    assert all(part.fraction >= 0.5 for part in parts if part.kind == GRADIENT)
 
 
 def test_zeros_hold_most_laws_and_get_no_points_for_them():
@@ -294,7 +319,14 @@ def doubled(problem):
 def dies(problem):
     os._exit(0)
 
-right.supports = doubled.supports = {"losses": ["half_squared_error"], "activations": ["tanh", "identity"], "depth": 2, "width": 3}
+def dies_once(problem):
+    if problem.batch > 1 and not os.path.exists("died"):
+        open("died", "w").close()
+        os._exit(9)
+    return doubled(problem)
+
+right.supports = {"losses": ["half_squared_error"], "activations": ["tanh", "identity"], "depth": 2, "width": 3}
+doubled.supports = dies_once.supports = right.supports
 """
 AT_IMPORT = {
     "raises": "raise ValueError('at import')",
@@ -356,6 +388,10 @@ class TestTheCommand:
         results = json.loads(done.stdout)
         SCHEMA.validate(results)
         assert (done.exit_code, results["score"]) == (1, 0.0)
+
+    def test_one_that_died_once_is_told_where_and_why_all_the_same(self, folder):
+        done = run("grade", "t.py:dies_once", "--max-examples", 10)
+        assert "dC/dW is twice what it should be" in done.stdout
 
     @pytest.mark.parametrize("word", ["sometimes", "nothing:hidden", "laws:", "laws:hidden:hidden"])
     def test_another_visibility_is_refused(self, folder, word):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +82,12 @@ def aborts(problem):
 
 def nothing(problem):
     return None
+
+def mute(problem):
+    raise AssertionError
+
+def stops(problem):
+    raise KeyboardInterrupt("by itself")
 
 def as_told(problem):
     return globals()[open("told").read()](problem)
@@ -189,6 +196,20 @@ def test_the_first_call_of_each_process_has_a_limit_of_its_own(own):
     said = "no answer within 0.2 s in the first call, which may import and compile (--load-limit allows more); its process was ended"
     assert short(PROBLEM).message == said
     assert short.deaths == 1
+
+
+def test_an_error_without_words_is_told_by_its_name(own):
+    assert re.fullmatch(r"AssertionError \(t.py:\d+ in mute\)", own("mute")(PROBLEM).message)
+
+
+def test_an_interrupt_that_a_target_raises_itself_is_its_error(own, capfd):
+    session = own("stops")
+    for _ in range(2):
+        answer = session(PROBLEM)
+        assert (answer.verdict, answer.gone) == ("raises", False)
+        assert re.fullmatch(r"KeyboardInterrupt: by itself \(t.py:\d+ in stops\)", answer.message)
+    session.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_an_answer_from_another_process_is_exact_to_the_bit(own):

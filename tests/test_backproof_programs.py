@@ -67,7 +67,7 @@ ANSWERS = {{
     "null": lambda id: say({{"kind": "answer", "id": id, "gradient": {{"layers": [{{"weights": [[None, 1]]}}]}}}}),
     "transposed": lambda id: say({{"kind": "answer", "id": id, "gradient": {{"layers": [{{"weights": [[1], [2]], "biases": [1]}}]}}}}),
     "debugs": lambda id: say("debug: z = 0.5"),
-    "bare": lambda id: say('{{"kind": "answer", "id": %d, "gradient": {{"layers": [{{"weights": [[NaN, 1]]}}]}}}}' % id),
+    "bare": lambda id: say('{{"kind": "answer", "id": %d, "gradient": {{"layers": [{{"weights": [[-nan, 1]], "biases": [inf]}}]}}}}' % id),
     "other_kind": lambda id: say({{"kind": "result", "id": id}}),
     "other_id": lambda id: say({{"kind": "answer", "id": id + 7, "gradient": shape}}),
     "no_id": lambda id: say({{"kind": "answer", "gradient": shape}}),
@@ -222,6 +222,12 @@ def test_an_answer_is_read(program):
     assert (answer.verdict, answer.message, answer.changed, answer.gone) == (None, "", ("x",), False)
 
 
+def test_an_infinity_as_printf_writes_it_is_read(program):
+    answer = program("bare")(PROBLEM)
+    np.testing.assert_array_equal(answer.gradient.weights[0], [[np.nan, 1.0]])
+    np.testing.assert_array_equal(answer.gradient.biases[0], [np.inf])
+
+
 NO_GRADIENT = [
     ("skips", None, "the target says that it does not support the problem: no tanh"),
     ("skips_without", None, "the target says that it does not support the problem: it said no reason"),
@@ -246,8 +252,12 @@ def test_an_answer_without_a_gradient_says_why_and_the_program_is_asked_on(progr
 
 
 ENDED = [
-    ("debugs", "malformed", "it printed 'debug: z = 0.5' (not JSON: Expecting value in line 1, column 1); its process was ended"),
-    ("bare", "malformed", 'NaN is no JSON number: expected "NaN", "Infinity" or "-Infinity" as a string'),
+    (
+        "debugs",
+        "malformed",
+        "it printed 'debug: z = 0.5' (not JSON: Expecting value in line 1, column 1); its process was ended: what else "
+        "a program prints goes to standard error",
+    ),
     ("other_kind", "malformed", '"kind": "result", "id": 1}\': expected "kind" to be answer, skipped or errored'),
     ("errs_oddly", "malformed", '\': expected "verdict" to be raises or malformed'),
     (

@@ -88,10 +88,23 @@ def test_the_schema_and_the_version_of_a_gradient_may_be_left_out():
     assert gradient_of(message).weights == [[[1.5]]]
 
 
+def test_a_nan_or_an_infinity_as_printf_writes_it_is_one_and_strings_stay():
+    printed = "nan, -nan, -nan(ind), NaN, NAN ,inf,+Inf, Infinity, INF,-inf, -Infinity"
+    said = '"why": "nan, [inf, \\", inf]"'
+    line = f'{{"kind": "answer", "id": 1, {said}, "gradient": {{"layers": [{{"weights": [[{printed}]], "biases": [nan]}}]}}}}\n'
+    (message,) = messages(line.encode())
+    gradient = gradient_of(message)
+    np.testing.assert_array_equal(gradient.weights[0], [[np.nan] * 5 + [np.inf] * 4 + [-np.inf] * 2])
+    assert np.isnan(gradient.biases[0]).all()
+    assert message.data["why"] == 'nan, [inf, ", inf]'
+
+
 NO_MESSAGES = [
     ("no JSON", b"hello", "'hello' (not JSON: Expecting value in line 1, column 1)"),
     ("half an object", b'{"kind": "ans', "(not JSON: Unterminated string"),
-    ("a bare NaN", b'{"kind": "answer", "id": NaN}', 'NaN is no JSON number: expected "NaN", "Infinity" or "-Infinity" as a string'),
+    ("a word", b'{"kind": "answer", "id": nano}', "(not JSON: Expecting value"),
+    ("a number and a word", b'{"kind": "answer", "id": 1nan}', "(not JSON: Expecting ',' delimiter"),
+    ("a NaN and no end", b'{"kind": "answer", "id": nan', "(not JSON: Expecting"),
     ("a key twice", b'{"kind": "answer", "kind": "answer"}', "'kind' is given twice in one object"),
     ("a list", b"[1, 2]", "'[1, 2]', which is no JSON object with a \"kind\""),
     ("no kind", b'{"id": 1}', 'which is no JSON object with a "kind"'),

@@ -1,6 +1,7 @@
 """A sweep names the ranges in which a planted fault shows, and passes what is right in every format."""
 
 import json
+import re
 from importlib import import_module
 
 import ml_dtypes
@@ -383,6 +384,16 @@ def test_jax_differentiates_a_function():
     jax = pytest.importorskip("jax")
     sweep = backproof.sweep(jax.nn.softplus, arrays="jax", activation="softplus", precision="float32", seed=1, numbers=FEW)
     assert sweep.passed and [one.judged > FEW / 2 for one in sweep.quantities] == [True, True]
+
+
+def test_two_numbers_that_differ_are_told_by_digits_that_do():
+    off = wide(lambda z: z**3), wide(lambda z: 3 * z**2 * (1 + 6e-6))
+    sweep = backproof.sweep(off, formula="z ** 3", precision="float32", seed=1, numbers=FEW)
+    pairs = re.findall(r"got (\S+), exact (\S+)$", str(sweep), re.MULTILINE)
+    rows = [re.split(r"  +", line) for line in str(sweep).splitlines() if line.startswith("g'  ")]
+    pairs += [(row[7], row[8]) for row in rows if len(row) > 9]
+    assert len(pairs) > 4
+    assert all(got != exact for got, exact in pairs), str(sweep)
 
 
 def test_right_says_how_many_numbers_it_is_said_of():

@@ -54,6 +54,7 @@ FILES = {
     "fails.py": "value = 1 / 0\\n",
     "leaves.py": "import sys\\nsys.exit(3)\\n",
     "empty.py": "",
+    "many.py": "\n".join(f"def f{i}(problem): ..." for i in range(15)),
 }
 
 
@@ -86,13 +87,24 @@ def test_a_target_is_loaded_by_its_whole_path(folder, monkeypatch, tmp_path_fact
 
 
 NOT_LOADED = [
-    ("no colon", "mine.py", "target is 'mine.py': expected package.module:function or path/to/file.py:function"),
+    (
+        "no colon",
+        "mine.py",
+        "target is 'mine.py': expected package.module:function or path/to/file.py:function, or 'run: ./program --flag'; "
+        "mine.py has function, Class, NeedsSize, Network",
+    ),
+    ("no colon and nothing in it", "empty.py", "'run: ./program --flag'; empty.py has no public functions"),
+    ("many names", "many.py:g", f"many.py has no 'g'; it has {', '.join(f'f{i}' for i in range(12))} and 3 more"),
     ("no function", "mine.py:", "target is 'mine.py:': expected package.module:function"),
     ("no file", ":function", "target is ':function': expected package.module:function"),
     ("nothing", "", "target is '': expected package.module:function"),
     ("a missing file", "nobody.py:f", "there is no file 'nobody.py': expected path/to/file.py:function"),
     ("a missing module", "nobody.home:f", "nobody.home cannot be loaded: ModuleNotFoundError: No module named 'nobody'"),
-    ("a missing function", "mine.py:functoin", "target 'mine.py:functoin': mine.py has no 'functoin'; it has gradient, function, Class"),
+    (
+        "a missing function",
+        "mine.py:functoin",
+        "target 'mine.py:functoin': mine.py has no 'functoin'; did you mean 'function'? it has gradient, function",
+    ),
     ("a missing method", "mine.py:Class.go", "mine.py has no 'Class.go'; it has method, static, of_class"),
     ("a part of a number", "mine.py:number.x", "mine.py has no 'number.x'; it has no public functions"),
     ("nothing in it", "empty.py:f", "empty.py has no 'f'; it has no public functions"),

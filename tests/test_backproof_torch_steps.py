@@ -261,9 +261,15 @@ REFUSED = {
         "BCEWithLogitsLoss has weights for outputs, where a problem has",
     ),
     "no reduction": (nn.MSELoss(reduction="none"), None, "MSELoss has reduction='none': expected mean or sum"),
-    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected one of CrossEntropyLoss, NLLLoss, MSELoss, BCEWithLogitsLoss, BCELoss, "),
+    "L1": (nn.L1Loss(), None, "loss is L1Loss: expected a module of torch.nn (CrossEntropyLoss, NLLLoss, MSELoss, "),
     "an unknown name": ("l1", None, "loss 'l1' is not known: expected one of half_squared_error"),
-    "no loss": (None, None, "loss None is not known"),
+    "no loss": (None, None, "loss is None: expected a module of torch.nn (CrossEntropyLoss, NLLLoss, "),
+    "a function of ones own": (
+        lambda a, y: a.sum(),
+        None,
+        "loss is the function <lambda>: expected a module of torch.nn (CrossEntropyLoss, ",
+    ),
+    "another function": (F.l1_loss, None, "a function of torch.nn.functional (cross_entropy, nll_loss, "),
     "a sum over outputs": (
         nn.HuberLoss(reduction="sum"),
         lambda y: F.one_hot(y, 10),

@@ -229,7 +229,7 @@ REFUSED = {
     ),
     "an input of two dimensions is not what it takes": (
         lambda: forward_of(lambda net, x: net.a(x[:, :, 0])),
-        "IndexError: too many indices for tensor of dimension 2 (asked with an input of shape (32, 3)): expected linear layers",
+        "IndexError: too many indices for tensor of dimension 2 (asked with 32 samples of ours, each of shape (3,)): expected linear",
     ),
 }
 

@@ -141,6 +141,16 @@ def test_where_one_shape_alone_is_answered_its_widths_are_to_be_said(widths, ans
     assert check(fixed, max_examples=20, seed=1, shrink_seconds=0, laws=["it_agrees_with_the_exact_gradient"]).verdict == "right"
 
 
+def test_a_target_that_leaves_is_told_nothing_of_sizes():
+    def leaves(problem):
+        raise SystemExit(3)
+
+    leaves.supports = {"losses": ["half_squared_error"]}
+    report = check(leaves, max_examples=20, seed=1, shrink_seconds=0)
+    assert report.findings[0].message.startswith("SystemExit: 3")
+    assert not [note for note in report.notes if "widths" in note or "biases" in note]
+
+
 def test_what_many_problems_of_one_structure_say_is_counted(monkeypatch):
     """A long run judges most of its problems many at once."""
     monkeypatch.setattr(unanswered, "LEAST_UNANSWERED", 60)

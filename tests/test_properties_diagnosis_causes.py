@@ -1,5 +1,6 @@
 """A planted mistake is named by its place and cause; a right target is told nothing; what is not in the table is never told as certain."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from properties.diagnosis.conditions import Condition
 from properties.diagnosis.equals import PAIRS, are_equal
 from properties.diagnosis.examination import CALLS, Examination, diagnose
 from properties.diagnosis.expected_of_faults import steps_by
+from properties.diagnosis.ladder import ladder
 from properties.diagnosis.placing import Place
 from properties.diagnosis.reproduction import conditioned, together
 from properties.diagnosis.sentences import of_cause, of_nothing_read, of_place
@@ -465,3 +467,10 @@ def test_a_mistake_in_the_output_layer_alone_is_named_where_every_answer_is_wron
     limits = {"activations": ["sigmoid"], "losses": ["half_squared_error"], "depth": 2, "biases": True, "values": "tame"}
     (diagnosis,) = told_of(network(in_the_output), limits)
     assert (diagnosis.cause, diagnosis.shows_when) == (row.name, "in the output layer")
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(math.inf, 40), (LIMIT, 40), (0.0, 20)], ids=["no limit", "enough", "none"])
+def test_so_many_are_asked_in_the_time_that_there_is(seconds, asked):
+    support = Support.of(SIMPLE)
+    examination = Examination(InProcess(Network()), support, "float64", 1, seconds, None)
+    assert len(examination.asked(ladder(support, 1, "float64")[:40], 0.5)) == asked

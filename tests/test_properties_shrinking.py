@@ -8,6 +8,7 @@ import pytest
 from backproof import Problem, check, gradient
 from properties.problems import shrinking
 from properties.problems.architecture import Architecture
+from properties.problems.hypothesis_internals import forced_seed
 from properties.problems.shrinking import shrink
 from properties.problems.shrinking_structure import reduce
 from properties.problems.support import Support
@@ -233,3 +234,15 @@ def test_of_more_numbers_than_are_drawn_the_structure_alone_shrinks(monkeypatch)
     assert (shrunk.problem.batch, shrunk.problem.widths) == (2, (1, 1))
     # its numbers are those that were there
     assert set(shrunk.problem.x.ravel()) <= set(START.x.ravel())
+
+
+def test_the_same_problems_are_asked_each_time(monkeypatch):
+    monkeypatch.setattr("hypothesis.core.global_force_seed", None)
+
+    def asked():
+        problems = []
+        shrink(START, lambda problem: problems.append(problem) or problem.y.shape[1] >= 2, Support(), "float64")
+        return problems
+
+    assert asked() == asked(), "what a target does while a problem shrinks would be a matter of chance"
+    assert forced_seed() is None, "no seed is left behind"

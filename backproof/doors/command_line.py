@@ -123,6 +123,8 @@ def compare(
         write_json(html_file, comparison.html())
     if markdown_file is not None:
         write_json(markdown_file, comparison.markdown())
+    if comparison.interrupted:
+        sys.exit(INTERRUPTED)
     codes = [COULD_NOT_RUN if one.verdict is None else exit_code(one.verdict, options["strict"]) for one in compared]
     sys.exit(NOT_RIGHT if NOT_RIGHT in codes else max(codes))
 
@@ -256,6 +258,9 @@ def _save(report: Report, folder: Path) -> tuple[str, ...]:
     for i, finding in enumerate(report.findings):
         try:
             saved.append(str(save_finding(finding, i, folder)))
+        except FileExistsError:
+            click.echo(f"backproof: no finding is saved: {folder} is a file, and --save takes a folder", err=True)
+            break
         except OSError as error:
             click.echo(f"backproof: the finding cannot be saved in {folder / file_name(finding, i)}: {error.strerror}", err=True)
             break

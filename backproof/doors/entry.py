@@ -1,14 +1,19 @@
 """The way in from the shell."""
 
+import errno
 import gc
 import os
 import signal
 import sys
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 import click
 
 from backproof.doors.group import COULD_NOT_RUN, INTERRUPTED, NOT_RIGHT, OUR_BUG, RIGHT, cli
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a system says where there is no more room for what is written."""
 
 
 def _load() -> None:
@@ -43,9 +48,21 @@ def main() -> None:
         # whoever read the output has gone: nothing more can be told
         sys.stderr.close()
         sys.exit(NOT_RIGHT)
+    except OSError as error:
+        if error.errno not in FULL or error.filename:
+            _our_bug(error)
+        click.echo(f"backproof: the output cannot be written: {error.strerror}", err=True)
+        # what is left in the buffer would be written, and fail, once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(COULD_NOT_RUN)
     except Exception as error:
-        import traceback
+        _our_bug(error)
 
-        traceback.print_exc()
-        click.echo(f"backproof: this is a bug of backproof ({type(error).__name__}): please report it with the lines above", err=True)
-        sys.exit(OUR_BUG)
+
+def _our_bug(error: Exception) -> NoReturn:
+    """Say all that is known of a mistake of our own, and leave."""
+    import traceback
+
+    traceback.print_exc()
+    click.echo(f"backproof: this is a bug of backproof ({type(error).__name__}): please report it with the lines above", err=True)
+    sys.exit(OUR_BUG)

@@ -75,8 +75,8 @@ def table_in_lines(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -
 
 
 def console() -> Console:
-    """Standard output; plain where it is no terminal, or where NO_COLOR is set."""
-    return Console(highlight=False, markup=False)
+    """Standard output; plain where it is no terminal, or where NO_COLOR is set. Text is printed as it is, and :key: is no picture."""
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def width() -> int | None:

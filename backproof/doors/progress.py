@@ -15,7 +15,7 @@ LINE_EACH = 30.0
 @contextmanager
 def progress_told() -> Iterator[Callable[[str, int, int], None]]:
     """What a run tells its progress to: a bar where standard error is a terminal; elsewhere, in a log say, a line now and then."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         yield _Lines().tell
         return

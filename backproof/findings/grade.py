@@ -17,7 +17,8 @@ HALF = 0.5
 class Part:
     """One part of a grade. kind: a key of SHARES; right: in how many calls or problems it was right, of how many; text: what is said of it.
 
-    excused: whether it is spoilt by the one mistake that is named; void: whether it proves nothing, since the gradient is right nowhere.
+    excused: whether it is spoilt by the one mistake that is named; void: whether it proves nothing, since no part of the gradient
+    has any points.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Part:
         """In how many problems it was right: "right in 12 of 40 problems"."""
         said = f"right in {self.right} of {counted(self.of, 'problem')}" if self.of else "nothing could be judged"
         if self.void:
-            return f"{said}; no points, since the gradient is right nowhere"
+            return f"{said}; no points, since no part of the gradient has any"
         return f"{said}; half the points, since one mistake explains it" if self.excused and self.right < self.of else said
 
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from backproof.findings.grade import Grade
 from backproof.findings.report import Report
+from backproof.findings.saved import make_folder
 
 try:
     import fcntl
@@ -52,7 +53,7 @@ def remember_grade(grade: Grade, folder: Path) -> None:
 
 def add_line(line: str, path: Path) -> None:
     """Add a line, whole or not at all, whoever else adds one; of too many the oldest are dropped. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     new, shorter = line.encode("utf-8", "backslashreplace") + b"\n", path.with_name(f"{path.name}.{os.getpid()}")
     with _locked(path) as file:
         before = file.read()

@@ -14,6 +14,14 @@ LONGEST_NAME = 100
 """Characters of a target's name that stand in a file's name; systems allow 255 bytes in all."""
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for what is kept, where there is none; our own is left out of Git, as caches are. Raises OSError."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)  # another run may make it meanwhile
+        if folder.name == SAVED_IN:
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
 def file_name(finding: Finding, place: int, origin: str = "") -> str:
     """The name of the file of a finding, at a place in its report: the whole path of the target, in what any system allows.
 
@@ -28,7 +36,7 @@ def file_name(finding: Finding, place: int, origin: str = "") -> str:
 
 def save_finding(finding: Finding, place: int, folder: Path, origin: str = "") -> Path:
     """Write a finding to a file of its own; the file. origin: as file_name has it. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / file_name(finding, place, origin)
     path.write_text(finding.to_json() + "\n", encoding="utf-8")
     return path

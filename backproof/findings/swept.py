@@ -142,7 +142,8 @@ def _of_quantity(one: dict[str, Any], precision: str) -> list[str]:
         met = one[name]
         if met is not None and met["units"]:
             size = met["units" if name == "by_units" else "allowed"]
-            beside = f"got {_short(met['got'])}, exact {_short(met['exact'])}"
+            got, exact = _told_apart(met["got"], met["exact"])
+            beside = f"got {got}, exact {exact}"
             lines.append(f"    largest error {_short(size)} {noun}, at z = {_number(met['z'])}: {beside}")
     return lines
 
@@ -158,12 +159,21 @@ def _row(symbol: str, one: dict[str, Any]) -> tuple[str, ...]:
         f"{one['count']:,} of {one['numbers']:,}",
         verdict,
         _number(worst["z"]),
-        *(_short(worst[name]) for name in ("got", "exact", "units", "allowed")),
+        *_told_apart(worst["got"], worst["exact"]),
+        *(_short(worst[name]) for name in ("units", "allowed")),
     )
 
 
 def _short(number: Any) -> str:
     return number if isinstance(number, str) else f"{number:.4g}"
+
+
+def _told_apart(got: Any, exact: Any) -> tuple[str, str]:
+    """Two numbers by so many digits that they are two; of what differs in the last of 17 no more is known."""
+    if isinstance(got, str) or isinstance(exact, str):
+        return _short(got), _short(exact)
+    pairs = ((f"{got:.{digits}g}", f"{exact:.{digits}g}") for digits in (4, 9, 17))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (_short(got), _short(exact)))
 
 
 def _number(number: float) -> str:

@@ -5,6 +5,7 @@ without a library for JSON. Between two ends that both said `binary`, a large pr
 """
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
@@ -31,8 +32,16 @@ SHOWN = 80
 """Characters that are shown of a line that is no message."""
 
 
+UNQUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=[\s\[,:])([+-]?)(nan|inf)(?:inity|\([^()"]*\))?(?=[\s\],}])', re.IGNORECASE)
+"""A string, or a NaN or an infinity as printf and its like write it: nan, -nan, nan(ind), +Inf, -Infinity."""
+
+
 class ProtocolError(Exception):
     """What the other end says is not what the protocol has; the message says what was given and what is expected."""
+
+
+class NoMessageError(ProtocolError):
+    """A line that is no message at all, such as one that was printed to find a mistake."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,11 @@ class Incoming:
         if line is None:
             return None
         try:
-            data = parse(line.decode(errors=SURROGATES))
+            data = _parsed(line.decode(errors=SURROGATES))
         except (ProblemError, UnicodeDecodeError) as error:
-            raise ProtocolError(f"{shown(line)} ({error})") from None
+            raise NoMessageError(f"{shown(line)} ({error})") from None
         if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
-            raise ProtocolError(f'{shown(line)}, which is no JSON object with a "kind"')
+            raise NoMessageError(f'{shown(line)}, which is no JSON object with a "kind"')
         after = self._exactly(data["binary"]) if self._binary and isinstance(data.get("binary"), int) and data["kind"] in CARRIERS else b""
         return Message(data, after, line[: 4 * SHOWN])
 
@@ -115,6 +124,25 @@ class Incoming:
 
 CARRIERS = ("problem", "answer")
 """The kinds of messages that bytes may follow."""
+
+
+def _parsed(text: str) -> Any:
+    """Plain data of a line; a NaN or an infinity that is no string, as JSON would have it, is what it says. Raises ProblemError."""
+    try:
+        return parse(text)
+    except ProblemError:
+        quoted = UNQUOTED.sub(_quoted, text)
+        if quoted == text:
+            raise
+    return parse(quoted)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """What JSON has for a NaN or an infinity; a string stays as it is."""
+    sign, word = found.groups()
+    if word is None:
+        return found[0]
+    return '"NaN"' if word.lower() == "nan" else '"-Infinity"' if sign == "-" else '"Infinity"'
 
 
 def shown(line: bytes) -> str:

@@ -150,10 +150,14 @@ def compare(
 
 @dataclass(frozen=True)
 class Comparison:
-    """How several targets fared on the same problems, in the order in which they were named; seed: of the problems."""
+    """How several targets fared on the same problems, in the order in which they were named.
+
+    seed: of the problems; interrupted: whether it was ended from outside, before all were checked.
+    """
 
     targets: tuple[Compared, ...]
     seed: int
+    interrupted: bool = False
 
     def data(self) -> dict[str, Any]:
         """As plain data."""
@@ -185,14 +189,19 @@ def compare_targets(
 
     targets: names as `backproof check` takes, or "folder/:function" for that function of each .py file in a folder; seed: None for a new
     one; jobs: how many are checked at a time, None for as many as there are processors; save: the folder for findings; progress: told how
-    it goes on; options: those of `check`. Raises TargetError and SupportError.
+    it goes on; options: those of `check`. Ctrl-C gives what is known so far. Raises TargetError and SupportError.
     """
     unknown = [name for name in options if name not in options_of(Door.CHECK_COMMAND)]
     if unknown:
         raise SupportError(f"{unknown[0]} is no option of a comparison: expected {', '.join(options_of(Door.CHECK_COMMAND))}")
     names, seed = targets_of(targets), secrets.randbelow(2**32) if seed is None else seed
-    compared = compare(names, {**options, "seed": seed, "save": save}, jobs=jobs, progress=progress)
-    return Comparison(tuple(sorted(compared, key=lambda one: names.index(one.target))), seed)
+    compared, interrupted = {name: Compared(name, error="interrupted before its check had ended") for name in names}, False
+    try:
+        for one in compare(names, {**options, "seed": seed, "save": save}, jobs=jobs, progress=progress):
+            compared[one.target] = one
+    except KeyboardInterrupt:
+        interrupted = True
+    return Comparison(tuple(compared.values()), seed, interrupted)
 
 
 def comparison_data(compared: Sequence[Compared], seed: int) -> dict[str, Any]:

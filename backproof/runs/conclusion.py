@@ -39,6 +39,8 @@ OF_BITS = (
 )
 """What is said where numbers are within rounding, and not equal where nothing rounds: no wrong equation is looked for."""
 
+DIED_MEANWHILE = "the target's process died while it was asked where and why: it was not asked all of that"
+
 INTERRUPTED = "interrupted before it was found where and why: this is the report without"
 
 
@@ -82,9 +84,9 @@ class Conclusion:
             audited=audit.held + audit.broken,
             precision=precision,
             strict=self.failures.strict,
-            interrupted=self.interrupted,
+            interrupted=self.interrupted or INTERRUPTED in (undiagnosed, unread),
             seconds=time.monotonic() - self.started,
-            notes=(*self._notes(said), *(note for note in (tame, undiagnosed, unread) if note)),
+            notes=(*self._notes(said), *dict.fromkeys(note for note in (tame, undiagnosed, unread) if note)),
             right_if_tame=bool(tame),
             doubts=self.tally.doubts.total(),
             sees={} if self.interrupted else self.sight.smallest_seen(),
@@ -111,10 +113,14 @@ class Conclusion:
         """Where the target is wrong, and why, of a run that fails; or none, and a note that says why."""
         failing = [one for one in told if self.failures.fails(one.outcome) and not one.disagreement]
         readable = [one for one in failing if one.outcome.verdict is not Verdict.TIMES_OUT]
-        if not readable or self.interrupted or self.inquiry.session.deaths:
+        if not readable or self.interrupted:
             return (), ""
+        wrong = any(one.law.name == JUDGES for one in readable)
+        if self.inquiry.died_too_often:
+            return (), self._died_too_often if wrong else ""
         if all(one.law.name == EXACT for one in readable):
             return (), OF_BITS
+        deaths = self.inquiry.session.deaths
         found = [one.problem for one in readable if one.law.name == JUDGES and one.problem.size <= LARGEST_READ]
         try:
             made = diagnose(
@@ -131,9 +137,15 @@ class Conclusion:
             return (), INTERRUPTED
         except Exception as error:
             return (), _mistake(error)
-        wrong = any(one.law.name == JUDGES for one in readable)
+        if self.inquiry.session.deaths > deaths and not any(one.cause for one in made):
+            return made, DIED_MEANWHILE
         nothing = "no factor is off on small generic problems: what fails shows in problems as large, or as special, as the one found"
         return made, "" if made or not wrong else nothing
+
+    @property
+    def _died_too_often(self) -> str:
+        """Why there is no diagnosis, of a target that is asked no more."""
+        return f"no diagnosis: the target's process died {self.inquiry.session.deaths} times, and is asked no more"
 
     def _with_sizes(self, made: tuple[Diagnosis, ...], readable: list[Failure]) -> tuple[Diagnosis, ...]:
         """What was found, or, where that has no cause and what fails shows at real sizes alone, at which it begins."""
@@ -159,8 +171,10 @@ class Conclusion:
     def _formulas(self, told: list[Failure]) -> tuple[list[tuple[Diagnosis, ...]], str]:
         """Of a run of which nothing is worse than lossy, for each finding the formulas that lose digits there; or none, and a note why."""
         lossy = [one for one in told if one.outcome.judgement is not None and one.outcome.verdict is Verdict.LOSSY]
-        if len(lossy) < len(told) or self.interrupted or self.inquiry.session.deaths:
+        if len(lossy) < len(told) or self.interrupted:
             return [], ""
+        if self.inquiry.died_too_often:
+            return [], self._died_too_often if lossy else ""
         answers = [LossyAnswer(one.problem, one.outcome.judgement.functions, one.outcome.answer) for one in lossy if one.outcome.judgement]
         inquiry = self.inquiry
         try:
@@ -180,7 +194,7 @@ class Conclusion:
         names = set(PRECISIONS).intersection(*(failure.not_wrong_by for failure in failing))
         if not failing or not names or any(2 * failure.meets < failure.count for failure in failing):
             return "", ""
-        if self.interrupted or self.inquiry.session.deaths:
+        if self.interrupted or self.inquiry.died_too_often:
             return "", ""
         widest = min(names, key=list(PRECISIONS).index)
         said = meets(self.inquiry.session, self.inquiry.small, self.seed, widest, self.drawn_in)
@@ -195,7 +209,7 @@ class Conclusion:
         beyond = (Verdict.NONFINITE, Verdict.RAISES, Verdict.WRONG)
         if not failing or any(one.of_state or one.outcome.verdict not in beyond or 2 * one.count > self.tally.examples for one in failing):
             return ""
-        if self.interrupted or self.inquiry.session.deaths or self.inquiry.support.values == "tame" or JUDGES not in self.tally.laws:
+        if self.interrupted or self.inquiry.died_too_often or self.inquiry.support.values == "tame" or JUDGES not in self.tally.laws:
             return ""
         if any(one.law.name == EXACT or are_tame(one.problem) for one in failing):
             return ""
@@ -210,7 +224,7 @@ class Conclusion:
         if len(self.tally.judged_by) > 1:
             by = ", ".join(f"{count} in {name}" for name, count in self.tally.judged_by.most_common())
             notes.append(f"the target answers in several precisions: {by}")
-        if any(way.verdict is Verdict.RAISES for way in self.failures.by_way):
+        if any(way.verdict is Verdict.RAISES for way in self.failures.by_way) and not self.unanswered.explained:
             notes += self._why_it_may_raise()
         notes += [of_digits] if of_digits else []
         notes += [

@@ -133,7 +133,7 @@ def _graded(inquiry: Inquiry, counting: _Counted, points: float, count: int, see
     for index in range(count):
         arrays.count(problem_at(index, seed, inquiry.support, run.drawn_in))
     wrong = any(not finding.verdict.passes(strict) for finding in report.findings)
-    asked_on = arrays.answered and not counting.hangs and not counting.deaths
+    asked_on = arrays.answered and not counting.hangs and not inquiry.died_too_often
     made = _diagnoses(inquiry, report, run.drawn_in, seed, strict) if wrong and asked_on else ()
     # what is kept from call to call is no mistake in an equation, and of zeros alone nothing was computed
     named = len(made) == 1 and made[0].cause is not None and made[0].equation is not None and arrays.computes
@@ -151,7 +151,7 @@ def _graded(inquiry: Inquiry, counting: _Counted, points: float, count: int, see
 
 
 def _laws(report: Report, named: bool, void: bool) -> list[Part]:
-    """A part for each law that applied; void: whether the gradient is right nowhere, so that they prove nothing."""
+    """A part for each law that applied; void: whether no part of the gradient has points, so that they prove nothing."""
     parts = []
     for name, law in ALL_LAWS.items():
         fared = report.laws[name]

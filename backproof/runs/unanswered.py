@@ -16,6 +16,9 @@ LEAST_UNANSWERED, LEAST_ANSWERED = 12, 4
 LEAST_ALIKE = 3
 """So many of the unanswered must have no activation, loss, reduction or kind of biases that is not answered elsewhere."""
 
+LEFT = ("SystemExit", "KeyboardInterrupt")
+"""How an error begins that no size of a problem explains."""
+
 SIZES: dict[str, Callable[[Problem], set[int]]] = {
     "depth": lambda problem: {problem.depth},
     "batch": lambda problem: {problem.batch},
@@ -52,8 +55,8 @@ class Unanswered:
         seen = _seen(problem)
         if answer.gradient is None:
             self.raised &= answer.verdict is Verdict.RAISES
-            # where the answer is of another form, that is why
-            self.explained |= "backproof.adapt" in answer.message
+            # where the answer is of another form, or the target leaves, that is why
+            self.explained |= "backproof.adapt" in answer.message or answer.message.startswith(LEFT)
             self._unanswered.append(seen)
             return
         self.answered += times
@@ -74,7 +77,7 @@ class Unanswered:
 
     def fixed_widths(self) -> str:
         """What to put into `supports` where no network was answered, or those of one shape alone; "" elsewhere."""
-        if len(self._widths) > 1 or len(self._unanswered) < LEAST_UNANSWERED:
+        if self.explained or len(self._widths) > 1 or len(self._unanswered) < LEAST_UNANSWERED:
             return ""
         widths = next(iter(self._widths), ())
         if any(seen.widths == widths for seen in self._unanswered):

@@ -263,12 +263,11 @@ def _question(
     named = ([name for name in names if name in methods] for names in known)
     chosen = next(filter(None, named), []) if gradient is None else [gradient]
     if len(chosen) != 1 or chosen[0] not in methods:
-        meant = (
-            f"may be {' or '.join(chosen)}"
-            if len(chosen) > 1
-            else f"is none of its methods, {', '.join(methods) or 'of which it has none'}"
-        )
-        raise TargetError(f"from_class: the method to be asked {meant}: say gradient='name', or gradient=lambda net, x, y: ...")
+        has = f"it has {', '.join(methods) or 'no methods'}"
+        meant = f"no method is known by its name to give a gradient ({has})"
+        if chosen:
+            meant = f"the method to be asked may be {' or '.join(chosen)}" if gradient is None else f"there is no method {gradient} ({has})"
+        raise TargetError(f"from_class: {meant}: say gradient='name', or gradient=lambda net, x, y: ...")
     rate_named = next(iter(learning_rate), None) if isinstance(learning_rate, Mapping) else learning_rate
     taken = inspect.signature(getattr(probe, chosen[0])).parameters if isinstance(rate_named, str) else {}
     if taken and rate_named not in taken and not any(p.kind is p.VAR_KEYWORD for p in taken.values()):

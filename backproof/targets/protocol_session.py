@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any
 
-from backproof.protocol.messages import PROTOCOL, Message, ProtocolError, gradient_of, packed, problem_message, shown
+from backproof.protocol.messages import PROTOCOL, Message, NoMessageError, ProtocolError, gradient_of, packed, problem_message, shown
 from backproof.targets.conversation import Conversation
 from backproof.targets.output import Output
 from backproof.targets.target import LOAD_LIMIT, TargetError, encodable, no_answer_within
@@ -18,6 +18,9 @@ from rounding.precisions import PRECISIONS
 
 READY = ("kind", "protocol", "name", "supports", "precision", "notes", "binary")
 """What a `ready` may say."""
+
+PRINTED = "what else a program prints goes to standard error"
+"""What is said of a line that is no message."""
 
 SECONDS_TO_END = 5.0
 """A process that says no more is waited for so long, to learn how it ended."""
@@ -121,7 +124,7 @@ class ProtocolSession(ABC):
             return error
         expected = 'expected the line {"kind": "ready"} on its standard output'
         if isinstance(error, ProtocolError):
-            said = f"it printed {error}: {expected}; what else a program prints goes to standard error"
+            said = f"it printed {error}: {expected}; {PRINTED}"
         elif isinstance(error, TimeoutError):
             said = f"it took over {self._ready_limit:g} s{_half(begun)}{self.advice_on_silence}"
         else:
@@ -176,7 +179,8 @@ class ProtocolSession(ABC):
         begun, code = self._conversation.begun, self._exit_code()
         self._end()
         if isinstance(error, ProtocolError):
-            return Answer(None, Verdict.MALFORMED, encodable(f"it printed {error}; its process was ended"), gone=True)
+            advice = f": {PRINTED}" if isinstance(error, NoMessageError) else ""
+            return Answer(None, Verdict.MALFORMED, encodable(f"it printed {error}; its process was ended{advice}"), gone=True)
         if code is None and isinstance(error, TimeoutError):
             said = f"{no_answer_within(limit, self._time_limit)}{_half(begun)}; its process was ended{self.advice_on_silence}"
             return Answer(None, Verdict.TIMES_OUT, encodable(said), gone=True)

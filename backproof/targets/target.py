@@ -1,5 +1,6 @@
 """What a target is: any callable that returns a gradient; how it is found, and asked in this process."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Protocol, TypeVar
@@ -26,6 +27,9 @@ from rounding.precisions import PRECISIONS
 
 LONGEST_MESSAGE = 2000
 """Characters of a target's own error message that are kept."""
+
+MOST_OFFERED = 12
+"""So many names are listed where one is not there."""
 
 TIME_LIMIT = 10.0
 """Seconds that one call may take, where nothing else is said."""
@@ -99,7 +103,8 @@ def load_object(spec: str, files: dict[str, ModuleType] | None = None) -> Any:
         if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, name, None)):
             found = _executed(spec, found)  # a method needs an instance
         if not hasattr(found, name):
-            raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; it has {_offered(found)}")
+            meant = did_you_mean(name, _public(found))
+            raise TargetError(f"target {spec!r}: {module_name} has no {function!r}; {meant}it has {_offered(_public(found))}")
         found = getattr(found, name)
     return found
 
@@ -108,7 +113,9 @@ def parts_of(spec: str) -> tuple[str, str]:
     """The module, or the file, and the function that a target's name names; nothing is run. Raises TargetError."""
     module_name, colon, function = spec.rpartition(":")
     if not colon or not module_name or not function:
-        raise TargetError(f"target is {spec!r}: expected package.module:function or path/to/file.py:function, or 'run: ./program --flag'")
+        named = f"; {spec} has {_offered(_written_in(spec))}" if spec.endswith(".py") and Path(spec).is_file() else ""
+        expected = "expected package.module:function or path/to/file.py:function, or 'run: ./program --flag'"
+        raise TargetError(f"target is {spec!r}: {expected}{named}")
     if module_name == "run" and not function.replace(".", "_").isidentifier():
         raise TargetError(f"target is {spec!r}: a program is named with a blank, 'run: {function}'")
     if module_name.endswith(".py") and not Path(module_name).is_file():
@@ -178,9 +185,24 @@ def _instance(spec: str, given: type) -> Any:
     return instance
 
 
-def _offered(module: Any) -> str:
-    public = [name for name in getattr(module, "__dict__", ()) if not name.startswith("_") and callable(getattr(module, name))]
-    return ", ".join(public[:12]) or "no public functions"
+def _public(module: Any) -> list[str]:
+    """The names of what can be called in a module or an object."""
+    return [name for name in getattr(module, "__dict__", ()) if not name.startswith("_") and callable(getattr(module, name))]
+
+
+def _written_in(file: str) -> list[str]:
+    """The same of a file that is not run: the functions and classes that are written in it; none where that cannot be read."""
+    try:
+        lines = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return []
+    return [one.name for one in lines if isinstance(one, (ast.FunctionDef, ast.ClassDef)) and not one.name.startswith("_")]
+
+
+def _offered(names: Sequence[str]) -> str:
+    """The first of the names that there are, and how many more."""
+    more = f" and {len(names) - MOST_OFFERED} more" if len(names) > MOST_OFFERED else ""
+    return f"{', '.join(names[:MOST_OFFERED])}{more}" if names else "no public functions"
 
 
 class InProcess:
@@ -190,6 +212,9 @@ class InProcess:
     load_limit: seconds for the first call, which may import or compile what others have then, where that is more.
     precision: what the problem's arrays are given in, and the answers are judged by; None for the target's own.
     """
+
+    interruptible = True
+    """Whether a KeyboardInterrupt may come of Ctrl-C, which ends a run; if not, it is an error of the target."""
 
     def __init__(
         self, target: Target, *, name: str = "", precision: str | None = None, time_limit: float = 10.0, load_limit: float = LOAD_LIMIT
@@ -230,9 +255,9 @@ class InProcess:
             return Answer(None, None, encodable(str(error)), *self._changes(inputs))
         except _TimeIsUp:
             return Answer(None, Verdict.TIMES_OUT, no_answer_within(limit, self._time_limit), *self._changes(inputs))
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # sys.exit, and what test frameworks raise, are errors of the target too
+            if isinstance(error, KeyboardInterrupt) and self.interruptible:
+                raise
             return Answer(None, Verdict.RAISES, told_of(error), *self._changes(inputs))
         changes = self._changes(inputs)
         self._given = [(place, array, array.tobytes()) for place, array in gradient.arrays()]
@@ -306,7 +331,7 @@ def told_of(error: BaseException) -> str:
         said = "(its message cannot be read)"
     said = "; ".join([said, *getattr(error, "__notes__", ())])
     said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}... ({len(said)} characters in all)"
-    return encodable(f"{type(error).__name__}: {said}" + (f" ({' > '.join(places)})" if places else ""))
+    return encodable(type(error).__name__ + (said and f": {said}") + (f" ({' > '.join(places)})" if places else ""))
 
 
 def encodable(text: str) -> str:

@@ -68,6 +68,9 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int,
     if not isinstance(loss, torch.nn.Module):
         if logs:
             raise ProblemError(f"loss is {loss!r}, and the module ends in log_softmax: expected NLLLoss or CrossEntropyLoss")
+        if loss is None or callable(loss):
+            said = "None" if loss is None else f"the function {name}" if name else f"a {type(loss).__name__}"
+            raise ProblemError(f"loss is {said}: {_expected()}")
         return _of_name(loss, reduction or "mean", y, batch, outputs)
     kind = type(loss).__name__
     if reduction is not None:
@@ -76,7 +79,7 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int,
         ends = "ends in log_softmax: expected NLLLoss or CrossEntropyLoss" if logs else "does not end in log_softmax: say CrossEntropyLoss"
         raise ProblemError(f"loss is {kind}, and the module {ends}")
     if kind not in MODULES:
-        raise ProblemError(f"loss is {kind}: expected one of {', '.join(MODULES)}, or a name, any of {', '.join(LOSSES)}")
+        raise ProblemError(f"loss is {kind}: {_expected()}")
     if loss.reduction not in ("mean", "sum"):
         raise ProblemError(f"{kind} has reduction={loss.reduction!r}: expected mean or sum")
     by_output = kind not in ("CrossEntropyLoss", "NLLLoss") and getattr(loss, "weight", None) is not None
@@ -93,6 +96,11 @@ def terms_of(loss: Any, reduction: str | None, y: Any, batch: int, outputs: int,
     weighed_rows = read.reduction is not None
     smoothed = bool(getattr(loss, "label_smoothing", 0)) or weighed_rows
     return Terms(read.loss, read.reduction or str(loss.reduction), read.y, read.kept, value, smoothed, read.sample_weights)
+
+
+def _expected() -> str:
+    modules = f"expected a module of torch.nn ({', '.join(MODULES)})"
+    return f"{modules}, a function of torch.nn.functional ({', '.join(FUNCTIONS)}), or a name, any of {', '.join(LOSSES)}"
 
 
 def _of_name(loss: Any, reduction: str, y: Any, batch: int, outputs: int) -> Terms:

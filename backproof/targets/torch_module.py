@@ -125,7 +125,7 @@ class FoundStack:
             try:
                 return recorded(self.followed, self.input(given)), given
             except Unfollowed as error:
-                said = said or f"{error} (asked with an input of shape {given.shape})"
+                said = said or f"{error} (asked with {len(given)} samples of ours, each of shape {shape})"
         raise TargetError(f"{self.name}: {said}: {EXPECTED}")
 
     @property

@@ -122,7 +122,7 @@ class Examination:
         numbers = count()
 
         def more() -> bool:
-            return (self.seconds > kept or next(numbers) < 20) and self.calls < self.most
+            return (self.seconds >= kept > 0 or next(numbers) < 20) and self.calls < self.most
 
         before, rate = self.calls, self.support.learning_rate
         answers = asked_all(self.asks, rungs, lambda gradient: precision_of(gradient, self.precision), more, self.strict, rate)

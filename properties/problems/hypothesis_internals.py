@@ -4,15 +4,17 @@
   `st.floats` one float, and `find` looks its failure up by `database_key` and tries it first.
 - A failure whose saved choices are not used up is shrunk; one that is had again choice by choice is taken for shrunk already.
 - An exception that is no `Exception` leaves the search at once, and is no failure.
-- `hypothesis.core.global_force_seed`: the seed of --hypothesis-seed, a whole number or a text; None where there is none.
+- `hypothesis.core.global_force_seed`: the seed of --hypothesis-seed, a whole number or a text; None where there is none. With one, what is
+  tried beside a known failure is the same each time (`find` with a `random` of its own looks no failure up).
 - The test that Hypothesis is in the middle of belongs to its thread: another thread is in none.
 
 Known to work from 6.130.0, which `pyproject.toml` asks for, to 6.170.17; tests/test_properties_hypothesis_internals.py holds the installed
 release to each line.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import hypothesis.core
@@ -42,7 +44,20 @@ def shrunk_from(choices: Sequence[int | float], strategy: SearchStrategy[T], fai
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,  # a seed that is printed beside a report as JSON would spoil it
     )
-    return find(strategy, fails, settings=shrinking, database_key=KEY)
+    with _seeded():
+        return find(strategy, fails, settings=shrinking, database_key=KEY)
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """With a seed, where the run has none: which numbers are tried would be a matter of chance, and so would be what a target does then."""
+    forced = forced_seed()
+    if forced is None:
+        hypothesis.core.global_force_seed = 1  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        hypothesis.core.global_force_seed = forced  # type: ignore[assignment]
 
 
 def forced_seed() -> int | str | None:
