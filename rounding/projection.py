@@ -13,14 +13,16 @@ from typing import TypeAlias
 import numpy as np
 
 from reference.arrays import AnyArray, Array
+from reference.functions.activation import Joint
 from reference.functions.losses import LOSSES
 from reference.functions.parametrised import row_of
 from reference.passes import Passes
 from reference.problem import Problem
-from rounding.arithmetic import FUNCTION_ERROR
+from rounding.arithmetic import FUNCTION_ERROR, SIGMAS_ALLOWED
 from rounding.deviation import Deviation
 from rounding.losses import ROUNDED_LOSSES
 from rounding.second_moment import Variances
+from rounding.softmax import NOT_SMALL
 
 CONSTANTS = 3.0
 """Rounded constants, such as 1/B or 2/n, are common to all entries: so many u, where they are no powers of two."""
@@ -49,13 +51,15 @@ PARTS = 2 * 4 * len(POWERS)
 class Influences:
     """The derivatives of f by what the passes over one problem compute; each by layer, 0 where f does not depend on it.
 
-    pre_activations, activations (l = 0, ..., L), errors, slopes: as in the passes, (batch, n_l).
+    pre_activations, activations (l = 0, ..., L), errors, slopes, deltas: as in the passes, (batch, n_l); slopes of elementwise
+    activations alone, deltas but for the rounding of their factors.
     """
 
     pre_activations: list[Array]
     activations: list[Array]
     errors: list[Array]
     slopes: list[Array]
+    deltas: list[Array]
 
 
 def influences(passed: Passes, layer: int, variances: Variances, row: int | None = None) -> Influences:
@@ -67,19 +71,30 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
     depth = problem.depth
     exact = _direction(passed, layer, row)
     size = float(np.vdot(exact, exact))
-    found = Influences(*([np.zeros(())] * count for count in (depth, depth + 1, depth, depth)))
+    found = Influences(*([np.zeros(())] * count for count in (depth, depth + 1, depth, depth, depth)))
     up = forward.activations[layer] @ exact.T / size
     for above in range(layer, depth):
         if above > layer:
             up = up @ problem.weights[above].T
-        found.slopes[above] = up * back.errors[above]
-        up = found.errors[above] = up * back.slopes[above]
+        found.deltas[above] = up
+        if variances.joint[above] is None:
+            found.slopes[above] = up * back.errors[above]
+            up = up * back.slopes[above]
+        else:  # its Jacobian is symmetric
+            up = variances.activations[above].pullback(forward.pre_activations[above], up)
+        found.errors[above] = up
     down = row_of(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) * problem.shares
     for below in reversed(range(depth)):
+        z, activation = forward.pre_activations[below], variances.activations[below]
+        if isinstance(activation, Joint):
+            if below >= layer:
+                down = down + activation.bent(z, back.errors[below], found.deltas[below])
+            moved = activation.pullback(z, down)
+        else:
+            moved = down * back.slopes[below]
+            if below >= layer:
+                moved = moved + found.slopes[below] * variances.elementwise(below)[0].curvature(z)
         found.activations[below + 1] = down
-        moved = down * back.slopes[below]
-        if below >= layer:
-            moved = moved + found.slopes[below] * variances.elementwise(below)[0].curvature(forward.pre_activations[below])
         found.pre_activations[below] = moved
         down = moved @ problem.weights[below]
         if below == layer:
@@ -143,15 +158,20 @@ class Projections:
         return sigmas
 
     @cached_property
-    def joint(self) -> bool:
-        """Whether an activation is not elementwise: nothing is worked out for those yet."""
-        return any(row is not None for row in self.variances.joint)
+    def joint(self) -> list[int]:
+        """The layers of which the nodes depend on one another."""
+        return [layer for layer, row in enumerate(self.variances.joint) if row is not None]
+
+    @cached_property
+    def first_order(self) -> bool:
+        """Whether what moves a layer whose nodes depend on one another is small, and its numbers are computed in the format of its sums."""
+        v, (z_variances, _) = self.noise.variance, self.variances.forward()
+        small = all(SIGMAS_ALLOWED * np.sqrt(v * z_variances[layer].max()) <= NOT_SMALL for layer in self.joint)
+        return not self.joint or (small and not self.noise.functions_apart)
 
     def bound(self, layer: int, row: int | None = None) -> float:
-        """How far from 1 f may be, for the layer of an index, or for one row of it; infinite where an activation is not elementwise."""
-        if self.joint:
-            return np.inf
-        return self._bound({(layer, row): 1.0})
+        """How far from 1 f may be, for the layer of an index, or for one row of it; infinite where nothing is worked out."""
+        return self._bound({(layer, row): 1.0}) if self.first_order else np.inf
 
     def beside(self, layer: int, others: Sequence[int]) -> tuple[dict[int, float], float]:
         """By what the f - 1 of each other layer is multiplied to be added to that of a layer; and how far the sum may be from 0.
@@ -199,14 +219,31 @@ class Projections:
             layer, row = key
             found = influences(self.passed, layer, self.variances, row)
             random = [getattr(found, what)[i] * sigma for what, i, sigma in self.places]
+            random += [moved for i in self.joint for moved in self._own_of_joint(found, i)]
             self._errors[key] = Errors(random, self._own(layer, row), self._shifts(found), self._ways(found))
         return self._errors[key]
 
+    def _own_of_joint(self, found: Influences, layer: int) -> list[Array]:
+        """What a function of several nodes, and its pullback, moves f by."""
+        z, e = self.passed.forward.pre_activations[layer], self.passed.backward.errors[layer]
+        influences = (found.pre_activations[layer], found.activations[layer + 1], found.deltas[layer])
+        by_z, by_a, by_delta = (np.broadcast_to(influence, z.shape) for influence in influences)
+        row, alike = self.variances.joint[layer], np.sqrt(self.variances.alike_pre_activations(layer))
+        assert row is not None
+        return [alike * moved for moved in row.moved_by(z, e, by_z, by_a, by_delta)]
+
     def _shifts(self, found: Influences) -> Array:
-        """By g and g' of each activation, and by parts of z: there it may be off by the same, in whatever layer."""
+        """By g and g' of each activation, and by parts of z: there it may be off by the same, in whatever layer.
+
+        Of exponentials of differences of z it is not known in which parts they are: their errors add up.
+        """
         shifts: dict[tuple[str, str], Array] = {}
         problem, forward = self.passed.problem, self.passed.forward
         for i, (choice, z) in enumerate(zip(problem.activations, forward.pre_activations, strict=True)):
+            if i in self.joint:
+                size = FUNCTION_ERROR * np.sqrt(self.noise.functions)
+                shifts.setdefault(("g", str(choice)), np.zeros(PARTS))[0] += size * np.abs(found.pre_activations[i]).sum()
+                continue
             parts = _parts(z)
             influenced = (found.activations[i + 1], found.slopes[i])
             for what, influence, common in zip("gs", influenced, self.variances.common_errors(i), strict=True):
@@ -236,12 +273,14 @@ class Projections:
         for i in range(depth):
             alike = variances.alike_pre_activations(i)
             yield "pre_activations", i, np.sqrt(MANTISSAS * variances.rounding_forward(i))
+            if i:
+                yield "errors", i - 1, np.sqrt(MANTISSAS * variances.rounding_backward(i))
+            if i in self.joint:
+                continue
             yield "activations", i + 1, np.sqrt(alike) * variances.value_error(i)[0]
             # delta, which is rounded too, moves f as its factors do, and both may be off by more
             yield "slopes", i, np.sqrt(alike) * variances.slope_error(i)[0]
             yield "slopes", i, np.sqrt(variances.other_side(i))
-            if i:
-                yield "errors", i - 1, np.sqrt(MANTISSAS * variances.rounding_backward(i))
         # what functions of the loss are off by on the whole is apart
         exact = np.zeros_like(self.passed.forward.activations[-1])
         yield "errors", depth - 1, np.sqrt(variances.output_error(exact, variances.outputs_alike))

@@ -66,6 +66,8 @@ class JointRounding(ActivationRounding):
     value_variance: of (z, V(z), v, alike), V(a); v: the variance of one rounding, relative to its size; alike: over how many samples
         a function's own errors add up.
     pullback_variance: of (z, V(a), e, V(e), v, alike), V(dC/dz); alike: how many samples round alike.
+    moved_by: of (z, e) and of the derivatives of one number by z, by a and by dC/dz, what the function's own roundings and those of its
+        pullback move that number by: standard deviations in units of sqrt(v), arrays of what has nothing to do with one another.
     textbook: as lossy.
     """
 
@@ -73,6 +75,7 @@ class JointRounding(ActivationRounding):
     pullback_error: Callable[[Array, Array, Array, Array, WorstCaseRounding], tuple[Array, Array]]
     value_variance: Callable[[Array, Array, float, float], Array]
     pullback_variance: Callable[[Array, Array, Array, Array, float, float], Array]
+    moved_by: Callable[[Array, Array, Array, Array, Array], list[Array]]
     textbook: str = ""
 
     @property

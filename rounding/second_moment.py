@@ -155,7 +155,11 @@ class Variances(Sums):
         if (joint := self.joint[layer]) is not None:
             v, z, e = self.noise.variance, self.passed.forward.pre_activations[layer], self.passed.backward.errors[layer]
             p_variance = joint.value_variance(z, v * z_variance.astype(np.float64), v, self.problem.batch)
-            return (joint.pullback_variance(z, p_variance, e, v * e_variance.astype(np.float64), v, samples) / v).astype(self.dtype)
+            size = np.abs(e)
+            # what it multiplies e by, an entry p_i p_j of a Jacobian say, may underflow
+            lost = self.noise.underflow * (size + size.sum(axis=-1, keepdims=True))
+            variance = joint.pullback_variance(z, p_variance, e, v * e_variance.astype(np.float64), v, samples) + lost * lost
+            return (variance / v).astype(self.dtype)
         slope_variance = self.slope(layer, z_variance, samples)
         variance = self.noise.variance * slope_variance + self._squared(self.slopes[layer])
         variance *= e_variance

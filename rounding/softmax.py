@@ -90,4 +90,17 @@ def softmax_activation() -> JointRounding:
         brought = (p + p_sigma) * moved + p_sigma * centred
         return brought**2 + alike * v * (n + SHARED) * ((p + p_sigma) * terms) ** 2
 
-    return JointRounding(value_error, pullback_error, value_variance, pullback_variance, "softmax by exp(z - logsumexp(z)) (large z)")
+    def moved_by(z: Array, e: Array, by_z: Array, by_p: Array, by_delta: Array) -> list[Array]:
+        n, p, shift = z.shape[-1], softmax(z), log_sum_exp(z)
+        # an exponential that is off moves p as z does: its argument, its own error, and the quotient beside what all of a sample share
+        exponentials = by_z * np.sqrt((z - shift) ** 2 + FUNCTION_ERROR**2 + 2)
+        # all p of a sample: by their sum, which grows from term to term, or by logsumexp in its place
+        scaled = np.sum(by_p * p, axis=-1) * np.sqrt(n / 3 + SHARED + shift[..., 0] ** 2)
+        size = np.sum(p * np.abs(e), axis=-1, keepdims=True)
+        # sum p e, which a sample shares, and the products, or sums of the Jacobian's rows
+        subtracted = np.sum(by_delta * p * size, axis=-1) * np.sqrt(n + SHARED)
+        products = by_delta * p * (np.abs(e) + size) * np.sqrt(n + SHARED)
+        return [exponentials, scaled, subtracted, products]
+
+    of_large_z = "softmax by exp(z - logsumexp(z)) (large z)"
+    return JointRounding(value_error, pullback_error, value_variance, pullback_variance, moved_by, of_large_z)

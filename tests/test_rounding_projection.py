@@ -29,10 +29,6 @@ U = PRECISIONS["float32"].unit
 SMOOTH = ["identity", "sigmoid", "tanh", "softplus", "gelu", "gelu_tanh", "silu", "elu", "softsign"]
 
 
-ELEMENTWISE = [loss for loss, make in LOSSES.items() if "softmax" not in make().behind]
-"""The losses before which no softmax stands: for those nothing is worked out."""
-
-
 def network(seed, activation="tanh", loss="half_squared_error", reduction="mean", batch=5, last="identity"):
     rng = np.random.default_rng(seed)
     widths = (4, 3, 5, 3)
@@ -52,7 +48,7 @@ def projected(problem, layer, on):
 @pytest.mark.parametrize("layer", [0, 1, 2])
 @pytest.mark.parametrize(
     ("activation", "loss", "reduction"),
-    [*((activation, "half_squared_error", "sum") for activation in SMOOTH), *(("tanh", loss, "mean") for loss in ELEMENTWISE)],
+    [*((activation, "half_squared_error", "sum") for activation in [*SMOOTH, "softmax"]), *(("tanh", loss, "mean") for loss in LOSSES)],
 )
 def test_its_derivatives_are_those_of_finite_differences(activation, loss, reduction, layer):
     """By the inputs, which everything else depends on: through equations 1 to 11, up to the loss and down again."""

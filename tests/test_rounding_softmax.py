@@ -6,17 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.textbook import Textbook
 from properties.judging.judge import verify
 from reference.backward import gradient_of_passes
 from reference.functions.activations import ACTIVATIONS
-from reference.functions.losses import LOSSES
+from reference.functions.losses import LOSSES, softmax
 from reference.gradient import Gradient
 from reference.passes import passes
 from reference.problem import Problem
-from rounding.arithmetic import REFERENCE, typical_rounding, worst_case_rounding
+from rounding.arithmetic import FUNCTION_ERROR, REFERENCE, SHARED, typical_rounding, worst_case_rounding
 from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS
-from rounding.projection import Projections
+from rounding.projection import Projections, influences
 from rounding.second_moment import Variances
 from tests.honest_passes import (
     KINDS,
@@ -171,9 +172,91 @@ def test_no_claim_is_made_of_a_softmax_with_a_z_beyond_the_range():
     assert all(np.isinf(array).all() for place, array in bound.items() if place.quantity in ("activations", "deltas", "weights"))
 
 
-def test_nothing_is_said_of_projections_beside_a_softmax():
-    problem = Problem([[[0.5], [1.0]], [[1.0, -1.0]]], activations=["softmax", "identity"], x=[[1.0]], y=[[0.5]])
-    assert Projections(Variances(passes(problem), typical_rounding(PRECISIONS["float32"]))).bound(0) == np.inf
+def behind_a_softmax(activations=("softmax", "identity"), widths=(4, 5, 3), batch=16, scale=1.0, seed=0):
+    """A network with layers of softmax, whose numbers float32 holds."""
+    rng = np.random.default_rng(seed)
+    weights = [np.float32(scale * rng.normal(size=(n, m))) for m, n in itertools.pairwise(widths)]
+    x, y = np.float32(rng.normal(size=(batch, widths[0]))), np.float32(rng.normal(size=(batch, widths[-1])))
+    return Problem(weights, activations=list(activations), x=x, y=y)
+
+
+def projected(problem, layer, weight):
+    exact = passes(problem).backward.products[layer][:]
+    return float(np.vdot(weight, exact) / np.vdot(exact, exact))
+
+
+def with_roundings(problem, layer, exponentials=0.0, sums=0.0, subtracted=0.0, products=0.0):
+    """f of a pass in which what a softmax rounds is off, by shares of it: exponentials, their sum, sum p e, products."""
+    (first, second), x = problem.weights, problem.x
+    p = softmax(x @ first.T + exponentials) * (1 + sums)
+    error = p @ second.T - problem.y
+    e = error @ second
+    size = np.sum(p * np.abs(e), axis=1, keepdims=True)
+    delta = p * (e - np.sum(p * e, axis=1, keepdims=True) - subtracted * size) + products * p * (np.abs(e) + size)
+    return projected(problem, layer, (error.T @ p, delta.T @ x)[1 - layer])
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("place", ["exponentials", "sums", "subtracted", "products"])
+def test_every_place_where_a_softmax_rounds_moves_a_projection_as_is_said(place, layer):
+    """Beside what a pass comes to where only that place is off, by a little."""
+    problem = behind_a_softmax()
+    passed, number = passes(problem), ["exponentials", "sums", "subtracted", "products"].index(place)
+    variances = Variances(passed, typical_rounding(PRECISIONS["float32"]))
+    z, e, found = passed.forward.pre_activations[0], passed.backward.errors[0], influences(passed, layer, variances)
+    by = [np.broadcast_to(each, z.shape) for each in (found.pre_activations[0], found.activations[1], found.deltas[0])]
+    moved, shift = variances.joint[0].moved_by(z, e, *by)[number], np.log(np.exp(z).sum(axis=1))
+    size = {
+        "exponentials": np.sqrt((z - shift[:, None]) ** 2 + FUNCTION_ERROR**2 + 2),
+        "sums": np.sqrt(5 / 3 + SHARED + shift**2),
+        "subtracted": -np.sqrt(5 + SHARED),
+        "products": np.sqrt(5 + SHARED),
+    }[place]
+    off, step = np.random.default_rng(1).normal(size=moved.shape), 1e-5
+    above, below = (with_roundings(problem, layer, **{place: sign * step * off.reshape(16, -1)}) for sign in (1, -1))
+    assert np.vdot(moved / size, off) == pytest.approx((above - below) / (2 * step), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("sure", [30.0, 50.0, 60.0])
+def test_an_entry_of_a_jacobian_that_underflows_accuses_nobody(sure):
+    """The class that is expected has a p of 1e-13 to 1e-26, and e is one over that: p_i p_j e_j is p_i, where it does not underflow."""
+    rng = np.random.default_rng(1)
+    weight = np.float32(np.vstack([np.full((1, 8), sure / 8), rng.normal(size=(63, 8)) / 8]))
+    x, y = np.float32(1 + rng.normal(size=(32, 8)) / 16), np.eye(64)[rng.integers(1, 64, size=32)]
+    problem = Problem([weight], activations=["softmax"], x=x, y=y, loss="cross_entropy_of_probabilities")
+    assert not verify(problem, Textbook("float32")(problem)).failed
+
+
+NETWORKS = {
+    "hidden": (("softmax", "identity"), (6, 40, 3)),
+    "twice": (("softmax", "softmax", "identity"), (8, 30, 20, 5)),
+    "last": (("tanh", "softmax"), (8, 20, 12)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_projection_holds_honest_passes_and_says_something(network, way, seed_of_the_run):
+    (activations, widths), float32 = NETWORKS[network], PRECISIONS["float32"]
+    for seed in range(8):
+        problem = behind_a_softmax(activations, widths, batch=32, seed=[seed_of_the_run, seed])
+        answer, bounds = (
+            Honest(np.float32, **WAYS[way]).gradient(problem),
+            Projections(Variances(passes(problem), typical_rounding(float32))),
+        )
+        allowed = [bounds.bound(layer) for layer in range(problem.depth)]
+        off = [abs(projected(problem, layer, weight) - 1) for layer, weight in enumerate(answer.weights)]
+        assert all(each <= most for each, most in zip(off, allowed, strict=True))
+        assert max(allowed) < 1e-3
+
+
+def test_nothing_is_said_of_a_projection_where_logits_are_off_by_more_than_a_little_or_p_is_stored_in_16_bits():
+    def bound(problem, precision):
+        return Projections(Variances(passes(problem), typical_rounding(PRECISIONS[precision]))).bound(0)
+
+    assert bound(behind_a_softmax(), "float32") < 1e-3
+    assert bound(behind_a_softmax(scale=2000.0), "float32") == np.inf
+    assert bound(behind_a_softmax(), "bfloat16/float32") == np.inf
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])

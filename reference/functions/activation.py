@@ -62,10 +62,12 @@ class Joint(Activation):
 
     partial: da_i/dz_j, of z of one sample (n,), i and j.
     pulled_back: dC/dz of z and e.
+    bent: of (z, e, u), the derivative of u . dC/dz by a, by which dC/dz is written: what moves it beside e.
     """
 
     partial: Callable[[Array, int, int], float] = field(kw_only=True)
     pulled_back: Callable[[Array, Array], Array] = field(kw_only=True)
+    bent: Callable[[Array, Array, Array], Array] = field(kw_only=True)
 
     def pullback(self, z: Array, e: Array) -> Array:
         """dC/dz_j = sum_i dC/da_i da_i/dz_j."""

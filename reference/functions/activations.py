@@ -244,7 +244,11 @@ def softmax() -> Joint:
         p = losses.softmax(z)
         return p * losses.others(p)  # 1 - p, of which no digits cancel
 
-    return Joint(losses.softmax, derivative, partial=partial, pulled_back=pulled_back)
+    def bent(z: Array, e: Array, up: Array) -> Array:
+        p = losses.softmax(z)
+        return up * (e - np.sum(p * e, axis=-1, keepdims=True)) - np.sum(up * p, axis=-1, keepdims=True) * e
+
+    return Joint(losses.softmax, derivative, partial=partial, pulled_back=pulled_back, bent=bent)
 
 
 ACTIVATIONS: dict[str, Callable[..., Activation]] = {
