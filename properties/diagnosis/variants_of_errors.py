@@ -41,6 +41,7 @@ FORMULAS: dict[str, tuple[str, Formula]] = {
     "softmax_of_the_difference": ("softmax(a) - y", lambda a, y: softmax(a) - y),
     "sigmoid_less_y": ("s(a) - y", lambda a, y: expit(a) - y),
     "y_less_softmax": ("y - softmax(a)", lambda a, y: y - softmax(a)),
+    "softmax_and_y": ("softmax(a) + y: y is added, and not subtracted", lambda a, y: softmax(a) + y),
     "sigmoid_over_the_outputs": ("(s(a) - y) / n", lambda a, y: (expit(a) - y) / a.shape[1]),
     "softmax_masked_by_y": ("(softmax(a) - 1) y", lambda a, y: (softmax(a) - 1) * y),
 }
