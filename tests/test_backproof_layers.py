@@ -322,3 +322,31 @@ def test_an_entry_of_a_weight_in_out_is_named_so():
 
     with pytest.raises(AssertionError, match=r"dweight\[3, 1\]: layer 1: dC/dW\[1, 3\]"):
         assert_vjp(kernel, x, weight.T, bias, upstream, weights="in_out", **QUICK)
+
+
+def told_of(layer, kernel, activation="identity"):
+    report = check(kernel_of(kernel, activation, layer=layer), seed=1, max_examples=8, shrink_seconds=0)
+    return report.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("weighed", "cause"),
+    [
+        (lambda upstream: np.ones_like(upstream), "weighed_the_loss_alone"),
+        (lambda upstream: np.ones_like(upstream) / max(len(upstream), 1), "divided_unweighed_samples_by_their_number"),
+    ],
+    ids=["ones", "a mean"],
+)
+def test_an_upstream_gradient_that_a_cross_entropy_ignores_is_told_as_that(weighed, cause):
+    """And not as the sum or the mean over samples, of which one alone is asked for."""
+    told = told_of("softmax_cross_entropy", lambda logits, target, upstream: cross_entropy(logits, target, weighed(upstream)))
+    assert told.cause == cause
+    assert "upstream gradient" in told.explanation
+
+
+def test_a_gate_whose_derivatives_are_swapped_is_told_so():
+    def kernel(gate, up, upstream):
+        s = 1 / (1 + np.exp(-gate))
+        return upstream * gate * s, upstream * up * (s + gate * s * (1 - s))
+
+    assert told_of("gate", kernel, "silu").cause == "swapped_dgate_and_dup"

@@ -171,11 +171,19 @@ def test_what_cannot_be_read_is_told_by_its_place():
     session = InProcess(lambda posed: Textbook("float64")(posed))
     ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(problem, ["softmax"])])
     assert (one.layer, one.cause, one.equations) == (1, None, ())
-    assert one.explanation.startswith("layer 1 (softmax): digits are lost there.")
-    assert one.explanation.endswith("its nodes depend on one another. Formula not known.")
+    assert one.explanation.startswith("layer 1 (softmax): digits are lost there")
+    assert one.explanation.endswith("its nodes depend on one another, so that no formula is certain.")
     of_loss = Problem([[[5.0]]], activations=["softmax"], x=[[1.5]], y=[[1.0]], loss="cross_entropy_of_probabilities")
     ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(of_loss, ["cross_entropy_of_probabilities"])])
-    assert one.explanation.startswith("the loss (cross_entropy_of_probabilities): digits are lost there.")
+    assert one.explanation.startswith("the loss (cross_entropy_of_probabilities): digits are lost there")
+
+
+def test_what_cannot_be_read_of_a_loss_is_told_with_the_formulas_that_lose_as_much():
+    problem = Problem([[[5.0], [1.0]]], activations=["identity"], x=[[1.5]], y=[[1.0, 0.0]], loss="softmax_cross_entropy")
+    ((one,),) = diagnose_lossy(
+        InProcess(lambda posed: Textbook("float64")(posed)), Support(depth=(2, 2)), [LossyAnswer(problem, ["softmax_cross_entropy"])]
+    )
+    assert "as in softmax cross-entropy by p - y (p near 1)" in one.explanation
 
 
 @pytest.mark.parametrize(("off", "batch", "layer"), [(2, 1, 2), (1, 1, 1), (None, 1, 1), (2, 2, 1)])
@@ -188,7 +196,7 @@ def test_of_several_layers_of_one_function_that_which_the_answer_shows_is_told(o
     session = InProcess(lambda posed: Network()(posed))
     ((one,),) = diagnose_lossy(session, Support(), [LossyAnswer(problem, ["softmax"], answer)])
     assert one.layer == layer
-    assert one.explanation.startswith(f"layer {layer} (softmax): digits are lost there.")
+    assert one.explanation.startswith(f"layer {layer} (softmax): digits are lost there")
 
 
 UNREAD = {

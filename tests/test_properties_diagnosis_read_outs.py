@@ -314,3 +314,44 @@ def test_what_is_declined_is_left_out_and_a_target_that_is_gone_is_asked_no_more
     found = asked_all(lambda problem: answers.pop(0), [Rung(problem, "network") for problem in problems], lambda _: FLOAT64, lambda: True)
     assert [one.problem for one in found] == problems[1:3]
     assert [one.refused for one in found] == [False, True]
+
+
+def test_what_is_off_in_the_gradient_by_x_alone_is_shown_there():
+    """With NaN in it, and all above as it should be."""
+    right = Network(answers=("weights", "biases", "x"))
+
+    def target(problem):
+        given = right(problem)
+        return Gradient(given.weights, given.biases, x=np.where(np.arange(given.x.shape[1]) == 1, np.nan, given.x))
+
+    problem = posed(3, 2, batch=2).replaced(wants=("x",))
+    read = reading(target, problem)
+    (layer,) = read.layers
+    table = shown(read.asked, layer, "error_below", layer.error)
+    exact = read.asked.exact.reference.x
+    assert [row[:2] for row in table.rows if not np.isfinite(row[3])] == [(0.0, 1.0), (1.0, 1.0)]
+    assert [row[2] for row in table.rows] == pytest.approx(exact.ravel(), rel=1e-12)
+
+
+def test_of_what_is_0_by_itself_a_prediction_may_be_off_by_some_units_of_the_largest_of_its_array():
+    """A sample without a weight: nothing says how far off its error is, that another network does not multiply by 0."""
+    one = asked(RIGHT, posed(3, 2, batch=1, sample_weights=[0.0], loss="half_squared_error"))
+    right = one.simulate({}).numbers
+    off = np.zeros_like(right)
+    assert not right.any()
+    off[0] = 1.0
+    within, beyond = off.copy(), off.copy()
+    within[1], beyond[1] = 8e-16, 8e-14
+    one.__dict__["got"] = off
+    assert one.agrees(Simulated(within))
+    assert not one.agrees(Simulated(beyond))
+    # dC/db is another array
+    within[1], within[-1] = 0.0, 8e-16
+    assert not one.agrees(Simulated(within))
+
+
+def test_what_is_no_number_is_apart_from_what_is_one():
+    one = asked(RIGHT, posed(3, 2))
+    right = one.simulate({})
+    assert one.are_apart(right, Simulated(right.numbers * np.nan))
+    assert not one.are_apart(Simulated(right.numbers * np.nan), Simulated(right.numbers * np.nan))

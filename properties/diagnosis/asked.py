@@ -143,6 +143,26 @@ class Asked:
         return np.concatenate(allowed), np.concatenate(relative)
 
     @cached_property
+    def _shares(self) -> Array:
+        """E over the size of each entry; of one that is 0 by itself, as behind a node with g' = 0, the largest that there is."""
+        limits, sizes = self._allowances[0], np.abs(self.right)
+        with np.errstate(all="ignore"):
+            shares: Array = limits / sizes
+        return np.where(sizes > 0, shares, np.max(shares[np.isfinite(limits) & (sizes > 0)], initial=0.0))
+
+    def _unseen(self, predicted: Array) -> Array:
+        """How far an entry of a prediction may be off that is 0 by itself, as behind a weight of 0 of a sample: some units of the largest
+        of its array. Nothing says how far off is what was multiplied by 0. In 16 bits, where units are large, that would hide mistakes."""
+        assert self.gradient is not None
+        zeros = self.right == 0
+        if self.precision.unit >= 1e-6 or not zeros.any():
+            return np.zeros_like(predicted)
+        sizes = [np.size(array) for _, array in self.gradient.arrays()]
+        finite = np.where(np.isfinite(predicted), np.abs(predicted), 0.0)
+        largest = [np.max(part, initial=0.0) for part in np.split(finite, np.cumsum(sizes)[:-1])]
+        return np.asarray(8 * self.precision.unit * zeros * np.repeat(largest, sizes))
+
+    @cached_property
     def is_off(self) -> bool:
         """Whether the answer is further from the exact one than honest rounding explains."""
         if self.gradient is None:
@@ -172,7 +192,7 @@ class Asked:
         allowed, relative = self._allowances
         with np.errstate(all="ignore"):
             distance = np.abs(self.got - predicted)
-            near = distance <= SAFETY * (allowed + relative * np.abs(predicted))
+            near = distance <= SAFETY * (allowed + relative * np.abs(predicted) + self._unseen(predicted))
         if near.all():
             return True
         # 0 times NaN is 0 to those who mask what they multiply
@@ -185,6 +205,19 @@ class Asked:
             with np.errstate(all="ignore"):
                 return bool((np.abs(predicted - self.right) <= self._with_jumps).all())
         return False
+
+    def are_apart(self, one: Simulated, other: Simulated) -> bool:
+        """Whether two predictions differ by more than a right answer may be off, formulas that lose digits included unless strictly."""
+        if one.numbers is None or other.numbers is None:
+            return one.numbers is not other.numbers or one.verdict is not other.verdict
+        if self.gradient is None:
+            return False
+        # what a formula loses is a share of what it is multiplied by, which may be wrong, and larger
+        with np.errstate(all="ignore"):
+            bounds = self._allowances[0]
+            allowed = bounds + self._shares * np.maximum(np.abs(one.numbers), np.abs(other.numbers))
+            near = (np.abs(one.numbers - other.numbers) <= SAFETY * allowed) | ~np.isfinite(bounds)
+        return not bool((near | (one.numbers == other.numbers) | (np.isnan(one.numbers) & np.isnan(other.numbers))).all())
 
     def raises_the_same(self, simulated: Simulated) -> bool:
         """Whether a prediction fails in the words of the target: that both raise is said of many wrong steps, and of what is no step."""

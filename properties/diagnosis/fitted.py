@@ -8,7 +8,7 @@ import numpy as np
 from properties.diagnosis.asked import SAFETY
 from properties.diagnosis.explanation import Layer, Reading, relative_errors
 from properties.diagnosis.variant import Variant, named
-from properties.faults.fault import Passes, bias_gradient, error_below, output_error, slope, weight_gradient
+from properties.faults.fault import Passes, bias_gradient, error_below, output_error, penalty, slope, weight_gradient
 from reference.arrays import Array
 
 DIGITS = 10
@@ -53,8 +53,11 @@ def _numbers(reading: Reading, layer: Layer) -> Iterator[tuple[str, float]]:
         got, product = one.products(layer.layer), own.T @ a
         if (factor := _factor(got, product, relative)) is not None:
             yield "weight_gradient", factor
+        added = one.problem.penalised
+        rate = 0.0 if added is None else added.rate(one.problem.batch)
         if (decay := _factor(got - product, one.problem.weights[layer.layer - 1], 1e-9)) is not None:
-            yield "decay", decay
+            # what is less than a penalty asks for is a part of the loss
+            yield ("penalty", 1 + decay / rate) if rate and decay < 0 else ("decay", decay)
     if layer.biases == "off" and one.gradient.biases is not None:
         got, total = np.asarray(one.gradient.biases[layer.layer - 1], dtype=np.float64), own.sum(axis=0)
         if (factor := _factor(got, total, relative)) is not None:
@@ -135,6 +138,13 @@ MADE: dict[str, Made] = {
         f"added_{_text(r)}_times_the_weights",
         f"dC/dW holds {r:.10g} W, a term of weight decay that is no part of the loss",
         lambda p, layer: np.asarray(weight_gradient(p, layer) + r * p.weight(layer)),
+        rank=305,
+    ),
+    "penalty": lambda r: named(
+        "penalty",
+        f"multiplied_the_penalty_by_{_text(r)}",
+        f"what the penalty adds to dC/dW is {r:.10g} times what it should be",
+        lambda p, layer: np.asarray(penalty(p, layer) * r),
         rank=305,
     ),
     "updated": lambda r: named(

@@ -16,6 +16,8 @@ from reference.functions.activations import ACTIVATIONS
 from reference.functions.parametrised import Choice, name_and_parameters, row_of
 from reference.gradient import Gradient
 from reference.problem import Problem
+from rounding.activations import ROUNDED_ACTIVATIONS
+from rounding.losses import ROUNDED_LOSSES
 from rounding.precisions import PRECISIONS, Precision
 
 CALLS, SECONDS = 600, 3.0
@@ -68,7 +70,8 @@ def _unread(function: str, layer: int | None) -> Diagnosis:
     why = "its nodes depend on one another" if function in ACTIVATIONS and isinstance(row_of(ACTIVATIONS, function), Joint) else ""
     why = why or "the target supports no problem that tells its numbers one by one"
     place = f"layer {layer} ({function})" if function in ACTIVATIONS and layer is not None else f"the loss ({function})"
-    said = f"{place}: digits are lost there. It was not read at which numbers, since {why}. Formula not known."
+    formulas = row_of(ROUNDED_ACTIVATIONS, function).lossy if function in ACTIVATIONS else row_of(ROUNDED_LOSSES, function).lossy
+    said = f"{place}: digits are lost there, as in {formulas}. At which numbers was not read, since {why}, so that no formula is certain."
     return Diagnosis(layer if function in ACTIVATIONS else None, None, (), None, "", said, {"boxes": [], "tables": []})
 
 

@@ -147,6 +147,20 @@ def passed_down(asked: Asked, layer: int, error: Array, delta: Array) -> ReadOut
     return ReadOut("matrix", caption, ("sample", "node", "W^T delta", "read"), tuple(row[1:] for row in rows), SAFETY * relative * largest)
 
 
+def to_the_inputs(asked: Asked, delta: Array) -> ReadOut:
+    """Equation 11 of the first layer: dC/dx beside W^T delta of the target's own. delta: (batch, n_1)."""
+    assert asked.gradient is not None
+    weights, got = np.asarray(asked.problem.weights[0], dtype=np.float64), np.asarray(asked.gradient.x, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        right, sizes = delta @ weights, np.abs(delta) @ np.abs(weights)
+        worst = np.abs(got - right)
+    error = SAFETY * float(relative_errors(asked, 1).max()) * float(sizes.max(initial=0.0))
+    sample, node = _indices(got)
+    rows = _rows(sample * got.shape[1] + node, sample, node, right, got, worst=worst)
+    caption = "dC/dx, by sample and input, beside W^T delta of the target's own delta of layer 1"
+    return ReadOut("matrix", caption, ("sample", "node", "W^T delta", "answered"), tuple(row[1:] for row in rows), error)
+
+
 def matrix(ask: Ask, problem: Problem, precision: Precision) -> ReadOut | None:
     """Equations 7 and 11: M of dC/da^{L-1} = M delta^L, off answers that differ in y alone, beside W^T.
 
@@ -279,4 +293,6 @@ def shown(asked: Asked, layer: Layer, step: str, error: Array | None) -> ReadOut
         return slopes(asked, layer.layer, error, own)
     if step in ("output_error", "reduction"):
         return errors_of_outputs(asked, own)
-    return passed_down(asked, layer.layer, error, own) if step == "error_below" else None
+    if step != "error_below":
+        return None
+    return to_the_inputs(asked, own) if layer.below == "off" and layer.delta == "ok" else passed_down(asked, layer.layer, error, own)

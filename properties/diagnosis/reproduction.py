@@ -86,8 +86,18 @@ def places_where_it_shows(row: Variant, asked: Sequence[Asked], base: Mapping[st
                 p = network.carried_back(one.forward(base))
             except Exception:
                 continue
-            found += [Place(one.problem, layer) for layer in range(1, p.depth + 1) if _shows(row, p, layer, network)]
+            layers = [layer for layer in range(1, p.depth + 1) if _shows(row, p, layer, network)]
+            right = one.simulate(base)
+            # what it changes by less than rounding may, as of a saturated node, nobody sees
+            found += [Place(one.problem, layer) for layer in layers if one.are_apart(right, one.simulate(_beside(base, row, layer)))]
     return found
+
+
+def _beside(base: Mapping[str, Step], row: Variant, layer: int) -> dict[str, Step]:
+    """The steps of a network that is known, with a variant of one step in one layer alone."""
+    step = row.step
+    alone = _guarded(step, row.changed[step], lambda problem, at: at == layer)
+    return {**base, step: _after(step, base[step], alone) if step in base else alone}
 
 
 def _shows(row: Variant, p: Passes, layer: int, network: Network) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from properties.diagnosis.variant import FACTORS, Variant, named
 from properties.faults.fault import Passes, Step, activation, delta, slope
@@ -58,6 +58,7 @@ FORMULAS: dict[str, tuple[str, Formula]] = {
     "the_slope_by_z": ("g' z", lambda p, layer: slope(p, layer) * p.z[layer]),
     "the_slope_cubed": ("g'^3", lambda p, layer: slope(p, layer) ** 3),
     "a_step": ("1 where z > 0, and 0 elsewhere", lambda p, layer: np.where(p.z[layer] > 0, 1.0, 0.0)),
+    "an_inverted_step": ("0 where z > 0, and 1 elsewhere: the mask is inverted", lambda p, layer: np.where(p.z[layer] > 0, 0.0, 1.0)),
     "a_sign": ("1 where z > 0, and -1 elsewhere", lambda p, layer: np.where(p.z[layer] > 0, 1.0, -1.0)),
     "a_step_by_the_sign_of_a": ("1 where a >= 0, and 0 elsewhere", lambda p, layer: np.where(p.a[layer] >= 0, 1.0, 0.0)),
     "a_leak_of_a_tenth": ("1 where z > 0, and 0.1 elsewhere", lambda p, layer: np.where(p.z[layer] > 0, 1.0, 0.1)),
@@ -66,6 +67,13 @@ FORMULAS: dict[str, tuple[str, Formula]] = {
     "an_exponential_tail": ("1 where z > 0, and e^z elsewhere", lambda p, layer: np.where(p.z[layer] > 0, 1.0, np.exp(p.z[layer]))),
 }
 """What stands where g' must: of a name how it is written, and what it is."""
+
+
+WITHOUT_Z: dict[str, tuple[str, Formula]] = {
+    "silu": ("s(z) + s(z) (1 - s(z))", lambda p, layer: expit(p.z[layer]) * (1 + expit(-p.z[layer]))),
+    "gelu": ("Phi(z) + phi(z)", lambda p, layer: ndtr(p.z[layer]) + np.exp(-(p.z[layer] ** 2) / 2) / np.sqrt(2 * np.pi)),
+}
+"""Of an activation z f(z) what g' = f + z f' is without the factor z: how it is written, and what it is."""
 
 
 SAMPLES: dict[str, tuple[str, Formula]] = {
@@ -146,6 +154,9 @@ def slopes() -> Iterator[Variant]:
             yield named(
                 "delta", f"{title}_of_{name}", f"where the layer is {name}, {written}", _of(name, formula, delta), of=name, rank=118
             )
+    for name, (written, formula) in WITHOUT_Z.items():
+        said = f"g' of {name} is {written}: the second term lacks its factor z"
+        yield named("slope", f"forgot_z_in_the_slope_of_{name}", said, _of(name, formula, slope), of=name, rank=112)
     for title, (written, formula) in FORMULAS.items():
         yield named("slope", f"took_{title}_for_every_slope", f"g' is {written}, whatever the activation", formula, rank=120)
     for title, (said, factor) in FACTORS.items():

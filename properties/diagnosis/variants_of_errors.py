@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from properties.diagnosis.variant import FACTORS, Variant, named
-from properties.faults.fault import Passes, Step, output_error, reduction
+from properties.faults.fault import Passes, Step, output_error, reduction, weighed
 from reference.arrays import Array
 from reference.functions.losses import LOSSES, softmax
 from reference.functions.parametrised import row_of
@@ -41,6 +41,7 @@ FORMULAS: dict[str, tuple[str, Formula]] = {
     "softmax_of_the_difference": ("softmax(a) - y", lambda a, y: softmax(a) - y),
     "sigmoid_less_y": ("s(a) - y", lambda a, y: expit(a) - y),
     "y_less_softmax": ("y - softmax(a)", lambda a, y: y - softmax(a)),
+    "softmax_and_y": ("softmax(a) + y: y is added, and not subtracted", lambda a, y: softmax(a) + y),
     "sigmoid_over_the_outputs": ("(s(a) - y) / n", lambda a, y: (expit(a) - y) / a.shape[1]),
     "softmax_masked_by_y": ("(softmax(a) - 1) y", lambda a, y: (softmax(a) - 1) * y),
 }
@@ -111,9 +112,9 @@ def _blocks(size: int) -> Callable[[Passes, Array], Array]:
 
     def step(p: Passes, error: Array) -> Array:
         if not p.averages:
-            return error
+            return reduction(p, error)
         starts = np.arange(p.batch) // size
-        return error / (np.bincount(starts)[starts] * (starts[-1] + 1))[:, None]
+        return weighed(p, error) / (np.bincount(starts)[starts] * (starts[-1] + 1))[:, None]
 
     return step
 
@@ -150,16 +151,20 @@ SUMS: dict[str, tuple[str, Callable[[Passes, Array], Array]]] = {
     "reversed_the_samples": ("the errors of the samples stand in reverse", lambda p, e: reduction(p, e)[::-1]),
     "divided_by_one_more_than_the_batch": (
         "the mean is divided by the batch size and 1",
-        lambda p, e: e / (p.batch + 1) if p.averages else e,
+        lambda p, e: weighed(p, e) / (p.batch + 1) if p.averages else weighed(p, e),
     ),
     "divided_by_the_root_of_the_batch": (
         "the mean is divided by the root of the batch size",
-        lambda p, e: e / np.sqrt(p.batch) if p.averages else e,
+        lambda p, e: weighed(p, e) / np.sqrt(p.batch) if p.averages else weighed(p, e),
     ),
     "averaged_over_the_outputs_as_well": ("the mean over samples runs over the outputs too", lambda p, e: reduction(p, e) / e.shape[1]),
     "exchanged_sum_and_mean": (
         "the mean is taken where the sum is asked for, and the sum for the mean",
-        lambda p, e: e if p.averages else e / p.batch,
+        lambda p, e: weighed(p, e) if p.averages else weighed(p, e) / p.batch,
+    ),
+    "divided_unweighed_samples_by_their_number": (
+        "the weights of samples, of a kernel its upstream gradient, are left out, and the gradient is divided by the batch size",
+        lambda p, e: reduction(p, e) if p.problem.sample_weights is None else e / p.batch,
     ),
 }
 

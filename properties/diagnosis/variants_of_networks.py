@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from properties.diagnosis.variant import Variant, named
-from properties.faults.fault import Passes, answer, changed_problem, pre_activation
+from properties.faults.fault import Passes, answer, changed_problem, delta, error_below, penalty, pre_activation, slope, weight_gradient
 from reference.arrays import Array
 from reference.gradient import Gradient
 from reference.problem import Problem
@@ -125,6 +125,20 @@ INPUTS_FIRST: dict[str, Callable[[Passes, int], Array]] = {
 """The steps of a network whose weights are (n_{l-1}, n_l)."""
 
 
+def _is_gate(p: Passes) -> bool:
+    """Whether it is g(z) u: a second layer of one output, whose weights are u."""
+    return p.depth == 2 and len(p.weight(2)) == 1
+
+
+def _dup_for_dgate(p: Passes, layer: int) -> Array:
+    return p.deltas[2] * p.a[1] if layer == 1 and _is_gate(p) else delta(p, layer)
+
+
+def _dgate_for_dup(p: Passes, layer: int) -> Array:
+    swapped = layer == 2 and _is_gate(p)
+    return np.sum(error_below(p, 2) * slope(p, 1), axis=0)[None] if swapped else weight_gradient(p, layer)
+
+
 def whole_networks() -> Iterator[Variant]:
     """Variants of the problem as it is taken, of z, and of the answer; and of all that weights are used in."""
     yield Variant(
@@ -133,6 +147,20 @@ def whole_networks() -> Iterator[Variant]:
         'and backproof.adapt(f, weights="in_out") says it of code that is written so',
         INPUTS_FIRST,
         rank=218,
+    )
+    yield Variant(
+        "swapped_dgate_and_dup",
+        "dC/dz of the first layer and what each sample adds to dC/dW of the second, of a gate dgate and dup, are swapped",
+        {"delta": _dup_for_dgate, "weight_gradient": _dgate_for_dup},
+        equations=(3, 4),
+        rank=219,
+    )
+    yield named(
+        "penalty",
+        "halved_the_penalty",
+        "the penalty has half its factor: what it adds to dC/dW is half of what it should be, as where W^2 is derived without its 2",
+        lambda p, layer: np.asarray(penalty(p, layer) / 2),
+        rank=219,
     )
     for title, (said, function) in TAKEN.items():
         yield named("posed", title, said, function, rank=220)

@@ -88,6 +88,11 @@ def _of_samples(rows: slice) -> Operand:
     return lambda p, layer: np.asarray(p.deltas[layer][rows].T @ p.a[layer - 1][rows])
 
 
+def _in_place_of_the_batch_size(p: Passes, length: int) -> float:
+    """The factor by which a mean is off that is divided by another length."""
+    return p.batch / length if p.averages else 1.0
+
+
 ENTRIES: dict[str, tuple[str, Operand]] = {
     "took_the_last_sample_for_dw": ("dC/dW is that of the last sample", _of_samples(slice(-1, None))),
     "left_the_last_sample_out_of_dw": (
@@ -98,7 +103,13 @@ ENTRIES: dict[str, tuple[str, Operand]] = {
         "dC/dW leaves out the first sample of several",
         lambda p, layer: _of_samples(slice(min(1, p.batch - 1), None))(p, layer),
     ),
+    "summed_dw_up_to_the_last_sample": ("dC/dW leaves out the last sample, and is 0 of one sample alone", _of_samples(slice(0, -1))),
+    "summed_dw_from_the_second_sample_on": ("dC/dW leaves out the first sample, and is 0 of one sample alone", _of_samples(slice(1, None))),
     "averaged_dw": ("dC/dW is the mean over samples, while dC/db is as it should be", lambda p, layer: weight_gradient(p, layer) / p.batch),
+    "divided_dw_by_the_inputs_in_place_of_the_batch_size": (
+        "the mean over samples in dC/dW is divided by the number of inputs of its layer, a length of the wrong axis, while dC/db is right",
+        lambda p, layer: weight_gradient(p, layer) * _in_place_of_the_batch_size(p, p.weight(layer).shape[1]),
+    ),
     "left_out_the_first_row": ("the first row of dC/dW is 0", _kept(slice(1, None))),
     "left_out_the_last_column": ("the last column of dC/dW is 0", _kept(slice(None), slice(0, -1))),
     "left_out_the_first_column": ("the first column of dC/dW is 0", _kept(slice(None), slice(1, None))),
@@ -149,6 +160,26 @@ BIASES: dict[str, tuple[str, Operand]] = {
     "left_the_last_sample_out_of_db": (
         "dC/db leaves out the last sample of several",
         lambda p, layer: p.deltas[layer][: max(p.batch - 1, 1)].sum(axis=0),
+    ),
+    "left_the_first_sample_out_of_db": (
+        "dC/db leaves out the first sample of several",
+        lambda p, layer: p.deltas[layer][min(1, p.batch - 1) :].sum(axis=0),
+    ),
+    "summed_db_up_to_the_last_sample": (
+        "dC/db leaves out the last sample, and is 0 of one sample alone",
+        lambda p, layer: p.deltas[layer][:-1].sum(axis=0),
+    ),
+    "summed_db_from_the_second_sample_on": (
+        "dC/db leaves out the first sample, and is 0 of one sample alone",
+        lambda p, layer: p.deltas[layer][1:].sum(axis=0),
+    ),
+    "took_the_first_sample_for_all_in_db": (
+        "dC/db is delta of the first sample times the batch size, in place of the sum over samples",
+        lambda p, layer: np.asarray(p.deltas[layer][0] * p.batch),
+    ),
+    "divided_db_by_the_nodes_in_place_of_the_batch_size": (
+        "the mean over samples in dC/db is divided by the number of nodes of its layer, a length of the wrong axis, while dC/dW is right",
+        lambda p, layer: bias_gradient(p, layer) * _in_place_of_the_batch_size(p, len(p.weight(layer))),
     ),
     "summed_delta_times_the_slope_for_db": ("dC/db holds g' twice", lambda p, layer: np.sum(p.deltas[layer] * slope(p, layer), axis=0)),
     "summed_delta_times_a_for_db": (

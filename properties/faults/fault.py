@@ -138,11 +138,14 @@ def output_error(p: Passes) -> Array:
     return row_of(LOSSES, p.problem.loss).derivative(p.a[p.depth], p.problem.y)
 
 
+def weighed(p: Passes, error: Array) -> Array:
+    """dC_0/da^L, each sample's with its weight."""
+    return error if p.problem.sample_weights is None else error * p.problem.sample_weights[:, None]
+
+
 def reduction(p: Passes, error: Array) -> Array:
     """Equation 2 for a batch: dC/da^L from dC_0/da^L."""
-    if p.problem.sample_weights is not None:
-        error = error * p.problem.sample_weights[:, None]
-    return error / p.problem.total_weight if p.averages else error
+    return weighed(p, error) / p.problem.total_weight if p.averages else weighed(p, error)
 
 
 def slope(p: Passes, layer: int) -> Array:

@@ -18,6 +18,7 @@ from properties.faults.fault import (
     fault,
     faults_among,
     reduction,
+    weighed,
     weight_gradient,
 )
 from reference.arrays import Array
@@ -29,13 +30,13 @@ GRADIENT = (4, 10)
 @fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, TWICE, LINE))
 def averaged_in_place_of_summing(p: Passes, error: Array) -> Array:
     """The gradient is the mean over samples where their sum is asked for: it shows in batches of two or more."""
-    return error / p.batch
+    return weighed(p, error) / p.batch
 
 
 @fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, LINE))
 def summed_in_place_of_averaging(p: Passes, error: Array) -> Array:
     """The gradient is the sum over samples where their mean is asked for: it shows in batches of two or more."""
-    return error
+    return weighed(p, error)
 
 
 @fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, LINE))
@@ -47,13 +48,13 @@ def averaged_twice(p: Passes, error: Array) -> Array:
 @fault("reduction", equations=(2,), laws=(EXACT, ADD, MEAN, LINE))
 def divided_by_one_less_than_the_batch(p: Passes, error: Array) -> Array:
     """The mean is divided by the batch size less one, as a variance would be: it shows in batches of two or more."""
-    return error / max(p.batch - 1, 1) if p.averages else error
+    return weighed(p, error) / max(p.batch - 1, 1) if p.averages else weighed(p, error)
 
 
 @fault("reduction", equations=(2,), laws=(EXACT, MEAN))
 def added_an_epsilon_to_the_batch_size(p: Passes, error: Array) -> Array:
     """The mean is divided by the batch size and 1e-8 against a division by 0: it shows in the digits of every mean."""
-    return error / (p.batch + 1e-8) if p.averages else error
+    return weighed(p, error) / (p.batch + 1e-8) if p.averages else weighed(p, error)
 
 
 @fault("error_below", equations=(11,), laws=(EXACT, ADD, MEAN, FLOW, LINE))
@@ -117,7 +118,7 @@ def skipped_layers_without_biases(p: Passes, layer: int) -> Array:
 @fault("reduction", equations=(2,), laws=(EXACT, MEAN, LINE))
 def divided_by_the_number_of_features(p: Passes, error: Array) -> Array:
     """The mean over samples is divided by the number of inputs of a sample, a length of the wrong axis: it shows unless both are one."""
-    return error / p.problem.x.shape[1] if p.averages else error
+    return weighed(p, error) / p.problem.x.shape[1] if p.averages else weighed(p, error)
 
 
 @fault("reduction", equations=(2,), laws=(EXACT, MEAN, LINE))
@@ -132,7 +133,7 @@ def averaged_the_means_of_micro_batches(p: Passes, error: Array) -> Array:
     if not p.averages:
         return reduction(p, error)
     block = np.arange(p.batch) // 4
-    return error / (np.bincount(block)[block] * (block[-1] + 1))[:, None]
+    return weighed(p, error) / (np.bincount(block)[block] * (block[-1] + 1))[:, None]
 
 
 @fault("reduction", equations=(2, 10), laws=(EXACT, ADD))

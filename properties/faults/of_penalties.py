@@ -93,7 +93,7 @@ def forgot_the_sample_weights(problem: Problem) -> Problem:
 
 @fault("reduction", equations=(2, 10), laws=(EXACT, LINE), supports=WEIGHTS)
 def weighed_the_loss_alone(p: Passes, error: Array) -> Array:
-    """The loss has the weights of samples, and its derivative has not."""
+    """The loss of each sample is multiplied by its weight, of a kernel by its upstream gradient, and its derivative is not."""
     return error / p.problem.total_weight if p.averages else error
 
 
