@@ -186,6 +186,15 @@ def every_loss(rng: np.random.Generator) -> Problem:
     return network(rng, weights, rng.normal(size=(batch, widths[0])), expected(rng, chosen, batch, widths[-1]), loss=chosen)
 
 
+def layers_of_softmax(rng: np.random.Generator) -> Problem:
+    """Softmax in all hidden layers, of small or large logits, with inputs of many kinds."""
+    widths, batch = shape(rng)
+    chosen, rows = loss(rng, widths[-1]), pick(rng, [each for each, held_out in INPUTS.values() if not held_out])
+    weights = [weight * float(pick(rng, (1, 1, 3))) for weight in _layers(rng, widths)]
+    y = expected(rng, chosen, batch, widths[-1])
+    return network(rng, weights, rows(rng, batch, widths[0]), y, hidden="softmax", loss=chosen)
+
+
 def soft_labels(rng: np.random.Generator) -> Problem:
     """Distributions held in float32, whose sums are 1 only to some 3e-8."""
     widths, batch = shape(rng)
@@ -232,6 +241,7 @@ KINDS: dict[str, Kind] = {
         Kind("twenty layers", _one(twenty_layers)),
         Kind("narrow", _one(narrow)),
         Kind("every loss", _one(every_loss)),
+        Kind("layers of softmax", _one(layers_of_softmax)),
         Kind("soft labels", _one(soft_labels)),
         Kind("few predictions", _one(few_predictions), held_out=True),
         Kind("any batch", _one(any_batch)),

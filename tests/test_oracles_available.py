@@ -64,7 +64,9 @@ def test_an_oracle_that_cannot_run_here_says_what_to_do():
 
 @pytest.mark.parametrize(("name", "module"), [("finite_differences", "numpy"), ("balls", "flint"), ("torch", "torch"), ("jax", "jax")])
 def test_a_version_is_that_of_the_library(name, module):
-    assert version(ORACLES[name]) == pytest.importorskip(module).__version__
+    # which build it is of that, "+cpu" say, stands in one of both alone
+    told, own = version(ORACLES[name]), pytest.importorskip(module).__version__
+    assert told.partition("+")[0] == own.partition("+")[0] != ""
 
 
 @pytest.mark.wheel

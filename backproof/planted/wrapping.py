@@ -3,6 +3,7 @@
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -160,7 +161,10 @@ def _replace_code(function: FunctionType, answered: Answered, asked: Asked) -> N
     )
     with suppress(TypeError, ValueError):
         function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    function.__code__ = _calling(Around(original, answered, asked), function.__code__)
+    with warnings.catch_warnings():
+        # of a generator, which gets the code of a plain function: Python 3.13 warns of that
+        warnings.simplefilter("ignore", DeprecationWarning)
+        function.__code__ = _calling(Around(original, answered, asked), function.__code__)
 
 
 def _calling(around: Around, instead_of: CodeType) -> CodeType:
