@@ -9,7 +9,7 @@ from scipy.special import expit, xlog1py, xlogy
 from reference.arrays import Array, clipped
 from reference.functions.losses import log_sum_exp, others, shared_by, softmax
 from rounding.arithmetic import FUNCTION_ERROR, REFERENCE, SHARED, SIGMAS_ALLOWED, K, WorstCaseRounding
-from rounding.softmax import NOT_SMALL, probability_error
+from rounding.softmax import LEAST_SQUARED, NOT_SMALL, probability_error
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def softmax_cross_entropy() -> LossRounding:
         return np.where(np.isfinite(error.max(axis=-1, keepdims=True)), change, np.inf)
 
     def derivative_variance(a: Array, y: Array, variance: Array, v: float, batch: float) -> Array:
-        p, n = softmax(a), a.shape[-1]
+        p, n = np.maximum(softmax(a), LEAST_SQUARED), a.shape[-1]
         # of an exponential: its argument, the rounding of the shift (by the largest logit, or by logsumexp), and its own error
         shift = log_sum_exp(a)
         t = variance + v * ((a - shift) ** 2 + shift**2 + FUNCTION_ERROR**2 * batch)

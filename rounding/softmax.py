@@ -13,6 +13,9 @@ from rounding.scales import JointRounding
 NOT_SMALL = 2.0**-7
 """A logit's error, within reach of which an exponential changes by more than a percent or so."""
 
+LEAST_SQUARED = 2.0**-430
+"""A smaller p counts as that where V is worked out: its square, times that of a rounding of float64, would leave the range."""
+
 EXPONENTIAL = 700.0
 """The exponential of a larger number has no use here, and may leave the range."""
 
@@ -68,7 +71,7 @@ def softmax_activation() -> JointRounding:
         return most_p * moved + p_error * terms + rounded * most_p * terms + lost, terms
 
     def value_variance(z: Array, variance: Array, v: float, alike: float) -> Array:
-        p, n = softmax(z), z.shape[-1]
+        p, n = np.maximum(softmax(z), LEAST_SQUARED), z.shape[-1]
         shift = log_sum_exp(z)
         # of an exponential: its argument, the rounding of the shift (by the largest, or by logsumexp), and its own error
         sigma = np.sqrt(variance + v * ((z - shift) ** 2 + shift**2 + FUNCTION_ERROR**2 * alike))
@@ -82,7 +85,7 @@ def softmax_activation() -> JointRounding:
         return p**2 * (moved**2 + v * (n + SHARED))
 
     def pullback_variance(z: Array, p_variance: Array, e: Array, e_variance: Array, v: float, alike: float) -> Array:
-        n, p = z.shape[-1], softmax(z)
+        n, p = z.shape[-1], np.maximum(softmax(z), LEAST_SQUARED)
         p_sigma, e_sigma, size = np.sqrt(p_variance), np.sqrt(e_variance), np.abs(e)
         terms = size + np.sum(p * size, axis=-1, keepdims=True)
         moved = e_sigma + np.sum((p + p_sigma) * e_sigma + p_sigma * size, axis=-1, keepdims=True)

@@ -227,6 +227,26 @@ def test_an_entry_of_a_jacobian_that_underflows_accuses_nobody(sure):
     assert not verify(problem, Textbook("float32")(problem)).failed
 
 
+@pytest.mark.parametrize("spread", [250.0, 340.0, 360.0, 420.0, 700.0])
+def test_a_p_of_which_the_square_leaves_the_range_has_a_v(spread):
+    """In float64 V of p = 1e-150 was as good as 0, and what an honest pass makes of it far outside."""
+    problem = behind_a_softmax(["softmax"], (6, 64), batch=32)
+    z = passes(problem).forward.pre_activations[0]
+    problem = problem.replaced(weights=[problem.weights[0] * spread / (z.max() - z.min())])
+    passed = passes(problem)
+    found = Variances(passed, typical_rounding(PRECISIONS["float64"])).deviation(x=False, loss=False)
+    z = Honest(seed=3).product(problem.x, problem.weights[0].T)
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    e = passed.backward.errors[0]
+    delta = p * (e - np.sum(p * e, axis=1, keepdims=True))
+    for got, exact, variance in (
+        (p, passed.forward.activations[1], found.variance.activations[0]),
+        (delta, passed.backward.deltas[0], found.variance.deltas[0]),
+    ):
+        assert (np.abs(got - exact) <= 8 * found.unit * np.sqrt(variance)).all()
+
+
 NETWORKS = {
     "hidden": (("softmax", "identity"), (6, 40, 3)),
     "twice": (("softmax", "softmax", "identity"), (8, 30, 20, 5)),
