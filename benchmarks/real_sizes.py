@@ -8,11 +8,11 @@
 Right answers of PyTorch, with random activations, have one layer's dC/dW changed: moved in a random direction by a relative norm e, scaled
 by 1 + e, or one entry moved by 1 % of the root mean square. Prints how many are caught, and what assert_close and gradcheck's fast mode
 say of the same answers and of the right ones; exits with 1 below 99 % caught or where a right one is accused. Networks with layers of
-softmax are told apart, without the 99 %: no bound on a common factor is worked out for them. --trained: the same of 784-512-512-10 after
-so many steps of Adam on digits at 28 x 28, without the 99 %: near a minimum less can be seen. --slack prints, for each activation and
-loss, how far a right answer's common factors are from 1 at most, and how far they may be, in u. --cost prints the time of verify in units
-of a plain pass, five times, and its memory over that of weights and gradient, and the time at 4-8-3 and 784-128-10, batch 8, too; it exits
-with 1 unless three times of each are at most 3, of the small ones 13, and the memory at most 6.
+softmax are told apart, without the 99 %: the bound on their common factors is wider. --trained: the same of 784-512-512-10 after so many
+steps of Adam on digits at 28 x 28, without the 99 %: near a minimum less can be seen. --slack prints, for each activation and loss, how
+far a right answer's common factors are from 1 at most, and how far they may be, in u. --cost prints the time of verify in units of a plain
+pass, five times, and its memory over that of weights and gradient, and the time at 4-8-3 and 784-128-10, batch 8, too; it exits with 1
+unless three times of each are at most 3, of the small ones 13, and the memory at most 6.
 """
 
 import argparse

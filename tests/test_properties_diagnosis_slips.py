@@ -93,6 +93,19 @@ def test_a_right_answer_of_saturated_nodes_says_nothing_of_where_a_mistake_is_ma
     assert (told.cause, told.shows_when) == ("forgot_the_bias_gradient", "in hidden layers")
 
 
+def test_the_simplest_mistake_leads_though_others_give_more_answers_where_they_are_made_everywhere():
+    """dC/db of the last layer left at 0: behind a softmax the sum over its nodes is 0 too, and in hidden layers of one node it is right."""
+
+    def target(problem):
+        given = RIGHT(problem)
+        return Gradient(given.weights, [*given.biases[:-1], 0 * given.biases[-1]])
+
+    supports = {"activations": ["relu"], "output_activations": ["identity"], "losses": ["softmax_cross_entropy"], "reductions": ["mean"]}
+    (told,) = diagnose(InProcess(target), Support.of(supports | {"depth": (2, 2), "biases": True}), seconds=600.0)
+    assert (told.cause, told.shows_when) == ("forgot_the_bias_gradient", "in the output layer")
+    assert "took_one_sum_for_all_biases" in told.same_as
+
+
 def student(slope, error, activation):
     """A network of two layers by hand, whose hidden activation is some function with the slope given, and whose last layer is linear."""
 

@@ -142,7 +142,12 @@ class Search:
             return self._jointly(list(candidates.values()))
         if complete is None:
             # what is done in some places alone gives the fewer answers, the more others there are
-            found = [self._narrowed(each) for each in sorted(found, key=_most_given)[:STARTS]]
+            found.sort(key=_most_given)
+            narrowed = [self._narrowed(each) for each in found[:STARTS]]
+            first = min(narrowed, key=_most_given)
+            # nor do few answers say that it is not what gives them all where another one does
+            others = found[STARTS:] if self._completes(first) else []
+            found = [*narrowed, *(one for each in others if (one := self._complete_too(each, first.row)) is not None)]
         best = min(found, key=_most_given)
         assert best.gives is not None
         alike = [each for each in found if each.gives is not None and np.array_equal(each.gives, best.gives)]
