@@ -1,5 +1,6 @@
 """Classes and objects that hold a network: what they hold is found by looking, told, and never chosen among several."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -310,6 +311,65 @@ def test_what_is_not_found_or_found_twice_is_told(given, options, message):
     with pytest.raises(TargetError) as told:
         from_class(given, **{"supports": SIGMOID} | options)
     assert message in str(told.value)
+
+
+class LossHere(Listed):
+    """A loss that is one alone; the gradient is in a method whose name is not known, and where it is left are zeros at first."""
+
+    def __init__(self, sizes):
+        super().__init__(sizes)
+        self.nabla_w, self.nabla_b = [0 * w for w in self.weights], [0 * b for b in self.biases]
+        self.bprop, self.backprop = self.backprop, None
+
+    def loss(self, x, y):
+        return 0.5
+
+
+class OneNode(Numbered):
+    """dC/db of the one node of the last layer is a number, which is no loss."""
+
+    def __init__(self):
+        super().__init__(2, 3, 1)
+        self.b1, self.b2 = self.b1[0], self.b2[0]
+
+    def backprop(self, x, y):
+        hidden = s(x @ self.W1 + self.b1)
+        output = s(hidden @ self.W2 + self.b2)
+        delta2 = (output - y) * output * (1 - output)
+        delta1 = delta2 @ self.W2.T * hidden * (1 - hidden)
+        return x.T @ delta1, delta1.sum(axis=0), hidden.T @ delta2, delta2.sum()
+
+
+class Deep(Listed):
+    """It cannot be made with one layer, and raises."""
+
+    def __init__(self, sizes):
+        assert len(sizes) > 2
+        super().__init__(sizes)
+
+    def backprop(self, x, y):
+        raise Frozen("no")
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    said: str
+
+
+def test_a_loss_alone_is_no_gradient_whatever_is_held_beside_it():
+    with pytest.raises(TargetError, match="loss returns a number alone, and no other method is known by its name to give a gradient: say"):
+        from_class(LossHere, supports=SIGMOID)
+
+
+def test_a_number_that_is_a_derivative_is_not_taken_for_the_loss():
+    target = from_class(OneNode, supports=SIGMOID)
+    assert target.notes[0].endswith("asked by backprop(x, y), read as dC/dW and dC/db by turns")
+    assert check(target, max_examples=8, seed=1, shrink_seconds=0).passed
+
+
+def test_a_class_that_is_made_with_two_layers_alone_is_asked_and_what_it_raises_is_told():
+    (finding,) = check(from_class(Deep, supports=SIGMOID | {"depth": (2, 3)}), max_examples=2, seed=1, shrink_seconds=0).findings
+    assert (finding.verdict, finding.message.startswith("Frozen: no ")) == ("raises", True)
 
 
 class OneLayerOff(Listed):

@@ -12,7 +12,18 @@ import numpy as np
 import pytest
 
 from backproof import Gradient, Problem, gradient, verify
-from backproof.protocol.messages import LARGE, Incoming, ProtocolError, answer_message, gradient_of, packed, problem_message, problem_of
+from backproof.protocol.messages import (
+    LARGE,
+    UNQUOTED,
+    Incoming,
+    ProtocolError,
+    _quoted,
+    answer_message,
+    gradient_of,
+    packed,
+    problem_message,
+    problem_of,
+)
 from backproof.serve import serve
 from backproof.targets.conversation import PIPE_SIZE, ByThread, Conversation, Polled, Writing, widen
 from backproof.targets.own_process import OwnProcess
@@ -406,3 +417,9 @@ def test_a_process_that_does_not_read_is_given_up():
             conversation.hear(60)
         assert conversation.over
         conversation.close()
+
+
+def test_what_begins_as_a_string_and_does_not_end_is_left_as_it_is():
+    """As a whole: to look again from each quote in it would take the square of its length."""
+    begun = '{"kind": "x, nan, \\" nan, '
+    assert UNQUOTED.sub(_quoted, begun) == begun

@@ -289,3 +289,15 @@ def test_where_and_why_is_told_once_for_each_target(run: Run, tmp_path: Path) ->
     assert printed.partition(" short test summary ")[0].count("  cause    ") == 2
     for test in ("test_one", "test_two"):
         assert f"{test}[it_agrees_with_the_exact_gradient] says where and why" in printed
+
+
+def test_an_expected_failure_does_not_say_where_and_why_for_others(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        "import backproof\n"
+        "from numpy_mistakes import bias_of_the_first_sample as wrong\n"
+        "known = {'it_agrees_with_the_exact_gradient': 'known'}\n"
+        "test_one = backproof.law_tests(wrong, max_examples=8, shrink_seconds=0, xfail=known)\n"
+    )
+    printed = run(tmp_path, "-k", "exact_gradient or batch_gradients_add", "-p", "no:randomly", "--hypothesis-seed=1", code=1)
+    assert "says where and why" not in printed
+    assert "  cause    " in printed

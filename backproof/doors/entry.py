@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import NoReturn
 
@@ -51,7 +52,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in FULL or error.filename:
             _our_bug(error)
-        click.echo(f"backproof: the output cannot be written: {error.strerror}", err=True)
+        with suppress(OSError):  # both may be there
+            click.echo(f"backproof: the output cannot be written: {error.strerror}", err=True)
         # what is left in the buffer would be written, and fail, once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(COULD_NOT_RUN)

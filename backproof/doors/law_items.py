@@ -87,9 +87,10 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     import pytest
 
     options.setdefault("seed", getattr(request.config, "backproof_seed", None))
-    of_target = request.node.nodeid.partition("[")[0]
+    of_target, expected = request.node.nodeid.rpartition("[")[0], request.node.get_closest_marker("xfail") is not None
     told = vars(request.config).setdefault("backproof_diagnosed", {})
-    options.setdefault("no_diagnosis", of_target in told)
+    elsewhere = told.get(of_target, request.node.name) != request.node.name
+    options.setdefault("no_diagnosis", elsewhere)
     try:
         report = check(target, laws=[law], **options)
     except (TargetError, SupportError) as error:
@@ -97,12 +98,12 @@ def judge_item(target: Target | str, law: str, request: "pytest.FixtureRequest",
     # what the fixture record_property does, without its warning that some families of JUnit files have no place for it
     properties = {"backproof_law": law, "backproof_verdict": report.verdict.value, "backproof_seed": report.seed}
     request.node.user_properties.extend(properties.items())
-    if of_target not in told and any(finding.diagnoses for finding in report.findings):
-        told[of_target] = request.node.name
-    elif of_target in told and report.findings:
+    if elsewhere and report.findings:
         report = replace(report, notes=(*report.notes, f"{told[of_target]} says where and why"))
+    elif not expected and any(finding.diagnoses for finding in report.findings):
+        told[of_target] = request.node.name
     # what is expected to fail is no news
-    if request.node.get_closest_marker("xfail") is None:
+    if not expected:
         # two test files may have functions of one name
         origin = "" if isinstance(target, str) else of_target
         report = _with_saved_findings(report, request.config.rootpath / SAVED_IN, origin)

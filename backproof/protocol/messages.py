@@ -32,8 +32,8 @@ SHOWN = 80
 """Characters that are shown of a line that is no message."""
 
 
-UNQUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=[\s\[,:])([+-]?)(nan|inf)(?:inity|\([^()"]*\))?(?=[\s\],}])', re.IGNORECASE)
-"""A string, or a NaN or an infinity as printf and its like write it: nan, -nan, nan(ind), +Inf, -Infinity."""
+UNQUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?|(?<=[\s\[,:])([+-]?)(nan|inf)(?:inity|\([^()"]*\))?(?=[\s\],}])', re.IGNORECASE)
+"""A string, or what begins as one, or a NaN or an infinity as printf and its like write it: nan, -nan, nan(ind), +Inf, -Infinity."""
 
 
 class ProtocolError(Exception):

@@ -224,7 +224,7 @@ class Conclusion:
         if len(self.tally.judged_by) > 1:
             by = ", ".join(f"{count} in {name}" for name, count in self.tally.judged_by.most_common())
             notes.append(f"the target answers in several precisions: {by}")
-        if any(way.verdict is Verdict.RAISES for way in self.failures.by_way) and not self.unanswered.explained:
+        if any(way.verdict is Verdict.RAISES for way in self.failures.by_way) and not (self.unanswered.explained or self.unanswered.left):
             notes += self._why_it_may_raise()
         notes += [of_digits] if of_digits else []
         notes += [

@@ -17,7 +17,7 @@ LEAST_ALIKE = 3
 """So many of the unanswered must have no activation, loss, reduction or kind of biases that is not answered elsewhere."""
 
 LEFT = ("SystemExit", "KeyboardInterrupt")
-"""How an error begins that no size of a problem explains."""
+"""How an error begins by which a target leaves: of all problems that is no question of widths and supports."""
 
 SIZES: dict[str, Callable[[Problem], set[int]]] = {
     "depth": lambda problem: {problem.depth},
@@ -44,6 +44,7 @@ class Unanswered:
     answered: int = 0
     raised: bool = True
     explained: bool = False
+    left: bool = False
     _sizes: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in SIZES})
     _widths: set[tuple[int, ...]] = field(default_factory=set)
     _parts: set[str] = field(default_factory=set)
@@ -55,8 +56,9 @@ class Unanswered:
         seen = _seen(problem)
         if answer.gradient is None:
             self.raised &= answer.verdict is Verdict.RAISES
-            # where the answer is of another form, or the target leaves, that is why
-            self.explained |= "backproof.adapt" in answer.message or answer.message.startswith(LEFT)
+            # where the answer is of another form, that is why
+            self.explained |= any(door in answer.message for door in ("backproof.adapt", "backproof.from_class"))
+            self.left |= answer.message.startswith(LEFT)
             self._unanswered.append(seen)
             return
         self.answered += times
@@ -77,7 +79,7 @@ class Unanswered:
 
     def fixed_widths(self) -> str:
         """What to put into `supports` where no network was answered, or those of one shape alone; "" elsewhere."""
-        if self.explained or len(self._widths) > 1 or len(self._unanswered) < LEAST_UNANSWERED:
+        if self.explained or self.left or len(self._widths) > 1 or len(self._unanswered) < LEAST_UNANSWERED:
             return ""
         widths = next(iter(self._widths), ())
         if any(seen.widths == widths for seen in self._unanswered):

@@ -4,7 +4,8 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -71,16 +72,22 @@ def from_class(
     if updated and of_weights is None:
         raise TargetError("from_class: returns is 'updated', so set_weights must be left out: new weights are read where they are held")
     known = (UPDATING,) if updated else (METHODS, BESIDE_THE_LOSS)
-    ask, asked = _question(probe, gradient, known, layout.get("learning_rate"))
+    ask, asked, method = _question(probe, gradient, known, layout.get("learning_rate"))
+    beside_the_loss = gradient is None and method in BESIDE_THE_LOSS
     notes = [making.told]
     found: dict[str, Any] = {}
     if of_weights is not None:
         found, said = _found_in(probe, of_weights, of_biases, layout, making)
         notes.append(said)
-    form = None
+    if beside_the_loss and of_weights is not None and _is_loss_alone(probe, ask, of_weights, {**layout, **found}):
+        raise TargetError(
+            f"from_class: {method} returns a number alone, and no other method is known by its name to give a gradient: "
+            "say gradient='name', or gradient=lambda net, x, y: ..."
+        )
+    form: Form | None = None
     if of_weights is not None and not updated and "returns" not in layout:
         form, why = _form(making, ask, of_weights, of_biases, {**layout, **found})
-        asked += f", read as {form}" if form else why
+        asked += f", read as {form.name}" if form else why
     notes.append(asked)
 
     def f(weights: list[Any], biases: list[Any], x: Any, y: Any, **rate: Any) -> Any:
@@ -93,15 +100,17 @@ def from_class(
             of_weights.write(network, weights)
             if of_biases is not None:
                 of_biases.write(network, biases)
-        answer = without_loss(ask(network, x, y, **rate))
+        answer = ask(network, x, y, **rate)
         if updated and of_weights is not None:
             depth = len(weights)
             return of_weights.read(network, depth), of_biases.read(network, depth) if of_biases else biases
-        if is_number(answer):
-            answer = None  # the loss alone
         held = [b for b in biases if b is not None]
         if form is not None:
-            return READ_AS[form](answer)
+            return form.read(answer)
+        if is_number(answer) and not beside_the_loss:
+            answer = None  # the derivatives are left in the network
+        elif isinstance(alone := without_loss(answer), Mapping):
+            answer = alone
         if answer is None or isinstance(answer, Mapping):
             read = slopes_of(network if answer is None else Holder(grads=answer), weights, held)
             if read is not None:
@@ -135,7 +144,8 @@ def _told_of_class(target: Target, name: str) -> Target:
         except Malformed as error:
             raise Malformed(said(str(error))) from None
         except Exception as error:
-            error.__notes__ = [said(note) for note in getattr(error, "__notes__", [])]
+            if notes := getattr(error, "__notes__", None):
+                notes[:] = map(said, notes)
             raise
 
     return of_class
@@ -208,20 +218,35 @@ def _found_in(
     return found, f"{told}, biases in {of_biases} as {found['biases']}s"
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a method answers: name: of READ_AS; beside_the_loss: whether a number stands before or after that."""
+
+    name: str
+    beside_the_loss: bool
+
+    def read(self, answer: Any) -> Any:
+        """(List of dC/dW, list of dC/db)."""
+        return READ_AS[self.name](without_loss(answer) if self.beside_the_loss else answer)
+
+
 def _form(
     making: _Making, ask: Callable[..., Any], of_weights: Names, of_biases: Names | None, layout: Mapping[str, Any]
-) -> tuple[str | None, str]:
+) -> tuple[Form | None, str]:
     """In which form a method answers, by what it answers of one network; None where it answers nothing, and why, if it raises.
 
     Raises TargetError.
     """
     forms, error = _forms(making.probe, ask, of_weights, of_biases, layout)
     if error is not None and not (making.fixed or making.three):
-        # what is wrong between layers does not raise where there is one
-        of_one_layer, _ = _forms(making([3, 2]), ask, replace(of_weights, count=1), of_biases and replace(of_biases, count=1), layout)
-        forms = of_one_layer if len(of_one_layer) == 1 else []
+        # what is wrong between layers does not raise where there is one; not every class can be made so
+        with suppress(Exception):
+            one_layer = (replace(of_weights, count=1), of_biases and replace(of_biases, count=1))
+            of_one_layer, _ = _forms(making([3, 2]), ask, *one_layer, layout)
+            forms = of_one_layer if len(of_one_layer) == 1 else []
     if len(forms) > 1:
-        raise TargetError(f"from_class: what it answers may be {' or '.join(forms)}: say returns=, or gradient=lambda net, x, y: ...")
+        said = " or ".join(form.name for form in forms)
+        raise TargetError(f"from_class: what it answers may be {said}: say returns=, or gradient=lambda net, x, y: ...")
     if forms or error is None:
         return forms[0] if forms else None, ""
     return None, f", which raised {type(error).__name__} when it was tried: if it does not return {WANTED}, say returns="
@@ -229,20 +254,35 @@ def _form(
 
 def _forms(
     probe: Any, ask: Callable[..., Any], of_weights: Names, of_biases: Names | None, layout: Mapping[str, Any]
-) -> tuple[list[str], Exception | None]:
+) -> tuple[list[Form], Exception | None]:
     """The forms that fit what one network answers, and what it raised."""
     weights, biases = of_weights.read(probe), of_biases.read(probe) if of_biases else []
+    try:
+        answer = _answered(probe, ask, weights, layout)
+    except Exception as error:  # it is told when a problem is put to it
+        return [], error
+    # a number at the end may be dC/db of one node
+    if whole := forms_of(answer, weights, biases):
+        return [Form(name, beside_the_loss=False) for name in whole], None
+    return [Form(name, beside_the_loss=True) for name in forms_of(without_loss(answer), weights, biases)], None
+
+
+def _is_loss_alone(probe: Any, ask: Callable[..., Any], of_weights: Names, layout: Mapping[str, Any]) -> bool:
+    """Whether a method answers a number, of one network; not where it raises, which is told when a problem is put to it."""
+    with suppress(Exception):
+        return is_number(_answered(probe, ask, of_weights.read(probe), layout))
+    return False
+
+
+def _answered(probe: Any, ask: Callable[..., Any], weights: Sequence[Any], layout: Mapping[str, Any]) -> Any:
+    """What one network answers to a problem of five samples. Raises whatever it raises."""
     in_out, folded = layout.get("weights") == "in_out", str(layout.get("biases")).startswith("folded")
     inputs, outputs = np.shape(weights[0])[0 if in_out else 1] - folded, np.shape(weights[-1])[1 if in_out else 0]
     problem = Problem([np.ones((outputs, inputs))], activations=["identity"], x=np.full((5, inputs), 0.5), y=np.eye(5, outputs))
     chosen = Layout(samples=layout.get("samples", "rows"), expected=layout.get("expected", "rows"))
     x, y = chosen.calls(problem)[0]
-    try:
-        with np.errstate(all="ignore"):
-            answer = without_loss(ask(copy.deepcopy(probe), x, y))
-    except Exception as error:  # it is told when a problem is put to it
-        return [], error
-    return forms_of(answer, weights, biases), None
+    with np.errstate(all="ignore"):
+        return ask(copy.deepcopy(probe), x, y)
 
 
 def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:
@@ -252,13 +292,13 @@ def _chains(shapes: Sequence[Any], way: str, folded: bool) -> bool:
 
 def _question(
     probe: Any, gradient: Callable[..., Any] | str | None, known: Sequence[Sequence[str]], learning_rate: Any = None
-) -> tuple[Callable[..., Any], str]:
-    """What asks a network, and the same in words. Raises TargetError.
+) -> tuple[Callable[..., Any], str, str]:
+    """What asks a network, the same in words, and the method. Raises TargetError.
 
     known: names of methods, those that are looked for first; learning_rate: as adapt takes it.
     """
     if callable(gradient):
-        return gradient, "asked by gradient"
+        return gradient, "asked by gradient", ""
     methods = [name for name in dir(probe) if not name.startswith("_") and callable(getattr(probe, name))]
     named = ([name for name in names if name in methods] for names in known)
     chosen = next(filter(None, named), []) if gradient is None else [gradient]
@@ -275,4 +315,4 @@ def _question(
             f"from_class: {chosen[0]} takes {', '.join(taken)}, and no {rate_named}: say learning_rate=0.1, the number that the network "
             f"has, or gradient=lambda net, x, y, {rate_named}: ..., which sets it first"
         )
-    return lambda network, x, y, **rate: getattr(network, chosen[0])(x, y, **rate), f"asked by {chosen[0]}(x, y)"
+    return lambda network, x, y, **rate: getattr(network, chosen[0])(x, y, **rate), f"asked by {chosen[0]}(x, y)", chosen[0]

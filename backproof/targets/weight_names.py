@@ -190,7 +190,7 @@ def forms_of(answer: Any, weights: Sequence[Any], biases: Sequence[Any]) -> list
 def _fits(answer: Any, read: Callable[[Any], Parts], weights: Sequence[Any], biases: Sequence[Any]) -> bool:
     try:
         dW, db = read(answer)
-        sizes = [int(np.size(array)) for array in db or ()]
+        shapes, sizes = shapes_of(list(dW)), [int(np.size(array)) for array in db or ()]
     except Exception:
         return False
-    return shapes_of(list(dW)) == [np.shape(w) for w in weights] and sizes == [np.size(b) for b in biases]
+    return shapes == [np.shape(w) for w in weights] and sizes == [np.size(b) for b in biases]
