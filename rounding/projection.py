@@ -77,11 +77,12 @@ def influences(passed: Passes, layer: int, variances: Variances, row: int | None
         if above > layer:
             up = up @ problem.weights[above].T
         found.deltas[above] = up
-        if variances.joint[above] is None:
+        activation = variances.activations[above]
+        if isinstance(activation, Joint):  # its Jacobian is symmetric
+            up = activation.pullback(forward.pre_activations[above], up)
+        else:
             found.slopes[above] = up * back.errors[above]
             up = up * back.slopes[above]
-        else:  # its Jacobian is symmetric
-            up = variances.activations[above].pullback(forward.pre_activations[above], up)
         found.errors[above] = up
     down = row_of(LOSSES, problem.loss).curvature(forward.activations[-1], problem.y, up) * problem.shares
     for below in reversed(range(depth)):

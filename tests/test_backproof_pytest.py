@@ -274,17 +274,21 @@ def test_items_of_your_own_heed_the_options_that_they_are_not_told(run: Run, tmp
     assert "draws the same problems" not in alone
 
 
+BROKEN = """
+import backproof
+from numpy_mistakes import bias_of_the_first_sample as wrong
+few = {"max_examples": 8, "shrink_seconds": 0}
+"""
+"""A target by which several laws are broken."""
+
+IN_ORDER = ("-p", "no:randomly", "--hypothesis-seed=1")
+
+
 def test_where_and_why_is_told_once_for_each_target(run: Run, tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
-        "import backproof\n"
-        "from numpy_mistakes import bias_of_the_first_sample as wrong\n"
-        "few = {'max_examples': 8, 'shrink_seconds': 0}\n"
-        "test_one = backproof.law_tests(wrong, **few)\n"
-        "test_two = backproof.law_tests(wrong, **few)\n"
+        f"{BROKEN}test_one = backproof.law_tests(wrong, **few)\ntest_two = backproof.law_tests(wrong, **few)\n"
     )
-    printed = run(
-        tmp_path, "-k", "exact_gradient or duplicated_sample or batch_gradients_add", "-p", "no:randomly", "--hypothesis-seed=1", code=1
-    )
+    printed = run(tmp_path, "-k", "exact_gradient or duplicated_sample or batch_gradients_add", *IN_ORDER, code=1)
     # where CI is set, pytest repeats what failed in its summary
     assert printed.partition(" short test summary ")[0].count("  cause    ") == 2
     for test in ("test_one", "test_two"):
@@ -292,12 +296,8 @@ def test_where_and_why_is_told_once_for_each_target(run: Run, tmp_path: Path) ->
 
 
 def test_an_expected_failure_does_not_say_where_and_why_for_others(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text(
-        "import backproof\n"
-        "from numpy_mistakes import bias_of_the_first_sample as wrong\n"
-        "known = {'it_agrees_with_the_exact_gradient': 'known'}\n"
-        "test_one = backproof.law_tests(wrong, max_examples=8, shrink_seconds=0, xfail=known)\n"
-    )
-    printed = run(tmp_path, "-k", "exact_gradient or batch_gradients_add", "-p", "no:randomly", "--hypothesis-seed=1", code=1)
+    known = {"it_agrees_with_the_exact_gradient": "known"}
+    (tmp_path / "test_mine.py").write_text(f"{BROKEN}test_one = backproof.law_tests(wrong, xfail={known}, **few)\n")
+    printed = run(tmp_path, "-k", "exact_gradient or batch_gradients_add", *IN_ORDER, code=1)
     assert "says where and why" not in printed
     assert "  cause    " in printed

@@ -145,7 +145,7 @@ class Search:
             found.sort(key=_most_given)
             narrowed = [self._narrowed(each) for each in found[:STARTS]]
             first = min(narrowed, key=_most_given)
-            # nor do few answers say that it is not what gives them all where another one does
+            # one that gives few answers, made everywhere, may give them all where the first is made
             others = found[STARTS:] if self._completes(first) else []
             found = [*narrowed, *(one for each in others if (one := self._complete_too(each, first.row)) is not None)]
         best = min(found, key=_most_given)
